@@ -1,0 +1,1 @@
+"""What the hub talks about: envelopes, identifiers, consents and the control state folded from them. Pure."""

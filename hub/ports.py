@@ -1,0 +1,160 @@
+"""What the stages, connectors and views need of the world outside, and nothing more of it.
+
+Each port has one contract suite in tests/contract that every adapter passes.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal, NamedTuple, Protocol
+
+from hub.domain.seal import Cipher
+
+
+class Clock(Protocol):
+    """The time. Stages take it once per batch; policy and projections never see a clock."""
+
+    def now(self) -> datetime:
+        """An aware datetime."""
+        ...
+
+
+class Place(NamedTuple):
+    """Where a record stands in the log."""
+
+    topic: str
+    partition: int
+    offset: int
+
+    def __str__(self) -> str:
+        return f"{self.topic}/{self.partition}/{self.offset}"
+
+
+class Record(NamedTuple):
+    """One record as it came. `timestamp` is the append time in microseconds since 1970 UTC."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes
+    value: bytes
+    timestamp: int
+    headers: Sequence[tuple[str, bytes]] = ()
+
+    @property
+    def place(self) -> Place:
+        return Place(self.topic, self.partition, self.offset)
+
+    def __repr__(self) -> str:
+        return f"Record({self.place})"
+
+
+class Outgoing(NamedTuple):
+    """One record to append; the key chooses the partition, so one case stays in order."""
+
+    key: bytes
+    value: bytes
+    headers: Sequence[tuple[str, bytes]] = ()
+
+    def __repr__(self) -> str:
+        return "Outgoing()"
+
+
+@dataclass(frozen=True, slots=True)
+class TopicState:
+    """A topic as it is now: another `topic_id` under the same name is another topic."""
+
+    name: str
+    topic_id: str
+    first: Mapping[int, int]  # partition → first offset still held
+    end: Mapping[int, int]  # partition → next offset to be written
+
+
+class EventLog(Protocol):
+    """An append-only log of topics with partitions fixed at creation."""
+
+    def create(self, topics: Mapping[str, int], config: Mapping[str, Mapping[str, str]] | None = None) -> None:
+        """Create the topics (name → partitions) that do not exist; existing ones stay as they are."""
+        ...
+
+    def append(self, topic: str, records: Sequence[Outgoing], *, deadline: float = 30.0) -> None:
+        """Return when every record is durable, in order per key; raises ServiceUnavailable after `deadline` seconds.
+
+        After an error some may have been written: callers send again, readers discard by id and version.
+        """
+        ...
+
+    def read(self, topic: str, positions: Mapping[int, int], limit: int = 1000) -> Sequence[Record]:
+        """Up to `limit` records from these positions (partition → next offset), in order per partition; [] at the end."""
+        ...
+
+    def state(self, topics: Sequence[str]) -> Mapping[str, TopicState]:
+        """The topics as they are now; a topic that does not exist is absent."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class KeyRef(NamedTuple):
+    """Whose key: `box` and `proof` are per person × controller, `view` per person × sender × recipient (rule 4).
+
+    `proof` seals consents, capacity and custody, and outlives the boxes; only the retention of proofs destroys it.
+    """
+
+    kind: Literal["box", "view", "proof"]
+    controller: str  # box, proof: the agency whose data it is; view: the recipient, who must be able to open it
+    subject: str
+    sender: str = ""  # view only
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key that may be used; `cipher` never shows its bytes."""
+
+    ref: KeyRef
+    version: int
+    cipher: Cipher = field(repr=False)
+
+
+class Erased(NamedTuple):
+    """The key is destroyed: what it sealed is gone. A value, not an error."""
+
+    ref: KeyRef
+    version: int
+
+
+class Fenced(NamedTuple):
+    """The key is about to be destroyed: nothing is sealed with it any more."""
+
+    ref: KeyRef
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """Proof that a key was destroyed: which, when, and the fingerprint it had."""
+
+    ref: KeyRef
+    versions: tuple[int, ...]
+    fingerprints: tuple[str, ...]
+    at: datetime
+
+
+class KeyStore(Protocol):
+    """Keys by person and controller. Raises KeyServiceUnavailable when it cannot answer: callers fail closed."""
+
+    def sealing(self, refs: Iterable[KeyRef]) -> Mapping[KeyRef, Key]:
+        """The newest usable key of each, provisioned once; after a fence or a destruction a new version."""
+        ...
+
+    def opening(self, wanted: Iterable[tuple[KeyRef, int]]) -> Mapping[tuple[KeyRef, int], Key | Erased | Fenced]:
+        """The key of each version; unknown versions answer Erased, like destroyed ones."""
+        ...
+
+    def fence(self, ref: KeyRef) -> None:
+        """From now on no version that exists seals anything, in any process within the cache life."""
+        ...
+
+    def destroy(self, ref: KeyRef) -> Certificate:
+        """Fence → destroy → evict; idempotent; the ledger entry stays."""
+        ...
