@@ -1,0 +1,33 @@
+"""From an old version of an event to the latest: pure functions, one per step, applied when an old record is read.
+
+A version that only adds fields needs none. Whoever removes or renames a field writes one here.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from schemas.event import EventSchema
+from schemas.registry import event_schema
+
+Payload = dict[str, Any]
+
+
+def upcast(schema: EventSchema, payload: Mapping[str, Any]) -> Payload:
+    """The payload of this version as the latest version has it."""
+    current = dict(payload)
+    for version in range(schema.version, event_schema(schema.event_type).version):
+        current = UPCASTERS.get((schema.event_type, version), dict)(current)
+    return current
+
+
+def help_hours_to_intensity(payload: Payload) -> Payload:
+    """HelpStarted 1 → 2: a number of weekly hours becomes the text that other intensities need too."""
+    rest = {name: value for name, value in payload.items() if name != "hours_per_week"}
+    hours = payload.get("hours_per_week")
+    return rest if hours is None else {**rest, "intensity": f"{hours} h/Woche"}
+
+
+UPCASTERS: Mapping[tuple[str, int], Callable[[Payload], Payload]] = {
+    ("HelpStarted", 1): help_hours_to_intensity,
+}
+"""(event type, from version) → the step to the next version."""
