@@ -1,0 +1,59 @@
+"""Many rows at once, by the fastest way each database has: COPY and merge, or the driver's executemany."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import Column, ColumnElement, Connection, Table, bindparam, func, select, true
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.sql import any_
+from sqlalchemy.types import String
+
+Row = Sequence[Any]
+
+
+def merge(connection: Connection, table: Table, rows: Sequence[Row], on_conflict: str) -> None:
+    """Insert rows (values in the table's column order); `on_conflict` is the clause after ON CONFLICT.
+
+    Rows must not hit one target twice: callers keep the last of each key.
+    """
+    if not rows:
+        return
+    if connection.dialect.name == "sqlite":
+        marks = ",".join("?" * len(table.columns))
+        statement = f"INSERT INTO {table.name} VALUES ({marks}) ON CONFLICT {on_conflict}"
+        _driver_cursor(connection).executemany(statement, rows)
+    else:
+        _copy(connection, table, rows, on_conflict)
+
+
+def _copy(connection: Connection, table: Table, rows: Sequence[Row], on_conflict: str) -> None:
+    stage, name = f"copy_{table.name}", table.name
+    cursor = _driver_cursor(connection)
+    cursor.execute(f"CREATE TEMP TABLE IF NOT EXISTS {stage} (LIKE {name} INCLUDING DEFAULTS) ON COMMIT DELETE ROWS")
+    with cursor.copy(f"COPY {stage} FROM STDIN") as copy:
+        for row in rows:
+            copy.write_row(row)
+    cursor.execute(f"INSERT INTO {name} SELECT * FROM {stage} ON CONFLICT {on_conflict}")
+    cursor.execute(f"TRUNCATE {stage}")
+
+
+def _driver_cursor(connection: Connection) -> Any:
+    driver: Any = connection.connection.driver_connection
+    return driver.cursor()
+
+
+def among(connection: Connection, column: Column[str], name: str = "keys") -> ColumnElement[bool]:
+    """`column` is one of the values bound to `name` (bind with `values`), whatever their number."""
+    if connection.dialect.name == "sqlite":
+        listed = func.json_each(bindparam(name)).table_valued("value")
+        return column.in_(select(listed.c.value).where(true()))
+    return column == any_(bindparam(name, type_=ARRAY(String)))
+
+
+def values(connection: Connection, keys: Iterable[str]) -> Any:
+    """The parameter that `among` expects."""
+    if connection.dialect.name == "sqlite":
+        import orjson
+
+        return orjson.dumps(list(keys)).decode()
+    return list(keys)

@@ -1,0 +1,76 @@
+"""Opening the store and its transactions."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Engine, MetaData, create_engine, event
+from sqlalchemy.exc import DBAPIError
+
+from hub.adapters.store.tables import metadata
+from hub.errors import ServiceUnavailable, TryAgain
+
+_RETRIABLE = ("40001", "40P01", "55P03")  # serialization failure, deadlock, lock not available
+
+
+class Store:
+    """One database. `transaction()` is the only way in: what a stage does, it does in one of them.
+
+    On SQLite every transaction begins IMMEDIATE, which stands for the row locks of PostgreSQL; fsync is on.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.engine = _open(url)
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.engine.dialect.name == "sqlite"
+
+    def create(self, *read_models: MetaData) -> None:
+        """Create the tables that do not exist yet, those of the read models included."""
+        for part in (metadata, *read_models):
+            part.create_all(self.engine)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """Commit on success, roll back on any exception; database errors come without their parameters."""
+        try:
+            with self.engine.begin() as connection:
+                yield connection
+        except DBAPIError as error:
+            raise _without_values(error, self.engine) from None
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def _without_values(error: DBAPIError, engine: Engine) -> ServiceUnavailable:
+    """The statement's parameters may be personal data, so only the class and the state code go on."""
+    state = getattr(error.orig, "sqlstate", None) or ""
+    kind = type(error.orig).__name__
+    text = f"the store answered {kind} {state}".strip()
+    if engine.dialect.name == "sqlite" and error.orig is not None:
+        text += f" ({str(error.orig).split(':')[0]})"
+    if state in _RETRIABLE or "locked" in text:
+        return TryAgain(text, place="store", remedy="it is tried again")
+    return ServiceUnavailable(text, place="store", remedy="check that the database is up and the schema current")
+
+
+def _open(url: str) -> Engine:
+    if not url.startswith("sqlite"):
+        return create_engine(url, pool_pre_ping=False, pool_size=8, hide_parameters=True)
+    engine = create_engine(url, hide_parameters=True, connect_args={"timeout": 30, "check_same_thread": False})
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_immediate)
+    return engine
+
+
+def _prepare_sqlite(dbapi_connection: Any, _record: Any) -> None:
+    dbapi_connection.isolation_level = None
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000", "secure_delete=ON"):
+        dbapi_connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_immediate(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")

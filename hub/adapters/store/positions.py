@@ -1,0 +1,56 @@
+"""Positions: how far each stage has read, kept with what it did (protocol rule 13)."""
+
+from collections.abc import Mapping
+
+from sqlalchemy import Connection, select
+
+from hub.adapters.store.bulk import merge
+from hub.adapters.store.tables import position
+from hub.errors import LogIsOlder, OffsetGap, StoreIsOlder, TopicRecreated
+from hub.ports import TopicState
+
+_REMEDY = "see docs/how-to/after-a-restore.md; nothing was changed"
+
+
+def load(connection: Connection, stage: str, topic: str) -> dict[int, tuple[str, int]]:
+    """partition → (topic id, next offset) of one stage and topic."""
+    wanted = select(position.c.partition, position.c.topic_id, position.c.next_offset).where(
+        position.c.stage == stage, position.c.topic == topic
+    )
+    return {row.partition: (row.topic_id, row.next_offset) for row in connection.execute(wanted)}
+
+
+def lock(connection: Connection, stage: str, topic: str, partition: int) -> int:
+    """The next offset of one partition, locked until the transaction ends: two workers never apply the same record."""
+    wanted = (
+        select(position.c.next_offset)
+        .where(position.c.stage == stage, position.c.topic == topic, position.c.partition == partition)
+        .with_for_update()
+    )
+    found = connection.execute(wanted).scalar_one_or_none()
+    return 0 if found is None else int(found)
+
+
+def save(connection: Connection, stage: str, topic: str, topic_id: str, offsets: Mapping[int, int]) -> None:
+    """Store partition → next offset; a position never goes back."""
+    rows = [(stage, topic, partition, topic_id, offset) for partition, offset in sorted(offsets.items())]
+    clause = (
+        "(stage, topic, partition) DO UPDATE SET next_offset = excluded.next_offset"
+        " WHERE position.next_offset < excluded.next_offset"
+    )
+    merge(connection, position, rows, clause)
+
+
+def check(state: TopicState, stored: Mapping[int, tuple[str, int]], committed: Mapping[int, int]) -> None:
+    """Refuse to go on where going on would lose or resurrect: gap, older store, older log, recreated topic."""
+    for partition, first in state.first.items():
+        topic_id, following = stored.get(partition, (state.topic_id, 0))
+        place = f"{state.name}/{partition}"
+        if topic_id != state.topic_id:
+            raise TopicRecreated("the topic is not the one that was read", place=place, remedy=_REMEDY)
+        if state.end[partition] < following:
+            raise LogIsOlder("the log ends before what was read", place=place, remedy=_REMEDY)
+        if first > following:
+            raise OffsetGap("records that were never read are gone", place=place, remedy=_REMEDY)
+        if committed.get(partition, 0) > following:
+            raise StoreIsOlder("the log was read further than the store knows", place=place, remedy=_REMEDY)

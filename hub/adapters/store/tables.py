@@ -1,0 +1,176 @@
+"""Every table of the hub's store except the read models' own (projections/*/tables.py).
+
+Keys are text: a subject is `controller:subject_ref`, a case `controller:case_ref`, an event its id in hex. Times are
+microseconds since 1970 UTC. No column holds content, a birth date, custody or capacity.
+"""
+
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, String, Table
+
+metadata = MetaData()
+
+position = Table(  # rule 13: next offset and topic id, per stage, topic, partition
+    "position",
+    metadata,
+    Column("stage", String, primary_key=True),
+    Column("topic", String, primary_key=True),
+    Column("partition", Integer, primary_key=True),
+    Column("topic_id", String, nullable=False),
+    Column("next_offset", BigInteger, nullable=False),
+)
+subject = Table(  # rule 10: the epoch row of every person (and family), and whom the hub takes it to be
+    "subject",
+    metadata,
+    Column("key", String, primary_key=True),
+    Column("person", String, nullable=False, index=True),
+    Column("linked", Boolean, nullable=False),
+    Column("split", Boolean, nullable=False),
+    Column("changed_at", BigInteger, nullable=False),
+    Column("epoch", BigInteger, nullable=False),
+)
+membership = Table(
+    "membership",
+    metadata,
+    Column("subject", String, primary_key=True),
+    Column("case_key", String, primary_key=True, index=True),
+)
+case_link = Table(  # rules 3, 17: links are rows, resolved when reading
+    "case_link",
+    metadata,
+    Column("case_key", String, primary_key=True),
+    Column("joint_case", String, nullable=False, index=True),
+)
+pairing = Table(
+    "pairing",
+    metadata,
+    Column("digest", String, primary_key=True),
+    Column("member", Integer, primary_key=True),
+    Column("subject", String, primary_key=True),
+    Column("case_key", String, nullable=False),
+    Column("occurred_at", BigInteger, nullable=False),
+)
+decision = Table(  # what was decided about every event, by which rules; doubles as admission's dedupe table
+    "decision",
+    metadata,
+    Column("event_id", String, primary_key=True),
+    Column("publication", Integer, primary_key=True),
+    Column("outcome", String, nullable=False),
+    Column("rules", String, nullable=False),
+    Column("policy_version", String, nullable=False),
+    Column("epoch", BigInteger, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("topic", String, nullable=False),
+    Column("partition", Integer, nullable=False),
+    Column("offset", BigInteger, nullable=False),
+)
+held = Table(
+    "held",
+    metadata,
+    Column("event_id", String, primary_key=True),
+    Column("publication", Integer, primary_key=True),
+    Column("subject", String, nullable=False, index=True),
+    Column("epoch", BigInteger, nullable=False),
+    Column("since", BigInteger, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("topic", String, nullable=False),
+    Column("partition", Integer, nullable=False),
+    Column("offset", BigInteger, nullable=False),
+    Column("key", LargeBinary, nullable=False),
+    Column("value", LargeBinary, nullable=False),
+)
+quarantine = Table(  # a place and a reason, never the bytes: the log keeps those
+    "quarantine",
+    metadata,
+    Column("stage", String, primary_key=True),
+    Column("topic", String, primary_key=True),
+    Column("partition", Integer, primary_key=True),
+    Column("offset", BigInteger, primary_key=True),
+    Column("lane", String, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("released", Boolean, nullable=False),
+    Index("quarantine_lane", "stage", "lane"),
+)
+parked = Table(  # later events of a quarantined event's case, in order: places only
+    "parked",
+    metadata,
+    Column("stage", String, primary_key=True),
+    Column("topic", String, primary_key=True),
+    Column("partition", Integer, primary_key=True),
+    Column("offset", BigInteger, primary_key=True),
+    Column("lane", String, nullable=False),
+)
+dirty = Table(
+    "dirty",
+    metadata,
+    Column("case_key", String, primary_key=True),
+    Column("number", BigInteger, nullable=False),
+    Column("since", BigInteger, nullable=False),
+)
+register_dirty = Table(
+    "register_dirty",
+    metadata,
+    Column("subject", String, primary_key=True),
+    Column("number", BigInteger, nullable=False),
+)
+view_state = Table(  # the newest view of each (joint case, recipient, role)
+    "view_state",
+    metadata,
+    Column("joint_case", String, primary_key=True),
+    Column("recipient", String, primary_key=True),
+    Column("role", String, primary_key=True),
+    Column("view_id", String, nullable=False),
+    Column("case_ref", String, nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("state", String, nullable=False),
+    Column("removed", Boolean, nullable=False),
+    Column("content_mac", String, nullable=False),
+    Column("as_of", BigInteger, nullable=False),
+    Column("not_after", BigInteger, nullable=False),
+    Column("epochs", String, nullable=False),
+    Column("value", LargeBinary, nullable=False),
+)
+disclosure = Table(  # the disclosure register: one entry per release
+    "disclosure",
+    metadata,
+    Column("view_id", String, primary_key=True),
+    Column("person", String, primary_key=True),
+    Column("sender", String, primary_key=True),
+    Column("recipient", String, nullable=False),
+    Column("role", String, nullable=False),
+    Column("joint_case", String, nullable=False),
+    Column("purpose", String, nullable=False),
+    Column("fields", String, nullable=False),
+    Column("grounds", String, nullable=False),
+    Column("policy_version", String, nullable=False),
+    Column("epoch", BigInteger, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("delivered_at", BigInteger),
+    Column("confirmed_at", BigInteger),
+    Column("answer", String),
+    Index("disclosure_person", "person"),
+)
+retrieval = Table(  # who opened which view; has its own, shorter life than the disclosure register (R13)
+    "retrieval",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("joint_case", String, nullable=False),
+    Column("recipient", String, nullable=False),
+    Column("role", String, nullable=False),
+    Column("worker", String),
+    Column("purpose", String, nullable=False),
+    Column("policy_version", String, nullable=False),
+    Column("at", BigInteger, nullable=False),
+)
+generation = Table(  # rule 21: which set of rows of a read model is live
+    "generation",
+    metadata,
+    Column("projection", String, primary_key=True),
+    Column("live", Integer, nullable=False),
+)
+meta = Table(
+    "meta",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("value", String, nullable=False),
+)

@@ -1,0 +1,1 @@
+"""The consent register: every consent, withdrawal, objection, link, birth date, capacity and custody, sealed as it came."""

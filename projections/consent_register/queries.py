@@ -1,0 +1,59 @@
+"""Reading the consent register."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from sqlalchemy import Connection, or_, select
+
+from hub.adapters.store.bulk import among, values
+from projections.consent_register.tables import consent_row
+
+_ROW = consent_row.c
+
+
+class RegisterRow(NamedTuple):
+    """One event of a consents topic as the register keeps it."""
+
+    event_id: str
+    record_ref: str
+    source_version: int
+    publication: int
+    subject: str
+    event_type: str
+    consent_id: str | None
+    occurred_at: int
+    received_at: int
+    scope: str | None
+    envelope: bytes
+
+
+_COLUMNS = [_ROW[name] for name in RegisterRow._fields]
+
+
+def about(connection: Connection, generation: int, subjects: Iterable[str]) -> list[RegisterRow]:
+    """All rows about these subjects (keys `controller:subject_ref`)."""
+    wanted = select(*_COLUMNS).where(_ROW.generation == generation, among(connection, _ROW.subject))
+    return [RegisterRow(*row) for row in connection.execute(wanted, {"keys": values(connection, subjects)})]
+
+
+def naming(connection: Connection, generation: int, consent_ids: Iterable[str]) -> list[RegisterRow]:
+    """All rows that name these consents, whoever recorded them: a withdrawal works from any agency."""
+    wanted = select(*_COLUMNS).where(_ROW.generation == generation, among(connection, _ROW.consent_id))
+    return [RegisterRow(*row) for row in connection.execute(wanted, {"keys": values(connection, consent_ids)})]
+
+
+def ending_between(connection: Connection, generation: int, after: int, until: int) -> list[str]:
+    """Subjects of whom a consent ends in (after, until]."""
+    wanted = select(_ROW.subject).where(
+        _ROW.generation == generation, _ROW.valid_until > after, _ROW.valid_until <= until
+    )
+    return sorted(set(connection.execute(wanted).scalars()))
+
+
+def with_control_data(connection: Connection, generation: int) -> list[RegisterRow]:
+    """Every birth date and capacity: the consents worker looks through them at each Berlin midnight."""
+    wanted = select(*_COLUMNS).where(
+        _ROW.generation == generation,
+        or_(_ROW.event_type == "SubjectRecorded", _ROW.event_type == "SubjectChanged"),
+    )
+    return [RegisterRow(*row) for row in connection.execute(wanted)]
