@@ -1,0 +1,1 @@
+"""Event logs: one SQLite file for embedded use, Apache Kafka for everything else."""

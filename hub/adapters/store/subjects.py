@@ -1,0 +1,152 @@
+"""Persons, families and cases: whom the hub takes a pseudonym to be, and the epoch of what it knows of them."""
+
+import secrets
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from sqlalchemy import Connection, func, select, update
+
+from hub.adapters.store.bulk import among, merge, values
+from hub.adapters.store.tables import case_link, dirty, generation, held, membership, register_dirty, subject
+
+_DO_NOTHING = "DO NOTHING"
+
+
+class State(NamedTuple):
+    """A subject's row: `person` is the hub's name for whom two linked pseudonyms mean."""
+
+    key: str
+    person: str
+    linked: bool
+    split: bool
+    epoch: int
+
+
+def is_family(key: str) -> bool:
+    """A family's own subject ref is its case ref."""
+    return key.split(":", 1)[1].startswith("f_")
+
+
+def states(connection: Connection, keys: Iterable[str], *, share: bool = False) -> dict[str, State]:
+    """The rows of these subjects; with `share` locked against a rise of their epoch, in a fixed order (rule 18)."""
+    s = subject.c
+    wanted = select(s.key, s.person, s.linked, s.split, s.epoch).where(among(connection, s.key)).order_by(s.key)
+    if share:
+        wanted = wanted.with_for_update(read=True)
+    return {row.key: State(*row) for row in connection.execute(wanted, {"keys": values(connection, keys)})}
+
+
+def aliases(connection: Connection, persons_: Iterable[str]) -> dict[str, list[str]]:
+    """person → all subject keys that mean this person."""
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    wanted = select(subject.c.person, subject.c.key).where(among(connection, subject.c.person)).order_by(subject.c.key)
+    for person, key in connection.execute(wanted, {"keys": values(connection, persons_)}):
+        found[person].append(key)
+    return dict(found)
+
+
+def persons(connection: Connection, keys: Iterable[str]) -> dict[str, str]:
+    """subject key → person; keys without a row are absent and mean themselves."""
+    return {key: state.person for key, state in states(connection, keys).items()}
+
+
+def joint_cases(connection: Connection, cases: Iterable[str]) -> dict[str, str]:
+    """case key → joint case; a case that is not linked is its own."""
+    names = list(cases)
+    wanted = select(case_link.c.case_key, case_link.c.joint_case).where(among(connection, case_link.c.case_key))
+    linked: dict[str, str] = {
+        row.case_key: row.joint_case for row in connection.execute(wanted, {"keys": values(connection, names)})
+    }
+    return {name: linked.get(name, name) for name in names}
+
+
+def cases_of(connection: Connection, joint: Iterable[str]) -> dict[str, list[str]]:
+    """joint case → the agencies' cases in it."""
+    names = list(joint)
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    wanted = (
+        select(case_link.c.joint_case, case_link.c.case_key)
+        .where(among(connection, case_link.c.joint_case))
+        .order_by(case_link.c.case_key)
+    )
+    for joint_case, case_key in connection.execute(wanted, {"keys": values(connection, names)}):
+        found[joint_case].append(case_key)
+    return {name: found.get(name, [name]) for name in names}
+
+
+def households(connection: Connection, families: Iterable[str]) -> dict[str, list[str]]:
+    """family subject → the persons known in its case and the cases linked to it."""
+    names = list(families)
+    joint = joint_cases(connection, names)
+    linked = cases_of(connection, set(joint.values()))
+    of_case: defaultdict[str, list[str]] = defaultdict(list)
+    wanted = select(membership.c.case_key, membership.c.subject).where(among(connection, membership.c.case_key))
+    every = {case for cases in linked.values() for case in cases}
+    for case_key, key in connection.execute(wanted, {"keys": values(connection, every)}):
+        of_case[case_key].append(key)
+    return {
+        name: sorted({key for case in linked[joint[name]] for key in of_case[case] if not is_family(key)})
+        for name in names
+    }
+
+
+def register(connection: Connection, members: Iterable[tuple[str, str]]) -> None:
+    """Make sure that these (subject, case) pairs have their rows: persons, families, membership."""
+    pairs = set(members)
+    pairs |= {(case_key, case_key) for _, case_key in pairs}
+    rows = [(key, key, False, False, 0, 1) for key in sorted({key for key, _ in pairs})]
+    merge(connection, subject, rows, _DO_NOTHING)
+    merge(connection, membership, sorted(pairs), _DO_NOTHING)
+
+
+def concerned(connection: Connection, keys: Iterable[str]) -> tuple[list[str], list[str]]:
+    """All subjects and cases that a change about these subjects may touch: their other pseudonyms, and the households
+    of all their cases. Coarse on purpose: an epoch that rises in vain costs a look, one that does not costs trust."""
+    names = set(keys)
+    same = aliases(connection, set(persons(connection, names).values()))
+    names |= {key for of in same.values() for key in of}
+    wanted = select(membership.c.case_key).where(among(connection, membership.c.subject))
+    cases = set(connection.execute(wanted, {"keys": values(connection, names)}).scalars())
+    linked = cases_of(connection, set(joint_cases(connection, cases).values()))
+    cases |= {case for of in linked.values() for case in of}
+    wanted = select(membership.c.subject).where(among(connection, membership.c.case_key))
+    names |= set(connection.execute(wanted, {"keys": values(connection, cases)}).scalars())
+    return sorted(names), sorted(cases)
+
+
+def raise_epochs(connection: Connection, keys: Iterable[str], at: int) -> int:
+    """Raise the epoch of everybody concerned and mark their cases, their register entries (rule 10). Returns how many."""
+    names, cases = concerned(connection, keys)
+    bound = {"keys": values(connection, names)}
+    lock = select(subject.c.key).where(among(connection, subject.c.key)).order_by(subject.c.key).with_for_update()
+    connection.execute(lock, bound).all()
+    connection.execute(update(subject).where(among(connection, subject.c.key)).values(epoch=subject.c.epoch + 1), bound)
+    mark_dirty(connection, cases, at)
+    mark_register(connection, names)
+    return len(names)
+
+
+def mark_dirty(connection: Connection, cases: Iterable[str], at: int) -> None:
+    """Number a mark on each case; whoever clears it must have read this number (rule 18)."""
+    number = secrets.randbits(62)
+    rows = [(case, number, at) for case in sorted(set(cases))]
+    merge(connection, dirty, rows, "(case_key) DO UPDATE SET number = excluded.number")
+
+
+def mark_register(connection: Connection, keys: Iterable[str]) -> None:
+    number = secrets.randbits(62)
+    rows = [(key, number) for key in sorted(set(keys))]
+    merge(connection, register_dirty, rows, "(subject) DO UPDATE SET number = excluded.number")
+
+
+def live_generation(connection: Connection, projection: str) -> int:
+    """Which set of rows of a read model is shown."""
+    found = connection.execute(select(generation.c.live).where(generation.c.projection == projection)).scalar()
+    return 1 if found is None else int(found)
+
+
+def holds_of(connection: Connection) -> Mapping[str, int]:
+    """How many events are held, by reason."""
+    counted = select(held.c.reason, func.count()).group_by(held.c.reason)
+    return {str(reason): int(count) for reason, count in connection.execute(counted)}
