@@ -14,7 +14,13 @@ from schemas.errors import IncompatibleSchema, InvalidPayload, UnknownSchema
 from schemas.event import CodeProblem, EventSchema, RecordSchema
 from schemas.fields import CATEGORIES, FieldSpec
 from schemas.jsonform import from_json, to_json
-from schemas.registry import by_fingerprint, event_schema, event_types, event_versions, record_schema
+from schemas.registry import (
+    by_fingerprint,
+    event_schema,
+    event_types,
+    event_versions,
+    record_schema,
+)
 from schemas.topics import Topic, topics
 from schemas.upcast import upcast
 from schemas.wire import decode_single, encode_single

@@ -32,7 +32,7 @@ def parse(schema: Mapping[str, Any]) -> Parsed:
     """The schema ready for reading and writing; raises IncompatibleSchema if it is no Avro or could be a bomb."""
     try:
         parsed = parse_schema(without_decimals(schema))
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  fastavro's errors for a bad schema have no common class
         raise IncompatibleSchema(f"{schema.get('name')}: no valid Avro ({type(error).__name__})") from None
     _refuse_bombs(parsed, ())
     return parsed  # type: ignore[return-value]
@@ -46,8 +46,10 @@ def without_decimals(schema: Any) -> Any:
         return schema
     if schema.get("logicalType") == "decimal":
         return "bytes"
-    return {key: without_decimals(part) if key in ("type", "items", "values", "fields") else part
-            for key, part in schema.items()}
+    return {
+        key: without_decimals(part) if key in ("type", "items", "values", "fields") else part
+        for key, part in schema.items()
+    }
 
 
 def write(name: str, parsed: Parsed, record: Mapping[str, Any]) -> bytes:
@@ -55,7 +57,7 @@ def write(name: str, parsed: Parsed, record: Mapping[str, Any]) -> bytes:
     out = io.BytesIO()
     try:
         schemaless_writer(out, parsed, record)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  fastavro's errors have no common class, and their texts hold values
         raise InvalidPayload(name, f"cannot be written ({type(error).__name__})") from None
     return out.getvalue()
 
@@ -67,7 +69,7 @@ def read(name: str, parsed: Parsed, data: bytes, limit: int = MAX_BYTES) -> dict
     stream = io.BytesIO(data)
     try:
         record = schemaless_reader(stream, parsed, None)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  hostile bytes raise EOFError, IndexError, OverflowError and others
         raise InvalidPayload(name, f"cannot be read ({type(error).__name__})") from None
     if stream.tell() != len(data):
         raise InvalidPayload(name, "bytes left over after the record")

@@ -15,7 +15,10 @@ from importlib.resources import files
 
 from schemas.errors import UnknownSchema
 
-_FILLER = frozenset("sgb ii iii viii abs absatz nr nummer ziff s satz für bei wegen der die das des".split())
+_FILLER = frozenset(
+    ("sgb", "ii", "iii", "viii", "abs", "absatz", "nr", "nummer", "ziff", "s", "satz")
+    + ("für", "bei", "wegen", "der", "die", "das", "des")
+)
 
 Words = tuple[str, ...]
 
@@ -87,8 +90,13 @@ def code_lists() -> tuple[str, ...]:
 
 def _code(row: dict[str, str]) -> Code:
     until = row["valid_to"]
-    return Code(row["code"], row["label_de"], dt.date.fromisoformat(row["valid_from"]),
-                dt.date.fromisoformat(until) if until else None, row["category"])
+    return Code(
+        row["code"],
+        row["label_de"],
+        dt.date.fromisoformat(row["valid_from"]),
+        dt.date.fromisoformat(until) if until else None,
+        row["category"],
+    )
 
 
 @lru_cache(maxsize=1024)

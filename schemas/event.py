@@ -105,14 +105,18 @@ class EventSchema:
         if self._is_special(payload, on):
             return dict.fromkeys(present, SPECIAL)
         return {
-            name: self.fields[name].category_for(controller_kind) if name in self.fields else "" for name in present
+            name: self.fields[name].category_for(controller_kind) if name in self.fields else ""
+            for name in present
         }
 
     def check_codes(self, payload: Mapping[str, Any], on: dt.date) -> tuple[CodeProblem, ...]:
         """The fields whose code is not in its list on the day ``on``."""
-        problems = (self._code_problem(spec, value, on)
-                    for name, spec in self.fields.items() if spec.codelist
-                    for value in _texts(payload.get(name)))
+        problems = (
+            self._code_problem(spec, value, on)
+            for name, spec in self.fields.items()
+            if spec.codelist
+            for value in _texts(payload.get(name))
+        )
         return tuple(problem for problem in problems if problem)
 
     def _with_bytes(self, payload: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -128,7 +132,8 @@ class EventSchema:
     def _is_special(self, payload: Mapping[str, Any], on: dt.date) -> bool:
         return any(
             code_list(spec.codelist).special(value, on)
-            for name, spec in self.fields.items() if spec.special and spec.codelist
+            for name, spec in self.fields.items()
+            if spec.special and spec.codelist
             for value in _texts(payload.get(name))
         )
 

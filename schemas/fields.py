@@ -14,7 +14,8 @@ from typing import Any
 from schemas.errors import IncompatibleSchema
 
 CATEGORIES = frozenset(
-    "ID HH FK TM LS LB EG LM BT HS HP HI A65 K8a KO G9 VB IN VG CT B68".split()
+    ("ID", "HH", "FK", "TM", "LS", "LB", "EG", "LM", "BT", "HS", "HP")
+    + ("HI", "A65", "K8a", "KO", "G9", "VB", "IN", "VG", "CT", "B68")
 )
 """Every category of the catalogue; a field without one is treated as specially protected."""
 
@@ -60,9 +61,14 @@ def field_spec(raw: Mapping[str, Any]) -> FieldSpec:
     if special and "codelist" not in raw:
         raise IncompatibleSchema(f"field {raw['name']}: special_by needs a code list")
     return FieldSpec(
-        name=raw["name"], kind=_kind(raw["name"], raw["type"]), category=raw.get("category", ""),
-        required=raw.get("required", False), codelist=raw.get("codelist"), special=special,
-        category_by_kind=raw.get("category_by_kind"), doc=raw.get("doc", ""),
+        name=raw["name"],
+        kind=_kind(raw["name"], raw["type"]),
+        category=raw.get("category", ""),
+        required=raw.get("required", False),
+        codelist=raw.get("codelist"),
+        special=special,
+        category_by_kind=raw.get("category_by_kind"),
+        doc=raw.get("doc", ""),
     )
 
 
@@ -114,14 +120,16 @@ def _is_text(value: Any) -> bool:
 
 
 def _is_money(value: Any) -> bool:
-    if not isinstance(value, Decimal) or not value.is_finite() or abs(value) >= _MONEY_LIMIT // 100:
+    if not isinstance(value, Decimal) or not value.is_finite() or value.copy_abs() >= _MONEY_LIMIT // 100:
         return False
     return value == value.quantize(_CENT)
 
 
 def _is_scope(value: Any) -> bool:
     names = {"purposes", "categories", "recipients"}
-    return isinstance(value, Mapping) and value.keys() <= names and all(_is_strings(v) for v in value.values())
+    return (
+        isinstance(value, Mapping) and value.keys() <= names and all(_is_strings(v) for v in value.values())
+    )
 
 
 _FITS: dict[str, Callable[[Any], bool]] = {

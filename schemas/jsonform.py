@@ -52,7 +52,7 @@ def _time(value: Any) -> dt.datetime:
 
 def _money(value: Any) -> Decimal:
     if isinstance(value, bool):
-        raise ValueError
+        raise TypeError
     return Decimal(str(value)).quantize(Decimal("0.01")) if isinstance(value, float) else Decimal(value)
 
 
@@ -61,7 +61,10 @@ def _strings(value: Any) -> Any:
 
 
 _READ: dict[str, Callable[[Any], Any]] = {
-    "date": _date, "timestamp-micros": _time, "decimal": _money, "strings": _strings,
+    "date": _date,
+    "timestamp-micros": _time,
+    "decimal": _money,
+    "strings": _strings,
 }
 
 

@@ -90,7 +90,9 @@ def _load() -> _Registry:
     schemas: list[EventSchema | RecordSchema] = [*events.values(), *records.values()]
     for schema in schemas:
         if schema.fingerprint in fingerprints:
-            raise IncompatibleSchema("two schema files have one fingerprint: give each version its own namespace")
+            raise IncompatibleSchema(
+                "two schema files have one fingerprint: give each version its own namespace"
+            )
         fingerprints[schema.fingerprint] = schema
     latest = {name: version for name, version in sorted((*events, *records))}
     return _Registry(events, records, fingerprints, latest)
@@ -110,9 +112,17 @@ def _event(name: str, version: int, raw: Raw) -> EventSchema:
     _check_header(name, version, raw)
     fields = {spec.name: spec for spec in map(field_spec, raw["fields"])}
     return EventSchema(
-        event_type=name, version=version, fingerprint=avro.fingerprint(raw), parsed=avro.parse(raw),
-        topic=raw["topic"], present=raw["present"], group=raw.get("group", ""), doc=raw["doc"],
-        pairs_with=tuple(raw.get("pairs_with", ())), key=tuple(raw.get("key", ())), fields=MappingProxyType(fields),
+        event_type=name,
+        version=version,
+        fingerprint=avro.fingerprint(raw),
+        parsed=avro.parse(raw),
+        topic=raw["topic"],
+        present=raw["present"],
+        group=raw.get("group", ""),
+        doc=raw["doc"],
+        pairs_with=tuple(raw.get("pairs_with", ())),
+        key=tuple(raw.get("key", ())),
+        fields=MappingProxyType(fields),
         required=frozenset(spec.name for spec in fields.values() if spec.required),
         money=tuple(spec.name for spec in fields.values() if spec.kind == "decimal"),
     )

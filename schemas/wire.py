@@ -20,7 +20,9 @@ def encode_single(schema: EventSchema | RecordSchema, record: Mapping[str, Any])
     return MARKER + schema.fingerprint + schema.encode(record)
 
 
-def decode_single(data: bytes, *, limit: int = MAX_BYTES) -> tuple[EventSchema | RecordSchema, dict[str, Any]]:
+def decode_single(
+    data: bytes, *, limit: int = MAX_BYTES
+) -> tuple[EventSchema | RecordSchema, dict[str, Any]]:
     """Schema and record of the bytes. Whatever they are, it raises only UnknownSchema (no header, no such schema) or
     InvalidPayload (too long for ``limit``, cut off, something left over, no such record)."""
     if len(data) > limit:

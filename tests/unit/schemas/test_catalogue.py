@@ -1,0 +1,121 @@
+"""The schema files say what the event catalogue says."""
+
+import pytest
+
+from schemas import (
+    CATEGORIES,
+    EventSchema,
+    UnknownSchema,
+    code_list,
+    event_schema,
+    event_types,
+    event_versions,
+)
+
+CATALOGUE = """
+PersonRegistered PersonChanged SubjectRecorded SubjectChanged ConsentGranted ConsentWithdrawn ConsentExpired
+ObjectionRaised IdentityLinkProposed IdentityLinked IdentitySplit CaseOpened CaseClosed MemberJoined MemberLeft
+CustodyChanged WorkerAssigned BenefitGranted BenefitChanged BenefitEnded SanctionImposed SanctionLifted
+CooperationPlanAgreed CooperationPlanUpdated MeasureStarted MeasureEnded AttendanceRecorded HelpStarted HelpEnded
+HelpPlanAgreed HelpPlanMeetingScheduled ThreeWayTalkScheduled ThreeWayTalkHeld FamilyConferenceHeld AgreementMade
+AgreementAcknowledged TaskAssigned TaskDone ReferralSent ReferralAccepted ReferralDeclined ReferralCompleted
+ApplicationSubmitted ApplicationQueried DocumentReceived ApplicationDecided RasterAssessed MilestoneReached
+StepDownAgreed JointCaseEnded ServiceContractAgreed ServiceDelivered ServiceGapReported CostBooked IndicatorObserved
+FeedbackGiven DangerReported DangerAnswered DisclosureMade RetrievalLogged CorrectionNotified DataDisputed
+ErasureRequested ErasureExecuted
+""".split()
+
+ONE_CATEGORY = {
+    "PersonRegistered": "ID", "SubjectRecorded": "CT", "ConsentGranted": "CT", "ConsentWithdrawn": "CT",
+    "IdentityLinked": "CT", "MemberJoined": "HH", "CustodyChanged": "CT", "WorkerAssigned": "FK",
+    "SanctionImposed": "LM", "CooperationPlanAgreed": "EG", "MeasureStarted": "EG", "HelpStarted": "HS",
+    "HelpPlanMeetingScheduled": "TM", "AgreementMade": "VB", "TaskDone": "VB", "ReferralSent": "VG",
+    "ApplicationDecided": "VG", "RasterAssessed": "VB", "MilestoneReached": "IN", "StepDownAgreed": "VB",
+    "ServiceDelivered": "KO", "ServiceGapReported": "IN", "CostBooked": "KO", "FeedbackGiven": "IN",
+    "DangerReported": "K8a", "DangerAnswered": "K8a",
+}  # fmt: skip
+
+EVERY = pytest.mark.parametrize("schema", event_versions(), ids=lambda s: f"{s.event_type}.v{s.version}")
+
+
+def test_every_event_of_the_catalogue_has_a_schema_and_no_other() -> None:
+    assert sorted(CATALOGUE) == list(event_types())
+
+
+@EVERY
+def test_every_field_has_a_category_of_the_catalogue(schema: EventSchema) -> None:
+    assert {spec.category for spec in schema.fields.values()} <= CATEGORIES
+    assert "G9" not in {spec.category for spec in schema.fields.values()}
+    assert "A65" not in {spec.category for spec in schema.fields.values()}
+
+
+@EVERY
+def test_every_named_code_list_exists(schema: EventSchema) -> None:
+    for spec in schema.fields.values():
+        if spec.codelist:
+            assert code_list(spec.codelist).codes
+
+
+@pytest.mark.parametrize(("event_type", "category"), ONE_CATEGORY.items())
+def test_events_of_one_category(event_type: str, category: str) -> None:
+    assert {spec.category for spec in event_schema(event_type).fields.values()} == {category}
+
+
+def test_events_of_two_categories() -> None:
+    def labels(event_type: str) -> dict[str, str]:
+        return {name: spec.category for name, spec in event_schema(event_type).fields.items()}
+
+    benefit = {"kind": "LS", "amount": "LB", "month": "LS", "period": "LS", "provisional": "LS"}
+    assert labels("BenefitGranted") == labels("BenefitChanged") == labels("BenefitEnded") == benefit
+    assert labels("HelpPlanAgreed") == {"goals": "HP", "review_date": "HP", "reasons": "HI"}
+    assert labels("ThreeWayTalkScheduled")["agreement_ref"] == "VB"
+    assert labels("ThreeWayTalkScheduled")["date"] == "TM"
+
+
+@EVERY
+def test_control_data_and_the_consents_topic_are_the_same_thing(schema: EventSchema) -> None:
+    hub_only = {"DisclosureMade", "RetrievalLogged", "CorrectionNotified", "DataDisputed"}
+    control = {spec.category for spec in schema.fields.values()} == {"CT"}
+    assert (schema.topic == "consents") == (control and schema.event_type not in hub_only)
+
+
+@EVERY
+def test_danger_stays_on_its_own_topic(schema: EventSchema) -> None:
+    assert (schema.topic == "danger") == (schema.event_type in {"DangerReported", "DangerAnswered"})
+
+
+@EVERY
+def test_what_starts_and_what_ends_name_each_other(schema: EventSchema) -> None:
+    assert bool(schema.pairs_with) == (schema.present in {"start", "end"})
+    for name in schema.pairs_with:
+        other = event_schema(name)
+        assert schema.event_type in other.pairs_with
+        assert {schema.present, other.present} == {"start", "end"}
+        assert schema.group == other.group
+        assert set(schema.fields) & set(other.fields)
+
+
+@EVERY
+def test_what_counts_in_the_present_state_has_the_fields_for_it(schema: EventSchema) -> None:
+    assert set(schema.key) <= set(schema.fields)
+    assert bool(schema.group) == (schema.present != "none")
+    assert (schema.present == "worker") == (schema.key == ("function",))
+    if schema.present == "appointment":
+        assert schema.fields["date"].kind == "date"
+
+
+def test_a_consent_has_every_key_that_the_policy_reads() -> None:
+    keys = """id subject granted_by sender recipients recipient_workers purposes categories form explicit_special notices
+    text_version proof_hash granted_at valid_until withdrawn_at"""
+    assert set(event_schema("ConsentGranted").fields) == {*keys.split(), "language"}
+
+
+def test_events_without_a_person_carry_none() -> None:
+    names = set(event_schema("ServiceGapReported").fields) | set(event_schema("FeedbackGiven").fields)
+    assert names == {"offer_code", "sozialraum_code", "grade", "unit"}
+
+
+@pytest.mark.parametrize(("name", "version"), [("NoSuchEvent", None), ("HelpStarted", 9), ("envelope", None)])
+def test_an_unknown_event_is_refused(name: str, version: int | None) -> None:
+    with pytest.raises(UnknownSchema):
+        event_schema(name, version)
