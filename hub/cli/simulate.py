@@ -13,15 +13,17 @@ from rich.progress import track
 
 from hub.simulate import DayReport, Simulation
 
+FIRST_DAY = datetime(2026, 6, 1)  # noqa: DTZ001 - a calendar day, as Typer hands it over
 
-def simulate(
+
+def simulate(  # noqa: PLR0917 - Typer calls it by keyword
     out: Annotated[Path, typer.Option(help="Empty folder for jobcenter.sqlite and jugendamt/.")],
     families: Annotated[
         int, typer.Option(min=1, help="The first twenty cover every kind; 9800 are a Kreis.")
     ] = 20,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same bytes.")] = 1,
     days: Annotated[int, typer.Option(min=1, help="Days to write; the scripted changes need five.")] = 5,
-    start: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"])] = datetime(2026, 6, 1),
+    start: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"])] = FIRST_DAY,
     jobcenter_url: Annotated[
         str | None, typer.Option(help="SQLAlchemy URL instead of the SQLite file.")
     ] = None,
@@ -66,6 +68,6 @@ def _sentence(summary: dict[str, object]) -> str:
     days = summary["days"]
     count = len(days) if isinstance(days, list) else 0
     return (
-        f"{summary['families']} Familien, {summary['persons']} Personen, davon {summary['joint_families']} Familien in "
-        f"beiden Ämtern; {count} Tage geschrieben."
+        f"{summary['families']} Familien, {summary['persons']} Personen, davon {summary['joint_families']} "
+        f"Familien in beiden Ämtern; {count} Tage geschrieben."
     )

@@ -1,7 +1,7 @@
 """Who is in a family: twenty model families that cover every kind, and a generator for the rest.
 
-The first twenty are the same kinds for every seed (names and numbers differ), so that a demonstration with twenty
-families always shows a refusal, a withdrawal, an expiry, twins, two homes and a fifteenth birthday.
+The first twenty are the same kinds for every seed (names and numbers differ), so that a demonstration with
+twenty families always shows a refusal, a withdrawal, an expiry, twins, two homes and a fifteenth birthday.
 """
 
 import random
@@ -11,8 +11,8 @@ from typing import Literal
 Role = Literal["mother", "father", "partner", "child"]
 Origin = Literal["de", "tr", "bg"]
 Plan = Literal[
-    "none", "full", "one_way", "some_categories", "one_custodian", "oral", "refused", "withdrawn", "narrowed", "expiring",
-    "coming_of_age", "widened",
+    "none", "full", "one_way", "some_categories", "one_custodian", "oral", "refused", "withdrawn", "narrowed",
+    "expiring", "coming_of_age", "widened",
 ]  # fmt: skip
 
 
@@ -20,7 +20,8 @@ Plan = Literal[
 class Member:
     """One place in a family. `days` since the birthday that made them `age` (negative: still to come).
 
-    `custodians` are positions in the family; `homes` the households (none: known to the youth office, living elsewhere).
+    `custodians` are positions in the family; `homes` the households (none: lives elsewhere, known to the
+    youth office only).
     """
 
     role: Role
@@ -63,6 +64,7 @@ def couple(*ages: int) -> tuple[Member, ...]:
     return (*parents, *(Member(role="child", age=a, days=40 + 15 * a, custodians=(0, 1)) for a in ages))
 
 
+JA: Literal["youth_office"] = "youth_office"
 _TWINS = (*couple(), *(Member(role="child", age=9, days=77, custodians=(0, 1)) for _ in range(2)))
 _TWO_HOMES = (
     Member(role="mother", age=33),
@@ -94,34 +96,35 @@ _ONE_EACH = (
 
 CAST: tuple[Model, ...] = (
     Model(kind="single_parent", members=lone(8), consent="full", help="31", measure="1645", need="0330"),
-    Model(kind="couple", members=couple(5, 11), consent="full", signed_at="youth_office", help="30", measure="16A2"),
+    Model(kind="couple", members=couple(5, 11), consent="full", signed_at=JA, help="30", measure="16A2"),
     Model(kind="two_homes", members=_TWO_HOMES, consent="one_custodian", help="28"),
     Model(kind="twins", members=_TWINS, consent="full", help="29", measure="16E"),
-    Model(kind="patchwork", members=_PATCHWORK, consent="full", signed_at="youth_office", help="31", origin="tr"),
+    Model(kind="patchwork", members=_PATCHWORK, consent="full", signed_at=JA, help="31", origin="tr"),
     Model(kind="teenagers", members=_TEENS, consent="full", help="41", measure="1645"),
     Model(kind="turns_fifteen", members=_TURNS_15, consent="coming_of_age", help="30", need="0330"),
-    Model(kind="eighteen", members=_GROWN_UP, consent="full", signed_at="youth_office", help="41", measure="16I"),
-    Model(kind="large", members=couple(1, 4, 7, 10, 13, 16), origin="tr", consent="some_categories", help="31"),
+    Model(kind="eighteen", members=_GROWN_UP, consent="full", signed_at=JA, help="41", measure="16I"),
+    Model(kind="large", members=couple(1, 4, 7, 10, 13, 16), origin="tr", consent="some_categories",
+          help="31"),
     Model(kind="single", members=lone(age=52), youth_office=False, measure="16I", need="0340"),
     Model(kind="couple_jobcenter_only", members=couple(4), youth_office=False, need="0320"),
     Model(kind="youth_office_only", members=couple(9), jobcenter=False, help="33", origin="bg"),
     Model(kind="oral", members=lone(10), origin="bg", consent="oral", help="27(2)", measure="16A1"),
     Model(kind="refused", members=couple(6), consent="refused", help="32", measure="1645", sanction=True),
     Model(kind="withdrawn", members=lone(7), consent="withdrawn", help="31", measure="16A2", need="0330"),
-    Model(kind="expiring", members=couple(12), consent="expiring", signed_at="youth_office", help="28", measure="16E"),
+    Model(kind="expiring", members=couple(12), consent="expiring", signed_at=JA, help="28", measure="16E"),
     Model(kind="widened", members=lone(4, 9), origin="tr", consent="widened", help="31", measure="1645"),
-    Model(kind="entrusted", members=lone(13), consent="narrowed", signed_at="youth_office", help="35a", measure="16A3",
-          entrusted=True, source_203=True, need="0350"),
-    Model(kind="special", members=couple(2), origin="bg", consent="one_way", help="31", measure="16A4", need="0340",
-          sanction=True),
-    Model(kind="one_office_each", members=_ONE_EACH, consent="full", signed_at="youth_office", help="34"),
+    Model(kind="entrusted", members=lone(13), consent="narrowed", signed_at=JA, help="35a",
+          measure="16A3", entrusted=True, source_203=True, need="0350"),
+    Model(kind="special", members=couple(2), origin="bg", consent="one_way", help="31", measure="16A4",
+          need="0340", sanction=True),
+    Model(kind="one_office_each", members=_ONE_EACH, consent="full", signed_at=JA, help="34"),
 )  # fmt: skip
 
 _HELPS = ("27(2)", "27(3)", "28", "29", "30", "31", "31", "31", "32", "33", "34", "35", "35a", "41", "41a")
 _MEASURES = ("1645", "1645", "1645", "16A1", "16A2", "16A3", "16A4", "16E", "16I", "16K")
 _PLANS: tuple[Plan, ...] = (
-    "full", "full", "full", "full", "some_categories", "one_way", "one_custodian", "oral", "refused", "refused", "withdrawn",
-    "narrowed", "expiring",
+    "full", "full", "full", "full", "some_categories", "one_way", "one_custodian", "oral", "refused",
+    "refused", "withdrawn", "narrowed", "expiring",
 )  # fmt: skip
 
 
@@ -139,7 +142,7 @@ def _with_children(rng: random.Random) -> tuple[Member, ...]:
 
 
 def draw_model(rng: random.Random) -> Model:
-    """One more family: 10.8 % joint and 1 % in the youth office only, two persons per household on average."""
+    """One more family: 10.8 % joint, 1 % in the youth office only; two persons per household on average."""
     origin: Origin = rng.choices(("de", "tr", "bg"), (70, 20, 10))[0]
     measure = rng.choice(_MEASURES) if rng.random() < 0.25 else None
     where = rng.random()

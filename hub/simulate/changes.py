@@ -17,7 +17,7 @@ JOBCENTER, YOUTH_OFFICE = "jc-seestadt", "ja-seestadt"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Change:
-    """`row` is always the whole row after the change (for a delete: the row that goes); `at` is local Berlin time.
+    """`row` is the whole row after the change (for a delete: the row that goes); `at` is local Berlin time.
 
     `gone` marks a logical deletion, which only the jobcenter's database knows.
     """

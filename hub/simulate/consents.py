@@ -1,4 +1,4 @@
-"""Who consented to what: the same joint form lies in both offices, and is recorded where the family signed it.
+"""Who consented to what: one joint form lies in both offices, and is recorded where the family signed it.
 
 Every key of a consent in the `hub decide` contract is here. A refusal leaves no row at all.
 """
@@ -19,14 +19,14 @@ ALL_NOTICES = ("purpose", "refusal", "withdrawal")
 
 WORDS = {
     "ID": "stammdaten", "HH": "haushalt", "FK": "ansprechperson", "TM": "termine", "LS": "leistungsbezug",
-    "LB": "leistungshoehe", "EG": "eingliederung", "LM": "minderung", "BT": "bildung_teilhabe", "HS": "hilfen",
-    "HP": "hilfeplan", "HI": "hilfegruende", "A65": "anvertraut", "KO": "kosten", "G9": "gesundheit",
-    "VB": "vereinbarungen", "IN": "indikatoren", "VG": "vorgaenge",
+    "LB": "leistungshoehe", "EG": "eingliederung", "LM": "minderung", "BT": "bildung_teilhabe",
+    "HS": "hilfen", "HP": "hilfeplan", "HI": "hilfegruende", "A65": "anvertraut", "KO": "kosten",
+    "G9": "gesundheit", "VB": "vereinbarungen", "IN": "indikatoren", "VG": "vorgaenge",
     "joint_case_management": "gemeinsame_fallarbeit", "benefit_administration": "leistungsgewaehrung",
-    "cost_contribution": "kostenbeitrag",
-    "written": "schriftlich", "electronic": "elektronisch", "oral": "muendlich",
+    "cost_contribution": "kostenbeitrag", "written": "schriftlich", "electronic": "elektronisch",
+    "oral": "muendlich",
 }  # fmt: skip
-"""What the printed form calls a category, a purpose or a form (lower case at the youth office, upper at the jobcenter)."""
+"""What the printed form calls a category, purpose or form; the jobcenter's system keeps it in capitals."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -84,7 +84,7 @@ def consents_on(family: Family, start: date, index: int) -> Iterator[Consent]:
 
 
 def withdrawals_on(family: Family, start: date, index: int) -> Iterator[Withdrawal]:
-    """Whole withdrawals on day 2; on day 3 the amounts (jobcenter) and the plan (youth office) are taken back."""
+    """Whole withdrawals on day 2; on day 3 only the amounts (jobcenter) and the help plan (youth office)."""
     at = datetime.combine(start + timedelta(days=index), time(9, 20))
     for consent in consents_on(family, start, 0) if family.joint else ():
         if index == 2 and family.model.consent == "withdrawn":
@@ -106,12 +106,12 @@ def _opening(family: Family, start: date) -> Iterator[Consent]:
 
 
 def _both_ways(family: Family, home: Home, person: Person, day: date, n: int) -> Iterator[Consent]:
-    yield _consent(family, home, person, day, n, JOBCENTER)
+    yield _consent(family, home, person, day, n, sender=JOBCENTER)
     if family.model.consent != "one_way":
-        yield _consent(family, home, person, day, n + 1, YOUTH_OFFICE)
+        yield _consent(family, home, person, day, n + 1, sender=YOUTH_OFFICE)
 
 
-def _consent(family: Family, home: Home, person: Person, day: date, n: int, sender: str) -> Consent:
+def _consent(family: Family, home: Home, person: Person, day: date, n: int, *, sender: str) -> Consent:
     plan, later = family.model.consent, n >= 50
     outward = sender == JOBCENTER
     few = plan == "some_categories" or (plan == "widened" and not later)
@@ -145,10 +145,10 @@ def _valid_until(plan: str, day: date, number: int) -> datetime | None:
 
 
 def _entrusted(family: Family, day: date) -> Consent:
-    """What the first parent confided about the first child, released by that parent to one named worker (§ 65 SGB VIII)."""
+    """What a parent confided about a child, released by that parent to one named worker (§ 65 SGB VIII)."""
     home = family.homes[0]
     child = next(p for p in home.in_both if p.role == "child")
-    base = _consent(family, home, child, day, 48, YOUTH_OFFICE)
+    base = _consent(family, home, child, day, 48, sender=YOUTH_OFFICE)
     values = {name: getattr(base, name) for name in Consent.__slots__}
     values |= {"signers": (home.members[0],), "categories": ("A65",), "workers": (jobcenter_manager(home),)}
     return Consent(**values)

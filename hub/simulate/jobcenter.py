@@ -1,8 +1,8 @@
-"""The jobcenter's database: vendor-like tables through SQLAlchemy Core, and the writer that applies a day's changes.
+"""The jobcenter's database: vendor-like tables (SQLAlchemy Core) and the writer of a day's changes.
 
-Conventions of the pretended vendor: codes are text, flags are `J`/`N`, amounts are text with a decimal point, lists
-are comma-separated, times are local (Berlin) without zone. The same statements in the same order give the same file,
-given the same version of the SQLite library.
+Conventions of the pretended vendor: codes are text, flags are `J`/`N`, amounts are text with a decimal point,
+lists are comma-separated, times are local (Berlin) without zone. The same statements in the same order give
+the same file, given the same version of the SQLite library.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -65,8 +65,8 @@ _table(
 )  # fmt: skip
 _table(
     "T_PERSON", _code("KDNR"), *_text("NACHNAME", "VORNAME"), *_dates("GEBDAT"),
-    *_text("GESCHLECHT", "STAATSANG", "STRASSE", "HAUSNR", "PLZ", "ORT", "SOZIALRAUM", "TELEFON", "EMAIL", "SPRACHE",
-           "DOLMETSCHER", "EINSICHTSFAEHIG"),
+    *_text("GESCHLECHT", "STAATSANG", "STRASSE", "HAUSNR", "PLZ", "ORT", "SOZIALRAUM", "TELEFON", "EMAIL",
+           "SPRACHE", "DOLMETSCHER", "EINSICHTSFAEHIG"),
 )  # fmt: skip
 _table(
     "T_BG", _code("BG_NR"), *_text("KDNR_VERTRETER", "STATUS"),
@@ -102,8 +102,9 @@ _table(
 _table("T_WIDERSPRUCH", _number("WIDERSPRUCH_ID"), *_text("KDNR", "NORM", "UMFANG"), *_dates("ERHOBEN_AM"))
 _table(
     "T_EINWILLIGUNG", _code("EINW_NR"),
-    *_text("KDNR", "BG_NR", "UNTERZEICHNER", "ABSENDER", "EMPFAENGER", "EMPF_MITARBEITER", "ZWECKE", "KATEGORIEN", "FORM",
-           "AUSDR_BESONDERE", "HINW_ZWECK", "HINW_FOLGEN", "HINW_WIDERRUF", "TEXTFASSUNG", "NACHWEIS"),
+    *_text("KDNR", "BG_NR", "UNTERZEICHNER", "ABSENDER", "EMPFAENGER", "EMPF_MITARBEITER", "ZWECKE",
+           "KATEGORIEN", "FORM", "AUSDR_BESONDERE", "HINW_ZWECK", "HINW_FOLGEN", "HINW_WIDERRUF", "TEXTFASSUNG",
+           "NACHWEIS"),
     Column("ERTEILT_AM", DateTime), Column("GUELTIG_BIS", DateTime), *_text("SPRACHE"),
 )  # fmt: skip
 _table(
@@ -116,8 +117,8 @@ _table(
 )  # fmt: skip
 
 FREE_TEXT = frozenset({
-    "NAME", "NACHNAME", "VORNAME", "STRASSE", "HAUSNR", "ORT", "SOZIALRAUM", "TELEFON", "EMAIL", "TRAEGER_NAME",
-    "BEMERKUNG", "VEREINBARUNG_NR",
+    "NAME", "NACHNAME", "VORNAME", "STRASSE", "HAUSNR", "ORT", "SOZIALRAUM", "TELEFON", "EMAIL",
+    "TRAEGER_NAME", "BEMERKUNG", "VEREINBARUNG_NR",
 })  # fmt: skip
 """Columns in which a canary is planted: all that hold what a person typed."""
 

@@ -12,6 +12,7 @@ from hub.simulate.world import Family, Home, Person
 
 LANGUAGE = {"de": "DEU", "tr": "TUR", "bg": "BUL"}
 NATIONALITY = {"de": "000", "tr": "163", "bg": "125"}
+CENT = Decimal("0.01")
 TABLE_ROWS = Iterator[tuple[str, Row]]
 
 
@@ -51,7 +52,7 @@ def household(family: Family, home: Home, start: date) -> Row:
     }
 
 
-def member(family: Family, home: Home, p: Person, n: int, start: date, until: date = OPEN_END) -> Row:
+def member(family: Family, home: Home, p: Person, n: int, start: date, *, until: date = OPEN_END) -> Row:
     grown = p.age_on(start) >= 15
     role = "10" if n == 0 else "11" if p.role != "child" else "21" if grown else "20"
     return {
@@ -68,8 +69,8 @@ def staff() -> TABLE_ROWS:
     """The directory: who answers for which letters. It holds no client data."""
     for n, w in enumerate(JOBCENTER_STAFF, start=1):
         yield "T_SACHBEARBEITER", {
-            "SB_ID": w.id, "NAME": w.surname, "VORNAME": w.given_name, "FUNKTION": w.function, "TELEFON": w.phone,
-            "EMAIL": w.email, "SPRACHEN": w.languages,
+            "SB_ID": w.id, "NAME": w.surname, "VORNAME": w.given_name, "FUNKTION": w.function,
+            "TELEFON": w.phone, "EMAIL": w.email, "SPRACHEN": w.languages,
         }  # fmt: skip
         yield "T_ZUSTAENDIGKEIT", {
             "ZUST_ID": n, "SB_ID": w.id, "FUNKTION": w.function, "BUCHSTABE_VON": w.scope[0],
@@ -78,7 +79,7 @@ def staff() -> TABLE_ROWS:
 
 
 def assignment(
-    family: Family, home: Home, p: Person, n: int, worker: str, since: date, index: int = 0
+    family: Family, home: Home, p: Person, n: int, worker: str, *, since: date, index: int = 0
 ) -> Row:
     function = next(w.function for w in JOBCENTER_STAFF if w.id == worker)
     return {
@@ -112,7 +113,7 @@ def measure(family: Family, home: Home, start: date, n: int = 0, index: int = 0,
 
 
 def appointment(
-    family: Family, home: Home, day: date, kind: str, index: int, n: int, **changed: object
+    family: Family, home: Home, day: date, kind: str, *, index: int, n: int, **changed: object
 ) -> Row:
     row: dict[str, object] = {
         "TERMIN_ID": serial(family.number, index, n),
@@ -221,7 +222,7 @@ def objection(family: Family, home: Home, start: date) -> Row:
 
 
 def payments(family: Family, month: date) -> Iterator[Row]:
-    """Three lines per person and month, in advance: standard need, rent, and one more (§§ 20-22, 28 SGB II)."""
+    """Three lines per person and month, in advance: standard need, rent, one more (§§ 20-22, 28 SGB II)."""
     paid: set[int] = set()
     for home in family.homes:
         people = home.in_jobcenter
@@ -243,7 +244,7 @@ def _lines(family: Family, home: Home, p: Person, heads: int, month: date) -> It
             "KDNR": p.jobcenter_id,
             "MONAT": f"{month:%Y%m}",
             "LEISTUNGSART": code,
-            "BETRAG": amount.quantize(Decimal("0.01")),
+            "BETRAG": amount.quantize(CENT),
             "ZEITRAUM_VON": month.replace(month=1, day=1),
             "ZEITRAUM_BIS": month.replace(month=12, day=31),
             "VORLAEUFIG": family.number % 7 == 3,
@@ -255,9 +256,9 @@ def standard_need(p: Person, home: Home, day: date) -> Decimal:
     age = p.age_on(day)
     if p.role != "child":
         adults = sum(1 for other in home.in_jobcenter if other.role != "child")
-        return Decimal(563 if adults == 1 else 506)
+        return Decimal(563 if adults == 1 else 506).quantize(CENT)
     steps = ((18, 451), (14, 471), (6, 390), (0, 357))
-    return Decimal(next((amount for from_age, amount in steps if age >= from_age), 357))
+    return Decimal(next((amount for from_age, amount in steps if age >= from_age), 357)).quantize(CENT)
 
 
 def _extra(family: Family, p: Person, need: Decimal, heads: int, day: date) -> tuple[str, Decimal]:
@@ -289,9 +290,15 @@ def _household_rows(family: Family, home: Home, start: date) -> TABLE_ROWS:
     at = 20 * (home.number % 2)
     for n, p in enumerate(home.in_jobcenter):
         yield "T_BG_MITGLIED", member(family, home, p, n, start)
-        yield "T_FALLZUSTAENDIGKEIT", assignment(family, home, p, at + n + 1, jobcenter_manager(home), since)
+        yield (
+            "T_FALLZUSTAENDIGKEIT",
+            assignment(family, home, p, at + n + 1, jobcenter_manager(home), since=since),
+        )
     head = home.in_jobcenter[0]
-    yield "T_FALLZUSTAENDIGKEIT", assignment(family, home, head, at, by_letter(head.surname, "LST"), since)
+    yield (
+        "T_FALLZUSTAENDIGKEIT",
+        assignment(family, home, head, at, by_letter(head.surname, "LST"), since=since),
+    )
     if home.pairing_code:
         for n, p in enumerate(home.in_both):
             yield "T_PAARUNGSCODE", pairing(family, home, p, n, start)
@@ -302,9 +309,9 @@ def _case_rows(family: Family, home: Home, start: date) -> TABLE_ROWS:
         yield "T_MASSNAHME", measure(family, home, start)
         yield "T_KOOPPLAN", plan(family, home, start)
     if family.number % 3 == 0 or family.joint:
-        yield "T_TERMIN", appointment(family, home, start + timedelta(days=8), "BER", 0, 0)
+        yield "T_TERMIN", appointment(family, home, start + timedelta(days=8), "BER", index=0, n=0)
     if family.joint and family.number % 2 == 0:
-        yield "T_TERMIN", appointment(family, home, start + timedelta(days=14), "DG", 0, 1)
+        yield "T_TERMIN", appointment(family, home, start + timedelta(days=14), "DG", index=0, n=1)
     if family.model.sanction:
         yield "T_MINDERUNG", sanction(family, home, start)
     if family.model.kind == "special":

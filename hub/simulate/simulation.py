@@ -16,7 +16,7 @@ from hub.simulate.youth_office import YouthOffice
 
 @dataclass(frozen=True, kw_only=True)
 class DayReport:
-    """What a day wrote: changed rows per table of the jobcenter, rows per file of the youth office's snapshot."""
+    """What a day wrote: changed rows per jobcenter table, rows per file of the youth office's snapshot."""
 
     day: date
     jobcenter: dict[str, int]
@@ -30,8 +30,9 @@ class DayReport:
 class Simulation:
     """A world and the two offices that keep its files.
 
-    The same arguments give the same bytes: nothing reads a clock, and every choice comes from `random.Random` seeded
-    with the seed and the name of the choice. With `canary` that marker stands in every field that a person typed.
+    The same arguments give the same bytes: nothing reads a clock, and every choice comes from `random.Random`
+    seeded with the seed and the name of the choice. With `canary` that marker stands in every field that a
+    person typed.
     Raises ConfigurationError for a database or a day that was written before, and for days out of order.
     """
 
@@ -58,7 +59,7 @@ class Simulation:
         return (self.world.start + timedelta(days=n) for n in count())
 
     def write_day(self, day: date, *, at_month_end: bool = False) -> DayReport:
-        """Apply that day's changes to the database and write that day's snapshot. Days come in order, each once.
+        """Apply that day's changes to the database and write its snapshot. Days come in order, each once.
 
         The last bank day of a month writes the month's payments; `at_month_end` treats any other day like it.
         """
@@ -68,13 +69,13 @@ class Simulation:
                 "days must be written in order", place="Simulation.write_day", remedy="take them from `days`"
             )
         changes = list(changes_on(self.world, index) if index else opening(self.world))
-        changes += self._payments(day, at_month_end)
+        changes += self._payments(day, forced=at_month_end)
         jobcenter = self._jobcenter.apply((c for c in changes if c.office == "jobcenter"), first=index == 0)
         youth_office = self._youth_office.apply((c for c in changes if c.office == "youth_office"), day)
         self._next += 1
         return DayReport(day=day, jobcenter=jobcenter, youth_office=youth_office)
 
-    def _payments(self, day: date, forced: bool) -> Iterator[Change]:
+    def _payments(self, day: date, *, forced: bool) -> Iterator[Change]:
         month = (day.year, day.month)
         if (forced or is_last_bank_day(day)) and month not in self._paid:
             self._paid.add(month)

@@ -1,8 +1,8 @@
 """What happens, day by day. Pure: the changes of a day follow from world, day and seed alone.
 
 Day 0 is what lies on file when the story begins. Days 1 to 4 carry the scripted changes of the model families
-(corrections there and back, withdrawals, an expiry, a fifteenth birthday, rows that vanish); the other families have
-their share of ordinary changes on every day.
+(corrections there and back, withdrawals, an expiry, a fifteenth birthday, rows that vanish); the others
+have their share of ordinary changes on every day.
 """
 
 import random
@@ -104,12 +104,12 @@ def _busy(world: SimulatedWorld, index: int) -> list[Family]:
     others = world.families[len(CAST) :]
     if index < 1 or not others:
         return []
-    rng = random.Random(f"{world.seed}/day/{index}")
+    rng = random.Random(f"{world.seed}/day/{index}")  # noqa: S311 - invented data, nothing secret
     return rng.sample(others, k=round(len(others) * BUSY_SHARE))
 
 
 def _ordinary(family: Family, start: date, index: int, *, undo: bool) -> Iterator[Step]:
-    """A misheard telephone number that is put right the next day, and a new appointment (some are cancelled)."""
+    """A misheard telephone number, put right the next day, and a new appointment (some are cancelled)."""
     home, day = family.homes[0], start + timedelta(days=index)
     operation: Operation = "delete" if undo else "insert"
     cancelled = not undo or (family.number + index) % 5 == 0
@@ -117,10 +117,10 @@ def _ordinary(family: Family, start: date, index: int, *, undo: bool) -> Iterato
         number = family.persons[0].phone if undo else "00000 999-1"
         yield "jobcenter", "update", "T_PERSON", {**jc.person(home.in_jobcenter[0]), "TELEFON": number}
         if cancelled:
-            row = jc.appointment(family, home, day + timedelta(days=7), "BER", index, 0)
+            row = jc.appointment(family, home, day + timedelta(days=7), "BER", index=index, n=0)
             yield "jobcenter", operation, "T_TERMIN", row
     if family.model.youth_office and cancelled:
-        row = ja.appointment(family, home, day + timedelta(days=9), "HPG", index, 0)
+        row = ja.appointment(family, home, day + timedelta(days=9), "HPG", index=index, n=0)
         yield "youth_office", operation, "termine", row
 
 
@@ -142,11 +142,11 @@ def _phone_right(family: Family, start: date) -> Iterator[Step]:
 
 def _street_wrong(family: Family, start: date) -> Iterator[Step]:
     yield "youth_office", "update", "personen", ja.person(family.persons[0], strasse="Verschriebene Straße")
-    row = ja.appointment(family, family.homes[0], start + timedelta(days=20), "DG", 1, 0)
+    row = ja.appointment(family, family.homes[0], start + timedelta(days=20), "DG", index=1, n=0)
     yield "youth_office", "insert", "termine", row
 
 
-def _street_right(family: Family, start: date) -> Iterator[Step]:
+def _street_right(family: Family, _start: date) -> Iterator[Step]:
     yield "youth_office", "update", "personen", ja.person(family.persons[0])
 
 
@@ -155,7 +155,7 @@ def _meeting_vanishes(family: Family, start: date) -> Iterator[Step]:
         "youth_office",
         "delete",
         "termine",
-        ja.appointment(family, family.homes[0], start + timedelta(days=10), "HPG", 0, 0),
+        ja.appointment(family, family.homes[0], start + timedelta(days=10), "HPG", index=0, n=0),
     )
     yield "jobcenter", "delete", "T_KOOPPLAN", jc.plan(family, family.homes[0], start)
 
@@ -165,7 +165,7 @@ def _measure_vanishes(family: Family, start: date) -> Iterator[Step]:
 
 
 def _talk_cancelled(family: Family, start: date) -> Iterator[Step]:
-    row = jc.appointment(family, family.homes[0], start + timedelta(days=14), "DG", 0, 1)
+    row = jc.appointment(family, family.homes[0], start + timedelta(days=14), "DG", index=0, n=1)
     yield "jobcenter", "delete", "T_TERMIN", row
 
 
@@ -177,7 +177,7 @@ def _partner_leaves(family: Family, start: date) -> Iterator[Step]:
 
 
 def _talk_held(family: Family, start: date) -> Iterator[Step]:
-    row = jc.appointment(family, family.homes[0], start + timedelta(days=14), "DG", 0, 1)
+    row = jc.appointment(family, family.homes[0], start + timedelta(days=14), "DG", index=0, n=1)
     held = datetime.combine(start + timedelta(days=2), time(10))
     yield (
         "jobcenter",
@@ -213,19 +213,19 @@ def _sanction_lifted(family: Family, start: date) -> Iterator[Step]:
 
 def _custody_moves(family: Family, start: date) -> Iterator[Step]:
     child, mother = family.persons[2], family.persons[:1]
-    yield "youth_office", "update", "sorgerecht", ja.custody(family, child, mother, start + timedelta(days=4))
+    yield "youth_office", "update", "sorgerecht", ja.custody(child, mother, start + timedelta(days=4))
 
 
 def _worker_changes(family: Family, start: date) -> Iterator[Step]:
     home, head, day = family.homes[0], family.homes[0].in_jobcenter[0], start + timedelta(days=4)
-    old = jc.assignment(family, home, head, 1, jobcenter_manager(home), start - timedelta(days=90))
+    old = jc.assignment(family, home, head, 1, jobcenter_manager(home), since=start - timedelta(days=90))
     yield "jobcenter", "update", "T_FALLZUSTAENDIGKEIT", {**old, "BIS": day}
     others = [w for w in ("SB0105", "SB0102") if w != by_letter(head.surname, "FM")]
     yield (
         "jobcenter",
         "insert",
         "T_FALLZUSTAENDIGKEIT",
-        jc.assignment(family, home, head, 0, others[0], day, index=4),
+        jc.assignment(family, home, head, 0, others[0], since=day, index=4),
     )
 
 

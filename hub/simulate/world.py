@@ -1,7 +1,7 @@
 """The truth behind both agencies: persons, households, local ids, and who is the same person where.
 
-Pure: a world is a function of (families, seed, start). Every family draws from a generator of its own, so family 7 is
-the same in a world of twenty and in a world of ten thousand.
+Pure: a world is a function of (families, seed, start). Every family draws from a generator of its own, so
+family 7 is the same in a world of twenty and in a world of ten thousand.
 """
 
 import random
@@ -52,7 +52,7 @@ class Person:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Home:
-    """One household: one benefit household (BG) and one youth file; a child of two homes is a member of both."""
+    """One household: one benefit household (BG), one youth file; a child of two homes is a member of both."""
 
     number: int
     bg_number: str | None = field(repr=False)
@@ -153,7 +153,7 @@ def build_world(families: int, seed: int, start: date) -> SimulatedWorld:
 
 
 def _family(number: int, seed: int, start: date, names: Names) -> Family:
-    rng = random.Random(f"{seed}/family/{number}")
+    rng = random.Random(f"{seed}/family/{number}")  # noqa: S311 - invented data, nothing secret
     model = CAST[number] if number < len(CAST) else draw_model(rng)
     homes = range(1 + max((h for m in model.members for h in m.homes), default=0))
     addresses = [_address(rng, names) for _ in range(len(homes) + 1)]
@@ -183,7 +183,7 @@ def _family(number: int, seed: int, start: date, names: Names) -> Family:
                 **_ids(model, member, seed, number * MEMBERS_MAX + position),
             )
         )
-    built = tuple(_home(rng, model, number, h, tuple(persons), seed) for h in homes)
+    built = tuple(_home(rng, model, number, h, tuple(persons), seed=seed) for h in homes)
     return Family(number=number, model=model, persons=tuple(persons), homes=built)
 
 
@@ -203,7 +203,7 @@ def _address(rng: random.Random, names: Names) -> Address:
 
 
 def _home(
-    rng: random.Random, model: Model, family: int, index: int, persons: tuple[Person, ...], seed: int
+    rng: random.Random, model: Model, family: int, index: int, persons: tuple[Person, ...], *, seed: int
 ) -> Home:
     number = family * 2 + index
     joint = model.jobcenter and model.youth_office

@@ -1,14 +1,13 @@
 """The youth office's nightly export: a folder of full snapshots per day, CSV as its vendor writes it.
 
-`;`, cp1252, CRLF, `"` quotes, DD.MM.YYYY, `1.234,56`, `ja`/`nein`, empty for unknown, 31.12.9999 for an open end. The
-manifest comes last: a folder without one is not finished.
+`;`, cp1252, CRLF, `"` quotes, DD.MM.YYYY, `1.234,56`, `ja`/`nein`, empty for unknown, 31.12.9999 for an open
+end. The manifest comes last: a folder without one is not finished.
 """
 
 import csv
 import hashlib
 import io
 import json
-import os
 from collections.abc import Callable, Iterable
 from datetime import date, datetime
 from decimal import Decimal
@@ -21,43 +20,45 @@ ENCODING, DELIMITER, LINE_END = "cp1252", ";", "\r\n"
 
 COLUMNS: dict[str, tuple[str, ...]] = {
     "personen": (
-        "personen_nr", "nachname", "vorname", "geburtsdatum", "geschlecht", "strasse", "hausnummer", "plz", "ort",
-        "sozialraum", "telefon", "email", "sprache", "dolmetscher", "einsichtsfaehig",
+        "personen_nr", "nachname", "vorname", "geburtsdatum", "geschlecht", "strasse", "hausnummer", "plz",
+        "ort", "sozialraum", "telefon", "email", "sprache", "dolmetscher", "einsichtsfaehig",
     ),
     "familien": ("aktenzeichen", "familienname", "sozialraum", "beginn", "ende", "grund"),
     "mitglieder": ("mitglied_nr", "aktenzeichen", "personen_nr", "rolle", "im_haushalt", "von", "bis"),
     "sorgerecht": ("kind_nr", "sorgeberechtigte", "umfang", "seit"),
     "hilfen": (
-        "hilfe_nr", "aktenzeichen", "personen_nr", "paragraf", "traeger", "traegerart", "ort", "fachleistungsstunden",
-        "kosten_monat", "kostentraeger", "beginn", "ende", "endegrund", "gruende", "aufgabe", "verbunden_am",
-        "vertraulich_von", "quelle_203", "gefaehrdet_hilfe", "notiz",
+        "hilfe_nr", "aktenzeichen", "personen_nr", "paragraf", "traeger", "traegerart", "ort",
+        "fachleistungsstunden", "kosten_monat", "kostentraeger", "beginn", "ende", "endegrund", "gruende",
+        "aufgabe", "verbunden_am", "vertraulich_von", "quelle_203", "gefaehrdet_hilfe", "notiz",
     ),
     "hilfeplaene": (
-        "hilfeplan_nr", "hilfe_nr", "aktenzeichen", "personen_nr", "ziele", "gruende", "gueltig_ab", "ueberpruefung_am",
-        "vertraulich_von", "quelle_203", "gefaehrdet_hilfe",
+        "hilfeplan_nr", "hilfe_nr", "aktenzeichen", "personen_nr", "ziele", "gruende", "gueltig_ab",
+        "ueberpruefung_am", "vertraulich_von", "quelle_203", "gefaehrdet_hilfe",
     ),
     "termine": (
         "termin_nr", "aktenzeichen", "personen_nr", "art", "datum", "uhrzeit", "ort", "teilnehmer", "status",
     ),
     "zustaendigkeit": (
-        "zustaendigkeit_nr", "aktenzeichen", "personen_nr", "fachkraft_nr", "funktion", "bezirk", "nachname", "vorname",
-        "telefon", "email", "sprachen", "von", "bis",
+        "zustaendigkeit_nr", "aktenzeichen", "personen_nr", "fachkraft_nr", "funktion", "bezirk", "nachname",
+        "vorname", "telefon", "email", "sprachen", "von", "bis",
     ),
     "einwilligungen": (
         "einwilligung_nr", "personen_nr", "aktenzeichen", "unterzeichner", "absender", "empfaenger",
         "empfaenger_fachkraefte", "zwecke", "kategorien", "form", "ausdruecklich_besondere", "hinweis_zweck",
-        "hinweis_folgen", "hinweis_widerruf", "textfassung", "nachweis", "erteilt_am", "gueltig_bis", "sprache",
+        "hinweis_folgen", "hinweis_widerruf", "textfassung", "nachweis", "erteilt_am", "gueltig_bis",
+        "sprache",
     ),
     "widerrufe": (
-        "widerruf_nr", "einwilligung_nr", "widerrufen_am", "umfang", "kategorien", "zwecke", "empfaenger", "grund",
+        "widerruf_nr", "einwilligung_nr", "widerrufen_am", "umfang", "kategorien", "zwecke", "empfaenger",
+        "grund",
     ),
     "paarung": ("paarung_nr", "aktenzeichen", "personen_nr", "code", "mitglied_nr", "erfasst_am"),
 }  # fmt: skip
 """File (without `.csv`) → columns in their order; the first is the key of a row."""
 
 FREE_TEXT = frozenset({
-    "nachname", "vorname", "strasse", "hausnummer", "ort", "sozialraum", "telefon", "email", "familienname", "traeger",
-    "notiz", "bezirk",
+    "nachname", "vorname", "strasse", "hausnummer", "ort", "sozialraum", "telefon", "email", "familienname",
+    "traeger", "notiz", "bezirk",
 })  # fmt: skip
 """Columns in which a canary is planted: all that hold what a person typed."""
 
@@ -141,4 +142,4 @@ def _write_manifest(folder: Path, day: date, entries: list[dict[str, object]]) -
     }
     draft = folder / "manifest.json.part"
     draft.write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8", newline="\n")
-    os.replace(draft, folder / "manifest.json")
+    draft.replace(folder / "manifest.json")

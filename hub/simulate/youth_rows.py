@@ -46,7 +46,7 @@ def file(family: Family, home: Home, start: date, ended: date = OPEN_END) -> Row
     }
 
 
-def member(family: Family, home: Home, p: Person, n: int, start: date, until: date = OPEN_END) -> Row:
+def member(family: Family, home: Home, p: Person, n: int, start: date, *, until: date = OPEN_END) -> Row:
     role = {"mother": "mutter", "father": "vater", "partner": "partner", "child": "kind"}[p.role]
     return {
         "mitglied_nr": f"{serial(family.number, 0, 10 * (home.number % 2) + n):012d}",
@@ -59,7 +59,7 @@ def member(family: Family, home: Home, p: Person, n: int, start: date, until: da
     }
 
 
-def custody(family: Family, child: Person, holders: tuple[Person, ...], since: date | None = None) -> Row:
+def custody(child: Person, holders: tuple[Person, ...], since: date | None = None) -> Row:
     known = tuple(str(p.youth_office_id) for p in holders if p.youth_office_id)
     return {
         "kind_nr": child.youth_office_id,
@@ -127,7 +127,7 @@ def help_plan(family: Family, home: Home, start: date, **changed: object) -> Row
 
 
 def appointment(
-    family: Family, home: Home, day: date, kind: str, index: int, n: int, **changed: object
+    family: Family, home: Home, day: date, kind: str, *, index: int, n: int, **changed: object
 ) -> Row:
     row: dict[str, object] = {
         "termin_nr": f"{serial(family.number, index, n):012d}",
@@ -232,7 +232,7 @@ def opening(family: Family, start: date) -> FILE_ROWS:
                 seen.add(p.number)
                 yield "personen", person(p)
                 if p.custodians and p.age_on(start) < 18:
-                    yield "sorgerecht", custody(family, p, family.custodians_of(p))
+                    yield "sorgerecht", custody(p, family.custodians_of(p))
         yield from _file_rows(family, home, start)
     yield from _case_rows(family, family.homes[0], start)
 
@@ -254,7 +254,7 @@ def _file_rows(family: Family, home: Home, start: date) -> FILE_ROWS:
 def _case_rows(family: Family, home: Home, start: date) -> FILE_ROWS:
     yield "hilfen", help_(family, home, start)
     yield "hilfeplaene", help_plan(family, home, start)
-    yield "termine", appointment(family, home, start + timedelta(days=10), "HPG", 0, 0)
+    yield "termine", appointment(family, home, start + timedelta(days=10), "HPG", index=0, n=0)
     if family.model.entrusted:
         confided = {"hilfe_nr": f"{serial(family.number, 0, 1):012d}", "paragraf": "28"}
         yield (
