@@ -1,4 +1,4 @@
-"""What is written on the wire: one Avro schema file per event version, effective-dated code lists, the topics table.
+"""What is on the wire: one Avro schema file per event version, effective-dated code lists, the topics table.
 
 Reading and writing an event:
 

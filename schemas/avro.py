@@ -1,10 +1,10 @@
 """Avro binary encoding of one record, safe against hostile bytes.
 
-``fastavro`` does the work; this module adds what it leaves out: whatever the bytes are, reading ends quickly and fails
-with ``InvalidPayload`` only. Lengths inside the data are checked by fastavro against what is really there, but three
-things would still burn time or memory: items that take no bytes (a count of 2^62 nulls), schemas that contain themselves,
-and decimals of any length (a megabyte took 88 s). The first two are refused when a schema is parsed, decimals are left as
-bytes here and converted by ``schemas.fields``.
+``fastavro`` does the work; this module adds what it leaves out: whatever the bytes are, reading ends quickly
+and fails with ``InvalidPayload`` only. Lengths inside the data are checked by fastavro against what is really
+there, but three things would still burn time or memory: items that take no bytes (a count of 2^62 nulls),
+schemas that contain themselves, and decimals of any length (a megabyte took 88 s). The first two are refused
+when a schema is parsed, decimals are left as bytes here and converted by ``schemas.fields``.
 """
 
 import io
@@ -24,12 +24,13 @@ Parsed = dict[str, Any]
 
 
 def fingerprint(schema: str | Mapping[str, Any]) -> bytes:
-    """CRC-64-AVRO of the schema's parsing canonical form: 8 bytes, little-endian as single-object encoding has them."""
-    return bytes.fromhex(_fingerprint(to_parsing_canonical_form(schema), "CRC-64-AVRO"))  # type: ignore[arg-type]
+    """CRC-64-AVRO of the schema's parsing canonical form: 8 bytes, little-endian as single-object encoding has it."""
+    canonical = to_parsing_canonical_form(schema if isinstance(schema, str) else dict(schema))
+    return bytes.fromhex(_fingerprint(canonical, "CRC-64-AVRO"))
 
 
 def parse(schema: Mapping[str, Any]) -> Parsed:
-    """The schema ready for reading and writing; raises IncompatibleSchema if it is no Avro or could be a bomb."""
+    """The schema, ready for use; raises IncompatibleSchema if it is no Avro or could be a bomb."""
     try:
         parsed = parse_schema(without_decimals(schema))
     except Exception as error:  # noqa: BLE001  fastavro's errors for a bad schema have no common class
@@ -57,7 +58,7 @@ def write(name: str, parsed: Parsed, record: Mapping[str, Any]) -> bytes:
     out = io.BytesIO()
     try:
         schemaless_writer(out, parsed, record)
-    except Exception as error:  # noqa: BLE001  fastavro's errors have no common class, and their texts hold values
+    except Exception as error:  # noqa: BLE001  no common class; their texts hold values
         raise InvalidPayload(name, f"cannot be written ({type(error).__name__})") from None
     return out.getvalue()
 
@@ -69,7 +70,7 @@ def read(name: str, parsed: Parsed, data: bytes, limit: int = MAX_BYTES) -> dict
     stream = io.BytesIO(data)
     try:
         record = schemaless_reader(stream, parsed, None)
-    except Exception as error:  # noqa: BLE001  hostile bytes raise EOFError, IndexError, OverflowError and others
+    except Exception as error:  # noqa: BLE001  EOFError, IndexError, OverflowError, ...
         raise InvalidPayload(name, f"cannot be read ({type(error).__name__})") from None
     if stream.tell() != len(data):
         raise InvalidPayload(name, "bytes left over after the record")

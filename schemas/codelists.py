@@ -1,8 +1,8 @@
 """Effective-dated code lists: an event is judged by the list of the day it is about.
 
-One CSV per list (``code;label_de;valid_from;valid_to;category``), both days included, an empty ``valid_to`` open. Agencies
-write the same code in many ways ("§ 35a SGB VIII", "35a", "27 i. V. m. 35a"), so codes are compared by their words
-and numbers, without signs and without the names of the book and its divisions.
+One CSV per list (``code;label_de;valid_from;valid_to;category``), both days included, an empty ``valid_to``
+open. Agencies write the same code in many ways ("§ 35a SGB VIII", "35a", "27 i. V. m. 35a"), so codes are
+compared by their words and numbers, without signs and without the names of the book and its divisions.
 """
 
 import csv
@@ -16,8 +16,7 @@ from importlib.resources import files
 from schemas.errors import UnknownSchema
 
 _FILLER = frozenset(
-    ("sgb", "ii", "iii", "viii", "abs", "absatz", "nr", "nummer", "ziff", "s", "satz")
-    + ("für", "bei", "wegen", "der", "die", "das", "des")
+    "sgb ii iii viii abs absatz nr nummer ziff s satz für bei wegen der die das des".split()  # noqa: SIM905  readable
 )
 
 Words = tuple[str, ...]
@@ -56,8 +55,9 @@ class CodeList:
     def special(self, code: str, on: dt.date) -> bool:
         """Whether the text names, alone or among others, a code of category G9. Fails closed.
 
-        The entry with the longest match counts ("Mehrbedarf für Alleinerziehende" is not just "Mehrbedarf"); of equally
-        long ones a special one wins, and a code that was not valid on the day counts where no valid one matches.
+        The entry with the longest match counts ("Mehrbedarf für Alleinerziehende" is not just "Mehrbedarf");
+        of equally long ones a special one wins, and a code that was not valid on the day counts where no
+        valid one matches.
         """
         return _special(self.name, words(code), on)
 
@@ -68,7 +68,7 @@ class CodeList:
 
 @lru_cache(maxsize=4096)
 def words(text: str) -> Words:
-    """The words and numbers of a code in small letters: "§ 21 Abs. 5 SGB II" and "21(5)" are both ("21", "5")."""
+    """The words and numbers of a code, in small letters: "§ 21 Abs. 5 SGB II" and "21(5)" are the same."""
     return tuple(word for word in re.findall(r"[^\W_]+", text.casefold()) if word not in _FILLER)
 
 
@@ -113,6 +113,6 @@ def _match(code: Code, wanted: Words) -> int:
 
 
 def _covered(part: Words, whole: Words) -> int:
-    """The length of ``part`` if its words stand in ``whole`` in this order, gaps allowed ("16a Nr. 1, 4" has 16a-4)."""
+    """The length of ``part`` if its words stand in ``whole`` in this order; gaps allowed, as in "16a Nr. 1, 4"."""
     rest = iter(whole)
     return len(part) if all(word in rest for word in part) else 0

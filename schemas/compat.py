@@ -1,4 +1,4 @@
-"""Can a newer version read what an older one wrote? Avro's resolution rules, plus ours: nothing disappears silently.
+"""Can a newer version read what an older one wrote? Avro's rules, plus ours: nothing disappears silently.
 
 https://avro.apache.org/docs/current/specification/#schema-resolution
 """
@@ -37,10 +37,10 @@ def problems() -> tuple[str, ...]:
 
 def backward(new: Mapping[str, Any], old: Mapping[str, Any], *, upcast: bool = False) -> tuple[str, ...]:
     """Why a reader of ``new`` cannot read what ``old`` wrote; with ``upcast`` fields may be removed."""
-    return tuple(_record(new, old, upcast))
+    return tuple(_record(new, old, upcast=upcast))
 
 
-def _record(new: Mapping[str, Any], old: Mapping[str, Any], upcast: bool) -> Iterator[str]:
+def _record(new: Mapping[str, Any], old: Mapping[str, Any], *, upcast: bool) -> Iterator[str]:
     before = {field["name"]: field for field in old["fields"]}
     after = {field["name"]: field for field in new["fields"]}
     for name, field in after.items():

@@ -3,7 +3,7 @@
 Plain ``ValueError`` subclasses, because ``schemas`` stands below the hub and cannot know its error tree:
 
     ValueError
-    ├── UnknownSchema        no such event type, version or fingerprint here: quarantine, or install the schema
+    ├── UnknownSchema        no such name, version or fingerprint: quarantine, or install the schema
     ├── InvalidPayload       does not follow its schema: quarantine, or correct the mapping
     └── IncompatibleSchema   the schema files contradict each other or the rules: correct the files
 

@@ -15,7 +15,7 @@ SPECIAL = "G9"
 
 
 class CodeProblem(NamedTuple):
-    """A code that its list does not have: ``unknown`` on any day, or ``not valid`` on this one. Without the value."""
+    """A code that its list does not have: ``unknown`` on any day, or ``not valid`` on this one."""
 
     field: str
     codelist: str
@@ -44,10 +44,10 @@ class RecordSchema:
 class EventSchema:
     """One version of one event of the catalogue.
 
-    ``topic`` is ``consents``, ``events`` or ``danger``. ``present`` says how the event counts in the present state of a
-    person: ``state`` (the latest of its ``group`` by ``key`` fields), ``start`` and ``end`` of something running
-    (``pairs_with`` names the other side), ``plan`` (the latest of its group), ``worker`` (the latest by ``key``),
-    ``appointment`` (while its ``date`` is not past), ``none``.
+    ``topic`` is ``consents``, ``events`` or ``danger``. ``present`` says how the event counts in the present
+    state of a person: ``state`` (the latest of its ``group`` by ``key`` fields), ``start`` and ``end`` of
+    something running (``pairs_with`` names the other side), ``plan`` (the latest of its group), ``worker``
+    (the latest by ``key``), ``appointment`` (while its ``date`` is not past), ``none``.
     """
 
     event_type: str
@@ -65,8 +65,8 @@ class EventSchema:
     money: tuple[str, ...] = field(repr=False)
 
     def encode(self, payload: Mapping[str, Any]) -> bytes:
-        """The whole payload as Avro binary, None = absent. Raises InvalidPayload for a field that is missing, unknown
-        or of another type."""
+        """The whole payload as Avro binary, None = absent. Raises InvalidPayload for a field that is missing,
+        unknown or of another type."""
         for name in self.required:
             if payload.get(name) is None:
                 raise InvalidPayload(self.event_type, "is required", name)
@@ -96,8 +96,8 @@ class EventSchema:
     ) -> dict[str, str]:
         """Field → category for every field that is there; "" for one that has none.
 
-        Entrusted data are A65 altogether (§ 65 SGB VIII), and a code that tells of health raises the whole record to G9
-        (Art. 9 GDPR), by the code list of the day ``on``.
+        Entrusted data are A65 altogether (§ 65 SGB VIII), and a code that tells of health raises the whole
+        record to G9 (Art. 9 GDPR), by the code list of the day ``on``.
         """
         present = [name for name, value in payload.items() if value is not None]
         if entrusted:

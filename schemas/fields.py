@@ -1,8 +1,8 @@
 """The fields of an event: which category, which type, which values.
 
-A field's *kind* is the short name of its Avro type. Python values are exact: a date is a ``date`` and no ``datetime``, a
-time is aware, money is a ``Decimal`` with at most two places. ``fastavro`` alone would take ISO strings for dates and
-the machine's own time zone for naive times.
+A field's *kind* is the short name of its Avro type. Python values are exact: a date is a ``date`` and no
+``datetime``, a time is aware, money is a ``Decimal`` with at most two places. ``fastavro`` alone would take
+ISO strings for dates and the machine's own time zone for naive times.
 """
 
 import datetime as dt
@@ -14,8 +14,7 @@ from typing import Any
 from schemas.errors import IncompatibleSchema
 
 CATEGORIES = frozenset(
-    ("ID", "HH", "FK", "TM", "LS", "LB", "EG", "LM", "BT", "HS", "HP")
-    + ("HI", "A65", "K8a", "KO", "G9", "VB", "IN", "VG", "CT", "B68")
+    "ID HH FK TM LS LB EG LM BT HS HP HI A65 K8a KO G9 VB IN VG CT B68".split()  # noqa: SIM905  readable
 )
 """Every category of the catalogue; a field without one is treated as specially protected."""
 
@@ -28,8 +27,9 @@ _MONEY_BYTES = 8
 class FieldSpec:
     """One field as its schema file describes it.
 
-    ``category_by_kind`` names the category by the kind of the publishing controller and wins over ``category``; a kind
-    that it does not name gets none. ``special``: a code of category G9 in this field's code list raises the whole record.
+    ``category_by_kind`` names the category by the kind of the publishing controller and wins over
+    ``category``; a kind that it does not name gets none. ``special``: a code of category G9 in this field's
+    code list raises the whole record.
     """
 
     name: str
@@ -42,7 +42,7 @@ class FieldSpec:
     doc: str = ""
 
     def category_for(self, controller_kind: str) -> str:
-        """The category when a controller of this kind publishes the field; "" = unlabelled, which is never shown."""
+        """The category when a controller of this kind publishes it; "" = unlabelled, which is never shown."""
         if self.category_by_kind is None:
             return self.category
         return self.category_by_kind.get(controller_kind, "")
@@ -53,7 +53,7 @@ class FieldSpec:
 
 
 def field_spec(raw: Mapping[str, Any]) -> FieldSpec:
-    """The field of a schema file; raises IncompatibleSchema for a type, category or attribute outside the rules."""
+    """The field of a schema file; raises IncompatibleSchema for a type or category outside the rules."""
     categories = {raw.get("category", ""), *raw.get("category_by_kind", {}).values()} - {""}
     if raw.get("default", ...) is not None or not categories <= CATEGORIES:
         raise IncompatibleSchema(f"field {raw['name']}: default must be null and the category known")

@@ -1,7 +1,8 @@
 """Payloads as people write them: JSON with ISO dates and amounts as text or number, and back.
 
-Used where a payload does not come from a connector's mapping: rehearsals, the API, files. Lenient where a writer may
-reasonably differ (one text for a list of one, a moment for a day, which then is the Berlin day), exact otherwise.
+Used where a payload does not come from a connector's mapping: rehearsals, the API, files. Lenient where a
+writer may reasonably differ (one text for a list of one, a moment for a day, which then is the Berlin day),
+exact otherwise.
 """
 
 import datetime as dt
@@ -17,7 +18,7 @@ _BERLIN = ZoneInfo("Europe/Berlin")
 
 
 def from_json(schema: EventSchema, payload: Mapping[str, Any]) -> dict[str, Any]:
-    """The payload in Python types, null left out; raises InvalidPayload for an unknown field or an unreadable value."""
+    """The payload in Python types, null left out; raises InvalidPayload for an unknown field or a wrong value."""
     return {name: _value(schema, name, value) for name, value in payload.items() if value is not None}
 
 

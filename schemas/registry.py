@@ -52,7 +52,7 @@ def event_versions() -> tuple[EventSchema, ...]:
 
 
 def record_schema(name: str, version: int | None = None) -> RecordSchema:
-    """The schema of a record of the machinery by its file name (``envelope``, ``view``); raises UnknownSchema."""
+    """The schema of a record of the machinery, by its file name (``envelope``); raises UnknownSchema."""
     registry = _load()
     wanted = registry.latest.get(name, 0) if version is None else version
     try:
@@ -94,7 +94,7 @@ def _load() -> _Registry:
                 "two schema files have one fingerprint: give each version its own namespace"
             )
         fingerprints[schema.fingerprint] = schema
-    latest = {name: version for name, version in sorted((*events, *records))}
+    latest = dict(sorted((*events, *records)))
     return _Registry(events, records, fingerprints, latest)
 
 

@@ -1,4 +1,4 @@
-"""From an old version of an event to the latest: pure functions, one per step, applied when an old record is read.
+"""From an old version of an event to the latest: pure functions, one per step, applied when reading.
 
 A version that only adds fields needs none. Whoever removes or renames a field writes one here.
 """

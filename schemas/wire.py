@@ -23,8 +23,8 @@ def encode_single(schema: EventSchema | RecordSchema, record: Mapping[str, Any])
 def decode_single(
     data: bytes, *, limit: int = MAX_BYTES
 ) -> tuple[EventSchema | RecordSchema, dict[str, Any]]:
-    """Schema and record of the bytes. Whatever they are, it raises only UnknownSchema (no header, no such schema) or
-    InvalidPayload (too long for ``limit``, cut off, something left over, no such record)."""
+    """Schema and record of the bytes. Whatever they are, it raises only UnknownSchema (no header, no such
+    schema) or InvalidPayload (too long for ``limit``, cut off, something left over, no such record)."""
     if len(data) > limit:
         raise InvalidPayload("single object", f"longer than {limit} bytes")
     if len(data) < _HEADER or data[: len(MARKER)] != MARKER:
