@@ -1,0 +1,69 @@
+# Everything a clone needs. `make` prepares .venv; `make help` lists the rest.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := setup
+.PHONY: help setup demo serve test check format kafka postgres bench chaos clean need-python need-broker
+
+# $(call need,PROGRAM,WHAT TO INSTALL)
+need = @command -v $(1) >/dev/null || { echo "Missing: $(1). Install $(2), then call make again."; exit 1; }
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(READY) ## .venv with everything from the lock, and the `hub` command in it (needs Python 3.11)
+	@echo "Ready. Next: make demo, make test, or $(BIN)/hub --help"
+
+$(READY): requirements/dev.txt pyproject.toml | need-python
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -q --require-hashes -r requirements/dev.txt
+	$(BIN)/pip install -q --no-deps --no-build-isolation --config-settings editable_mode=compat -e .
+	@touch $@
+
+demo: $(READY) ## two synthetic agencies in one process, no server (needs Python only)
+	$(BIN)/hub demo
+
+serve: $(READY) ## the same, and the joint view in a browser
+	$(BIN)/hub demo --serve
+
+test: $(READY) need-broker ## the whole suite, on a real broker and a real PostgreSQL (needs Java 17 and Maven)
+	$(BIN)/pytest
+
+check: $(READY) ## format, lint, types, import contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(READY) ## put the code into form
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+kafka: $(READY) need-broker ## a broker in the foreground, until Ctrl+C
+	$(BIN)/python -m hub.hosts.local kafka
+
+postgres: $(READY) ## a PostgreSQL in the foreground, until Ctrl+C
+	$(BIN)/python -m hub.hosts.local postgres
+
+bench: $(READY) need-broker ## what this machine clears per second
+	$(BIN)/hub bench
+
+chaos: $(READY) need-broker ## only the fault tests: servers killed, stopped and continued
+	$(BIN)/pytest tests/faults
+
+clean: ## remove what make made, the fetched broker too
+	rm -rf $(VENV) .cache .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+need-python:
+	@test -n "$(PYTHON)" || { echo "Missing: python3. Install Python 3.11 or newer, then call make again."; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "$(PYTHON) is too old. Install Python 3.11 or newer, or name one: make PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
+	  || { echo "Missing: venv and pip for $(PYTHON). Install them (Debian: python3-venv), then call make again."; exit 1; }
+
+need-broker:
+	$(call need,java,Java 17 (Debian: openjdk-17-jre-headless))
+	$(call need,mvn,Maven (Debian: maven))

@@ -1,0 +1,50 @@
+"""Fixtures that every test may ask for. A real server is started by the first test that needs it, once per run.
+
+The servers are imported where they are asked for: a pure test starts in a second and needs neither.
+"""
+
+import os
+from collections.abc import Iterator
+from uuid import uuid4
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+# Two shared cores: a slow example is not a wrong one. In CI the examples are the same ones every time.
+settings.register_profile("here", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("ci", settings.get_profile("here"), derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "here")
+
+
+@pytest.fixture(scope="session")
+def kafka() -> Iterator[str]:
+    """Bootstrap address of a real broker, shared: use `topic_prefix`. To kill one, start `LocalKafka` yourself."""
+    from hub.hosts.local import kafka_or_existing
+
+    with kafka_or_existing() as bootstrap:
+        yield bootstrap
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """URL of a real PostgreSQL server, shared: use `database_url`. To kill one, start `LocalPostgres` yourself."""
+    from hub.hosts.local import postgres_or_existing
+
+    with postgres_or_existing() as url:
+        yield url
+
+
+@pytest.fixture
+def database_url(postgres: str) -> Iterator[str]:
+    """A fresh, empty PostgreSQL database of this test's own."""
+    from hub.hosts.local import create_database, drop_database
+
+    name = f"test_{uuid4().hex[:12]}"
+    yield create_database(postgres, name)
+    drop_database(postgres, name)
+
+
+@pytest.fixture
+def topic_prefix() -> str:
+    """Begins the names of this test's topics, so that tests share a broker without meeting."""
+    return f"t{uuid4().hex[:10]}."
