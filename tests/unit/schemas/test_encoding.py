@@ -45,18 +45,24 @@ def test_parts_add_up_to_the_whole(data: st.DataObject) -> None:
     assert {name: value for part in parts for name, value in part.items()} == payload
 
 
-@QUICK
-@given(
-    st.sampled_from((*SCHEMAS, *RECORDS)).map(lambda s: s.fingerprint) | st.binary(max_size=9), st.binary()
-)
-def test_any_bytes_are_read_or_refused(head: bytes, body: bytes) -> None:
+def read_or_refused(data: bytes) -> bool:
+    """Whether the bytes were read; anything but the two errors of the contract fails the test."""
     try:
-        schema, record = decode_single(b"\xc3\x01" + head + body)
-    except (UnknownSchema, InvalidPayload) as error:
-        assert str(error)
-    else:
-        assert schema.fingerprint == head
-        assert isinstance(record, dict)
+        _, record = decode_single(data)
+    except (UnknownSchema, InvalidPayload):
+        return False
+    return isinstance(record, dict)
+
+
+FINGERPRINTS = [schema.fingerprint for schema in SCHEMAS] + [schema.fingerprint for schema in RECORDS]
+
+
+@QUICK
+@given(st.sampled_from(FINGERPRINTS), st.binary())
+def test_any_bytes_are_read_or_refused(fingerprint_: bytes, body: bytes) -> None:
+    data = b"\xc3\x01" + fingerprint_ + body
+    read_or_refused(data)
+    assert not read_or_refused(data[:9])
 
 
 @QUICK
@@ -64,14 +70,11 @@ def test_any_bytes_are_read_or_refused(head: bytes, body: bytes) -> None:
 def test_damaged_records_are_read_or_refused(data: st.DataObject) -> None:
     schema = data.draw(st.sampled_from(SCHEMAS))
     written = bytearray(encode_single(schema, data.draw(payloads(schema))))
+    assert read_or_refused(bytes(written))
+    assert not read_or_refused(bytes(written[:-1]))
     position = data.draw(st.integers(0, len(written) - 1))
     written[position] ^= data.draw(st.integers(1, 255))
-    try:
-        _, record = decode_single(bytes(written))
-    except (UnknownSchema, InvalidPayload) as error:
-        assert str(error)
-    else:
-        assert isinstance(record, dict)
+    read_or_refused(bytes(written))
 
 
 @given(st.binary(max_size=30))
@@ -152,7 +155,9 @@ def test_a_value_that_does_not_fit_is_refused(event_type: str, field: str, value
 
 def test_a_naive_time_is_refused() -> None:
     with pytest.raises(InvalidPayload, match=r"ConsentGranted\.granted_at"):
-        event_schema("ConsentGranted").encode_part({"granted_at": dt.datetime(2026, 7, 1)})
+        event_schema("ConsentGranted").encode_part(
+            {"granted_at": dt.datetime(2026, 7, 1, tzinfo=dt.UTC).replace(tzinfo=None)}
+        )
 
 
 def test_a_required_field_is_asked_for_in_the_whole_and_not_in_a_part() -> None:
