@@ -85,7 +85,7 @@ _TEENS = (
     Member(role="child", age=14, custodians=(0,), capable=True),
 )
 _TURNS_15 = (Member(role="mother", age=40), Member(role="child", age=15, days=-2, custodians=(0,)))
-_GROWN_UP = (*couple(10), Member(role="child", age=18, days=60))
+_GROWN_UP = (*couple(), Member(role="child", age=18, days=60), *couple(10)[2:])
 _ONE_EACH = (
     Member(role="mother", age=31),
     Member(role="partner", age=33, youth_office=False),
@@ -100,7 +100,7 @@ CAST: tuple[Model, ...] = (
     Model(kind="two_homes", members=_TWO_HOMES, consent="one_custodian", help="28"),
     Model(kind="twins", members=_TWINS, consent="full", help="29", measure="16E"),
     Model(kind="patchwork", members=_PATCHWORK, consent="full", signed_at=JA, help="31", origin="tr"),
-    Model(kind="teenagers", members=_TEENS, consent="full", help="41", measure="1645"),
+    Model(kind="teenagers", members=_TEENS, consent="full", help="30", measure="1645"),
     Model(kind="turns_fifteen", members=_TURNS_15, consent="coming_of_age", help="30", need="0330"),
     Model(kind="eighteen", members=_GROWN_UP, consent="full", signed_at=JA, help="41", measure="16I"),
     Model(kind="large", members=couple(1, 4, 7, 10, 13, 16), origin="tr", consent="some_categories",
@@ -120,7 +120,7 @@ CAST: tuple[Model, ...] = (
     Model(kind="one_office_each", members=_ONE_EACH, consent="full", signed_at=JA, help="34"),
 )  # fmt: skip
 
-_HELPS = ("27(2)", "27(3)", "28", "29", "30", "31", "31", "31", "32", "33", "34", "35", "35a", "41", "41a")
+_HELPS = ("27(2)", "27(3)", "28", "29", "30", "31", "31", "31", "32", "33", "34", "35", "35a")
 _MEASURES = ("1645", "1645", "1645", "16A1", "16A2", "16A3", "16A4", "16E", "16I", "16K")
 _PLANS: tuple[Plan, ...] = (
     "full", "full", "full", "full", "some_categories", "one_way", "one_custodian", "oral", "refused",

@@ -2,17 +2,14 @@
 
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
-from decimal import Decimal
 
 from hub.simulate.changes import OPEN_END, Row, serial
-from hub.simulate.consents import WORDS, Consent, Withdrawal
+from hub.simulate.consent_rows import JOBCENTER_LANGUAGE
 from hub.simulate.names import load_names
 from hub.simulate.staff import JOBCENTER_STAFF, by_letter, jobcenter_manager
 from hub.simulate.world import Family, Home, Person
 
-LANGUAGE = {"de": "DEU", "tr": "TUR", "bg": "BUL"}
 NATIONALITY = {"de": "000", "tr": "163", "bg": "125"}
-CENT = Decimal("0.01")
 TABLE_ROWS = Iterator[tuple[str, Row]]
 
 
@@ -31,7 +28,7 @@ def person(p: Person) -> Row:
         "SOZIALRAUM": p.address.district,
         "TELEFON": p.phone,
         "EMAIL": f"p{p.number}@post.invalid" if p.role != "child" else None,
-        "SPRACHE": LANGUAGE[p.origin],
+        "SPRACHE": JOBCENTER_LANGUAGE[p.origin],
         "DOLMETSCHER": p.origin == "bg" and p.role != "child",
         "EINSICHTSFAEHIG": p.capable,
     }
@@ -158,47 +155,6 @@ def sanction(family: Family, home: Home, start: date, lifted: date | None = None
     }
 
 
-def consent(c: Consent) -> Row:
-    return {
-        "EINW_NR": consent_number(c),
-        "KDNR": c.subject.jobcenter_id,
-        "BG_NR": c.home.bg_number,
-        "UNTERZEICHNER": tuple(str(p.jobcenter_id) for p in c.signers),
-        "ABSENDER": c.sender,
-        "EMPFAENGER": (c.recipient,),
-        "EMPF_MITARBEITER": c.workers,
-        "ZWECKE": tuple(WORDS[p].upper() for p in c.purposes),
-        "KATEGORIEN": tuple(WORDS[k].upper() for k in c.categories),
-        "FORM": {"written": "S", "electronic": "E", "oral": "M"}[c.form],
-        "AUSDR_BESONDERE": c.explicit_special,
-        "HINW_ZWECK": "purpose" in c.notices,
-        "HINW_FOLGEN": "refusal" in c.notices,
-        "HINW_WIDERRUF": "withdrawal" in c.notices,
-        "TEXTFASSUNG": c.text_version,
-        "NACHWEIS": c.proof_hash,
-        "ERTEILT_AM": c.granted_at,
-        "GUELTIG_BIS": c.valid_until,
-        "SPRACHE": LANGUAGE[c.subject.origin],
-    }
-
-
-def consent_number(c: Consent) -> str:
-    return f"E{c.number:08d}"
-
-
-def withdrawal(w: Withdrawal) -> Row:
-    return {
-        "WIDERRUF_NR": f"W{w.consent.number:08d}",
-        "EINW_NR": consent_number(w.consent),
-        "WIDERRUFEN_AM": w.withdrawn_at,
-        "UMFANG": "TEIL" if w.categories else "GESAMT",
-        "KATEGORIEN": tuple(WORDS[k].upper() for k in w.categories),
-        "ZWECKE": (),
-        "EMPFAENGER": (),
-        "GRUND": "01",
-    }
-
-
 def pairing(family: Family, home: Home, p: Person, n: int, start: date) -> Row:
     return {
         "PAARUNG_ID": serial(family.number, 0, 10 * (home.number % 2) + n),
@@ -219,55 +175,6 @@ def objection(family: Family, home: Home, start: date) -> Row:
         "UMFANG": "GESUNDHEIT",
         "ERHOBEN_AM": start - timedelta(days=5),
     }
-
-
-def payments(family: Family, month: date) -> Iterator[Row]:
-    """Three lines per person and month, in advance: standard need, rent, one more (§§ 20-22, 28 SGB II)."""
-    paid: set[int] = set()
-    for home in family.homes:
-        people = home.in_jobcenter
-        for p in people:
-            if p.number not in paid:
-                paid.add(p.number)
-                yield from _lines(family, home, p, len(people), month)
-
-
-def _lines(family: Family, home: Home, p: Person, heads: int, month: date) -> Iterator[Row]:
-    need = standard_need(p, home, month)
-    rent = Decimal(412 + 95 * heads + family.number % 60) / heads
-    extra_code, extra = _extra(family, p, need, heads, month)
-    lines = (("0100", need), ("0200", rent), (extra_code, extra))
-    for n, (code, amount) in enumerate(lines):
-        yield {
-            "LEISTUNG_ID": month.year * 10**11 + month.month * 10**9 + p.number * 4 + n,
-            "BG_NR": home.bg_number,
-            "KDNR": p.jobcenter_id,
-            "MONAT": f"{month:%Y%m}",
-            "LEISTUNGSART": code,
-            "BETRAG": amount.quantize(CENT),
-            "ZEITRAUM_VON": month.replace(month=1, day=1),
-            "ZEITRAUM_BIS": month.replace(month=12, day=31),
-            "VORLAEUFIG": family.number % 7 == 3,
-        }
-
-
-def standard_need(p: Person, home: Home, day: date) -> Decimal:
-    """The Regelbedarf of 2026 by age and place in the household, in euros."""
-    age = p.age_on(day)
-    if p.role != "child":
-        adults = sum(1 for other in home.in_jobcenter if other.role != "child")
-        return Decimal(563 if adults == 1 else 506).quantize(CENT)
-    steps = ((18, 451), (14, 471), (6, 390), (0, 357))
-    return Decimal(next((amount for from_age, amount in steps if age >= from_age), 357)).quantize(CENT)
-
-
-def _extra(family: Family, p: Person, need: Decimal, heads: int, day: date) -> tuple[str, Decimal]:
-    if family.model.need and p.number == family.persons[0].number:
-        share = {"0320": "0.17", "0330": "0.36", "0340": "0.35", "0350": "0.10"}[family.model.need]
-        return family.model.need, need * Decimal(share)
-    if p.role == "child" and 6 <= p.age_on(day) <= 17 and p.number % 2:
-        return "0520", Decimal("59.80")
-    return "0210", Decimal(38 + 22 * heads) / heads
 
 
 def opening(family: Family, start: date) -> TABLE_ROWS:

@@ -68,6 +68,7 @@ class Simulation:
             raise ConfigurationError(
                 "days must be written in order", place="Simulation.write_day", remedy="take them from `days`"
             )
+        self._youth_office.require_new(day)
         changes = list(changes_on(self.world, index) if index else opening(self.world))
         changes += self._payments(day, forced=at_month_end)
         jobcenter = self._jobcenter.apply((c for c in changes if c.office == "jobcenter"), first=index == 0)

@@ -11,13 +11,14 @@ from datetime import date, datetime, time, timedelta
 
 from hub.simulate import jobcenter_rows as jc
 from hub.simulate import youth_rows as ja
+from hub.simulate.benefits import payments
 from hub.simulate.cast import CAST
-from hub.simulate.changes import Change, Office, Operation, Row, Value, stamp
+from hub.simulate.changes import Change, Operation, stamp
+from hub.simulate.consent_rows import jobcenter_consent, jobcenter_withdrawal, youth_consent, youth_withdrawal
 from hub.simulate.consents import consents_on, withdrawals_on
-from hub.simulate.staff import by_letter, jobcenter_manager
+from hub.simulate.scripts import SCRIPTS, Step
 from hub.simulate.world import Family, SimulatedWorld
 
-Step = tuple[Office, Operation, str, Row]
 BUSY_SHARE = 0.02
 """Of the families outside the model cast, those to whom something ordinary happens on a day."""
 
@@ -58,7 +59,7 @@ def month_end(world: SimulatedWorld, day: date) -> Iterator[Change]:
     at = datetime.combine(day, time(22))
     for family in world.families:
         if family.model.jobcenter:
-            for row in jc.payments(family, month):
+            for row in payments(family, month):
                 yield Change(office="jobcenter", operation="insert", table="T_LEISTUNG", row=row, at=at)
 
 
@@ -74,7 +75,7 @@ def _opening_steps(family: Family, start: date) -> Iterator[Step]:
     yield from (("youth_office", "insert", table, row) for table, row in ja.opening(family, start))
     yield from _agreements(family, start, 0)
     if family.number < len(CAST) and family.model.jobcenter:
-        for row in jc.payments(family, start.replace(day=1)):
+        for row in payments(family, start.replace(day=1)):
             yield "jobcenter", "insert", "T_LEISTUNG", row
 
 
@@ -83,19 +84,19 @@ def _agreements(family: Family, start: date, index: int) -> Iterator[Step]:
         return
     for c in consents_on(family, start, index):
         if c.office == "jobcenter":
-            yield "jobcenter", "insert", "T_EINWILLIGUNG", jc.consent(c)
+            yield "jobcenter", "insert", "T_EINWILLIGUNG", jobcenter_consent(c)
         else:
-            yield "youth_office", "insert", "einwilligungen", ja.consent(c)
+            yield "youth_office", "insert", "einwilligungen", youth_consent(c)
     for w in withdrawals_on(family, start, index):
         if w.consent.office == "jobcenter":
-            yield "jobcenter", "insert", "T_EINWILLIGUNG_WIDERRUF", jc.withdrawal(w)
+            yield "jobcenter", "insert", "T_EINWILLIGUNG_WIDERRUF", jobcenter_withdrawal(w)
         else:
-            yield "youth_office", "insert", "widerrufe", ja.withdrawal(w)
+            yield "youth_office", "insert", "widerrufe", youth_withdrawal(w)
 
 
 def _scripted(family: Family, start: date, index: int) -> Iterator[Step]:
     yield from _agreements(family, start, index)
-    script = _SCRIPTS.get((family.model.kind, index))
+    script = SCRIPTS.get((family.model.kind, index))
     if script:
         yield from script(family, start)
 
@@ -122,146 +123,3 @@ def _ordinary(family: Family, start: date, index: int, *, undo: bool) -> Iterato
     if family.model.youth_office and cancelled:
         row = ja.appointment(family, home, day + timedelta(days=9), "HPG", index=index, n=0)
         yield "youth_office", operation, "termine", row
-
-
-def _phone_wrong(family: Family, start: date) -> Iterator[Step]:
-    yield "jobcenter", "update", "T_PERSON", {**jc.person(family.persons[0]), "TELEFON": "00000 123-0"}
-    first = next(jc.payments(family, start.replace(day=1)))
-    yield (
-        "jobcenter",
-        "update",
-        "T_LEISTUNG",
-        {**first, "BETRAG": jc.standard_need(family.persons[1], family.homes[0], start)},
-    )
-
-
-def _phone_right(family: Family, start: date) -> Iterator[Step]:
-    yield "jobcenter", "update", "T_PERSON", jc.person(family.persons[0])
-    yield "jobcenter", "update", "T_LEISTUNG", next(jc.payments(family, start.replace(day=1)))
-
-
-def _street_wrong(family: Family, start: date) -> Iterator[Step]:
-    yield "youth_office", "update", "personen", ja.person(family.persons[0], strasse="Verschriebene Straße")
-    row = ja.appointment(family, family.homes[0], start + timedelta(days=20), "DG", index=1, n=0)
-    yield "youth_office", "insert", "termine", row
-
-
-def _street_right(family: Family, _start: date) -> Iterator[Step]:
-    yield "youth_office", "update", "personen", ja.person(family.persons[0])
-
-
-def _meeting_vanishes(family: Family, start: date) -> Iterator[Step]:
-    yield (
-        "youth_office",
-        "delete",
-        "termine",
-        ja.appointment(family, family.homes[0], start + timedelta(days=10), "HPG", index=0, n=0),
-    )
-    yield "jobcenter", "delete", "T_KOOPPLAN", jc.plan(family, family.homes[0], start)
-
-
-def _measure_vanishes(family: Family, start: date) -> Iterator[Step]:
-    yield "jobcenter", "delete", "T_MASSNAHME", jc.measure(family, family.homes[0], start)
-
-
-def _talk_cancelled(family: Family, start: date) -> Iterator[Step]:
-    row = jc.appointment(family, family.homes[0], start + timedelta(days=14), "DG", index=0, n=1)
-    yield "jobcenter", "delete", "T_TERMIN", row
-
-
-def _partner_leaves(family: Family, start: date) -> Iterator[Step]:
-    home, day = family.homes[0], start + timedelta(days=3)
-    at, partner = next((n, p) for n, p in enumerate(home.in_jobcenter) if p.role == "partner")
-    yield "jobcenter", "update", "T_BG_MITGLIED", jc.member(family, home, partner, at, start, until=day)
-    yield "youth_office", "update", "mitglieder", ja.member(family, home, partner, at, start, until=day)
-
-
-def _talk_held(family: Family, start: date) -> Iterator[Step]:
-    row = jc.appointment(family, family.homes[0], start + timedelta(days=14), "DG", index=0, n=1)
-    held = datetime.combine(start + timedelta(days=2), time(10))
-    yield (
-        "jobcenter",
-        "update",
-        "T_TERMIN",
-        {**row, "BEGINN": held, "STATUS": "S", "VEREINBARUNG_NR": "V-0001"},
-    )
-
-
-def _help_ends(family: Family, start: date) -> Iterator[Step]:
-    row = ja.help_(family, family.homes[0], start, ende=start + timedelta(days=2), endegrund="10")
-    yield "youth_office", "update", "hilfen", row
-
-
-def _measure_ends(family: Family, start: date) -> Iterator[Step]:
-    row = jc.measure(
-        family, family.homes[0], start, ENDE=start + timedelta(days=3), STATUS="3", ERGEBNIS="ABSCHLUSS"
-    )
-    yield "jobcenter", "update", "T_MASSNAHME", row
-
-
-def _plan_updated(family: Family, start: date) -> Iterator[Step]:
-    yield "jobcenter", "update", "T_KOOPPLAN", jc.plan(family, family.homes[0], start, version=2)
-    amount = ja.help_(family, family.homes[0], start)["kosten_monat"]
-    more = ja.help_(family, family.homes[0], start, kosten_monat=amount, fachleistungsstunden=None)
-    yield "youth_office", "update", "hilfen", more
-
-
-def _sanction_lifted(family: Family, start: date) -> Iterator[Step]:
-    lifted = start + timedelta(days=2)
-    yield "jobcenter", "update", "T_MINDERUNG", jc.sanction(family, family.homes[0], start, lifted)
-
-
-def _custody_moves(family: Family, start: date) -> Iterator[Step]:
-    child, mother = family.persons[2], family.persons[:1]
-    yield "youth_office", "update", "sorgerecht", ja.custody(child, mother, start + timedelta(days=4))
-
-
-def _worker_changes(family: Family, start: date) -> Iterator[Step]:
-    home, head, day = family.homes[0], family.homes[0].in_jobcenter[0], start + timedelta(days=4)
-    old = jc.assignment(family, home, head, 1, jobcenter_manager(home), since=start - timedelta(days=90))
-    yield "jobcenter", "update", "T_FALLZUSTAENDIGKEIT", {**old, "BIS": day}
-    others = [w for w in ("SB0105", "SB0102") if w != by_letter(head.surname, "FM")]
-    yield (
-        "jobcenter",
-        "insert",
-        "T_FALLZUSTAENDIGKEIT",
-        jc.assignment(family, home, head, 0, others[0], since=day, index=4),
-    )
-
-
-def _measure_starts(family: Family, start: date) -> Iterator[Step]:
-    row = jc.measure(family, family.homes[0], start + timedelta(days=1), index=1, NORM="16K")
-    yield "jobcenter", "insert", "T_MASSNAHME", row
-
-
-def _moves_away(family: Family, start: date) -> Iterator[Step]:
-    """The whole file is missing from the export: the family went to another district's office."""
-    for table, row in ja.opening(family, start):
-        yield "youth_office", "delete", table, row
-
-
-def _household_ends(family: Family, start: date) -> Iterator[Step]:
-    ended: dict[str, Value] = {"STATUS": "90", "ENDE": start + timedelta(days=4), "ENDGRUND": "02"}
-    yield "jobcenter", "update", "T_BG", {**jc.household(family, family.homes[0], start), **ended}
-
-
-_SCRIPTS = {
-    ("single_parent", 1): _phone_wrong,
-    ("single_parent", 2): _phone_right,
-    ("couple", 1): _street_wrong,
-    ("couple", 2): _street_right,
-    ("large", 1): _measure_starts,
-    ("twins", 2): _meeting_vanishes,
-    ("special", 2): _measure_vanishes,
-    ("patchwork", 2): _talk_cancelled,
-    ("patchwork", 3): _partner_leaves,
-    ("widened", 2): _talk_held,
-    ("eighteen", 2): _help_ends,
-    ("teenagers", 3): _measure_ends,
-    ("single_parent", 3): _plan_updated,
-    ("refused", 3): _sanction_lifted,
-    ("two_homes", 4): _custody_moves,
-    ("couple", 4): _worker_changes,
-    ("youth_office_only", 4): _moves_away,
-    ("couple_jobcenter_only", 4): _household_ends,
-}

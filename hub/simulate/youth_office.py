@@ -85,6 +85,15 @@ class YouthOffice:
         self._folder, self._plant = folder, plant
         self._files: dict[str, dict[str, Row]] = {name: {} for name in COLUMNS}
 
+    def require_new(self, day: date) -> None:
+        """Raise ConfigurationError if that day's folder is there already: an export is never written twice."""
+        if (self._folder / day.isoformat()).exists():
+            raise ConfigurationError(
+                "this day has been exported before",
+                place=f"folder {day.isoformat()} of the youth office",
+                remedy="name another --out",
+            )
+
     def apply(self, changes: Iterable[Change], day: date) -> dict[str, int]:
         """Take the day's changes in and write its snapshot; the rows in each file."""
         for change in changes:
@@ -97,12 +106,6 @@ class YouthOffice:
 
     def _snapshot(self, day: date) -> dict[str, int]:
         folder = self._folder / day.isoformat()
-        if folder.exists():
-            raise ConfigurationError(
-                "this day has been exported before",
-                place=f"folder {folder.name}",
-                remedy="name another --out",
-            )
         folder.mkdir(parents=True)
         entries = [self._write(folder, name, day) for name in COLUMNS]
         _write_manifest(folder, day, entries)

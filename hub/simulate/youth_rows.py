@@ -5,12 +5,11 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 
 from hub.simulate.changes import OPEN_END, Row, serial
-from hub.simulate.consents import WORDS, Consent, Withdrawal
+from hub.simulate.consent_rows import YOUTH_LANGUAGE
 from hub.simulate.names import load_names
 from hub.simulate.staff import YOUTH_OFFICE_STAFF, Worker, youth_office_worker
 from hub.simulate.world import Family, Home, Person
 
-LANGUAGE = {"de": "deutsch", "tr": "türkisch", "bg": "bulgarisch"}
 FILE_ROWS = Iterator[tuple[str, Row]]
 
 
@@ -28,7 +27,7 @@ def person(p: Person, **changed: object) -> Row:
         "sozialraum": p.address.district,
         "telefon": p.phone if p.role != "child" else None,
         "email": None,
-        "sprache": LANGUAGE[p.origin],
+        "sprache": YOUTH_LANGUAGE[p.origin],
         "dolmetscher": p.origin == "bg" and p.role != "child",
         "einsichtsfaehig": p.capable,
     }
@@ -158,50 +157,9 @@ def responsibility(
         "vorname": worker.given_name,
         "telefon": worker.phone,
         "email": worker.email,
-        "sprachen": tuple(LANGUAGE[x] for x in worker.languages),
+        "sprachen": tuple(YOUTH_LANGUAGE[x] for x in worker.languages),
         "von": since,
         "bis": OPEN_END,
-    }
-
-
-def consent(c: Consent) -> Row:
-    return {
-        "einwilligung_nr": consent_number(c),
-        "personen_nr": c.subject.youth_office_id,
-        "aktenzeichen": c.home.case_number,
-        "unterzeichner": tuple(str(p.youth_office_id) for p in c.signers),
-        "absender": c.sender,
-        "empfaenger": (c.recipient,),
-        "empfaenger_fachkraefte": c.workers,
-        "zwecke": tuple(WORDS[p] for p in c.purposes),
-        "kategorien": tuple(WORDS[k] for k in c.categories),
-        "form": WORDS[c.form],
-        "ausdruecklich_besondere": c.explicit_special,
-        "hinweis_zweck": "purpose" in c.notices,
-        "hinweis_folgen": "refusal" in c.notices,
-        "hinweis_widerruf": "withdrawal" in c.notices,
-        "textfassung": c.text_version,
-        "nachweis": c.proof_hash,
-        "erteilt_am": c.granted_at,
-        "gueltig_bis": c.valid_until,
-        "sprache": LANGUAGE[c.subject.origin],
-    }
-
-
-def consent_number(c: Consent) -> str:
-    return f"{c.number:010d}"
-
-
-def withdrawal(w: Withdrawal) -> Row:
-    return {
-        "widerruf_nr": f"{w.consent.number:010d}",
-        "einwilligung_nr": consent_number(w.consent),
-        "widerrufen_am": w.withdrawn_at,
-        "umfang": "teilweise" if w.categories else "gesamt",
-        "kategorien": tuple(WORDS[k] for k in w.categories),
-        "zwecke": (),
-        "empfaenger": (),
-        "grund": "01",
     }
 
 
