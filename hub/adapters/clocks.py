@@ -43,7 +43,9 @@ class FileClock:
             return _aware(datetime.fromisoformat(self._path.read_text().strip()), "the clock file")
         except (OSError, ValueError) as error:
             raise ConfigurationError(
-                "no time can be read", place="the clock file", remedy="write one such as 2026-11-22T08:00:00+01:00"
+                "no time can be read",
+                place="the clock file",
+                remedy="write one such as 2026-11-22T08:00:00+01:00",
             ) from error
 
 

@@ -15,9 +15,8 @@ def murmur2(data: bytes) -> int:
     words = size // 4
     h = _SEED ^ size
     for word in unpack_from(f"<{words}I", data):
-        word = word * _M & _MASK
-        word = (word ^ word >> 24) * _M & _MASK
-        h = h * _M & _MASK ^ word
+        k = word * _M & _MASK
+        h = h * _M & _MASK ^ (k ^ k >> 24) * _M & _MASK
     if rest := data[words * 4 :]:
         h = (h ^ int.from_bytes(rest, "little")) * _M & _MASK
     h = (h ^ h >> 13) * _M & _MASK

@@ -58,7 +58,9 @@ class SqliteLog:
         except sqlite3.Error as error:
             raise self._unavailable(error) from None
 
-    def create(self, topics: Mapping[str, int], config: Mapping[str, Mapping[str, str]] | None = None) -> None:
+    def create(
+        self, topics: Mapping[str, int], config: Mapping[str, Mapping[str, str]] | None = None
+    ) -> None:
         with self._transaction(30.0) as cursor:
             for name, partitions in topics.items():
                 settings = orjson.dumps(dict((config or {}).get(name, {}))).decode()
@@ -68,7 +70,9 @@ class SqliteLog:
                 )
                 if cursor.rowcount:
                     number = cursor.lastrowid
-                    cursor.executemany("INSERT INTO extent VALUES (?, ?, 0, 0)", ((number, p) for p in range(partitions)))
+                    cursor.executemany(
+                        "INSERT INTO extent VALUES (?, ?, 0, 0)", ((number, p) for p in range(partitions))
+                    )
 
     def append(self, topic: str, records: Sequence[Outgoing], *, deadline: float = 30.0) -> None:
         if not records:
@@ -90,14 +94,18 @@ class SqliteLog:
             if not extent.keys() >= positions.keys():
                 raise no_topic(topic)
             found: list[Record] = []
-            for waiting, (partition, position) in zip(range(len(positions), 0, -1), positions.items(), strict=True):
+            for waiting, (partition, position) in zip(
+                range(len(positions), 0, -1), positions.items(), strict=True
+            ):
                 number, first, end = extent[partition]
                 if not first <= position <= end:
                     raise beyond_log(topic, partition, position, first)
-                share = -(-(limit - len(found)) // waiting)  # so that a long backlog starves no other partition
+                share = -(
+                    -(limit - len(found)) // waiting
+                )  # so that a long backlog starves no other partition
                 if position < end and share:
                     rows = cursor.execute(_READ, (number, partition, position, share))
-                    found += [_record(topic, partition, *row) for row in rows]
+                    found += [_record(topic, partition, row) for row in rows]
             return found
 
     def state(self, topics: Sequence[str]) -> Mapping[str, TopicState]:
@@ -107,7 +115,9 @@ class SqliteLog:
         for name, topic_id, partition, first, end in rows:
             _, firsts, ends = states.setdefault(name, (topic_id, {}, {}))
             firsts[partition], ends[partition] = first, end
-        return {name: TopicState(name, topic_id, first, end) for name, (topic_id, first, end) in states.items()}
+        return {
+            name: TopicState(name, topic_id, first, end) for name, (topic_id, first, end) in states.items()
+        }
 
     def close(self) -> None:
         with self._writing, self._reading:
@@ -148,7 +158,9 @@ class SqliteLog:
 
     def _unavailable(self, cause: sqlite3.Error | str) -> ServiceUnavailable:
         return ServiceUnavailable(
-            f"the event log cannot be used: {cause}", place=self._place, remedy="free the file or its disk; it is tried again"
+            f"the event log cannot be used: {cause}",
+            place=self._place,
+            remedy="free the file or its disk; it is tried again",
         )
 
 
@@ -174,8 +186,7 @@ def _pack(headers: Sequence[tuple[str, bytes]]) -> bytes:
     return orjson.dumps([(name, value.decode("latin-1")) for name, value in headers])
 
 
-def _record(
-    topic: str, partition: int, offset: int, key: bytes, value: bytes, timestamp: int, headers: bytes | None
-) -> Record:
-    unpacked = tuple((name, text.encode("latin-1")) for name, text in orjson.loads(headers)) if headers else ()
-    return Record(topic, partition, offset, key, value, timestamp, unpacked)
+def _record(topic: str, partition: int, row: tuple[int, bytes, bytes, int, bytes | None]) -> Record:
+    offset, key, value, timestamp, packed = row
+    headers = tuple((name, text.encode("latin-1")) for name, text in orjson.loads(packed)) if packed else ()
+    return Record(topic, partition, offset, key, value, timestamp, headers)

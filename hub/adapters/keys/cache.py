@@ -1,0 +1,95 @@
+"""Keys in memory: bounded in number and in life, because every key here outlives its destruction by the rest of it.
+
+Two lives: a key opens boxes for up to five minutes after the database last confirmed it (protocol rule 4), but seals
+for a few seconds only, so that a fence is soon seen by every process. A cached cipher holds 2.6 kB.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Iterable
+from threading import Lock
+from typing import TypeVar
+
+from hub.errors import ConfigurationError
+from hub.ports import Key, KeyRef
+
+LONGEST = 300.0  # seconds, protocol rule 4
+Wanted = tuple[KeyRef, int]
+W = TypeVar("W", KeyRef, Wanted)
+
+
+class KeyCache:
+    """Least recently used keys go first. `monotonic` gives seconds; safe to share between threads."""
+
+    def __init__(
+        self,
+        monotonic: Callable[[], float],
+        *,
+        size: int = 20_000,
+        life: float = LONGEST,
+        sealing_life: float = 5.0,
+    ) -> None:
+        """Raises ConfigurationError for a life the protocol forbids."""
+        if not 0 <= sealing_life <= life <= LONGEST:
+            raise ConfigurationError(
+                "a cached key may live 300 seconds at most, and seal no longer than it opens",
+                place="key cache",
+            )
+        self._size, self._life, self._sealing_life, self._monotonic = size, life, sealing_life, monotonic
+        self._lock = Lock()
+        self._opening: OrderedDict[Wanted, tuple[Key, float]] = OrderedDict()
+        self._sealing: OrderedDict[KeyRef, tuple[Key, float]] = OrderedDict()
+
+    def sealing(self, refs: Iterable[KeyRef]) -> tuple[dict[KeyRef, Key], list[KeyRef]]:
+        """Keys that may still seal, and the refs to ask the database for."""
+        return self._look_up(self._sealing, refs)
+
+    def opening(self, wanted: Iterable[Wanted]) -> tuple[dict[Wanted, Key], list[Wanted]]:
+        """Keys that may still open, and the versions to ask the database for."""
+        return self._look_up(self._opening, wanted)
+
+    def now(self) -> float:
+        """Take it before asking the database: a key's life begins when it was still certainly there."""
+        return self._monotonic()
+
+    def peek(self, wanted: Wanted) -> Key | None:
+        """The key whatever its age, for use once the database has confirmed it: saves unwrapping it again."""
+        entry = self._opening.get(wanted)
+        return entry[0] if entry else None
+
+    def confirmed(self, keys: Collection[Key], asked_at: float, *, may_seal: bool) -> None:
+        """The database held these keys active at `asked_at`."""
+        with self._lock:
+            for key in keys:
+                _put(self._opening, (key.ref, key.version), (key, asked_at + self._life), self._size)
+                if may_seal:
+                    _put(self._sealing, key.ref, (key, asked_at + self._sealing_life), self._size)
+
+    def evict(self, ref: KeyRef) -> None:
+        """Forget every version."""
+        with self._lock:
+            self._sealing.pop(ref, None)
+            for wanted in [wanted for wanted in self._opening if wanted[0] == ref]:
+                del self._opening[wanted]
+
+    def _look_up(
+        self, entries: OrderedDict[W, tuple[Key, float]], wanted: Iterable[W]
+    ) -> tuple[dict[W, Key], list[W]]:
+        found: dict[W, Key] = {}
+        missing: list[W] = []
+        now = self._monotonic()
+        with self._lock:
+            for one in wanted:
+                entry = entries.get(one)
+                if entry is not None and now < entry[1]:
+                    entries.move_to_end(one)
+                    found[one] = entry[0]
+                else:
+                    missing.append(one)
+        return found, missing
+
+
+def _put(entries: OrderedDict[W, tuple[Key, float]], one: W, entry: tuple[Key, float], size: int) -> None:
+    entries[one] = entry
+    entries.move_to_end(one)
+    if len(entries) > size:
+        entries.popitem(last=False)
