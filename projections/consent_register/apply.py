@@ -4,11 +4,6 @@ from typing import Any
 
 from hub.domain.envelope import Envelope
 
-ON_CONFLICT = (
-    "(generation, event_id) DO UPDATE SET publication = excluded.publication, envelope = excluded.envelope"
-    " WHERE consent_row.publication < excluded.publication"
-)
-
 
 def row(generation: int, envelope: Envelope, value: bytes, received_at: int) -> tuple[Any, ...]:
     """One row, in the table's column order; `received_at` is the append time, so a rebuild finds it again."""

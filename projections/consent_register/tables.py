@@ -25,3 +25,8 @@ consent_row = Table(
     Index("consent_row_consent", "generation", "consent_id"),
     Index("consent_row_until", "generation", "valid_until"),
 )
+
+ON_CONFLICT = (
+    "(generation, event_id) DO UPDATE SET publication = excluded.publication, envelope = excluded.envelope"
+    " WHERE consent_row.publication < excluded.publication"
+)

@@ -23,3 +23,12 @@ case_row = Table(
     Index("case_row_case", "generation", "case_key"),
     Index("case_row_subject", "generation", "subject"),
 )
+
+ON_CONFLICT = (
+    "(generation, record_ref) DO UPDATE SET event_id = excluded.event_id, source_version = excluded.source_version,"
+    " publication = excluded.publication, occurred_at = excluded.occurred_at, recorded_at = excluded.recorded_at,"
+    " by_norm = excluded.by_norm, event_type = excluded.event_type, subject = excluded.subject,"
+    " case_key = excluded.case_key, envelope = excluded.envelope"
+    " WHERE (case_row.source_version, case_row.publication) < (excluded.source_version, excluded.publication)"
+)
+"""The highest (source version, publication) of a record stands; older ones have no effect (rule 2)."""

@@ -29,7 +29,9 @@ def merge(connection: Connection, table: Table, rows: Sequence[Row], on_conflict
 def _copy(connection: Connection, table: Table, rows: Sequence[Row], on_conflict: str) -> None:
     stage, name = f"copy_{table.name}", table.name
     cursor = _driver_cursor(connection)
-    cursor.execute(f"CREATE TEMP TABLE IF NOT EXISTS {stage} (LIKE {name} INCLUDING DEFAULTS) ON COMMIT DELETE ROWS")
+    cursor.execute(
+        f"CREATE TEMP TABLE IF NOT EXISTS {stage} (LIKE {name} INCLUDING DEFAULTS) ON COMMIT DELETE ROWS"
+    )
     with cursor.copy(f"COPY {stage} FROM STDIN") as copy:
         for row in rows:
             copy.write_row(row)

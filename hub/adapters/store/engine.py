@@ -54,13 +54,17 @@ def _without_values(error: DBAPIError, engine: Engine) -> ServiceUnavailable:
         text += f" ({str(error.orig).split(':')[0]})"
     if state in _RETRIABLE or "locked" in text:
         return TryAgain(text, place="store", remedy="it is tried again")
-    return ServiceUnavailable(text, place="store", remedy="check that the database is up and the schema current")
+    return ServiceUnavailable(
+        text, place="store", remedy="check that the database is up and the schema current"
+    )
 
 
 def _open(url: str) -> Engine:
     if not url.startswith("sqlite"):
         return create_engine(url, pool_pre_ping=False, pool_size=8, hide_parameters=True)
-    engine = create_engine(url, hide_parameters=True, connect_args={"timeout": 30, "check_same_thread": False})
+    engine = create_engine(
+        url, hide_parameters=True, connect_args={"timeout": 30, "check_same_thread": False}
+    )
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_immediate)
     return engine

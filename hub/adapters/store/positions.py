@@ -20,15 +20,15 @@ def load(connection: Connection, stage: str, topic: str) -> dict[int, tuple[str,
     return {row.partition: (row.topic_id, row.next_offset) for row in connection.execute(wanted)}
 
 
-def lock(connection: Connection, stage: str, topic: str, partition: int) -> int:
+def lock(connection: Connection, stage: str, topic: str, topic_id: str, partition: int) -> int:
     """The next offset of one partition, locked until the transaction ends: two workers never apply the same record."""
+    merge(connection, position, [(stage, topic, partition, topic_id, 0)], "(stage, topic, partition) DO NOTHING")
     wanted = (
         select(position.c.next_offset)
         .where(position.c.stage == stage, position.c.topic == topic, position.c.partition == partition)
         .with_for_update()
     )
-    found = connection.execute(wanted).scalar_one_or_none()
-    return 0 if found is None else int(found)
+    return int(connection.execute(wanted).scalar_one())
 
 
 def save(connection: Connection, stage: str, topic: str, topic_id: str, offsets: Mapping[int, int]) -> None:

@@ -31,7 +31,9 @@ def is_family(key: str) -> bool:
 def states(connection: Connection, keys: Iterable[str], *, share: bool = False) -> dict[str, State]:
     """The rows of these subjects; with `share` locked against a rise of their epoch, in a fixed order (rule 18)."""
     s = subject.c
-    wanted = select(s.key, s.person, s.linked, s.split, s.epoch).where(among(connection, s.key)).order_by(s.key)
+    wanted = (
+        select(s.key, s.person, s.linked, s.split, s.epoch).where(among(connection, s.key)).order_by(s.key)
+    )
     if share:
         wanted = wanted.with_for_update(read=True)
     return {row.key: State(*row) for row in connection.execute(wanted, {"keys": values(connection, keys)})}
@@ -40,7 +42,11 @@ def states(connection: Connection, keys: Iterable[str], *, share: bool = False) 
 def aliases(connection: Connection, persons_: Iterable[str]) -> dict[str, list[str]]:
     """person → all subject keys that mean this person."""
     found: defaultdict[str, list[str]] = defaultdict(list)
-    wanted = select(subject.c.person, subject.c.key).where(among(connection, subject.c.person)).order_by(subject.c.key)
+    wanted = (
+        select(subject.c.person, subject.c.key)
+        .where(among(connection, subject.c.person))
+        .order_by(subject.c.key)
+    )
     for person, key in connection.execute(wanted, {"keys": values(connection, persons_)}):
         found[person].append(key)
     return dict(found)
@@ -54,9 +60,12 @@ def persons(connection: Connection, keys: Iterable[str]) -> dict[str, str]:
 def joint_cases(connection: Connection, cases: Iterable[str]) -> dict[str, str]:
     """case key → joint case; a case that is not linked is its own."""
     names = list(cases)
-    wanted = select(case_link.c.case_key, case_link.c.joint_case).where(among(connection, case_link.c.case_key))
+    wanted = select(case_link.c.case_key, case_link.c.joint_case).where(
+        among(connection, case_link.c.case_key)
+    )
     linked: dict[str, str] = {
-        row.case_key: row.joint_case for row in connection.execute(wanted, {"keys": values(connection, names)})
+        row.case_key: row.joint_case
+        for row in connection.execute(wanted, {"keys": values(connection, names)})
     }
     return {name: linked.get(name, name) for name in names}
 
@@ -81,7 +90,9 @@ def households(connection: Connection, families: Iterable[str]) -> dict[str, lis
     joint = joint_cases(connection, names)
     linked = cases_of(connection, set(joint.values()))
     of_case: defaultdict[str, list[str]] = defaultdict(list)
-    wanted = select(membership.c.case_key, membership.c.subject).where(among(connection, membership.c.case_key))
+    wanted = select(membership.c.case_key, membership.c.subject).where(
+        among(connection, membership.c.case_key)
+    )
     every = {case for cases in linked.values() for case in cases}
     for case_key, key in connection.execute(wanted, {"keys": values(connection, every)}):
         of_case[case_key].append(key)
@@ -119,9 +130,16 @@ def raise_epochs(connection: Connection, keys: Iterable[str], at: int) -> int:
     """Raise the epoch of everybody concerned and mark their cases, their register entries (rule 10). Returns how many."""
     names, cases = concerned(connection, keys)
     bound = {"keys": values(connection, names)}
-    lock = select(subject.c.key).where(among(connection, subject.c.key)).order_by(subject.c.key).with_for_update()
+    lock = (
+        select(subject.c.key)
+        .where(among(connection, subject.c.key))
+        .order_by(subject.c.key)
+        .with_for_update()
+    )
     connection.execute(lock, bound).all()
-    connection.execute(update(subject).where(among(connection, subject.c.key)).values(epoch=subject.c.epoch + 1), bound)
+    connection.execute(
+        update(subject).where(among(connection, subject.c.key)).values(epoch=subject.c.epoch + 1), bound
+    )
     mark_dirty(connection, cases, at)
     mark_register(connection, names)
     return len(names)
@@ -142,7 +160,9 @@ def mark_register(connection: Connection, keys: Iterable[str]) -> None:
 
 def live_generation(connection: Connection, projection: str) -> int:
     """Which set of rows of a read model is shown."""
-    found = connection.execute(select(generation.c.live).where(generation.c.projection == projection)).scalar()
+    found = connection.execute(
+        select(generation.c.live).where(generation.c.projection == projection)
+    ).scalar()
     return 1 if found is None else int(found)
 
 

@@ -1,0 +1,210 @@
+"""Stage admit: decide again, and let into the event store what may be there (protocol rule 15).
+
+Produced first, recorded second: a crash in between leaves duplicates, which the guarded rows make harmless. What is
+withheld or held enters no dedupe table, so a later publication with wider content is decided anew (rule 2).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from hub.adapters.store import admissions, subjects
+from hub.adapters.store.admissions import DecisionRow, HeldRow
+from hub.adapters.store.quarantines import Quarantined
+from hub.domain.clock import micros
+from hub.failpoints import fail_point
+from hub.policy.facts import Sender
+from hub.policy.gate import Verdict
+from hub.ports import Outgoing, Record
+from hub.stages.boxes import Found, content, keys_for
+from hub.stages.decode import Event, decode_event, encode_envelope, narrowed
+from hub.stages.facts import confider, event_facts
+from hub.stages.intake import Intake, finish, lane, sort_out, still_mine
+from hub.stages.knowledge import Knowledge, learn
+from hub.stages.parts import CASES, Parts, topic_agency
+
+STAGE = "admit"
+UNKNOWN_CONSENT, UNKNOWN_PERSON = "consent_unknown", "person_unknown"
+
+
+@dataclass(slots=True)
+class AdmitOutcome:
+    """What became of a batch; with `duplicates` and `skipped` (seen before) the numbers add up to its size."""
+
+    admitted: int = 0
+    held: int = 0
+    duplicates: int = 0
+    skipped: int = 0
+    parked: int = 0
+    withheld: dict[str, int] = field(default_factory=dict)
+    quarantined: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Desk:
+    """One batch on the desk: what is known at this moment, and what was decided so far."""
+
+    parts: Parts
+    intake: Intake
+    at: datetime
+    known: Mapping[str, Knowledge]
+    names: Mapping[str, str]
+    seen: set[tuple[str, int]]
+    keys: Found
+    memo: dict[object, Verdict] = field(default_factory=dict)
+    produce: list[Outgoing] = field(default_factory=list)
+    decisions: dict[tuple[str, int], DecisionRow] = field(default_factory=dict)
+    held: list[HeldRow] = field(default_factory=list)
+    duplicates: int = 0
+
+
+def admit(parts: Parts, topic_id: str, batch: Sequence[Record]) -> AdmitOutcome:
+    """Take a batch of one agency's events topic; redelivered records have no effect."""
+    agency = topic_agency(batch[0].topic)
+    while True:
+        intake = sort_out(parts, STAGE, topic_id, batch, lambda record: decode_event(record, agency, "events"))
+        desk = decide_batch(parts, intake)
+        if desk.produce:
+            parts.log.append(CASES, desk.produce)
+        fail_point("admit.after_produce")
+        with parts.store.transaction() as connection:
+            if not still_mine(connection, STAGE, intake) or _moved(connection, desk):
+                continue
+            admissions.save_decisions(connection, list(desk.decisions.values()))
+            admissions.save_held(connection, desk.held)
+            finish(connection, parts, STAGE, intake)
+            fail_point("admit.in_transaction")
+        return _outcome(desk)
+
+
+def decide_batch(parts: Parts, intake: Intake) -> Desk:
+    """Dedupe, open, decide; everything in memory, nothing written yet."""
+    envelopes = [event.envelope for event in intake.events]
+    confiders = {f"{e.controller_id}:{e.entrusted_by}" for e in envelopes if e.entrusted_by}
+    with parts.store.transaction() as connection:
+        seen = admissions.admitted(connection, [envelope.event_id.hex() for envelope in envelopes])
+        known = learn(connection, parts.keys, parts.knowledge, {event.subject for event in intake.events})
+        names = subjects.persons(connection, confiders) if confiders else {}
+    found = keys_for(parts.keys, "box", envelopes)
+    desk = Desk(parts, intake, parts.clock.now(), known, names, seen, found)
+    for event in intake.events:
+        _take(desk, event)
+    return desk
+
+
+def _take(desk: Desk, event: Event) -> None:
+    """Sort one event out."""
+    identity = (event.envelope.event_id.hex(), event.envelope.publication)
+    if identity in desk.seen:
+        desk.duplicates += 1
+        return
+    opened = content(event.envelope, "box", desk.keys)
+    if opened.state == "unsealed":
+        desk.intake.bad.append(Quarantined(event.record.place, lane(event.record), "unsealed"))
+    elif opened.state != "open":
+        _note(desk, event, "withheld", f"key_{opened.state}")
+    elif waiting := _unknown(event, desk.known[event.subject]):
+        _hold(desk, event, waiting)
+    else:
+        _decide(desk, event, identity)
+
+
+def _decide(desk: Desk, event: Event, identity: tuple[str, int]) -> None:
+    verdict = judge(desk, event)
+    if verdict.kept:
+        desk.produce.append(_outgoing(desk, event, verdict))
+        desk.seen.add(identity)
+        _note(desk, event, "admitted", _rules(verdict.dropped))
+    elif verdict.held:
+        _hold(desk, event, verdict.rule)
+    else:
+        _note(desk, event, "withheld", verdict.rule)
+
+
+def _unknown(event: Event, knowledge: Knowledge) -> str:
+    """Why the event must wait for the consents topic, if it must."""
+    envelope = event.envelope
+    if envelope.norm is not None:
+        return ""
+    if not set(envelope.consents) <= {consent.id for consent in knowledge.consents}:
+        return UNKNOWN_CONSENT
+    return "" if knowledge.family or knowledge.recorded or not envelope.consents else UNKNOWN_PERSON
+
+
+def judge(desk: Desk, event: Event) -> Verdict:
+    """The gate's verdict; equal questions within one batch are asked once."""
+    e = event.envelope
+    asked = (
+        event.subject, e.event_type, tuple(e.fields.items()), tuple(e.consents), e.norm, e.task_norm, e.attested_by,
+        e.entrusted_by, e.source_203, e.objected_76, e.task_class, e.connection, e.merges_with, e.endangers_help,
+        e.addressee,
+    )
+    verdict = desk.memo.get(asked)
+    if verdict is None:
+        known, at = desk.known[event.subject], desk.at
+        sender = Sender(controller=e.controller_id, kind=desk.parts.agencies[e.controller_id].kind)
+        facts = event_facts(e, known, at, confider(e, desk.names))
+        verdict = desk.parts.gate.judge(sender, known.subject(at), facts, known.consents, at)
+        desk.memo[asked] = verdict
+    return verdict
+
+
+def _outgoing(desk: Desk, event: Event, verdict: Verdict) -> Outgoing:
+    """The event for the store: as it came when all is kept, else without the boxes that are not."""
+    value = event.record.value
+    if len(verdict.kept) < len(event.envelope.fields):
+        value = encode_envelope(narrowed(event.envelope, verdict.kept))
+    headers = (
+        ("policy", desk.parts.gate.policy.version.encode()),
+        ("epoch", b"%d" % desk.known[event.subject].epoch),
+        ("dropped", _rules(verdict.dropped).encode()),
+    )
+    return Outgoing(event.record.key, value, headers)
+
+
+def _rules(dropped: Mapping[str, str]) -> str:
+    return ",".join(sorted(set(dropped.values())))
+
+
+def _note(desk: Desk, event: Event, outcome: str, rules: str) -> None:
+    envelope = event.envelope
+    identity = (envelope.event_id.hex(), envelope.publication)
+    version, epoch = desk.parts.gate.policy.version, desk.known[event.subject].epoch
+    desk.decisions[identity] = DecisionRow(
+        *identity, outcome, rules, version, epoch, micros(desk.at), *event.record.place
+    )
+
+
+def _hold(desk: Desk, event: Event, reason: str) -> None:
+    envelope, record = event.envelope, event.record
+    epoch = desk.known[event.subject].epoch
+    row = HeldRow(
+        envelope.event_id.hex(), envelope.publication, event.subject, epoch, micros(desk.at), reason,
+        *record.place, record.key, record.value,
+    )
+    desk.held.append(row)
+
+
+def _moved(connection: Connection, desk: Desk) -> bool:
+    """Under the epoch lock: whether a held event's person became known meanwhile, so that none sleeps for ever."""
+    if not desk.held:
+        return False
+    wanted = {row.subject for row in desk.held}
+    now = learn(connection, desk.parts.keys, desk.parts.knowledge, wanted, lock=True)
+    return any(now[row.subject].epoch != row.epoch for row in desk.held)
+
+
+def _outcome(desk: Desk) -> AdmitOutcome:
+    outcome = AdmitOutcome(
+        held=len(desk.held), duplicates=desk.duplicates, skipped=desk.intake.skipped, parked=len(desk.intake.parked)
+    )
+    for row in desk.decisions.values():
+        if row.outcome == "admitted":
+            outcome.admitted += 1
+        else:
+            outcome.withheld[row.rules] = outcome.withheld.get(row.rules, 0) + 1
+    for bad in desk.intake.bad:
+        outcome.quarantined[bad.reason] = outcome.quarantined.get(bad.reason, 0) + 1
+    return outcome

@@ -1,0 +1,62 @@
+"""Opening boxes in memory, many at once."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal, NamedTuple
+
+from cryptography.exceptions import InvalidTag
+
+from hub.domain.envelope import Envelope
+from hub.domain.seal import key_version, open_box, place
+from hub.ports import Erased, Fenced, Key, KeyRef, KeyStore
+from schemas import InvalidPayload, UnknownSchema, by_fingerprint, upcast
+
+Found = Mapping[tuple[KeyRef, int], Key | Erased | Fenced]
+
+
+class Content(NamedTuple):
+    """What an event's boxes hold: `fields` of those that open; `state` says why others do not."""
+
+    fields: Mapping[str, Any]
+    state: Literal["open", "erased", "fenced", "unsealed"]
+
+    def __repr__(self) -> str:
+        return f"Content({self.state})"
+
+
+def key_ref(envelope: Envelope, kind: Literal["box", "proof"]) -> KeyRef:
+    return KeyRef(kind, envelope.controller_id, envelope.subject_ref)
+
+
+def keys_for(keys: KeyStore, kind: Literal["box", "proof"], envelopes: Iterable[Envelope]) -> Found:
+    """The keys of all boxes of these events, in one call."""
+    wanted = {
+        (key_ref(envelope, kind), key_version(box)) for envelope in envelopes for box in envelope.boxes.values()
+    }
+    return keys.opening(wanted)
+
+
+def content(envelope: Envelope, kind: Literal["box", "proof"], found: Found) -> Content:
+    """Open every box; the worst state of any box is the state of all."""
+    fields: dict[str, Any] = {}
+    ref = key_ref(envelope, kind)
+    for category, box in envelope.boxes.items():
+        version = key_version(box)
+        key = found.get((ref, version))
+        if not isinstance(key, Key):
+            return Content({}, "fenced" if isinstance(key, Fenced) else "erased")
+        part = _open(envelope, category, box, key)
+        if part is None:
+            return Content({}, "unsealed")
+        fields.update(part)
+    return Content(upcast(by_fingerprint(envelope.schema), fields), "open")
+
+
+def _open(envelope: Envelope, category: str, box: bytes, key: Key) -> Mapping[str, Any] | None:
+    """The fields in one box; None when it is not the box that belongs here or holds what it should not."""
+    where = place("event", envelope.schema, envelope.event_id, envelope.subject_ref, category, key.version)
+    try:
+        part = by_fingerprint(envelope.schema).decode(open_box(key.cipher, box, where))
+    except (InvalidTag, InvalidPayload, UnknownSchema):
+        return None
+    labels = envelope.fields
+    return part if all(labels.get(name, category) == category for name in part) else None

@@ -1,0 +1,98 @@
+"""Stage consents: what persons decided, before anything else is read (protocol rules 7, 8, 10).
+
+One transaction holds the register's rows, links, epochs and marks together with the position, so that whoever sees the
+new state of a consent also sees the raised epoch, and the other way round.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from hub.adapters.store import links, subjects
+from hub.adapters.store.bulk import merge
+from hub.domain.clock import micros
+from hub.domain.identifiers import pairing_digest
+from hub.failpoints import fail_point
+from hub.ports import Record
+from hub.stages.boxes import Found, content, keys_for
+from hub.stages.decode import Event, decode_event
+from hub.stages.intake import Intake, finish, sort_out, still_mine
+from hub.stages.parts import Parts, topic_agency
+from projections.consent_register import apply
+from projections.consent_register.queries import naming
+from projections.consent_register.tables import ON_CONFLICT, consent_row
+
+STAGE = "consents"
+_LINKING = frozenset({"IdentityLinkProposed", "IdentityLinked", "IdentitySplit"})
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentsOutcome:
+    """What became of a batch: `taken` events are in the register; `raised` epochs rose."""
+
+    taken: int
+    quarantined: int
+    parked: int
+    skipped: int
+    raised: int
+
+
+def take_consents(parts: Parts, topic_id: str, batch: Sequence[Record]) -> ConsentsOutcome:
+    """Take a batch of one agency's consents topic; redelivered records have no effect."""
+    agency = topic_agency(batch[0].topic)
+    while True:
+        intake = sort_out(parts, STAGE, topic_id, batch, lambda record: decode_event(record, agency, "consents"))
+        found = keys_for(parts.keys, "proof", [event.envelope for event in intake.events if _links(event)])
+        with parts.store.transaction() as connection:
+            if not still_mine(connection, STAGE, intake):
+                continue
+            raised = _apply(connection, parts, intake, found) if intake.events else 0
+            finish(connection, parts, STAGE, intake)
+            fail_point("consents.in_transaction")
+        return ConsentsOutcome(len(intake.events), len(intake.bad), len(intake.parked), intake.skipped, raised)
+
+
+def _apply(connection: Connection, parts: Parts, intake: Intake, found: Found) -> int:
+    live = subjects.live_generation(connection, "consent_register")
+    rows = {}
+    for event in intake.events:
+        rows[event.envelope.event_id] = apply.row(live, event.envelope, event.record.value, event.record.timestamp)
+    merge(connection, consent_row, list(rows.values()), ON_CONFLICT)
+    subjects.register(connection, [(event.subject, event.case_key) for event in intake.events])
+    changed = {event.subject for event in intake.events}
+    for event in intake.events:
+        if _links(event):
+            changed.update(_link(connection, parts, event, found))
+    changed.update(_granted_for(connection, live, intake.events))
+    return subjects.raise_epochs(connection, changed, micros(parts.clock.now()))
+
+
+def _links(event: Event) -> bool:
+    return event.envelope.event_type in _LINKING
+
+
+def _link(connection: Connection, parts: Parts, event: Event, found: Found) -> list[str]:
+    """Link or split as the event says; one that cannot be read links nothing."""
+    fields, envelope = content(event.envelope, "proof", found).fields, event.envelope
+    if envelope.event_type == "IdentityLinkProposed":
+        if fields.get("method") != "pairing_code" or not fields.get("code"):
+            return []
+        digest = pairing_digest(parts.secret, fields["code"]).hex()
+        member = int(fields.get("member", 0))
+        return links.pair(
+            connection, links.Pair(digest, member, event.subject, event.case_key, envelope.occurred_at)
+        )
+    refs = [ref for ref in fields.get("refs", ()) if ref.split(":", 1)[0] in parts.agencies]
+    subjects.register(connection, [(ref, event.case_key) for ref in refs if ref == event.subject])
+    if envelope.event_type == "IdentitySplit":
+        links.split_persons(connection, refs, envelope.occurred_at)
+    elif len(refs) > 1:
+        links.link_persons(connection, refs, f"q_{envelope.event_id.hex()}", envelope.occurred_at)
+    return refs
+
+
+def _granted_for(connection: Connection, live: int, events: Sequence[Event]) -> set[str]:
+    """The subjects of the grants that these withdrawals name: a withdrawal works from any agency."""
+    ids = {event.envelope.consent_id for event in events if event.envelope.consent_id}
+    return {row.subject for row in naming(connection, live, [i for i in ids if i])} if ids else set()

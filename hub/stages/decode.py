@@ -1,0 +1,92 @@
+"""From bytes to a checked envelope. Pure: everything that is wrong is a DataError with a reason code and a place."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from hub.domain.envelope import Envelope
+from hub.domain.seal import key_version
+from hub.errors import DataError
+from hub.ports import Record
+from schemas import EventSchema, InvalidPayload, UnknownSchema, by_fingerprint, decode_single, encode_single, record_schema
+
+ENVELOPE = record_schema("envelope")
+_STRICTER = frozenset({"A65", "G9"})
+
+
+class Event(NamedTuple):
+    """A record of an agency's topic, decoded and found in order."""
+
+    record: Record
+    envelope: Envelope
+    schema: EventSchema
+
+    @property
+    def subject(self) -> str:
+        return f"{self.envelope.controller_id}:{self.envelope.subject_ref}"
+
+    @property
+    def case_key(self) -> str:
+        return f"{self.envelope.controller_id}:{self.envelope.case_ref}"
+
+
+def decode_envelope(record: Record) -> Envelope:
+    """The envelope in a record's value; refuses anything else as `undecodable`."""
+    try:
+        schema, raw = decode_single(record.value)
+    except (UnknownSchema, InvalidPayload) as error:
+        reason = "unknown_schema" if isinstance(error, UnknownSchema) else "undecodable"
+        raise _bad(record, reason, "this is no envelope") from None
+    if schema is not ENVELOPE:
+        raise _bad(record, "unknown_schema", "the record is something else than an envelope")
+    return Envelope(**raw)
+
+
+def decode_event(record: Record, agency: str, topic_kind: str) -> Event:
+    """An event of `agency` that belongs on this kind of topic (`events`, `consents`)."""
+    envelope = decode_envelope(record)
+    if envelope.controller_id != agency:
+        raise _bad(record, "wrong_controller", "the controller is not the topic's agency")
+    try:
+        schema = by_fingerprint(envelope.schema)
+    except UnknownSchema:
+        raise _bad(record, "unknown_schema", "the event's schema is not known here") from None
+    if schema.event_type != envelope.event_type or schema.topic != topic_kind:
+        raise _bad(record, "wrong_topic", "this event does not belong on this topic")
+    _check_labels(record, envelope, schema)
+    return Event(record, envelope, schema)
+
+
+def encode_envelope(envelope: Envelope) -> bytes:
+    """The envelope in Avro single-object encoding."""
+    return encode_single(ENVELOPE, envelope._asdict())
+
+
+def narrowed(envelope: Envelope, kept: frozenset[str]) -> Envelope:
+    """The envelope with only the kept fields and the boxes that still hold one of them."""
+    fields = {name: category for name, category in envelope.fields.items() if name in kept}
+    categories = set(fields.values())
+    boxes = {category: box for category, box in envelope.boxes.items() if category in categories}
+    return envelope._replace(fields=fields, boxes=boxes)
+
+
+def _check_labels(record: Record, envelope: Envelope, schema: EventSchema) -> None:
+    """A label may only be the schema's or a stricter one, and every category has its box (fail closed)."""
+    for name, category in envelope.fields.items():
+        spec = schema.fields.get(name)
+        if spec is None:
+            raise _bad(record, "unknown_field", "a field is not in the event's schema")
+        allowed = {spec.category, *(spec.category_by_kind or {}).values()}
+        if category not in allowed and category not in _STRICTER:
+            raise _bad(record, "wrong_label", "a field carries another category than its schema says")
+    _check_boxes(record, envelope.fields, envelope.boxes)
+
+
+def _check_boxes(record: Record, fields: Mapping[str, str], boxes: Mapping[str, bytes]) -> None:
+    if set(fields.values()) != set(boxes):
+        raise _bad(record, "unsealed", "boxes and categories do not match")
+    if any(key_version(box) < 1 for box in boxes.values()):
+        raise _bad(record, "unsealed", "a box is too short to be sealed")
+
+
+def _bad(record: Record, reason: str, message: str) -> DataError:
+    return DataError(message, reason=reason, place=str(record.place), remedy="the sender corrects and publishes again")

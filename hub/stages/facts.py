@@ -1,0 +1,42 @@
+"""From an envelope and what is known of its subject to the values that the policy judges. Pure."""
+
+from collections.abc import Mapping
+from datetime import date, datetime
+
+from hub.domain.envelope import Envelope
+from hub.policy.facts import ConsentGround, EventFacts, NormGround
+from hub.stages.knowledge import Knowledge
+
+
+def event_facts(
+    envelope: Envelope, knowledge: Knowledge, at: datetime, confider: str | None, merges_with: str | None = None
+) -> EventFacts:
+    """The event as the policy sees it; an objection holds for earlier records too (§ 76 SGB X)."""
+    return EventFacts(
+        type=envelope.event_type,
+        fields=envelope.fields,
+        ground=_ground(envelope),
+        entrusted_by=confider,
+        source_203=envelope.source_203,
+        objected_76=envelope.objected_76 or knowledge.objected(at),
+        task_class=envelope.task_class,
+        connection=date.fromisoformat(envelope.connection) if envelope.connection else None,
+        merges_with=envelope.merges_with or merges_with,
+        endangers_help=envelope.endangers_help,
+        addressee=envelope.addressee,
+        disputed=frozenset(envelope.disputed),
+    )
+
+
+def _ground(envelope: Envelope) -> ConsentGround | NormGround:
+    if envelope.norm is None:
+        return ConsentGround(consents=frozenset(envelope.consents))
+    return NormGround(norm=envelope.norm, task_norm=envelope.task_norm or "", attested_by=envelope.attested_by)
+
+
+def confider(envelope: Envelope, names: Mapping[str, str]) -> str | None:
+    """Who confided it (§ 65 SGB VIII), in the hub's own names of persons (`names`: subject key → person)."""
+    if envelope.entrusted_by is None:
+        return None
+    key = f"{envelope.controller_id}:{envelope.entrusted_by}"
+    return names.get(key, key)

@@ -1,0 +1,56 @@
+"""Held events get their answer: decided again when their person's epoch rose, withheld after the deadline (rule 15)."""
+
+from datetime import timedelta
+
+from hub.adapters.store import admissions
+from hub.adapters.store.admissions import HeldRow
+from hub.domain.clock import micros
+from hub.ports import Record
+from hub.stages.admit import STAGE, decide_batch
+from hub.stages.decode import decode_event
+from hub.stages.intake import Intake
+from hub.stages.parts import CASES, Parts, topic_agency
+
+
+def answer_held(parts: Parts) -> dict[str, int]:
+    """Decide again what can be decided now. Returns outcome → count; those still waiting stay, under the new epoch."""
+    with parts.store.transaction() as connection:
+        rows = admissions.moved(connection)
+        intake = Intake("", "", events=[decode_event(_record(row), topic_agency(row.topic), "events") for row in rows])
+    if not rows:
+        return {}
+    desk = decide_batch(parts, intake)
+    if desk.produce:
+        parts.log.append(CASES, desk.produce)
+    with parts.store.transaction() as connection:
+        admissions.save_decisions(connection, list(desk.decisions.values()))
+        admissions.let_go(connection, rows)
+        since = {row[:2]: row.since for row in rows}
+        admissions.save_held(connection, [row._replace(since=since[row[:2]]) for row in desk.held])
+    return _count([row.outcome for row in desk.decisions.values()])
+
+
+def end_expired_holds(parts: Parts) -> int:
+    """A hold that nobody decides ends as withheld."""
+    now = parts.clock.now()
+    with parts.store.transaction() as connection:
+        rows = admissions.expired(connection, micros(now - timedelta(days=parts.hold_days)))
+        decisions = [_withheld(row, parts.gate.policy.version, micros(now)) for row in rows]
+        admissions.save_decisions(connection, decisions)
+        admissions.let_go(connection, rows)
+    return len(rows)
+
+
+def _withheld(row: HeldRow, policy_version: str, at: int) -> admissions.DecisionRow:
+    return admissions.DecisionRow(
+        row.event_id, row.publication, "withheld", row.reason, policy_version, row.epoch, at,
+        row.topic, row.partition, row.offset,
+    )
+
+
+def _record(row: HeldRow) -> Record:
+    return Record(row.topic, row.partition, row.offset, row.key, row.value, row.since)
+
+
+def _count(outcomes: list[str]) -> dict[str, int]:
+    return {outcome: outcomes.count(outcome) for outcome in sorted(set(outcomes))}

@@ -1,0 +1,79 @@
+"""What every reading stage does first: skip what was done, take each record or set it aside with a reason."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection
+
+from hub.adapters.store import positions, quarantines
+from hub.adapters.store.quarantines import Quarantined
+from hub.domain.clock import micros
+from hub.errors import DataError
+from hub.ports import Record
+from hub.stages.decode import Event
+from hub.stages.parts import Parts
+
+
+@dataclass(slots=True)
+class Intake:
+    """A batch of one topic, sorted out. `starts`, `following`: partition → first offset taken, next one after."""
+
+    topic: str
+    topic_id: str
+    events: list[Event] = field(default_factory=list)
+    bad: list[Quarantined] = field(default_factory=list)
+    parked: list[tuple[Record, str]] = field(default_factory=list)
+    starts: dict[int, int] = field(default_factory=dict)
+    following: dict[int, int] = field(default_factory=dict)
+    skipped: int = 0
+
+
+def lane(record: Record) -> str:
+    """What waits together: one topic's records of one key. The key is hashed, for it may be anything."""
+    return hashlib.sha256(record.topic.encode() + b"\0" + record.key).hexdigest()[:32]
+
+
+def sort_out(
+    parts: Parts, stage: str, topic_id: str, batch: Sequence[Record], decode: Callable[[Record], Event]
+) -> Intake:
+    """Skip what lies below the stored position, decode the rest; a bad record's lane is parked behind it."""
+    intake = Intake(batch[0].topic, topic_id)
+    with parts.store.transaction() as connection:
+        stored = positions.load(connection, stage, intake.topic)
+        waiting = quarantines.lanes(connection, stage)
+    for record in batch:
+        if record.offset < stored.get(record.partition, ("", 0))[1]:
+            intake.skipped += 1
+            continue
+        intake.starts.setdefault(record.partition, record.offset)
+        intake.following[record.partition] = record.offset + 1
+        _take(intake, record, waiting, decode)
+    return intake
+
+
+def _take(intake: Intake, record: Record, waiting: set[str], decode: Callable[[Record], Event]) -> None:
+    at = lane(record)
+    if at in waiting:
+        intake.parked.append((record, at))
+        return
+    try:
+        intake.events.append(decode(record))
+    except DataError as error:
+        intake.bad.append(Quarantined(record.place, at, error.reason))
+        waiting.add(at)
+
+
+def finish(connection: Connection, parts: Parts, stage: str, intake: Intake) -> None:
+    """The part of the stage's transaction that every stage shares: quarantine, parked, position."""
+    quarantines.put(connection, stage, intake.bad, micros(parts.clock.now()))
+    quarantines.park(connection, stage, [(record.place, at) for record, at in intake.parked])
+    positions.save(connection, stage, intake.topic, intake.topic_id, intake.following)
+
+
+def still_mine(connection: Connection, stage: str, intake: Intake) -> bool:
+    """Lock the partitions; False when another worker has applied part of the batch meanwhile (a zombie's fence)."""
+    return all(
+        positions.lock(connection, stage, intake.topic, intake.topic_id, partition) <= start
+        for partition, start in sorted(intake.starts.items())
+    )

@@ -1,0 +1,38 @@
+"""What every stage is given."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from hub.adapters.store import Store
+from hub.domain.agencies import Agency
+from hub.policy.gate import Gate
+from hub.ports import Clock, EventLog, KeyStore
+from hub.stages.knowledge import KnowledgeCache
+
+CASES = "hub.cases"
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The hub's adapters and settings, made once by the composition root.
+
+    `secret` keys what the hub itself hashes: pairing codes, recipient pseudonyms, view contents. `lease` is how long a
+    staging row may stand without renewal, in seconds.
+    """
+
+    store: Store
+    log: EventLog
+    keys: KeyStore
+    clock: Clock
+    gate: Gate
+    agencies: Mapping[str, Agency]
+    secret: bytes = field(repr=False)
+    knowledge: KnowledgeCache = field(default_factory=KnowledgeCache, repr=False)
+    lease: int = 24 * 3600
+    hold_days: int = 7
+    stale_after: float = 60.0
+
+
+def topic_agency(topic: str) -> str:
+    """The agency that a topic belongs to: `agency.<id>.events` → id."""
+    return topic.split(".", 1)[1].rsplit(".", 1)[0]
