@@ -1,0 +1,186 @@
+"""Reading matrix and rules: reviewed, effective-dated TOML, checked completely before anything is decided by it.
+
+A file may hold `[[rule]]`, `[[matrix]]` and `[[forbid]]` tables; the files given are taken together. An agency tightens
+by adding a file with `[[forbid]]` (role, category); there is no way to loosen.
+Every fault is a `ConfigurationError` that names the file's table or cell.
+"""
+
+import hashlib
+import json
+import re
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, timedelta
+from functools import cache
+from importlib.resources import files
+from itertools import pairwise
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from hub.errors import ConfigurationError
+from hub.policy.compiled import Cell, Period, Policy, Reason, forbid, frozen_rows
+from hub.policy.facts import CATEGORIES, ROLE_KINDS
+
+__all__ = [
+    "Policy",
+    "Tables",
+    "compile_policy",
+    "default_paths",
+    "default_policy",
+    "load_policy",
+    "read_tables",
+]
+
+MATRIX_ROLES = frozenset(ROLE_KINDS) - {"subject"}
+RULE_IDS = frozenset(f"R{number:02}" for number in range(28))
+EFFECTS = frozenset({"deny", "redact", "hold", "gate"})
+SHOWS = frozenset({"A", "R", "D", "own", "count", "agg", "confider"})
+_GROUND = re.compile(r"(?:^|\s)(E/§69|§69|E)(?=$|\s)")
+_TABLES = ("rule", "matrix", "forbid")
+
+Tables = dict[str, list[dict[str, Any]]]
+
+
+@cache
+def default_policy() -> Policy:
+    """The policy that ships with the hub, read once."""
+    return load_policy()
+
+
+def load_policy(paths: Sequence[Path] | None = None) -> Policy:
+    """Read, check and compile; without `paths` the packaged files. Name those (`default_paths`) first to tighten."""
+    tables = read_tables(default_paths() if paths is None else paths)
+    return compile_policy(tables)
+
+
+def default_paths() -> tuple[Path, ...]:
+    """The packaged matrix and rules."""
+    folder = Path(str(files("hub.policy"))) / "data"
+    return (folder / "rules.toml", folder / "matrix.toml")
+
+
+def compile_policy(tables: Tables) -> Policy:
+    """A policy from parsed tables; pure, so that a change can be tried without a file."""
+    spans = [_span(table, "matrix") for table in tables["matrix"]]
+    _no_overlap(spans, "matrix")
+    rules = [(_span(table, f"rule {table.get('id')}"), _reason(table)) for table in tables["rule"]]
+    for rule in RULE_IDS:
+        _no_overlap([span for span, reason in rules if reason.rule == rule], f"rule {rule}")
+    forbidden = [_forbidden(table) for table in tables["forbid"]]
+    periods = [
+        forbid(_period(first, last, _rows(table), rules), forbidden)
+        for table, whole in zip(tables["matrix"], spans, strict=True)
+        for first, last in _split(whole, [span for span, _ in rules])
+    ]
+    if not periods:
+        raise ConfigurationError("no matrix", place="policy", remedy="name a file with a [[matrix]] table")
+    return Policy(version=_version(tables), periods=tuple(sorted(periods, key=lambda period: period.first)))
+
+
+def read_tables(paths: Iterable[Path]) -> Tables:
+    """The tables of all files taken together, not yet checked."""
+    tables: Tables = {name: [] for name in _TABLES}
+    for path in paths:
+        try:
+            found = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise _fault(path.name, "cannot be read as TOML") from error
+        for name, rows in found.items():
+            if name not in tables:
+                raise _fault(f"{path.name} [{name}]", "unknown table")
+            tables[name].extend(rows)
+    return tables
+
+
+def _span(table: Mapping[str, Any], place: str) -> tuple[date, date]:
+    first, last = table.get("valid_from"), table.get("valid_to")
+    if type(first) is not date or type(last) is not date or first > last:
+        raise _fault(place, "valid_from and valid_to must be dates in order")
+    return first, last
+
+
+def _no_overlap(spans: Iterable[tuple[date, date]], place: str) -> None:
+    for (_, last), (first, _) in pairwise(sorted(spans)):
+        if first <= last:
+            raise _fault(place, f"two versions are valid on {first.isoformat()}")
+
+
+def _split(whole: tuple[date, date], spans: Iterable[tuple[date, date]]) -> Iterable[tuple[date, date]]:
+    """The stretches of `whole` within which no rule changes its wording."""
+    first, last = whole
+    begins = {begin for begin, _ in spans} | {end + timedelta(days=1) for _, end in spans if end < date.max}
+    cuts = sorted({first} | {begin for begin in begins if first < begin <= last})
+    return zip(cuts, [cut - timedelta(days=1) for cut in cuts[1:]] + [last], strict=True)
+
+
+def _reason(table: Mapping[str, Any]) -> Reason:
+    place = f"rule {table.get('id')}"
+    if table.keys() != {"id", "norm", "effect", "de", "en", "valid_from", "valid_to"}:
+        raise _fault(place, "needs exactly id, norm, effect, de, en, valid_from, valid_to")
+    if table["id"] not in RULE_IDS or table["effect"] not in EFFECTS:
+        raise _fault(place, "unknown id or effect")
+    if not all(_filled(table[name]) for name in ("norm", "de", "en")):
+        raise _fault(place, "norm and texts must not be empty")
+    return Reason(
+        rule=table["id"], norm=table["norm"], effect=table["effect"], text=table["de"], text_en=table["en"]
+    )
+
+
+def _period(first: date, last: date, rows: dict[str, dict[str, Cell]], rules: Iterable[Any]) -> Period:
+    reasons = {reason.rule: reason for (begin, end), reason in rules if begin <= first and last <= end}
+    for rule in sorted(RULE_IDS - reasons.keys()):
+        raise _fault(f"rule {rule}", f"has no version on {first.isoformat()}")
+    holds = frozenset(rule for rule, reason in reasons.items() if reason.effect == "hold")
+    return Period(
+        first=first, last=last, rows=frozen_rows(rows), reasons=MappingProxyType(reasons), holds=holds
+    )
+
+
+def _rows(table: Mapping[str, Any]) -> dict[str, dict[str, Cell]]:
+    columns = table.get("cells", {})
+    _exactly(columns, CATEGORIES, "matrix", "category")
+    for category, cells in columns.items():
+        _exactly(cells, MATRIX_ROLES, f"matrix {category}", "role")
+    return {
+        role: {code: _cell(columns[code][role], f"{code} × {role}") for code in columns}
+        for role in MATRIX_ROLES
+    }
+
+
+def _exactly(found: Mapping[str, Any], expected: frozenset[str], place: str, what: str) -> None:
+    for name in sorted(found.keys() - expected):
+        raise _fault(f"{place} {name}", f"unknown {what}")
+    for name in sorted(expected - found.keys()):
+        raise _fault(f"{place} {name}", f"missing {what}")
+
+
+def _cell(raw: Mapping[str, Any], place: str) -> Cell:
+    if raw.keys() != {"cell", "norm"} or not _filled(raw["norm"]) or not _filled(raw["cell"]):
+        raise _fault(f"matrix cell {place}", "needs its cell and its norm")
+    text = raw["cell"]
+    show = "confider" if text.startswith("D unless confider") else text.split()[0]
+    if show not in SHOWS:
+        raise _fault(f"matrix cell {place}", "must begin with A, R, D, own, count or agg")
+    ground = _GROUND.search(text)
+    return Cell(text=text, show=show, consent_only=ground is not None and ground[1] == "E", norm=raw["norm"])
+
+
+def _forbidden(table: Mapping[str, Any]) -> tuple[str, str]:
+    role, category = table.get("role"), table.get("category")
+    if table.keys() != {"role", "category"} or role not in MATRIX_ROLES or category not in CATEGORIES:
+        raise _fault(f"forbid {category} × {role}", "unknown role or category")
+    return str(role), str(category)
+
+
+def _filled(value: object) -> bool:
+    return isinstance(value, str) and bool(value.strip())
+
+
+def _version(tables: Tables) -> str:
+    canonical = json.dumps(tables, sort_keys=True, ensure_ascii=False, default=str)
+    return "sha256:" + hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _fault(place: str, message: str) -> ConfigurationError:
+    return ConfigurationError(message, place=place, remedy="correct the policy file and have it reviewed")
