@@ -1,1 +1,1 @@
-"""Who drives the stages: everything in one process (embedded), or workers on Kafka (faust); `local` starts the servers."""
+"""Who drives the stages: one process (embedded) or workers on Kafka (faust); `local` starts the servers."""

@@ -3,7 +3,9 @@
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ from sqlalchemy import create_engine, text
 
 from hub.errors import ConfigurationError, ServiceUnavailable
 from hub.hosts.local import LocalKafka, LocalPostgres, postgres
-from hub.hosts.local.process import Child, listening
+from hub.hosts.local.process import Child, free_port, listening
 
 
 def send(bootstrap: str, topic: str, value: bytes) -> None:
@@ -106,15 +108,24 @@ def test_a_server_that_ends_at_once_is_reported_with_its_last_words(tmp_path: Pa
         child.wait_until(lambda: False, seconds=30)
 
 
-def test_a_server_dies_with_the_process_that_started_it() -> None:
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that the account running PostgreSQL can reach, unlike pytest's own."""
+    with tempfile.TemporaryDirectory(prefix="hub-test-", ignore_cleanup_errors=True) as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+def test_a_server_dies_with_the_process_that_started_it(open_folder: Path) -> None:
     parent = (
-        "import os, signal; from hub.hosts.local import LocalPostgres\n"
-        "print(LocalPostgres.start().url.rpartition(':')[2].partition('/')[0], flush=True)\n"
+        "import os, pathlib, signal, sys; from hub.hosts.local import LocalPostgres\n"
+        "server = LocalPostgres.start(pathlib.Path(sys.argv[1], 'server'), int(sys.argv[2]))\n"
         "os.kill(os.getpid(), signal.SIGKILL)"
     )
-    done = subprocess.run([sys.executable, "-c", parent], capture_output=True, text=True, check=False)
+    port = free_port()
+    done = subprocess.run([sys.executable, "-c", parent, open_folder, str(port)], check=False)
     assert done.returncode == -signal.SIGKILL
     give_up = time.monotonic() + 10
-    while listening(int(done.stdout)) and time.monotonic() < give_up:
+    while listening(port) and time.monotonic() < give_up:
         time.sleep(0.05)
-    assert not listening(int(done.stdout))
+    assert not listening(port)
