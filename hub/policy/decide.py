@@ -6,7 +6,6 @@ nothing raised; what cannot be read or is not covered denies.
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
-from functools import partial
 
 from hub.domain.clock import berlin_day
 from hub.policy import remedies
@@ -27,14 +26,16 @@ def decide(policy: Policy, request: Request | DangerRequest | Incomplete) -> Dec
         return _danger(policy, DangerRequest.of(request))
     day = berlin_day(request.at)
     period = policy.on(day)
-    if period is None:
-        return _incomplete(policy, Incomplete(key="at", fields=tuple(request.event.fields)))
+    gap = request.gap
+    if gap or period is None:
+        return _incomplete(policy, Incomplete(key=gap or "at", fields=tuple(request.event.fields)))
     if ended := ends_the_matter(request):
         return _ended(policy, period, request, ended)
     categories = set(request.event.fields.values())
-    access = request.purpose == "subject_access"
-    rule_for = partial(access_rule, request) if access else FieldRules(period, request, day).rule_for
-    return _by_field(policy, period, request, {category: rule_for(category) for category in categories})
+    if request.purpose == "subject_access":
+        return _by_field(policy, period, request, {code: access_rule(request, code) for code in categories})
+    rule_for = FieldRules(period, request, day).rule_for
+    return _by_field(policy, period, request, {code: rule_for(code) for code in categories})
 
 
 def ends_the_matter(request: Request) -> str | None:

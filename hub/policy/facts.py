@@ -47,6 +47,9 @@ CATEGORIES = frozenset(
     }
     | {"VG", "CT", "B68"}
 )
+LABELS = CATEGORIES | {""}
+"""What may stand at a field; the empty label is data without category, which is never released."""
+
 AGENCY_KINDS = frozenset({"jobcenter", "youth_welfare", "provider", "social_office"})
 TASK_CLASSES = frozenset({"help", "other_task"})
 FORMS = frozenset({"written", "electronic", "oral"})
@@ -144,6 +147,19 @@ class Request:
     subject: Subject
     event: EventFacts
     consents: Sequence[Consent]
+
+    @property
+    def gap(self) -> str | None:
+        """The first key whose value is no known code, or empty fields: what a reader of JSON would have refused."""
+        role = self.recipient.role
+        if self.purpose not in PURPOSES:
+            return "purpose"
+        if self.recipient.kind not in ROLE_KINDS.get(role, ()) or (
+            role == "subject" and self.purpose != "subject_access"
+        ):
+            return "recipient.role"
+        fields = self.event.fields
+        return None if fields and LABELS.issuperset(fields.values()) else "event.fields"
 
     @property
     def inside(self) -> bool:

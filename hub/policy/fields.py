@@ -6,7 +6,7 @@ Every judge answers for one category with the id of the first rule that applies,
 from datetime import date
 
 from hub.policy.compiled import Cell, Period
-from hub.policy.facts import DangerRequest, NormGround, Request
+from hub.policy.facts import DangerRequest, EventFacts, NormGround, Request
 from hub.policy.grounds import SECTION_69, Consents
 
 COST_CATEGORIES = frozenset({"LS", "LB"})
@@ -17,15 +17,18 @@ DANGER_REPORTERS = frozenset({"jc_case_manager", "provider_worker"})
 class FieldRules:
     """The matrix, the ground and the circumstances of one request; ask `rule_for` once per category."""
 
-    __slots__ = ("_consents", "_day", "_event", "_inside", "_request", "_row")
+    __slots__ = ("_addressed", "_consents", "_event", "_for_cost", "_inside", "_request", "_row", "_unmerged")
 
     def __init__(self, period: Period, request: Request, day: date) -> None:
+        event, inside = request.event, request.inside
         self._request = request
-        self._event = request.event
+        self._event = event
+        self._inside = inside
         self._row = period.rows[request.recipient.role]
-        self._inside = request.inside
-        self._day = day
         self._consents = Consents(request, day)
+        self._for_cost = request.purpose == "cost_contribution" and not inside
+        self._addressed = inside or request.recipient.controller == event.addressee
+        self._unmerged = _unmerged(event, day)
 
     def rule_for(self, category: str) -> str | None:
         cell = self._row.get(category)
@@ -33,9 +36,10 @@ class FieldRules:
         if closed or cell is None:
             return closed or "R03"
         if self._inside:
-            return self._merges()
+            return self._unmerged
         if category == "A65":
-            return self._objected(category) or self._merges()
+            objected = self._event.objected_76 and self._objection_reaches(category)
+            return "R10" if objected else self._unmerged
         return self._crossing(category, cell)
 
     def _closed_path(self, category: str, cell: Cell | None) -> str | None:
@@ -46,28 +50,16 @@ class FieldRules:
             return "R19"
         if category == "A65" and not self._entrusted_opens(cell):
             return "R18"
-        if self._beyond_cost_contribution(category):
+        if self._for_cost and self._beyond_cost_contribution(category):
             return "R07"
-        if cell is None or cell.closed or self._addressed_elsewhere(category):
-            return "R03"
-        return None
+        elsewhere = category == "VG" and not self._addressed
+        return "R03" if cell is None or cell.closed or elsewhere else None
 
     def _entrusted_opens(self, cell: Cell | None) -> bool:
         return cell is not None and cell.show == "confider" and self._consents.released_by_confider()
 
     def _beyond_cost_contribution(self, category: str) -> bool:
-        request = self._request
-        if request.purpose != "cost_contribution" or self._inside:
-            return False
-        return request.recipient.role != "ja_wjh" or category not in COST_CATEGORIES
-
-    def _addressed_elsewhere(self, category: str) -> bool:
-        """A matter (VG) goes to its sender and its addressee, nobody else."""
-        return (
-            category == "VG"
-            and not self._inside
-            and self._request.recipient.controller != self._event.addressee
-        )
+        return self._request.recipient.role != "ja_wjh" or category not in COST_CATEGORIES
 
     def _crossing(self, category: str, cell: Cell) -> str | None:
         """R02 to R17 for data that leaves its controller."""
@@ -80,17 +72,17 @@ class FieldRules:
 
     def _on_consent(self, category: str) -> str | None:
         consents = self._consents.counting(category)
-        if not consents or self._request.purpose == "cost_contribution":
+        if not consents or self._for_cost:
             return "R05" if category == "G9" else "R04"
         if self._event.source_203:
             consents = self._consents.naming(consents)
             if not consents:
                 return "R10"
-        if objected := self._objected(category):
-            return objected
-        if not self._consents.signed(consents):
+        if self._event.objected_76 and self._objection_reaches(category):
+            return "R10"
+        if not self._consents.any_signed(consents):
             return "R06"
-        return self._merges() or self._endangers(category)
+        return self._unmerged or (self._endangers(category) if self._event.endangers_help else None)
 
     def _on_norm(self, category: str, cell: Cell, ground: NormGround) -> str | None:
         if category == "G9":
@@ -105,28 +97,25 @@ class FieldRules:
             return "R10"
         if ground.attested_by is None:
             return "R09"
-        return self._merges() or self._endangers(category)
+        return self._unmerged or (self._endangers(category) if self._event.endangers_help else None)
 
-    def _objected(self, category: str) -> str | None:
+    def _objection_reaches(self, category: str) -> bool:
         """An objection wins over every ground where it is allowed (§ 76(2) SGB X)."""
-        event = self._event
-        return "R10" if event.objected_76 and (event.source_203 or category == "G9") else None
-
-    def _merges(self) -> str | None:
-        """Data of two task classes, without a connection recorded by the day of the decision (§ 63(2) SGB VIII)."""
-        event = self._event
-        if event.merges_with is None or event.task_class is None or event.merges_with == event.task_class:
-            return None
-        return None if event.connection is not None and event.connection <= self._day else "R16"
+        return self._event.source_203 or category == "G9"
 
     def _endangers(self, category: str) -> str | None:
-        """§ 64(2) SGB VIII: on a norm for all of youth welfare; plan goals to the case manager whatever the ground."""
-        if not self._event.endangers_help:
-            return None
+        """§ 64(2) SGB VIII: all of youth welfare on a norm; plan goals to the case manager whatever the ground."""
         if category == "HP" and self._request.recipient.role == "jc_case_manager":
             return "R17"
         on_norm = isinstance(self._event.ground, NormGround)
         return "R17" if on_norm and self._request.sender.kind == "youth_welfare" else None
+
+
+def _unmerged(event: EventFacts, day: date) -> str | None:
+    """Data of two task classes, without a connection recorded by the day of the decision (§ 63(2) SGB VIII)."""
+    if event.merges_with is None or event.task_class is None or event.merges_with == event.task_class:
+        return None
+    return None if event.connection is not None and event.connection <= day else "R16"
 
 
 def access_rule(request: Request, category: str) -> str | None:

@@ -97,19 +97,18 @@ class Consents:
 
     def counting(self, category: str) -> list[Consent]:
         """Those that count for this category, signers aside."""
-        return [consent for consent in self._standing if covers(consent, category, self._request)]
+        request = self._request
+        return [consent for consent in self._standing if covers(consent, category, request)]
 
     def naming(self, consents: Iterable[Consent]) -> list[Consent]:
         """Those of them that name the recipient's worker."""
         worker = self._request.recipient.worker
         return [consent for consent in consents if named(consent, worker)]
 
-    def signed(self, consents: Iterable[Consent]) -> list[Consent]:
-        """Those of them signed by all who can sign."""
+    def any_signed(self, consents: Iterable[Consent]) -> bool:
+        """Whether one of them is signed by all who can sign: one good one is enough."""
         needed = self._signers
-        return (
-            [] if needed is None else [consent for consent in consents if needed.issubset(consent.granted_by)]
-        )
+        return needed is not None and any(needed.issubset(consent.granted_by) for consent in consents)
 
     def released_by_confider(self) -> bool:
         """§ 65 SGB VIII: a named consent for entrusted data, granted by who confided them alone, whatever the age."""

@@ -52,6 +52,7 @@ def obligations(
         return ("log_retrieval",) + (("keep_dispute_mark",) if marked else ())
     role = request.recipient.role
     row = period.rows.get(role, {})
+    reduced = [f"reduce:{code}:{role}" for code in kept if code in row and row[code].show == "R"]
     found = ["log_disclosure"]
     if isinstance(request.event.ground, NormGround) and role != "subject":
         found.append("inform_subject")
@@ -59,5 +60,4 @@ def obligations(
         found.append("purpose_lock")
     if marked:
         found.append("keep_dispute_mark")
-    found.extend(f"reduce:{code}:{role}" for code in sorted(kept) if code in row and row[code].show == "R")
-    return tuple(found)
+    return (*found, *sorted(reduced))

@@ -18,6 +18,7 @@ from hub.policy.facts import (
     CATEGORIES,
     CONSENT_PURPOSES,
     FORMS,
+    LABELS,
     PURPOSES,
     ROLE_KINDS,
     TASK_CLASSES,
@@ -184,8 +185,7 @@ def _event(value: Any) -> EventFacts:
 def _fields(value: Any) -> Mapping[str, str]:
     if not isinstance(value, dict) or not value:
         raise read.Unreadable("event.fields")
-    known = CATEGORIES | {""}
-    return {name: read.choice(code, f"event.fields.{name}", known) for name, code in value.items()}
+    return {name: read.choice(code, f"event.fields.{name}", LABELS) for name, code in value.items()}
 
 
 def _ground(value: Any) -> ConsentGround | NormGround:

@@ -189,6 +189,23 @@ def _with(value: Any, **changes: Any) -> Any:
     return replace(value, **changes)
 
 
+@pytest.mark.parametrize(
+    ("part", "changes"),
+    [
+        ("", {"purpose": "evaluation"}),
+        ("recipient", {"role": "subject"}),
+        ("recipient", {"role": "mayor"}),
+        ("recipient", {"kind": "provider"}),
+        ("event", {"fields": {}}),
+        ("event", {"fields": {"field": "XX"}}),
+    ],
+)
+def test_facts_put_together_in_code_are_not_trusted_either(part: str, changes: dict[str, Any]) -> None:
+    read = parse_request(request())
+    changed = _with(read, **{part: _with(getattr(read, part), **changes)}) if part else _with(read, **changes)
+    assert decide(default_policy(), changed).rules == ("R00",)
+
+
 def test_nothing_personal_in_a_repr() -> None:
     read = repr(parse_request(put(request(), event__entrusted_by="p-grandmother")))
     assert not [secret for secret in ("p-mother", "p-grandmother", "1990", "w-1") if secret in read]
