@@ -4,7 +4,7 @@ Layout: key version (4 bytes, big-endian) | nonce (12) | ciphertext with tag. As
 kind | event id | subject | category | key version.
 """
 
-import os
+import secrets
 from collections.abc import Callable
 from typing import Literal, Protocol
 
@@ -31,7 +31,7 @@ def key_version(box: bytes) -> int:
 
 
 def seal(
-    cipher: Cipher, version: int, plain: bytes, associated: bytes, nonce: Callable[[int], bytes] = os.urandom
+    cipher: Cipher, version: int, plain: bytes, associated: bytes, nonce: Callable[[int], bytes] = secrets.token_bytes
 ) -> bytes:
     """Seal `plain` at its place; the nonce is random and never reused."""
     fresh = nonce(NONCE_SIZE)

@@ -1,0 +1,170 @@
+"""Marks, views, the disclosure register and the retrieval log."""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from sqlalchemy import Connection, delete, func, insert, select, tuple_, update
+
+from hub.adapters.store.bulk import among, merge, values
+from hub.adapters.store.tables import dirty, disclosure, membership, meta, retrieval, view_state
+
+
+class Mark(NamedTuple):
+    """A case to look at again; cleared only under the number that was read."""
+
+    case_key: str
+    number: int
+    since: int
+
+
+class ViewRow(NamedTuple):
+    """The newest view of (joint case, recipient, role), sealed for the recipient."""
+
+    joint_case: str
+    recipient: str
+    role: str
+    view_id: str
+    case_ref: str
+    generation: int
+    version: int
+    state: str  # pending, delivered, or the sink's answer
+    removed: bool
+    content_mac: str
+    as_of: int
+    not_after: int
+    epochs: str
+    value: bytes
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        return self.joint_case, self.recipient, self.role
+
+    def __repr__(self) -> str:
+        return f"ViewRow({self.view_id} {self.state})"
+
+
+class DisclosureRow(NamedTuple):
+    """One release of one person's data to one recipient."""
+
+    view_id: str
+    person: str
+    sender: str
+    recipient: str
+    role: str
+    joint_case: str
+    purpose: str
+    fields: str
+    grounds: str
+    policy_version: str
+    epoch: int
+    at: int
+    delivered_at: int | None = None
+    confirmed_at: int | None = None
+    answer: str | None = None
+
+
+def marks(connection: Connection, limit: int) -> list[Mark]:
+    """The oldest marks that nobody else is working on."""
+    wanted = select(dirty.c.case_key, dirty.c.number, dirty.c.since).order_by(dirty.c.since, dirty.c.case_key)
+    return [Mark(*row) for row in connection.execute(wanted.limit(limit).with_for_update(skip_locked=True))]
+
+
+def clear(connection: Connection, done: Iterable[Mark]) -> None:
+    """Remove these marks where they still carry the number that was read, and no other."""
+    read = [(mark.case_key, mark.number) for mark in done]
+    if read:
+        connection.execute(delete(dirty).where(tuple_(dirty.c.case_key, dirty.c.number).in_(read)))
+
+
+def waiting(connection: Connection) -> int:
+    return int(connection.execute(select(func.count()).select_from(dirty)).scalar_one())
+
+
+def members(connection: Connection, cases: Iterable[str]) -> dict[str, list[str]]:
+    """case → all subjects that it concerns."""
+    found: dict[str, list[str]] = {}
+    m = membership.c
+    wanted = select(m.case_key, m.subject).where(among(connection, m.case_key)).order_by(m.case_key, m.subject)
+    for case_key, key in connection.execute(wanted, {"keys": values(connection, cases)}):
+        found.setdefault(case_key, []).append(key)
+    return found
+
+
+def newest(connection: Connection, joint_cases: Iterable[str]) -> dict[tuple[str, str, str], ViewRow]:
+    """The newest view of every recipient and role of these joint cases."""
+    wanted = select(view_state).where(among(connection, view_state.c.joint_case))
+    rows = [ViewRow(*row) for row in connection.execute(wanted, {"keys": values(connection, joint_cases)})]
+    return {row.key: row for row in rows}
+
+
+_NEWEST = (
+    "(joint_case, recipient, role) DO UPDATE SET view_id = excluded.view_id, case_ref = excluded.case_ref,"
+    " generation = excluded.generation, version = excluded.version, state = excluded.state, removed = excluded.removed,"
+    " content_mac = excluded.content_mac, as_of = excluded.as_of, not_after = excluded.not_after,"
+    " epochs = excluded.epochs, value = excluded.value"
+    " WHERE (view_state.generation, view_state.version) < (excluded.generation, excluded.version)"
+)
+
+
+def save_views(connection: Connection, rows: Sequence[ViewRow]) -> None:
+    merge(connection, view_state, rows, _NEWEST)
+
+
+def save_disclosures(connection: Connection, rows: Sequence[DisclosureRow]) -> None:
+    merge(connection, disclosure, rows, "(view_id, person, sender) DO NOTHING")
+
+
+def delivered(connection: Connection, view_ids: Iterable[str], at: int) -> None:
+    """The broker confirmed these views."""
+    bound = {"keys": values(connection, view_ids)}
+    connection.execute(
+        update(view_state).where(among(connection, view_state.c.view_id)).values(state="delivered"), bound
+    )
+    connection.execute(
+        update(disclosure).where(among(connection, disclosure.c.view_id)).values(delivered_at=at), bound
+    )
+
+
+def confirmed(connection: Connection, view_id: str, answer: str, at: int) -> None:
+    """The recipient's sink said what became of a view."""
+    connection.execute(update(view_state).where(view_state.c.view_id == view_id).values(state=answer))
+    d = disclosure.c
+    connection.execute(update(disclosure).where(d.view_id == view_id).values(confirmed_at=at, answer=answer))
+
+
+def ending_before(connection: Connection, until: int) -> list[str]:
+    """Joint cases of which a shown view runs out before `until`: renewed while the ground lasts."""
+    v = view_state.c
+    return list(connection.execute(select(v.joint_case).where(~v.removed, v.not_after < until).distinct()).scalars())
+
+
+def log_retrieval(
+    connection: Connection, joint_case: str, recipient: str, role: str, worker: str | None, purpose: str,
+    policy_version: str, at: int,
+) -> None:
+    """Every look is logged in the transaction that reads (R13); retrieval logs have their own, shorter life."""
+    connection.execute(
+        insert(retrieval).values(
+            joint_case=joint_case, recipient=recipient, role=role, worker=worker, purpose=purpose,
+            policy_version=policy_version, at=at,
+        )
+    )
+
+
+def restore_generation(connection: Connection) -> int:
+    """Rises with every restore, so that versions of views rise even then (rule 19)."""
+    found = connection.execute(select(meta.c.value).where(meta.c.name == "restore_generation")).scalar()
+    return int(found or 1)
+
+
+def counts(connection: Connection) -> dict[str, int]:
+    """Views shown now, disclosures, joint cases with a view."""
+    v = view_state.c
+    shown = select(func.count()).where(~v.removed)
+    cases = select(func.count(v.joint_case.distinct()))
+    released = select(func.count()).select_from(disclosure)
+    return {
+        "views": int(connection.execute(shown).scalar_one()),
+        "joint_cases": int(connection.execute(cases).scalar_one()),
+        "disclosures": int(connection.execute(released).scalar_one()),
+    }

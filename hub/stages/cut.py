@@ -1,0 +1,167 @@
+"""Cutting a view: what one recipient may see of one joint case at one moment, person by person. Pure.
+
+Each person is judged separately; those of whom nothing may be shown are absent, and nothing else in the cut (count,
+order, totals) tells whether they exist (domain D). A field on hold hides its whole entry.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from hub.domain.agencies import Agency
+from hub.domain.clock import moment
+from hub.domain.envelope import Envelope
+from hub.policy.compiled import Policy
+from hub.policy.decide import decide
+from hub.policy.decision import Decision
+from hub.policy.facts import Recipient, Request, Sender
+from hub.policy.reduce import obliged_categories, reduced
+from hub.stages.boxes import Content
+from hub.stages.facts import confider, event_facts
+from hub.stages.knowledge import Knowledge
+from hub.stages.open_categories import withheld_categories
+from schemas import to_json
+
+
+class Evidence(NamedTuple):
+    """One record of the joint case, opened."""
+
+    record_ref: str
+    subject: str
+    envelope: Envelope
+    content: Content
+
+    def __repr__(self) -> str:
+        return f"Evidence({self.record_ref})"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What is shown of one record."""
+
+    event_type: str
+    record_ref: str
+    occurred_at: datetime
+    fields: Mapping[str, Any] = field(repr=False)
+    marked: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "type": self.event_type, "id": self.record_ref, "occurred_at": self.occurred_at.isoformat(),
+            "fields": to_json(self.fields), "marked": list(self.marked),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What is shown of one person from one sender, and on which grounds."""
+
+    person: str
+    sender: str
+    entries: tuple[Entry, ...]
+    grounds: tuple[str, ...]
+    fields: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """The view: its parts in order of person and sender, and what is withheld of the persons in it."""
+
+    parts: tuple[Part, ...]
+    withheld: Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Who looks, why, and when."""
+
+    recipient: Recipient
+    purpose: str
+    at: datetime
+
+
+def cut(
+    policy: Policy, agencies: Mapping[str, Agency], question: Question, evidence: Sequence[Evidence],
+    known: Mapping[str, Knowledge], names: Mapping[str, str],
+) -> Cut:
+    """Decide every record for this recipient; `evidence` comes in the order in which it is shown."""
+    shown: dict[tuple[str, str], list[tuple[Entry, Envelope]]] = {}
+    for one in evidence:
+        entry = _entry(policy, agencies, question, one, known[one.subject], names)
+        if entry is not None:
+            key = (known[one.subject].person, one.envelope.controller_id)
+            shown.setdefault(key, []).append((entry, one.envelope))
+    parts = tuple(_part(person, sender, entries) for (person, sender), entries in sorted(shown.items()))
+    return Cut(parts, _withheld(policy, agencies, question, parts, known))
+
+
+def _entry(
+    policy: Policy, agencies: Mapping[str, Agency], question: Question, one: Evidence, knowledge: Knowledge,
+    names: Mapping[str, str],
+) -> Entry | None:
+    if one.content.state != "open" or not _joint(question, one, knowledge):
+        return None
+    decision = decide(policy, _request(agencies, question, one.envelope, knowledge, names))
+    if decision.outcome not in ("allow", "redact"):
+        return None
+    fields = _shown(decision, question, one)
+    if not fields:
+        return None
+    marked = tuple(name for name in decision.marked if name in fields)
+    return Entry(one.envelope.event_type, one.record_ref, moment(one.envelope.occurred_at), fields, marked)
+
+
+def _joint(question: Question, one: Evidence, knowledge: Knowledge) -> bool:
+    """Across controllers only whom both know as one person: unlinked or split, nobody is shown (fail closed)."""
+    if one.envelope.controller_id == question.recipient.controller:
+        return True
+    return knowledge.family or (knowledge.linked and not knowledge.split)
+
+
+def _request(
+    agencies: Mapping[str, Agency], question: Question, envelope: Envelope, knowledge: Knowledge, names: Mapping[str, str]
+) -> Request:
+    return Request(
+        at=question.at,
+        purpose=question.purpose,
+        sender=Sender(controller=envelope.controller_id, kind=agencies[envelope.controller_id].kind),
+        recipient=question.recipient,
+        subject=knowledge.subject(question.at),
+        event=event_facts(envelope, knowledge, question.at, confider(envelope, names)),
+        consents=knowledge.consents,
+    )
+
+
+def _shown(decision: Decision, question: Question, one: Evidence) -> dict[str, Any]:
+    kept = {name: one.content.fields[name] for name in decision.kept if name in one.content.fields}
+    if one.envelope.controller_id == question.recipient.controller or question.recipient.role == "subject":
+        return kept
+    obliged = obliged_categories(decision.obligations)
+    return reduced(kept, one.envelope.fields, obliged, question.recipient.role) if obliged else kept
+
+
+def _part(person: str, sender: str, entries: Sequence[tuple[Entry, Envelope]]) -> Part:
+    grounds = {ground for _, envelope in entries for ground in _grounds(envelope)}
+    fields = {f"{entry.event_type}.{name}" for entry, _ in entries for name in entry.fields}
+    return Part(person, sender, tuple(entry for entry, _ in entries), tuple(sorted(grounds)), tuple(sorted(fields)))
+
+
+def _grounds(envelope: Envelope) -> Sequence[str]:
+    return (f"{envelope.norm}: {envelope.task_norm}",) if envelope.norm else envelope.consents
+
+
+def _withheld(
+    policy: Policy, agencies: Mapping[str, Agency], question: Question, parts: Sequence[Part],
+    known: Mapping[str, Knowledge],
+) -> dict[str, tuple[str, ...]]:
+    """Follows from matrix and consents alone, never from the data that exist."""
+    if question.recipient.role == "subject":
+        return {}
+    by_person = {knowledge.person: knowledge for knowledge in known.values()}
+    others = [agency for agency in agencies.values() if agency.id != question.recipient.controller]
+    shown = sorted({part.person for part in parts})
+    return {
+        person: withheld_categories(policy, question.recipient, question.purpose, question.at, others, by_person[person])
+        for person in shown
+    }

@@ -1,0 +1,37 @@
+"""How long a view may stand without being looked at again. Pure."""
+
+from collections.abc import Iterable
+from datetime import date, datetime, timedelta
+
+from hub.domain.clock import berlin_day, berlin_midnight
+from hub.policy.calendar import age_on
+from hub.stages.knowledge import Knowledge
+
+COMING_OF_AGE = (15, 18)  # who signs changes: § 36 SGB I, § 2 BGB
+
+
+def shown_until(now: datetime, lease: int, people: Iterable[Knowledge]) -> datetime:
+    """The lease, or what ends before it by time alone: a consent that runs out, a birthday that changes who signs."""
+    until = now + timedelta(seconds=lease)
+    for knowledge in people:
+        ends = [consent.valid_until for consent in knowledge.consents if consent.valid_until]
+        if birthday := next_coming_of_age(knowledge.birth_date, berlin_day(now)):
+            ends.append(berlin_midnight(birthday))
+        until = min([until, *(end for end in ends if end > now)])
+    return until
+
+
+def next_coming_of_age(birth_date: date | None, today: date) -> date | None:
+    """The day on which the person turns 15 or 18, if that is tomorrow or the day after."""
+    if birth_date is None:
+        return None
+    for days in (1, 2):
+        day = today + timedelta(days=days)
+        if comes_of_age(birth_date, day):
+            return day
+    return None
+
+
+def comes_of_age(birth_date: date, day: date) -> bool:
+    """Whether somebody turns 15 or 18 on this Berlin day."""
+    return any(age_on(day, birth_date) == age > age_on(day - timedelta(days=1), birth_date) for age in COMING_OF_AGE)

@@ -1,0 +1,36 @@
+"""A person opens the joint view: decided under transaction one's locks, logged there, answered after it (rule 20)."""
+
+from dataclasses import dataclass
+
+from hub.adapters.store import subjects, views
+from hub.domain.clock import micros
+from hub.policy.facts import Recipient
+from hub.stages.case_file import CaseFile, read_cases
+from hub.stages.cut import Cut, Question, cut
+from hub.stages.parts import Parts
+
+_NOTHING = Cut((), {})
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedView:
+    """The answer; an unknown family answers exactly like an empty one."""
+
+    cut: Cut
+    question: Question
+    file: CaseFile | None
+
+
+def open_view(parts: Parts, case_ref: str, recipient: Recipient, purpose: str) -> OpenedView:
+    """What this recipient sees of its own case `case_ref` now."""
+    with parts.store.transaction() as connection:
+        case_key = f"{recipient.controller}:{case_ref}"
+        joint = subjects.joint_cases(connection, [case_key])[case_key]
+        file = read_cases(connection, parts, [joint])[joint]
+        question = Question(recipient, purpose, parts.clock.now())
+        made = cut(parts.gate.policy, parts.agencies, question, file.evidence, file.known, file.names)
+        views.log_retrieval(
+            connection, joint, recipient.controller, recipient.role, recipient.worker, purpose,
+            parts.gate.policy.version, micros(question.at),
+        )
+    return OpenedView(made, question, file) if made.parts else OpenedView(_NOTHING, question, None)
