@@ -17,6 +17,7 @@ from hub.failpoints import fail_point
 from hub.ports import Record
 from hub.stages.boxes import Found, content, keys_for
 from hub.stages.decode import Event, decode_event
+from hub.stages.grounds_end import end_grounds
 from hub.stages.intake import Intake, finish, sort_out, still_mine
 from hub.stages.parts import Parts, topic_agency
 from projections.consent_register import apply
@@ -24,6 +25,7 @@ from projections.consent_register.queries import naming
 from projections.consent_register.tables import ON_CONFLICT, consent_row
 
 STAGE = "consents"
+_ENDING = frozenset({"ConsentWithdrawn", "ConsentExpired"})
 _LINKING = frozenset({"IdentityLinkProposed", "IdentityLinked", "IdentitySplit"})
 
 
@@ -50,6 +52,9 @@ def take_consents(parts: Parts, topic_id: str, batch: Sequence[Record]) -> Conse
             raised = _apply(connection, parts, intake, found) if intake.events else 0
             finish(connection, parts, STAGE, intake)
             fail_point("consents.in_transaction")
+        ended = _ended(intake)
+        if ended:
+            end_grounds(parts, ended)
         return ConsentsOutcome(len(intake.events), len(intake.bad), len(intake.parked), intake.skipped, raised)
 
 
@@ -66,6 +71,11 @@ def _apply(connection: Connection, parts: Parts, intake: Intake, found: Found) -
             changed.update(_link(connection, parts, event, found))
     changed.update(_granted_for(connection, live, intake.events))
     return subjects.raise_epochs(connection, changed, micros(parts.clock.now()))
+
+
+def _ended(intake: Intake) -> set[str]:
+    """The subjects of whom a ground may have ended with this batch."""
+    return {event.subject for event in intake.events if event.envelope.event_type in _ENDING}
 
 
 def _links(event: Event) -> bool:

@@ -1,0 +1,16 @@
+"""Small facts about the store as a whole: when something was last done."""
+
+from sqlalchemy import Connection, select
+
+from hub.adapters.store.bulk import merge
+from hub.adapters.store.tables import meta
+
+
+def get(connection: Connection, name: str) -> int | None:
+    """A moment (microseconds since 1970 UTC) or number kept under a name."""
+    found = connection.execute(select(meta.c.value).where(meta.c.name == name)).scalar()
+    return None if found is None else int(found)
+
+
+def put(connection: Connection, name: str, value: int) -> None:
+    merge(connection, meta, [(name, str(value))], "(name) DO UPDATE SET value = excluded.value")

@@ -1,0 +1,56 @@
+"""Closed until caught up (protocol rule 14).
+
+After a start, and whenever the consents worker lags beyond its limit, admit, disclose and web stay closed: a withdrawal
+that nobody has read yet must not be overtaken. The consents worker marks each moment at which it had read all consent
+topics to the end they had at that moment.
+"""
+
+from collections.abc import Mapping
+
+from hub.adapters.store import meta, positions
+from hub.domain.clock import micros
+from hub.errors import TryAgain
+from hub.ports import TopicState
+from hub.stages.consents import STAGE
+from hub.stages.parts import Parts
+
+_MARK = "consents.caught_up"
+
+
+
+def consent_topics(parts: Parts) -> list[str]:
+    return [f"agency.{agency}.consents" for agency in sorted(parts.agencies)]
+
+
+def mark_if_caught_up(parts: Parts) -> bool:
+    """Called by the consents worker after each round: note the time if everything that was there is read."""
+    at = micros(parts.clock.now())
+    ends = parts.log.state(consent_topics(parts))
+    with parts.store.transaction() as connection:
+        done = all(_read(positions.load(connection, STAGE, name), state) for name, state in ends.items())
+        if done and len(ends) == len(parts.agencies):
+            meta.put(connection, _MARK, at)
+    return done
+
+
+def start_closed(parts: Parts) -> None:
+    """Called by the consents worker when it starts: nothing counts as read until it has looked."""
+    with parts.store.transaction() as connection:
+        meta.put(connection, _MARK, 0)
+
+
+def is_open(parts: Parts) -> bool:
+    """Whether admit, disclose and web may go on now."""
+    with parts.store.transaction() as connection:
+        mark = meta.get(connection, _MARK) or 0
+    return micros(parts.clock.now()) - mark <= parts.stale_after * 1_000_000
+
+
+def require_open(parts: Parts) -> None:
+    """Raise TryAgain while consents are behind."""
+    if not is_open(parts):
+        raise TryAgain("consents are not read to their end yet", place="consents", remedy="it is tried again")
+
+
+def _read(stored: Mapping[int, tuple[str, int]], state: TopicState) -> bool:
+    return all(stored.get(partition, ("", 0))[1] >= end for partition, end in state.end.items())

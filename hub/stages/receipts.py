@@ -1,0 +1,63 @@
+"""Stage receipts: what a recipient's sink answered to a view (docs/adr/0003)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from hub.adapters.store import views
+from hub.adapters.store.quarantines import Quarantined
+from hub.errors import DataError
+from hub.ports import Record
+from hub.stages.intake import Intake, finish, lane
+from hub.stages.parts import Parts, topic_agency
+from schemas import InvalidPayload, UnknownSchema, decode_single, record_schema
+
+STAGE = "receipts"
+RECEIPT = record_schema("receipt")
+
+
+@dataclass(slots=True)
+class ReceiptsOutcome:
+    """What became of a batch; `answers`: (answer, when the sink gave it) of every receipt."""
+
+    taken: int = 0
+    quarantined: int = 0
+    answers: list[tuple[str, int]] = field(default_factory=list)
+
+
+def take_receipts(parts: Parts, topic_id: str, batch: Sequence[Record]) -> ReceiptsOutcome:
+    """Note the answers; a receipt of another agency's view is quarantined."""
+    intake, receipts = _sort_out(topic_id, batch)
+    with parts.store.transaction() as connection:
+        for receipt in receipts:
+            views.confirmed(connection, receipt["view_id"].hex(), receipt["answer"], receipt["at"])
+        finish(connection, parts, STAGE, intake)
+    answers = [(receipt["answer"], receipt["at"]) for receipt in receipts]
+    return ReceiptsOutcome(len(receipts), len(intake.bad), answers)
+
+
+def _sort_out(topic_id: str, batch: Sequence[Record]) -> tuple[Intake, list[dict[str, Any]]]:
+    intake, receipts = Intake(batch[0].topic, topic_id), []
+    for record in batch:
+        intake.following[record.partition] = record.offset + 1
+        try:
+            receipts.append(_decode(record))
+        except DataError as error:
+            intake.bad.append(Quarantined(record.place, lane(record), error.reason))
+    return intake, receipts
+
+
+def _decode(record: Record) -> dict[str, Any]:
+    try:
+        schema, receipt = decode_single(record.value)
+    except (UnknownSchema, InvalidPayload):
+        raise _bad(record, "undecodable") from None
+    if schema is not RECEIPT:
+        raise _bad(record, "unknown_schema")
+    if receipt["recipient"] != topic_agency(record.topic):
+        raise _bad(record, "wrong_controller")
+    return receipt
+
+
+def _bad(record: Record, reason: str) -> DataError:
+    return DataError("this is no receipt of this agency", reason=reason, place=str(record.place))

@@ -1,0 +1,68 @@
+"""What time alone changes (protocol rule 10): consents that run out, birthdays, leases, holds.
+
+The consents worker calls `tick` often. What was due since the last call is found by comparing with the moment that the
+store keeps, so nothing is missed while the hub was down.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from sqlalchemy import Connection
+
+from hub.adapters.store import meta, subjects, views
+from hub.domain.clock import berlin_day, micros, moment
+from hub.stages.expiry import comes_of_age
+from hub.stages.grounds_end import end_grounds
+from hub.stages.held import end_expired_holds
+from hub.stages.knowledge import learn
+from hub.stages.parts import Parts
+from projections.consent_register.queries import ending_between, with_control_data
+
+_LAST = "tick.last"
+
+
+@dataclass(frozen=True, slots=True)
+class TickOutcome:
+    """How many persons' epochs rose, views were marked for renewal, holds ended, keys were destroyed."""
+
+    raised: int = 0
+    renewed: int = 0
+    holds_ended: int = 0
+    keys_destroyed: int = 0
+
+
+def tick(parts: Parts) -> TickOutcome:
+    """Do what became due since the last tick."""
+    now = parts.clock.now()
+    with parts.store.transaction() as connection:
+        last = meta.get(connection, _LAST)
+        before = now if last is None else moment(last)
+        ended = ending_between(connection, subjects.live_generation(connection, "consent_register"), micros(before), micros(now))
+        changed = {*ended, *_birthdays(connection, parts, berlin_day(before), berlin_day(now))}
+        raised = subjects.raise_epochs(connection, changed, micros(now)) if changed else 0
+        renewed = _renew(connection, parts, micros(now))
+        meta.put(connection, _LAST, micros(now))
+    destroyed = end_grounds(parts, ended) if ended else 0
+    return TickOutcome(raised, renewed, end_expired_holds(parts), destroyed)
+
+
+def _birthdays(connection: Connection, parts: Parts, after: date, until: date) -> Iterable[str]:
+    """Whoever turned 15 or 18 on a Berlin day in (after, until]; birth dates are opened in memory only."""
+    if until <= after:
+        return ()
+    days = [after + timedelta(days=count + 1) for count in range((until - after).days)]
+    live = subjects.live_generation(connection, "consent_register")
+    keys = {row.subject for row in with_control_data(connection, live)}
+    known = learn(connection, parts.keys, parts.knowledge, keys)
+    return [
+        key for key, one in known.items() if one.birth_date and any(comes_of_age(one.birth_date, day) for day in days)
+    ]
+
+
+def _renew(connection: Connection, parts: Parts, now: int) -> int:
+    """Mark the cases whose views have less than half of their lease left."""
+    soon = views.ending_before(connection, now + parts.lease * 500_000)
+    cases = [case for of in subjects.cases_of(connection, soon).values() for case in of]
+    subjects.mark_dirty(connection, cases, now)
+    return len(soon)
