@@ -28,7 +28,9 @@ class AgencyKey:
 
     secret: bytes = field(repr=False)
 
-    def record_ref(self, stream: str, source_key: str, event_type: str, subject: str, ordinal: int = 0) -> bytes:
+    def record_ref(
+        self, stream: str, source_key: str, event_type: str, subject: str, ordinal: int = 0
+    ) -> bytes:
         """The record, the same in every version of it."""
         parts = ("record", stream, source_key, event_type, subject, str(ordinal))
         return _mac(self.secret, *(part.encode() for part in parts))

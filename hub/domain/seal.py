@@ -31,7 +31,11 @@ def key_version(box: bytes) -> int:
 
 
 def seal(
-    cipher: Cipher, version: int, plain: bytes, associated: bytes, nonce: Callable[[int], bytes] = secrets.token_bytes
+    cipher: Cipher,
+    version: int,
+    plain: bytes,
+    associated: bytes,
+    nonce: Callable[[int], bytes] = secrets.token_bytes,
 ) -> bytes:
     """Seal `plain` at its place; the nonce is random and never reused."""
     fresh = nonce(NONCE_SIZE)

@@ -78,12 +78,21 @@ class Gate:
                 continue
             for worker in _workers(to.controller, consents):
                 recipient = Recipient(
-                    controller=to.controller, kind=to.kind, role=to.role, worker=worker, assigned=True,
+                    controller=to.controller,
+                    kind=to.kind,
+                    role=to.role,
+                    worker=worker,
+                    assigned=True,
                     undertaking=to.undertaking,
                 )
                 for purpose in purposes:
                     yield Request(
-                        at=at, purpose=purpose, sender=sender, recipient=recipient, subject=subject, event=event,
+                        at=at,
+                        purpose=purpose,
+                        sender=sender,
+                        recipient=recipient,
+                        subject=subject,
+                        event=event,
                         consents=consents,
                     )
 
@@ -94,17 +103,26 @@ HOLDS = frozenset({"R06", "R09", "R16", "R17"})
 def _purposes(event: EventFacts, consents: Sequence[Consent]) -> Sequence[str]:
     if isinstance(event.ground, NormGround):
         return _ASKED[:2]
-    named = {purpose for consent in consents if consent.id in event.ground.consents for purpose in consent.purposes}
+    named = {
+        purpose for consent in consents if consent.id in event.ground.consents for purpose in consent.purposes
+    }
     return [purpose for purpose in _ASKED if purpose in named] or _ASKED[:1]
 
 
 def _workers(controller: str, consents: Sequence[Consent]) -> Iterable[str | None]:
-    named = {worker for consent in consents if controller in consent.recipients for worker in consent.recipient_workers}
+    named = {
+        worker
+        for consent in consents
+        if controller in consent.recipients
+        for worker in consent.recipient_workers
+    }
     return [*sorted(named), None] if named else (None,)
 
 
 def declared_roles(agencies: Iterable[Agency]) -> tuple[Declared, ...]:
     """Every role of every agency that may receive joint views."""
     return tuple(
-        Declared(agency.id, agency.kind, role, agency.undertaking) for agency in agencies for role in agency.roles
+        Declared(agency.id, agency.kind, role, agency.undertaking)
+        for agency in agencies
+        for role in agency.roles
     )

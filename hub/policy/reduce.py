@@ -28,7 +28,9 @@ FIELDS: Mapping[tuple[str, str], frozenset[str]] = {
     ("LM", "ja_asd"): frozenset({"until"}),
     ("EG", "provider_worker"): frozenset({"norm", "provider", "result", "status", "start", "end"}),
     ("BT", "provider_worker"): frozenset({"kind", "month", "period"}),
-    ("HS", "provider_worker"): frozenset({"paragraph", "provider", "place", "intensity", "start", "end", "end_code"}),
+    ("HS", "provider_worker"): frozenset(
+        {"paragraph", "provider", "place", "intensity", "start", "end", "end_code"}
+    ),
     ("HS", "coordinator"): frozenset({"paragraph", "start", "end"}),
     ("HP", "jc_case_manager"): frozenset({"goals", "review_date"}),
     ("HP", "coordinator"): frozenset({"goals", "review_date"}),
@@ -49,7 +51,9 @@ _GROUPS: Mapping[str, frozenset[str]] = {
 }
 
 
-def reduced(fields: Mapping[str, Any], categories: Mapping[str, str], obliged: frozenset[str], role: str) -> dict[str, Any]:
+def reduced(
+    fields: Mapping[str, Any], categories: Mapping[str, str], obliged: frozenset[str], role: str
+) -> dict[str, Any]:
     """The fields as this role sees them; `obliged` are the categories that the decision wants reduced."""
     shown = {}
     for name, value in fields.items():

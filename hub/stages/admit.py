@@ -64,7 +64,9 @@ def admit(parts: Parts, topic_id: str, batch: Sequence[Record]) -> AdmitOutcome:
     """Take a batch of one agency's events topic; redelivered records have no effect."""
     agency = topic_agency(batch[0].topic)
     while True:
-        intake = sort_out(parts, STAGE, topic_id, batch, lambda record: decode_event(record, agency, "events"))
+        intake = sort_out(
+            parts, STAGE, topic_id, batch, lambda record: decode_event(record, agency, "events")
+        )
         desk = decide_batch(parts, intake)
         if desk.produce:
             parts.log.append(CASES, desk.produce)
@@ -137,8 +139,20 @@ def judge(desk: Desk, event: Event) -> Verdict:
     """The gate's verdict; equal questions within one batch are asked once."""
     e = event.envelope
     asked = (
-        event.subject, e.event_type, tuple(e.fields.items()), tuple(e.consents), e.norm, e.task_norm, e.attested_by,
-        e.entrusted_by, e.source_203, e.objected_76, e.task_class, e.connection, e.merges_with, e.endangers_help,
+        event.subject,
+        e.event_type,
+        tuple(e.fields.items()),
+        tuple(e.consents),
+        e.norm,
+        e.task_norm,
+        e.attested_by,
+        e.entrusted_by,
+        e.source_203,
+        e.objected_76,
+        e.task_class,
+        e.connection,
+        e.merges_with,
+        e.endangers_help,
         e.addressee,
     )
     verdict = desk.memo.get(asked)
@@ -172,8 +186,9 @@ def _note(desk: Desk, event: Event, outcome: str, rules: str) -> None:
     envelope = event.envelope
     identity = (envelope.event_id.hex(), envelope.publication)
     version, epoch = desk.parts.gate.policy.version, desk.known[event.subject].epoch
+    topic, partition, offset = event.record.place
     desk.decisions[identity] = DecisionRow(
-        *identity, outcome, rules, version, epoch, micros(desk.at), *event.record.place
+        *identity, outcome, rules, version, epoch, micros(desk.at), topic, partition, offset
     )
 
 
@@ -181,8 +196,15 @@ def _hold(desk: Desk, event: Event, reason: str) -> None:
     envelope, record = event.envelope, event.record
     epoch = desk.known[event.subject].epoch
     row = HeldRow(
-        envelope.event_id.hex(), envelope.publication, event.subject, epoch, micros(desk.at), reason,
-        *record.place, record.key, record.value,
+        envelope.event_id.hex(),
+        envelope.publication,
+        event.subject,
+        epoch,
+        micros(desk.at),
+        reason,
+        *record.place,
+        record.key,
+        record.value,
     )
     desk.held.append(row)
 
@@ -198,7 +220,10 @@ def _moved(connection: Connection, desk: Desk) -> bool:
 
 def _outcome(desk: Desk) -> AdmitOutcome:
     outcome = AdmitOutcome(
-        held=len(desk.held), duplicates=desk.duplicates, skipped=desk.intake.skipped, parked=len(desk.intake.parked)
+        held=len(desk.held),
+        duplicates=desk.duplicates,
+        skipped=desk.intake.skipped,
+        parked=len(desk.intake.parked),
     )
     for row in desk.decisions.values():
         if row.outcome == "admitted":

@@ -44,7 +44,9 @@ def read_cases(connection: Connection, parts: Parts, joint_cases: Iterable[str])
     cases = subjects.cases_of(connection, sorted(set(joint_cases)))
     every = [case for of in cases.values() for case in of]
     members = views.members(connection, every)
-    known = learn(connection, parts.keys, parts.knowledge, {key for of in members.values() for key in of}, lock=True)
+    known = learn(
+        connection, parts.keys, parts.knowledge, {key for of in members.values() for key in of}, lock=True
+    )
     live = subjects.live_generation(connection, "joint_case")
     rows = of_cases(connection, live, every)
     opened = _open(parts, rows)
@@ -56,8 +58,12 @@ def read_cases(connection: Connection, parts: Parts, joint_cases: Iterable[str])
 
 
 def _file(
-    joint: str, cases: Sequence[str], members: Mapping[str, Sequence[str]], known: Mapping[str, Knowledge],
-    names: Mapping[str, str], by_case: Mapping[str, Sequence[Evidence]],
+    joint: str,
+    cases: Sequence[str],
+    members: Mapping[str, Sequence[str]],
+    known: Mapping[str, Knowledge],
+    names: Mapping[str, str],
+    by_case: Mapping[str, Sequence[Evidence]],
 ) -> CaseFile:
     evidence = [one for case in cases for one in by_case.get(case, ())]
     evidence.sort(key=lambda one: (one.envelope.occurred_at, one.record_ref))
@@ -74,8 +80,12 @@ def _open(parts: Parts, rows: Sequence[CaseRow]) -> list[Evidence]:
     ]
 
 
-def _names(connection: Connection, known: Mapping[str, Knowledge], opened: Iterable[Evidence]) -> dict[str, str]:
+def _names(
+    connection: Connection, known: Mapping[str, Knowledge], opened: Iterable[Evidence]
+) -> dict[str, str]:
     names = {key: knowledge.person for key, knowledge in known.items()}
-    confiders = {f"{e.controller_id}:{e.entrusted_by}" for e in (one.envelope for one in opened) if e.entrusted_by}
+    confiders = {
+        f"{e.controller_id}:{e.entrusted_by}" for e in (one.envelope for one in opened) if e.entrusted_by
+    }
     missing = confiders - names.keys()
     return names | (subjects.persons(connection, missing) if missing else {})

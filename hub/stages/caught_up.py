@@ -17,7 +17,6 @@ from hub.stages.parts import Parts
 _MARK = "consents.caught_up"
 
 
-
 def consent_topics(parts: Parts) -> list[str]:
     return [f"agency.{agency}.consents" for agency in sorted(parts.agencies)]
 

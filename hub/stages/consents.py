@@ -44,7 +44,9 @@ def take_consents(parts: Parts, topic_id: str, batch: Sequence[Record]) -> Conse
     """Take a batch of one agency's consents topic; redelivered records have no effect."""
     agency = topic_agency(batch[0].topic)
     while True:
-        intake = sort_out(parts, STAGE, topic_id, batch, lambda record: decode_event(record, agency, "consents"))
+        intake = sort_out(
+            parts, STAGE, topic_id, batch, lambda record: decode_event(record, agency, "consents")
+        )
         found = keys_for(parts.keys, "proof", [event.envelope for event in intake.events if _links(event)])
         with parts.store.transaction() as connection:
             if not still_mine(connection, STAGE, intake):
@@ -55,14 +57,18 @@ def take_consents(parts: Parts, topic_id: str, batch: Sequence[Record]) -> Conse
         ended = _ended(intake)
         if ended:
             end_grounds(parts, ended)
-        return ConsentsOutcome(len(intake.events), len(intake.bad), len(intake.parked), intake.skipped, raised)
+        return ConsentsOutcome(
+            len(intake.events), len(intake.bad), len(intake.parked), intake.skipped, raised
+        )
 
 
 def _apply(connection: Connection, parts: Parts, intake: Intake, found: Found) -> int:
     live = subjects.live_generation(connection, "consent_register")
     rows = {}
     for event in intake.events:
-        rows[event.envelope.event_id] = apply.row(live, event.envelope, event.record.value, event.record.timestamp)
+        rows[event.envelope.event_id] = apply.row(
+            live, event.envelope, event.record.value, event.record.timestamp
+        )
     merge(connection, consent_row, list(rows.values()), ON_CONFLICT)
     subjects.register(connection, [(event.subject, event.case_key) for event in intake.events])
     changed = {event.subject for event in intake.events}

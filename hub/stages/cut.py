@@ -48,8 +48,11 @@ class Entry:
 
     def as_json(self) -> dict[str, Any]:
         return {
-            "type": self.event_type, "id": self.record_ref, "occurred_at": self.occurred_at.isoformat(),
-            "fields": to_json(self.fields), "marked": list(self.marked),
+            "type": self.event_type,
+            "id": self.record_ref,
+            "occurred_at": self.occurred_at.isoformat(),
+            "fields": to_json(self.fields),
+            "marked": list(self.marked),
         }
 
 
@@ -82,8 +85,12 @@ class Question:
 
 
 def cut(
-    policy: Policy, agencies: Mapping[str, Agency], question: Question, evidence: Sequence[Evidence],
-    known: Mapping[str, Knowledge], names: Mapping[str, str],
+    policy: Policy,
+    agencies: Mapping[str, Agency],
+    question: Question,
+    evidence: Sequence[Evidence],
+    known: Mapping[str, Knowledge],
+    names: Mapping[str, str],
 ) -> Cut:
     """Decide every record for this recipient; `evidence` comes in the order in which it is shown."""
     shown: dict[tuple[str, str], list[tuple[Entry, Envelope]]] = {}
@@ -97,7 +104,11 @@ def cut(
 
 
 def _entry(
-    policy: Policy, agencies: Mapping[str, Agency], question: Question, one: Evidence, knowledge: Knowledge,
+    policy: Policy,
+    agencies: Mapping[str, Agency],
+    question: Question,
+    one: Evidence,
+    knowledge: Knowledge,
     names: Mapping[str, str],
 ) -> Entry | None:
     if one.content.state != "open" or not _joint(question, one, knowledge):
@@ -120,7 +131,11 @@ def _joint(question: Question, one: Evidence, knowledge: Knowledge) -> bool:
 
 
 def _request(
-    agencies: Mapping[str, Agency], question: Question, envelope: Envelope, knowledge: Knowledge, names: Mapping[str, str]
+    agencies: Mapping[str, Agency],
+    question: Question,
+    envelope: Envelope,
+    knowledge: Knowledge,
+    names: Mapping[str, str],
 ) -> Request:
     return Request(
         at=question.at,
@@ -144,7 +159,9 @@ def _shown(decision: Decision, question: Question, one: Evidence) -> dict[str, A
 def _part(person: str, sender: str, entries: Sequence[tuple[Entry, Envelope]]) -> Part:
     grounds = {ground for _, envelope in entries for ground in _grounds(envelope)}
     fields = {f"{entry.event_type}.{name}" for entry, _ in entries for name in entry.fields}
-    return Part(person, sender, tuple(entry for entry, _ in entries), tuple(sorted(grounds)), tuple(sorted(fields)))
+    return Part(
+        person, sender, tuple(entry for entry, _ in entries), tuple(sorted(grounds)), tuple(sorted(fields))
+    )
 
 
 def _grounds(envelope: Envelope) -> Sequence[str]:
@@ -152,7 +169,10 @@ def _grounds(envelope: Envelope) -> Sequence[str]:
 
 
 def _withheld(
-    policy: Policy, agencies: Mapping[str, Agency], question: Question, parts: Sequence[Part],
+    policy: Policy,
+    agencies: Mapping[str, Agency],
+    question: Question,
+    parts: Sequence[Part],
     known: Mapping[str, Knowledge],
 ) -> dict[str, tuple[str, ...]]:
     """Follows from matrix and consents alone, never from the data that exist."""
@@ -162,6 +182,8 @@ def _withheld(
     others = [agency for agency in agencies.values() if agency.id != question.recipient.controller]
     shown = sorted({part.person for part in parts})
     return {
-        person: withheld_categories(policy, question.recipient, question.purpose, question.at, others, by_person[person])
+        person: withheld_categories(
+            policy, question.recipient, question.purpose, question.at, others, by_person[person]
+        )
         for person in shown
     }

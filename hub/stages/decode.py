@@ -7,7 +7,15 @@ from hub.domain.envelope import Envelope
 from hub.domain.seal import key_version
 from hub.errors import DataError
 from hub.ports import Record
-from schemas import EventSchema, InvalidPayload, UnknownSchema, by_fingerprint, decode_single, encode_single, record_schema
+from schemas import (
+    EventSchema,
+    InvalidPayload,
+    UnknownSchema,
+    by_fingerprint,
+    decode_single,
+    encode_single,
+    record_schema,
+)
 
 ENVELOPE = record_schema("envelope")
 _STRICTER = frozenset({"A65", "G9"})
@@ -89,4 +97,6 @@ def _check_boxes(record: Record, fields: Mapping[str, str], boxes: Mapping[str, 
 
 
 def _bad(record: Record, reason: str, message: str) -> DataError:
-    return DataError(message, reason=reason, place=str(record.place), remedy="the sender corrects and publishes again")
+    return DataError(
+        message, reason=reason, place=str(record.place), remedy="the sender corrects and publishes again"
+    )

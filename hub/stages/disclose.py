@@ -41,7 +41,9 @@ class DiscloseOutcome:
     removed: int = 0
     unchanged: int = 0
     aborted: int = 0
-    waits: list[int] = field(default_factory=list)  # microseconds since 1970 at which the delivered marks were set
+    waits: list[int] = field(
+        default_factory=list
+    )  # microseconds since 1970 at which the delivered marks were set
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,9 @@ def _prepare(connection: Connection, parts: Parts, limit: int) -> _Round:
     unchanged = 0
     for file in files.values():
         for agency, role in _recipients(parts, file, before):
-            made = _view(parts, file, agency, role, before.get((file.joint_case, agency.id, role)), generation, now)
+            made = _view(
+                parts, file, agency, role, before.get((file.joint_case, agency.id, role)), generation, now
+            )
             pending += [made] if made else []
             unchanged += made is None
     views.save_views(connection, [one.row for one in pending])
@@ -94,9 +98,16 @@ def _prepare(connection: Connection, parts: Parts, limit: int) -> _Round:
     return _Round(by_joint, tuple(pending), unchanged)
 
 
-def _recipients(parts: Parts, file: CaseFile, before: Iterable[tuple[str, str, str]]) -> list[tuple[Agency, str]]:
+def _recipients(
+    parts: Parts, file: CaseFile, before: Iterable[tuple[str, str, str]]
+) -> list[tuple[Agency, str]]:
     """Every role of every agency that knows the family, and whoever was shown something before."""
-    asked = {(agency.id, role) for agency in parts.agencies.values() if file.case_of(agency.id) for role in agency.roles}
+    asked = {
+        (agency.id, role)
+        for agency in parts.agencies.values()
+        if file.case_of(agency.id)
+        for role in agency.roles
+    }
     asked |= {(recipient, role) for joint, recipient, role in before if joint == file.joint_case}
     return [(parts.agencies[agency], role) for agency, role in sorted(asked)]
 
@@ -112,21 +123,37 @@ def unit(agency: Agency, role: str, file: CaseFile) -> Recipient:
     }
     worker = named.pop() if role == "coordinator" and len(named) == 1 else None
     return Recipient(
-        controller=agency.id, kind=agency.kind, role=role, worker=worker,
-        assigned=file.case_of(agency.id) is not None, undertaking=agency.undertaking,
+        controller=agency.id,
+        kind=agency.kind,
+        role=role,
+        worker=worker,
+        assigned=file.case_of(agency.id) is not None,
+        undertaking=agency.undertaking,
     )
 
 
 def _view(
-    parts: Parts, file: CaseFile, agency: Agency, role: str, before: ViewRow | None, generation: int, now: datetime
+    parts: Parts,
+    file: CaseFile,
+    agency: Agency,
+    role: str,
+    before: ViewRow | None,
+    generation: int,
+    now: datetime,
 ) -> _Pending | None:
     """The view to deliver, or None when what the recipient has is still right."""
     question = Question(unit(agency, role, file), PURPOSE, now)
-    made = cut(parts.gate.policy, parts.agencies, question, _from_others(file, agency), file.known, file.names)
+    made = cut(
+        parts.gate.policy, parts.agencies, question, _from_others(file, agency), file.known, file.names
+    )
     shown = bool(made.parts)
-    if not shown and (before is None or before.removed and before.state != "pending"):
+    if not shown and (before is None or (before.removed and before.state != "pending")):
         return None
-    not_after = micros(shown_until(now, parts.lease, file.known.values())) if shown else micros(now + timedelta(days=7))
+    not_after = (
+        micros(shown_until(now, parts.lease, file.known.values()))
+        if shown
+        else micros(now + timedelta(days=7))
+    )
     mac = _mac(parts.secret, made)
     if before is not None and shown and _still_right(before, mac, not_after, micros(now), parts.lease):
         return None
@@ -134,12 +161,33 @@ def _view(
     view_id = secrets.token_bytes(16)
     case_ref = file.case_of(agency.id) or (before.case_ref if before else "")
     value = view_record(
-        parts, made, view_id=view_id, recipient=agency.id, role=role, case_ref=case_ref, generation=generation,
-        version=version, as_of=micros(now), not_after=not_after, file=file,
+        parts,
+        made,
+        view_id=view_id,
+        recipient=agency.id,
+        role=role,
+        case_ref=case_ref,
+        generation=generation,
+        version=version,
+        as_of=micros(now),
+        not_after=not_after,
+        file=file,
     )
     row = ViewRow(
-        file.joint_case, agency.id, role, view_id.hex(), case_ref, generation, version, "pending", not shown, mac,
-        micros(now), not_after, file.epochs, value,
+        file.joint_case,
+        agency.id,
+        role,
+        view_id.hex(),
+        case_ref,
+        generation,
+        version,
+        "pending",
+        not shown,
+        mac,
+        micros(now),
+        not_after,
+        file.epochs,
+        value,
     )
     return _Pending(row, tuple(_disclosures(parts, file, made, row)), tuple(sorted(file.known)))
 
@@ -159,7 +207,12 @@ def _still_right(before: ViewRow, mac: str, not_after: int, now: int, lease: int
 def _mac(secret: bytes, made: Cut) -> str:
     """Whether a view says the same as the last one, without keeping what it says."""
     content = [
-        [part.person, part.sender, [entry.as_json() for entry in part.entries], list(made.withheld.get(part.person, ()))]
+        [
+            part.person,
+            part.sender,
+            [entry.as_json() for entry in part.entries],
+            list(made.withheld.get(part.person, ())),
+        ]
         for part in made.parts
     ]
     return hmac.new(secret, orjson.dumps(content), hashlib.sha256).hexdigest()[:32]
@@ -169,8 +222,18 @@ def _disclosures(parts: Parts, file: CaseFile, made: Cut, row: ViewRow) -> Itera
     epochs = {knowledge.person: knowledge.epoch for knowledge in file.known.values()}
     for part in made.parts:
         yield DisclosureRow(
-            row.view_id, part.person, part.sender, row.recipient, row.role, file.joint_case, PURPOSE,
-            ",".join(part.fields), ",".join(part.grounds), parts.gate.policy.version, epochs.get(part.person, 0), row.as_of,
+            row.view_id,
+            part.person,
+            part.sender,
+            row.recipient,
+            row.role,
+            file.joint_case,
+            PURPOSE,
+            ",".join(part.fields),
+            ",".join(part.grounds),
+            parts.gate.policy.version,
+            epochs.get(part.person, 0),
+            row.as_of,
         )
 
 
@@ -187,8 +250,12 @@ def _deliver(connection: Connection, parts: Parts, first: _Round) -> DiscloseOut
     views.clear(connection, done)
     removed = sum(one.row.removed for one in going)
     return DiscloseOutcome(
-        marks=sum(len(marks) for marks in first.marks.values()), delivered=len(going) - removed, removed=removed,
-        unchanged=first.unchanged, aborted=len(first.pending) - len(going), waits=[mark.since for mark in done],
+        marks=sum(len(marks) for marks in first.marks.values()),
+        delivered=len(going) - removed,
+        removed=removed,
+        unchanged=first.unchanged,
+        aborted=len(first.pending) - len(going),
+        waits=[mark.since for mark in done],
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 
 from hub.domain.clock import berlin_day, berlin_midnight
-from hub.policy.calendar import age_on
+from hub.policy.grounds import age_on
 from hub.stages.knowledge import Knowledge
 
 COMING_OF_AGE = (15, 18)  # who signs changes: § 36 SGB I, § 2 BGB
@@ -34,4 +34,6 @@ def next_coming_of_age(birth_date: date | None, today: date) -> date | None:
 
 def comes_of_age(birth_date: date, day: date) -> bool:
     """Whether somebody turns 15 or 18 on this Berlin day."""
-    return any(age_on(day, birth_date) == age > age_on(day - timedelta(days=1), birth_date) for age in COMING_OF_AGE)
+    return any(
+        age_on(day, birth_date) == age > age_on(day - timedelta(days=1), birth_date) for age in COMING_OF_AGE
+    )

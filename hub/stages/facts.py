@@ -9,7 +9,11 @@ from hub.stages.knowledge import Knowledge
 
 
 def event_facts(
-    envelope: Envelope, knowledge: Knowledge, at: datetime, confider: str | None, merges_with: str | None = None
+    envelope: Envelope,
+    knowledge: Knowledge,
+    at: datetime,
+    confider: str | None,
+    merges_with: str | None = None,
 ) -> EventFacts:
     """The event as the policy sees it; an objection holds for earlier records too (§ 76 SGB X)."""
     return EventFacts(
@@ -31,7 +35,9 @@ def event_facts(
 def _ground(envelope: Envelope) -> ConsentGround | NormGround:
     if envelope.norm is None:
         return ConsentGround(consents=frozenset(envelope.consents))
-    return NormGround(norm=envelope.norm, task_norm=envelope.task_norm or "", attested_by=envelope.attested_by)
+    return NormGround(
+        norm=envelope.norm, task_norm=envelope.task_norm or "", attested_by=envelope.attested_by
+    )
 
 
 def confider(envelope: Envelope, names: Mapping[str, str]) -> str | None:

@@ -6,7 +6,7 @@ from hub.adapters.store import admissions
 from hub.adapters.store.admissions import HeldRow
 from hub.domain.clock import micros
 from hub.ports import Record
-from hub.stages.admit import STAGE, decide_batch
+from hub.stages.admit import decide_batch
 from hub.stages.decode import decode_event
 from hub.stages.intake import Intake
 from hub.stages.parts import CASES, Parts, topic_agency
@@ -16,7 +16,9 @@ def answer_held(parts: Parts) -> dict[str, int]:
     """Decide again what can be decided now. Returns outcome → count; those still waiting stay, under the new epoch."""
     with parts.store.transaction() as connection:
         rows = admissions.moved(connection)
-        intake = Intake("", "", events=[decode_event(_record(row), topic_agency(row.topic), "events") for row in rows])
+        intake = Intake(
+            "", "", events=[decode_event(_record(row), topic_agency(row.topic), "events") for row in rows]
+        )
     if not rows:
         return {}
     desk = decide_batch(parts, intake)
@@ -43,8 +45,16 @@ def end_expired_holds(parts: Parts) -> int:
 
 def _withheld(row: HeldRow, policy_version: str, at: int) -> admissions.DecisionRow:
     return admissions.DecisionRow(
-        row.event_id, row.publication, "withheld", row.reason, policy_version, row.epoch, at,
-        row.topic, row.partition, row.offset,
+        row.event_id,
+        row.publication,
+        "withheld",
+        row.reason,
+        policy_version,
+        row.epoch,
+        at,
+        row.topic,
+        row.partition,
+        row.offset,
     )
 
 

@@ -18,8 +18,8 @@ from hub.adapters.store import subjects
 from hub.domain.clock import berlin_day, moment
 from hub.domain.consent import Consent, ScopedWithdrawal
 from hub.domain.envelope import Envelope
-from hub.policy.calendar import age_on
 from hub.policy.facts import Subject
+from hub.policy.grounds import age_on
 from hub.ports import KeyStore
 from hub.stages.boxes import Content, content, keys_for
 from projections.consent_register import queries
@@ -53,7 +53,9 @@ class Knowledge:
         custodians = self.custodians
         if self.family:
             day = berlin_day(at)
-            custodians = tuple(who for who, born in self.members if born is None or age_on(day, born) >= ADULT)
+            custodians = tuple(
+                who for who, born in self.members if born is None or age_on(day, born) >= ADULT
+            )
         return Subject(
             ref=self.person, birth_date=self.birth_date, capable=self.capable, custodians=custodians
         )
@@ -87,7 +89,12 @@ class KnowledgeCache:
 
 
 def learn(
-    connection: Connection, keys: KeyStore, cache: KnowledgeCache, wanted: Iterable[str], *, lock: bool = False
+    connection: Connection,
+    keys: KeyStore,
+    cache: KnowledgeCache,
+    wanted: Iterable[str],
+    *,
+    lock: bool = False,
 ) -> dict[str, Knowledge]:
     """The control state of these subjects as the open transaction sees it; with `lock`, their epochs cannot rise until
     it ends. Subjects that the hub has never heard of answer with an empty state of epoch 0."""
@@ -110,20 +117,33 @@ def learn(
 
 
 def _load(connection: Connection, keys: KeyStore, states: Sequence[subjects.State]) -> dict[str, Knowledge]:
-    households = subjects.households(connection, [state.key for state in states if subjects.is_family(state.key)])
+    households = subjects.households(
+        connection, [state.key for state in states if subjects.is_family(state.key)]
+    )
     members = {member for household in households.values() for member in household}
     everyone = subjects.states(connection, members) | {state.key: state for state in states}
     aliases = subjects.aliases(connection, {state.person for state in everyone.values()})
     opened = _open(connection, keys, {key for of in aliases.values() for key in of} | set(everyone))
     index = _Index.of(opened, subjects.persons(connection, _named(opened)))
-    facts = {key: _facts(key, {key, *aliases.get(state.person, ())}, index) for key, state in everyone.items()}
+    facts = {
+        key: _facts(key, {key, *aliases.get(state.person, ())}, index) for key, state in everyone.items()
+    }
     result = {}
     for state in states:
         mine = facts[state.key]
         family = subjects.is_family(state.key)
-        born = [(everyone[key].person, facts[key].birth_date) for key in households.get(state.key, ()) if key in everyone]
+        born = [
+            (everyone[key].person, facts[key].birth_date)
+            for key in households.get(state.key, ())
+            if key in everyone
+        ]
         result[state.key] = replace(
-            mine, person=state.person, epoch=state.epoch, family=family, linked=state.linked, split=state.split,
+            mine,
+            person=state.person,
+            epoch=state.epoch,
+            family=family,
+            linked=state.linked,
+            split=state.split,
             members=tuple(sorted(set(born), key=str)) if family else (),
             consents=tuple(replace(consent, subject=state.person) for consent in mine.consents),
         )
@@ -193,10 +213,17 @@ def _facts(key: str, aliases: Iterable[str], index: _Index) -> Knowledge:
     recorded = _newest(mine, _RECORDING)
     born = [one.fields["birth_date"] for one in recorded if one.fields.get("birth_date")]
     capable = max((one for one in recorded if "capable" in one.fields), key=_when, default=None)
-    custody = max((one for one in mine if one.row.event_type == "CustodyChanged" and one.fields), key=_when, default=None)
+    custody = max(
+        (one for one in mine if one.row.event_type == "CustodyChanged" and one.fields),
+        key=_when,
+        default=None,
+    )
     holders = custody.fields.get("custodians", ()) if custody else ()
     return Knowledge(
-        person=key, epoch=0, recorded=bool(born), birth_date=max(born, default=None),
+        person=key,
+        epoch=0,
+        recorded=bool(born),
+        birth_date=max(born, default=None),
         capable=capable.fields["capable"] if capable else None,
         custodians=tuple(index.name(custody.controller, ref) for ref in holders) if custody else (),
         consents=tuple(_consents(mine, index)),
@@ -256,15 +283,22 @@ def _consent(grant: _Opened, endings: Sequence[_Opened], index: _Index) -> Conse
     if fields.get("withdrawn_at"):
         whole.append(fields["withdrawn_at"])
     return Consent(
-        id=str(grant.row.consent_id), subject="",
+        id=str(grant.row.consent_id),
+        subject="",
         granted_by=tuple(index.name(grant.controller, ref) for ref in fields.get("granted_by", ())),
-        sender=fields["sender"], recipients=frozenset(fields.get("recipients", ())),
+        sender=fields["sender"],
+        recipients=frozenset(fields.get("recipients", ())),
         recipient_workers=frozenset(fields.get("recipient_workers", ())),
-        purposes=frozenset(fields.get("purposes", ())), categories=frozenset(fields.get("categories", ())),
-        form=fields.get("form", ""), explicit_special=bool(fields.get("explicit_special", False)),
-        notices=frozenset(fields.get("notices", ())), text_version=fields.get("text_version", ""),
-        proof_hash=fields.get("proof_hash", ""), granted_at=fields["granted_at"],
-        valid_until=fields.get("valid_until"), withdrawn_at=min(whole, default=None),
+        purposes=frozenset(fields.get("purposes", ())),
+        categories=frozenset(fields.get("categories", ())),
+        form=fields.get("form", ""),
+        explicit_special=bool(fields.get("explicit_special", False)),
+        notices=frozenset(fields.get("notices", ())),
+        text_version=fields.get("text_version", ""),
+        proof_hash=fields.get("proof_hash", ""),
+        granted_at=fields["granted_at"],
+        valid_until=fields.get("valid_until"),
+        withdrawn_at=min(whole, default=None),
         scoped_withdrawals=tuple(sorted(parts, key=lambda part: part.at)),
     )
 
@@ -275,7 +309,10 @@ def _scope(text: str | None, at: datetime) -> ScopedWithdrawal | None:
         return None
     try:
         raw = orjson.loads(text)
-        parts = {name: frozenset(map(str, raw.get(name) or ())) for name in ("purposes", "categories", "recipients")}
+        parts = {
+            name: frozenset(map(str, raw.get(name) or ()))
+            for name in ("purposes", "categories", "recipients")
+        }
     except (orjson.JSONDecodeError, AttributeError, TypeError):
         return None
     return ScopedWithdrawal(at=at, **parts) if any(parts.values()) else None

@@ -20,42 +20,81 @@ _ASKED = {category: category for category in sorted(CATEGORIES - NEVER_NAMED)}
 
 
 def withheld_categories(
-    policy: Policy, recipient: Recipient, purpose: str, at: datetime, senders: Iterable[Agency], knowledge: Knowledge
+    policy: Policy,
+    recipient: Recipient,
+    purpose: str,
+    at: datetime,
+    senders: Iterable[Agency],
+    knowledge: Knowledge,
 ) -> tuple[str, ...]:
     """The categories of this person that a consent would open to this recipient, and that nothing opens now."""
     openable: set[str] = set()
     opened: set[str] = set()
     for sender in senders:
         ask = _Asker(policy, recipient, purpose, at, sender)
-        openable |= ask(replace(knowledge.subject(at), birth_date=None, custodians=("signed",)), (ask.perfect(),))
+        openable |= ask(
+            replace(knowledge.subject(at), birth_date=None, custodians=("signed",)), (ask.perfect(),)
+        )
         opened |= ask(knowledge.subject(at), knowledge.consents)
     return tuple(sorted(openable - opened))
 
 
 class _Asker:
-    def __init__(self, policy: Policy, recipient: Recipient, purpose: str, at: datetime, sender: Agency) -> None:
-        self._policy, self._recipient, self._purpose, self._at, self._sender = policy, recipient, purpose, at, sender
+    def __init__(
+        self, policy: Policy, recipient: Recipient, purpose: str, at: datetime, sender: Agency
+    ) -> None:
+        self._policy, self._recipient, self._purpose, self._at, self._sender = (
+            policy,
+            recipient,
+            purpose,
+            at,
+            sender,
+        )
 
     def __call__(self, subject: Subject, consents: Sequence[Consent]) -> set[str]:
         consents = tuple(replace(consent, subject=subject.ref) for consent in consents)
         event = EventFacts(
-            type="", fields=_ASKED, ground=ConsentGround(consents=frozenset(consent.id for consent in consents)),
-            entrusted_by=None, source_203=False, objected_76=False, task_class=None, connection=None, merges_with=None,
-            endangers_help=False, addressee=self._recipient.controller, disputed=frozenset(),
+            type="",
+            fields=_ASKED,
+            ground=ConsentGround(consents=frozenset(consent.id for consent in consents)),
+            entrusted_by=None,
+            source_203=False,
+            objected_76=False,
+            task_class=None,
+            connection=None,
+            merges_with=None,
+            endangers_help=False,
+            addressee=self._recipient.controller,
+            disputed=frozenset(),
         )
         request = Request(
-            at=self._at, purpose=self._purpose, sender=Sender(controller=self._sender.id, kind=self._sender.kind),
-            recipient=self._recipient, subject=subject, event=event, consents=consents,
+            at=self._at,
+            purpose=self._purpose,
+            sender=Sender(controller=self._sender.id, kind=self._sender.kind),
+            recipient=self._recipient,
+            subject=subject,
+            event=event,
+            consents=consents,
         )
         return set(decide(self._policy, request).kept)
 
     def perfect(self) -> Consent:
         """A consent that names everything, for the sake of the question only."""
         return Consent(
-            id="(any)", subject="", granted_by=("signed",), sender=self._sender.id,
+            id="(any)",
+            subject="",
+            granted_by=("signed",),
+            sender=self._sender.id,
             recipients=frozenset({self._recipient.controller}),
             recipient_workers=frozenset({self._recipient.worker} if self._recipient.worker else ()),
-            purposes=frozenset({self._purpose}), categories=frozenset(_ASKED), form="written", explicit_special=True,
-            notices=ALL_NOTICES, text_version="(any)", proof_hash="(any)", granted_at=self._at - timedelta(days=1),
-            valid_until=None, withdrawn_at=None,
+            purposes=frozenset({self._purpose}),
+            categories=frozenset(_ASKED),
+            form="written",
+            explicit_special=True,
+            notices=ALL_NOTICES,
+            text_version="(any)",
+            proof_hash="(any)",
+            granted_at=self._at - timedelta(days=1),
+            valid_until=None,
+            withdrawn_at=None,
         )

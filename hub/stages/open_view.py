@@ -30,7 +30,13 @@ def open_view(parts: Parts, case_ref: str, recipient: Recipient, purpose: str) -
         question = Question(recipient, purpose, parts.clock.now())
         made = cut(parts.gate.policy, parts.agencies, question, file.evidence, file.known, file.names)
         views.log_retrieval(
-            connection, joint, recipient.controller, recipient.role, recipient.worker, purpose,
-            parts.gate.policy.version, micros(question.at),
+            connection,
+            joint,
+            recipient.controller,
+            recipient.role,
+            recipient.worker,
+            purpose,
+            parts.gate.policy.version,
+            micros(question.at),
         )
     return OpenedView(made, question, file) if made.parts else OpenedView(_NOTHING, question, None)

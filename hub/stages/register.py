@@ -11,7 +11,6 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, delete, select, tuple_
 
-from hub.adapters.store import subjects
 from hub.adapters.store.tables import register_dirty
 from hub.domain.clock import micros
 from hub.domain.consent import Consent, ScopedWithdrawal
@@ -29,7 +28,10 @@ def write_register(parts: Parts, limit: int = 500) -> int:
     """Write the entries of changed persons; call again until it answers 0."""
     with parts.store.transaction() as connection:
         marked = connection.execute(
-            select(register_dirty).order_by(register_dirty.c.subject).limit(limit).with_for_update(skip_locked=True)
+            select(register_dirty)
+            .order_by(register_dirty.c.subject)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
         ).all()
         if not marked:
             return 0
@@ -77,25 +79,38 @@ def _consent_entry(key: Key, consent: Consent, knowledge: Knowledge, now: dateti
     where = place("register", ENTRY.fingerprint, consent.id.encode(), key.ref.subject, "CT", key.version)
     box = seal(key.cipher, key.version, orjson.dumps(content), where)
     entry = _entry("consent", key.ref.controller, micros(now))
-    return encode_single(ENTRY, entry | {"consent_id": consent.id, "subject_ref": key.ref.subject, "box": box})
+    return encode_single(
+        ENTRY, entry | {"consent_id": consent.id, "subject_ref": key.ref.subject, "box": box}
+    )
 
 
 def _content(consent: Consent, verdict: bool) -> dict[str, Any]:
     """A consent without its signers."""
     return {
-        "id": consent.id, "sender": consent.sender, "signed": verdict, "form": consent.form,
-        "recipients": sorted(consent.recipients), "recipient_workers": sorted(consent.recipient_workers),
-        "purposes": sorted(consent.purposes), "categories": sorted(consent.categories),
-        "explicit_special": consent.explicit_special, "notices": sorted(consent.notices),
-        "text_version": consent.text_version, "proof_hash": consent.proof_hash,
-        "granted_at": consent.granted_at.isoformat(), "valid_until": _iso(consent.valid_until),
-        "withdrawn_at": _iso(consent.withdrawn_at), "scoped_withdrawals": [_scope(s) for s in consent.scoped_withdrawals],
+        "id": consent.id,
+        "sender": consent.sender,
+        "signed": verdict,
+        "form": consent.form,
+        "recipients": sorted(consent.recipients),
+        "recipient_workers": sorted(consent.recipient_workers),
+        "purposes": sorted(consent.purposes),
+        "categories": sorted(consent.categories),
+        "explicit_special": consent.explicit_special,
+        "notices": sorted(consent.notices),
+        "text_version": consent.text_version,
+        "proof_hash": consent.proof_hash,
+        "granted_at": consent.granted_at.isoformat(),
+        "valid_until": _iso(consent.valid_until),
+        "withdrawn_at": _iso(consent.withdrawn_at),
+        "scoped_withdrawals": [_scope(s) for s in consent.scoped_withdrawals],
     }
 
 
 def _scope(part: ScopedWithdrawal) -> dict[str, Any]:
     return {
-        "at": part.at.isoformat(), "purposes": sorted(part.purposes), "categories": sorted(part.categories),
+        "at": part.at.isoformat(),
+        "purposes": sorted(part.purposes),
+        "categories": sorted(part.categories),
         "recipients": sorted(part.recipients),
     }
 
@@ -106,7 +121,13 @@ def _iso(at: datetime | None) -> str | None:
 
 def _entry(kind: str, agency: str, at: int) -> dict[str, Any]:
     return {
-        "kind": kind, "agency": agency, "at": at, "consent_id": None, "subject_ref": None, "key_version": None, "box": None,
+        "kind": kind,
+        "agency": agency,
+        "at": at,
+        "consent_id": None,
+        "subject_ref": None,
+        "key_version": None,
+        "box": None,
     }
 
 

@@ -38,7 +38,8 @@ def tick(parts: Parts) -> TickOutcome:
     with parts.store.transaction() as connection:
         last = meta.get(connection, _LAST)
         before = now if last is None else moment(last)
-        ended = ending_between(connection, subjects.live_generation(connection, "consent_register"), micros(before), micros(now))
+        live = subjects.live_generation(connection, "consent_register")
+        ended = ending_between(connection, live, micros(before), micros(now))
         changed = {*ended, *_birthdays(connection, parts, berlin_day(before), berlin_day(now))}
         raised = subjects.raise_epochs(connection, changed, micros(now)) if changed else 0
         renewed = _renew(connection, parts, micros(now))
@@ -56,7 +57,9 @@ def _birthdays(connection: Connection, parts: Parts, after: date, until: date) -
     keys = {row.subject for row in with_control_data(connection, live)}
     known = learn(connection, parts.keys, parts.knowledge, keys)
     return [
-        key for key, one in known.items() if one.birth_date and any(comes_of_age(one.birth_date, day) for day in days)
+        key
+        for key, one in known.items()
+        if one.birth_date and any(comes_of_age(one.birth_date, day) for day in days)
     ]
 
 

@@ -14,8 +14,18 @@ VIEW = record_schema("view")
 
 
 def view_record(
-    parts: Parts, made: Cut, *, view_id: bytes, recipient: str, role: str, case_ref: str, generation: int, version: int,
-    as_of: int, not_after: int, file: CaseFile,
+    parts: Parts,
+    made: Cut,
+    *,
+    view_id: bytes,
+    recipient: str,
+    role: str,
+    case_ref: str,
+    generation: int,
+    version: int,
+    as_of: int,
+    not_after: int,
+    file: CaseFile,
 ) -> bytes:
     """The view, sealed with keys that only this recipient and the hub can open."""
     refs = {part.person: person_ref(parts.secret, recipient, part.person, file) for part in made.parts}
@@ -26,8 +36,16 @@ def view_record(
         for part, ref in wanted.items()
     ]
     record = {
-        "view_id": view_id, "recipient": recipient, "role": role, "case_ref": case_ref, "generation": generation,
-        "version": version, "as_of": as_of, "not_after": not_after, "removed": not made.parts, "parts": boxes,
+        "view_id": view_id,
+        "recipient": recipient,
+        "role": role,
+        "case_ref": case_ref,
+        "generation": generation,
+        "version": version,
+        "as_of": as_of,
+        "not_after": not_after,
+        "removed": not made.parts,
+        "parts": boxes,
         "policy_version": parts.gate.policy.version,
     }
     return encode_single(VIEW, record)

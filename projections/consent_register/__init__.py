@@ -1,1 +1,1 @@
-"""The consent register: every consent, withdrawal, objection, link, birth date, capacity and custody, sealed as it came."""
+"""The consent register: consents, withdrawals, objections, links, birth dates, custody, all sealed as they came."""

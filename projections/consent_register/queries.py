@@ -39,7 +39,9 @@ def about(connection: Connection, generation: int, subjects: Iterable[str]) -> l
 def naming(connection: Connection, generation: int, consent_ids: Iterable[str]) -> list[RegisterRow]:
     """All rows that name these consents, whoever recorded them: a withdrawal works from any agency."""
     wanted = select(*_COLUMNS).where(_ROW.generation == generation, among(connection, _ROW.consent_id))
-    return [RegisterRow(*row) for row in connection.execute(wanted, {"keys": values(connection, consent_ids)})]
+    return [
+        RegisterRow(*row) for row in connection.execute(wanted, {"keys": values(connection, consent_ids)})
+    ]
 
 
 def ending_between(connection: Connection, generation: int, after: int, until: int) -> list[str]:

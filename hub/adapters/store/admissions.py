@@ -47,7 +47,10 @@ def admitted(connection: Connection, event_ids: Iterable[str]) -> set[tuple[str,
     """Those of these events that were admitted before, as (event id, publication)."""
     d = decision.c
     wanted = select(d.event_id, d.publication).where(among(connection, d.event_id), d.outcome == "admitted")
-    return {(row.event_id, row.publication) for row in connection.execute(wanted, {"keys": values(connection, event_ids)})}
+    return {
+        (row.event_id, row.publication)
+        for row in connection.execute(wanted, {"keys": values(connection, event_ids)})
+    }
 
 
 _NEWER = (
@@ -63,7 +66,9 @@ def save_decisions(connection: Connection, rows: Sequence[DecisionRow]) -> None:
 
 
 def save_held(connection: Connection, rows: Sequence[HeldRow]) -> None:
-    merge(connection, held, list({row[:2]: row for row in rows}.values()), "(event_id, publication) DO NOTHING")
+    merge(
+        connection, held, list({row[:2]: row for row in rows}.values()), "(event_id, publication) DO NOTHING"
+    )
 
 
 def moved(connection: Connection, limit: int = 500) -> list[HeldRow]:

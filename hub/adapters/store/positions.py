@@ -22,7 +22,9 @@ def load(connection: Connection, stage: str, topic: str) -> dict[int, tuple[str,
 
 def lock(connection: Connection, stage: str, topic: str, topic_id: str, partition: int) -> int:
     """The next offset of one partition, locked until the transaction ends: two workers never apply the same record."""
-    merge(connection, position, [(stage, topic, partition, topic_id, 0)], "(stage, topic, partition) DO NOTHING")
+    merge(
+        connection, position, [(stage, topic, partition, topic_id, 0)], "(stage, topic, partition) DO NOTHING"
+    )
     wanted = (
         select(position.c.next_offset)
         .where(position.c.stage == stage, position.c.topic == topic, position.c.partition == partition)

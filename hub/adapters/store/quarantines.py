@@ -34,10 +34,11 @@ def park(connection: Connection, stage: str, found: Iterable[tuple[Place, str]])
     merge(connection, parked, rows, "DO NOTHING")
 
 
-def lanes(connection: Connection, stage: str) -> set[str]:
-    """The lanes that wait."""
+def lanes(connection: Connection, stage: str, *, released: bool = False) -> set[str]:
+    """The lanes that wait, or those that were let go on."""
     q = quarantine.c
-    return set(connection.execute(select(q.lane).where(q.stage == stage, ~q.released).distinct()).scalars())
+    wanted = select(q.lane).where(q.stage == stage, q.released == released).distinct()
+    return set(connection.execute(wanted).scalars())
 
 
 def release(connection: Connection, stage: str, lane: str) -> list[Place]:

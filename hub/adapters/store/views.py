@@ -84,7 +84,9 @@ def members(connection: Connection, cases: Iterable[str]) -> dict[str, list[str]
     """case → all subjects that it concerns."""
     found: dict[str, list[str]] = {}
     m = membership.c
-    wanted = select(m.case_key, m.subject).where(among(connection, m.case_key)).order_by(m.case_key, m.subject)
+    wanted = (
+        select(m.case_key, m.subject).where(among(connection, m.case_key)).order_by(m.case_key, m.subject)
+    )
     for case_key, key in connection.execute(wanted, {"keys": values(connection, cases)}):
         found.setdefault(case_key, []).append(key)
     return found
@@ -135,18 +137,31 @@ def confirmed(connection: Connection, view_id: str, answer: str, at: int) -> Non
 def ending_before(connection: Connection, until: int) -> list[str]:
     """Joint cases of which a shown view runs out before `until`: renewed while the ground lasts."""
     v = view_state.c
-    return list(connection.execute(select(v.joint_case).where(~v.removed, v.not_after < until).distinct()).scalars())
+    return list(
+        connection.execute(select(v.joint_case).where(~v.removed, v.not_after < until).distinct()).scalars()
+    )
 
 
 def log_retrieval(
-    connection: Connection, joint_case: str, recipient: str, role: str, worker: str | None, purpose: str,
-    policy_version: str, at: int,
+    connection: Connection,
+    joint_case: str,
+    recipient: str,
+    role: str,
+    worker: str | None,
+    purpose: str,
+    policy_version: str,
+    at: int,
 ) -> None:
     """Every look is logged in the transaction that reads (R13); retrieval logs have their own, shorter life."""
     connection.execute(
         insert(retrieval).values(
-            joint_case=joint_case, recipient=recipient, role=role, worker=worker, purpose=purpose,
-            policy_version=policy_version, at=at,
+            joint_case=joint_case,
+            recipient=recipient,
+            role=role,
+            worker=worker,
+            purpose=purpose,
+            policy_version=policy_version,
+            at=at,
         )
     )
 

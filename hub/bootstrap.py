@@ -1,0 +1,90 @@
+"""The composition root: the only place where adapters meet stages. Nothing does I/O at import."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from hub.adapters.clocks import FileClock, SystemClock
+from hub.adapters.keys.kek import master_key
+from hub.adapters.keys.separation import refuse_same_database
+from hub.adapters.keys.sql import SqlKeyStore
+from hub.adapters.log import topics
+from hub.adapters.log.sqlite import SqliteLog
+from hub.adapters.store import Store
+from hub.config import Settings, load_agencies
+from hub.domain.agencies import Agency, by_id
+from hub.errors import ConfigurationError
+from hub.policy.gate import Gate, declared_roles
+from hub.policy.load import default_paths, default_policy, load_policy
+from hub.ports import Clock, EventLog
+from hub.stages.parts import Parts
+from projections.consent_register.tables import metadata as consent_register
+from projections.joint_case.tables import metadata as joint_case
+
+READ_MODELS = (joint_case, consent_register)
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a caller has made already and the settings should not make again."""
+
+    clock: Clock | None = None
+    log: EventLog | None = None
+    agencies: Sequence[Agency] = ()
+
+
+def build_parts(settings: Settings, given: Given | None = None) -> Parts:
+    """Everything a hub needs, opened and created where missing; raises ConfigurationError before anything is sent."""
+    given = given or Given()
+    agencies = tuple(given.agencies) or load_agencies(settings.agencies)
+    refuse_same_database(settings.store_url, settings.key_url)
+    master = master_key(settings.kek.get_secret_value(), settings.kek_file or "")
+    clock = given.clock or build_clock(settings)
+    if settings.host == "embedded":
+        settings.data.mkdir(parents=True, exist_ok=True)
+    log = given.log or build_log(settings, clock)
+    topics.apply(
+        log,
+        topics.topic_plan([agency.id for agency in agencies], settings.partitions, settings.topic_timestamps),
+    )
+    store = Store(settings.store_url)
+    store.create(*READ_MODELS)
+    policy = (
+        load_policy([*default_paths(), *settings.policy_files]) if settings.policy_files else default_policy()
+    )
+    return Parts(
+        store=store,
+        log=log,
+        keys=SqlKeyStore(settings.key_url, master, clock=clock),
+        clock=clock,
+        gate=Gate(policy, declared_roles(agencies)),
+        agencies=by_id(agencies),
+        secret=hub_secret(master),
+        lease=settings.lease_seconds,
+        hold_days=settings.hold_days,
+        stale_after=settings.stale_after_seconds,
+    )
+
+
+def build_clock(settings: Settings) -> Clock:
+    return FileClock(settings.clock_file) if settings.clock_file else SystemClock()
+
+
+def build_log(settings: Settings, clock: Clock) -> EventLog:
+    """The log of this host; on Kafka the one that produces in batches."""
+    if settings.host == "embedded":
+        return SqliteLog(settings.data / "log.sqlite", clock)
+    if not settings.kafka_bootstrap:
+        raise ConfigurationError(
+            "no broker is named", place="HUB_KAFKA_BOOTSTRAP", remedy="set it to host:port"
+        )
+    from hub.adapters.log.fast_kafka import FastKafkaLog
+
+    return FastKafkaLog(settings.kafka_bootstrap, clock=clock)
+
+
+def hub_secret(master: bytes) -> bytes:
+    """What the hub's own hashes are keyed with, apart from every key that wraps."""
+    return HKDF(SHA256(), 32, salt=None, info=b"fallbruecke hub secret").derive(master)

@@ -1,0 +1,82 @@
+"""One frozen Settings, read once by the composition root from `HUB_*` variables or a `.env` file."""
+
+import tomllib
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from hub.domain.agencies import ROLES_BY_KIND, Agency
+from hub.errors import ConfigurationError
+
+
+class Settings(BaseSettings):
+    """What the hub needs to start. Secrets never show in `repr`."""
+
+    model_config = SettingsConfigDict(env_prefix="HUB_", env_file=".env", extra="ignore", frozen=True)
+
+    agencies: Path = Field(default=Path("agencies.toml"), description="who takes part")
+    host: Literal["embedded", "kafka"] = "embedded"
+    data: Path = Field(default=Path("var"), description="embedded: folder of log, store and keys")
+    kafka_bootstrap: str = ""
+    partitions: int = Field(default=4, ge=1, description="of every topic; fixed at creation")
+    topic_timestamps: Literal["append", "create"] = "append"
+    database_url: SecretStr = SecretStr("")
+    key_database_url: SecretStr = SecretStr("")
+    kek: SecretStr = Field(default=SecretStr(""), description="master key, base64 of 32 bytes")
+    kek_file: Path | None = None
+    clock_file: Path | None = Field(default=None, description="stories only: the time stands in this file")
+    metrics_port: int = 0
+    lease_seconds: int = Field(default=24 * 3600, gt=0)
+    hold_days: int = Field(default=7, gt=0)
+    stale_after_seconds: float = Field(default=60.0, gt=0)
+    policy_files: tuple[Path, ...] = Field(default=(), description="files that tighten the matrix")
+
+    @property
+    def store_url(self) -> str:
+        return self.database_url.get_secret_value() or f"sqlite:///{self.data / 'store.sqlite'}"
+
+    @property
+    def key_url(self) -> str:
+        return self.key_database_url.get_secret_value() or f"sqlite:///{self.data / 'keys.sqlite'}"
+
+
+def load_settings(**given: object) -> Settings:
+    """The settings of this process; raises ConfigurationError naming the setting, never its value."""
+    try:
+        return Settings(**given)  # type: ignore[arg-type]
+    except ValidationError as error:
+        names = ", ".join(f"HUB_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors())
+        raise ConfigurationError(f"a setting cannot be used ({names})", place="environment") from None
+
+
+def load_agencies(path: Path) -> tuple[Agency, ...]:
+    """The agencies of a TOML file: `[[agency]] id, kind, name, roles?, undertaking?`."""
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise _bad(path, "there is no such file", "name it in HUB_AGENCIES") from None
+    except tomllib.TOMLDecodeError as error:
+        raise _bad(path, f"this is no TOML ({error})", "correct it") from None
+    return tuple(_agency(path, entry) for entry in raw.get("agency", ()))
+
+
+def _agency(path: Path, entry: dict[str, object]) -> Agency:
+    kind, unknown = str(entry.get("kind")), set(entry) - {"id", "kind", "name", "roles", "undertaking"}
+    if kind not in ROLES_BY_KIND or "id" not in entry or unknown:
+        raise _bad(
+            path, "an agency needs id and kind, and knows name, roles, undertaking", "correct the entry"
+        )
+    roles = entry.get("roles", ROLES_BY_KIND[kind])
+    return Agency(
+        id=str(entry["id"]),
+        kind=kind,
+        name=str(entry.get("name", entry["id"])),
+        roles=tuple(str(role) for role in roles),  # type: ignore[attr-defined]
+        undertaking=entry.get("undertaking") is True,
+    )
+
+
+def _bad(path: Path, message: str, remedy: str) -> ConfigurationError:
+    return ConfigurationError(message, place=path.name, remedy=remedy)

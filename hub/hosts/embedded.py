@@ -1,0 +1,86 @@
+"""The embedded host: log, store and keys in SQLite files, all stages in one process, one after the other.
+
+For evaluation, tests and a small office. It gives the stages the same batches in the same order of precedence as the
+Kafka host: consents before anything else.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from hub.adapters.store import positions
+from hub.ports import Record, TopicState
+from hub.stages import admit, consents, project, receipts
+from hub.stages.caught_up import consent_topics, mark_if_caught_up, start_closed
+from hub.stages.disclose import disclose
+from hub.stages.held import answer_held
+from hub.stages.parts import CASES, Parts
+from hub.stages.register import beat, write_register
+from hub.stages.ticks import tick
+
+BATCH = 1000
+Observe = Callable[[str, Any], None]
+Stage = Callable[[Parts, str, Sequence[Record]], Any]
+
+
+class Embedded:
+    """Drives the stages over the log until nothing is left; `observe(stage, outcome)` is told of every batch."""
+
+    def __init__(self, parts: Parts, observe: Observe = lambda stage, outcome: None) -> None:
+        self._parts, self._observe = parts, observe
+        start_closed(parts)
+
+    def run_until_quiet(self) -> None:
+        """Take everything that is there, and what follows from it. Raises what a worker would stop for."""
+        while self._consents() | self._cases() | self._views():
+            pass
+
+    def _consents(self) -> bool:
+        """Consents, what time changed, and the register: always to the end before any case is looked at."""
+        busy = False
+        for topic in consent_topics(self._parts):
+            busy |= self._drain(consents.STAGE, topic, consents.take_consents)
+        mark_if_caught_up(self._parts)
+        self._tell("tick", tick(self._parts))
+        while write_register(self._parts):
+            busy = True
+        return busy
+
+    def _cases(self) -> bool:
+        busy = False
+        for agency in sorted(self._parts.agencies):
+            busy |= self._drain(admit.STAGE, f"agency.{agency}.events", admit.admit)
+        self._tell("held", answer_held(self._parts))
+        return self._drain(project.STAGE, CASES, project.project) or busy
+
+    def _views(self) -> bool:
+        busy = False
+        while (outcome := disclose(self._parts)).marks:
+            self._tell("disclose", outcome)
+            busy |= bool(outcome.delivered or outcome.removed)
+        for agency in sorted(self._parts.agencies):
+            busy |= self._drain(receipts.STAGE, f"agency.{agency}.receipts", receipts.take_receipts)
+        return busy
+
+    def beat(self) -> None:
+        """A heartbeat to every gate, once its register is written."""
+        beat(self._parts)
+
+    def _drain(self, stage: str, topic: str, take: Stage) -> bool:
+        """Read a topic to its end. True when there was something."""
+        state = self._parts.log.state([topic])[topic]
+        following = self._positions(stage, state)
+        busy = False
+        while batch := self._parts.log.read(topic, following, BATCH):
+            self._tell(stage, take(self._parts, state.topic_id, batch))
+            following.update({record.partition: record.offset + 1 for record in batch})
+            busy = True
+        return busy
+
+    def _positions(self, stage: str, state: TopicState) -> dict[int, int]:
+        with self._parts.store.transaction() as connection:
+            stored = positions.load(connection, stage, state.name)
+        positions.check(state, stored, {})
+        return {partition: stored.get(partition, ("", first))[1] for partition, first in state.first.items()}
+
+    def _tell(self, stage: str, outcome: Any) -> None:
+        self._observe(stage, outcome)

@@ -1,0 +1,204 @@
+"""Rebuilding a read model from the log beside the live one, then switching (protocol rule 21).
+
+The second set of rows has a generation of its own and positions of its own. Killed at any point, the live rows stand and
+the next rebuild starts afresh. It marks nothing dirty: a rebuild changes no view.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, Table, delete, func, select
+
+from hub.adapters.store import positions, quarantines, subjects
+from hub.adapters.store.bulk import merge
+from hub.adapters.store.tables import generation as generations
+from hub.errors import DataError, TryAgain, UsageError
+from hub.failpoints import fail_point
+from hub.ports import Record
+from hub.stages import consents, project
+from hub.stages.caught_up import consent_topics
+from hub.stages.decode import Event, decode_event
+from hub.stages.intake import lane
+from hub.stages.parts import CASES, Parts, topic_agency
+from projections.consent_register import apply as register_rows
+from projections.consent_register import tables as register_tables
+from projections.joint_case import tables as case_tables
+
+BATCH = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class ReadModel:
+    """How one read model is rebuilt: from which topics, read by which stage, into which rows."""
+
+    name: str
+    stage: str
+    topics: Sequence[str]
+    table: Table
+    on_conflict: str
+    decode: Callable[[Record], Event]
+    rows: Callable[[int, Sequence[Event]], list[tuple[object, ...]]]
+
+
+@dataclass(frozen=True, slots=True)
+class RebuildOutcome:
+    """`rows` in the rebuilt model; `divergence`: rows that the live one had otherwise, or not at all, or too many."""
+
+    name: str
+    events: int
+    rows: int
+    divergence: int
+    generation: int
+
+
+def read_models(parts: Parts) -> dict[str, ReadModel]:
+    """Every read model that can be rebuilt, by name."""
+    joint = ReadModel(
+        "joint_case",
+        project.STAGE,
+        [CASES],
+        case_tables.case_row,
+        case_tables.ON_CONFLICT,
+        project.decode_case,
+        project.newest_rows,
+    )
+    register = ReadModel(
+        "consent_register",
+        consents.STAGE,
+        consent_topics(parts),
+        register_tables.consent_row,
+        register_tables.ON_CONFLICT,
+        _decode_consent,
+        _register_rows,
+    )
+    return {model.name: model for model in (joint, register)}
+
+
+def rebuild(parts: Parts, name: str, progress: Callable[[int], None] = lambda count: None) -> RebuildOutcome:
+    """Build, catch up, compare, switch. `progress` is told how many events were read since the last time."""
+    models = read_models(parts)
+    if name not in models:
+        raise UsageError(
+            f"there is no read model of this name; there are {', '.join(models)}", place="rebuild"
+        )
+    return _Rebuild(parts, models[name], progress).run()
+
+
+class _Rebuild:
+    def __init__(self, parts: Parts, model: ReadModel, progress: Callable[[int], None]) -> None:
+        self._parts, self._model, self._progress = parts, model, progress
+        self._read: dict[str, dict[int, int]] = {topic: {} for topic in model.topics}
+        self._events = 0
+        self._waiting: set[str] = set()
+
+    def run(self) -> RebuildOutcome:
+        with self._parts.store.transaction() as connection:
+            live = subjects.live_generation(connection, self._model.name)
+            self._clear_others(connection, live)
+            self._released = _released_lanes(connection, self._model.stage)
+        new = live + 1
+        for _ in range(1000):
+            self._catch_up(new)
+            fail_point("rebuild.before_switch")
+            outcome = self._switch(live, new)
+            if outcome:
+                return outcome
+        raise TryAgain("the live model runs ahead faster than the rebuild", place=self._model.name)
+
+    def _clear_others(self, connection: Connection, live: int) -> None:
+        table = self._model.table
+        connection.execute(delete(table).where(table.c.generation != live))
+
+    def _catch_up(self, new: int) -> None:
+        for topic in self._model.topics:
+            for batch in self._batches(topic):
+                events = list(self._decoded(batch))
+                with self._parts.store.transaction() as connection:
+                    merge(
+                        connection, self._model.table, self._model.rows(new, events), self._model.on_conflict
+                    )
+                self._events += len(batch)
+                self._progress(len(batch))
+                fail_point("rebuild.batch")
+
+    def _batches(self, topic: str) -> Iterator[Sequence[Record]]:
+        """From where this rebuild stands up to where the live model stands."""
+        with self._parts.store.transaction() as connection:
+            until = {p: at for p, (_, at) in positions.load(connection, self._model.stage, topic).items()}
+        state = self._parts.log.state([topic]).get(topic)
+        read = self._read[topic]
+        for partition in until:
+            read.setdefault(partition, state.first.get(partition, 0) if state else 0)
+        while behind := {p: read[p] for p, end in until.items() if read[p] < end}:
+            batch = [r for r in self._parts.log.read(topic, behind, BATCH) if r.offset < until[r.partition]]
+            for record in batch:
+                read[record.partition] = record.offset + 1
+            if not batch:
+                raise TryAgain("the log does not give what the live model has read", place=topic)
+            yield batch
+
+    def _decoded(self, batch: Sequence[Record]) -> Iterator[Event]:
+        """What a live stage would have taken: nothing behind a record that it could not."""
+        for record in batch:
+            at = lane(record)
+            if at in self._waiting:
+                continue
+            try:
+                yield self._model.decode(record)
+            except DataError:
+                if at not in self._released:
+                    self._waiting.add(at)
+
+    def _switch(self, live: int, new: int) -> RebuildOutcome | None:
+        """Compare at equal positions and switch, or None when the live model has moved on meanwhile."""
+        with self._parts.store.transaction() as connection:
+            if not self._level(connection):
+                return None
+            divergence, rows = _compare(connection, self._model.table, live, new)
+            merge(
+                connection,
+                generations,
+                [(self._model.name, new)],
+                "(projection) DO UPDATE SET live = excluded.live",
+            )
+            table = self._model.table
+            connection.execute(delete(table).where(table.c.generation == live))
+            fail_point("rebuild.in_transaction")
+        self._parts.knowledge.clear()
+        return RebuildOutcome(self._model.name, self._events, rows, divergence, new)
+
+    def _level(self, connection: Connection) -> bool:
+        """Lock the live model's positions; whether they are ours."""
+        for topic in self._model.topics:
+            for partition, (topic_id, _) in positions.load(connection, self._model.stage, topic).items():
+                following = positions.lock(connection, self._model.stage, topic, topic_id, partition)
+                if following != self._read[topic].get(partition, following if following == 0 else -1):
+                    return False
+        return True
+
+
+def _compare(connection: Connection, table: Table, live: int, new: int) -> tuple[int, int]:
+    """How many rows differ in either direction, and how many the new generation has."""
+    columns = [column for column in table.columns if column.name != "generation"]
+    old_rows, new_rows = (select(*columns).where(table.c.generation == number) for number in (live, new))
+    extra = select(func.count()).select_from(new_rows.except_(old_rows).subquery())
+    gone = select(func.count()).select_from(old_rows.except_(new_rows).subquery())
+    total = select(func.count()).where(table.c.generation == new)
+    divergence = int(connection.execute(extra).scalar_one()) + int(connection.execute(gone).scalar_one())
+    return divergence, int(connection.execute(total).scalar_one())
+
+
+def _released_lanes(connection: Connection, stage: str) -> set[str]:
+    return quarantines.lanes(connection, stage, released=True)
+
+
+def _decode_consent(record: Record) -> Event:
+    return decode_event(record, topic_agency(record.topic), "consents")
+
+
+def _register_rows(new: int, events: Sequence[Event]) -> list[tuple[object, ...]]:
+    rows = {
+        e.envelope.event_id: register_rows.row(new, e.envelope, e.record.value, e.record.timestamp)
+        for e in events
+    }
+    return list(rows.values())
