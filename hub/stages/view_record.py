@@ -29,11 +29,11 @@ def view_record(
 ) -> bytes:
     """The view, sealed with keys that only this recipient and the hub can open."""
     refs = {part.person: person_ref(parts.secret, recipient, part.person, file) for part in made.parts}
-    wanted = {part: KeyRef("view", recipient, refs[part.person], part.sender) for part in made.parts}
-    keys = parts.keys.sealing(wanted.values())
+    wanted = [(part, KeyRef("view", recipient, refs[part.person], part.sender)) for part in made.parts]
+    keys = parts.keys.sealing([ref for _, ref in wanted])
     boxes = [
         {"subject_ref": refs[part.person], "sender": part.sender, "box": _box(keys[ref], view_id, part, made)}
-        for part, ref in wanted.items()
+        for part, ref in wanted
     ]
     record = {
         "view_id": view_id,
