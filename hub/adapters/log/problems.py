@@ -1,6 +1,24 @@
-"""What every event log answers when it is asked for what it does not hold."""
+"""What every event log answers when it cannot do what was asked: one table from causes to what an operator does."""
 
-from hub.errors import ConfigurationError, LogIsOlder, OffsetGap, StoppedToBeSafe
+from hub.errors import (
+    ConfigurationError,
+    DataError,
+    HubError,
+    LogIsOlder,
+    OffsetGap,
+    ServiceUnavailable,
+    StoppedToBeSafe,
+)
+
+_REFUSED = (
+    "Authorization",
+    "Authentication",
+    "SecurityDisabled",
+    "UnsupportedSaslMechanism",
+    "KafkaConfiguration",
+)
+
+_UNTIMELY = {"InvalidTimestampError", "InvalidRecordError"}
 
 
 def no_topic(topic: str) -> ConfigurationError:
@@ -20,3 +38,32 @@ def beyond_log(topic: str, partition: int, position: int, first: int) -> Stopped
     return LogIsOlder(
         "the log ends before this position", place=place, remedy="see the runbook, restored log"
     )
+
+
+def unavailable(cause: str, place: str) -> ServiceUnavailable:
+    """The broker, or the file, does not answer in time."""
+    return ServiceUnavailable(
+        f"the event log cannot be used: {cause}", place=place, remedy="it is tried again"
+    )
+
+
+def of_kafka(error: BaseException, place: str) -> HubError:
+    """What a Kafka client's error means; by name, because the two clients share no classes, and without its text."""
+    name = type(error).__name__
+    if name == "UnknownTopicOrPartitionError":
+        return no_topic(place)
+    if name in _UNTIMELY:
+        return ConfigurationError(
+            "the broker refuses the records' times",
+            place=place,
+            remedy="compare both clocks, or the topic's limits",
+        )
+    if "TooLarge" in name:
+        return DataError("a record is larger than the log accepts", reason="too_large", place=place)
+    if any(word in name for word in _REFUSED):
+        return ConfigurationError(
+            f"the broker refuses this client: {name}",
+            place=place,
+            remedy="check its credentials and its rights",
+        )
+    return unavailable(name, place)
