@@ -4,6 +4,7 @@ Produced first, recorded second: a crash in between leaves duplicates, which the
 withheld or held enters no dedupe table, so a later publication with wider content is decided anew (rule 2).
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -31,7 +32,8 @@ UNKNOWN_CONSENT, UNKNOWN_PERSON = "consent_unknown", "person_unknown"
 
 @dataclass(slots=True)
 class AdmitOutcome:
-    """What became of a batch; with `duplicates` and `skipped` (seen before) the numbers add up to its size."""
+    """What became of a batch; with `duplicates` and `skipped` (seen before) the numbers add up to its size. `types`
+    counts (event type, outcome) of what was decided."""
 
     admitted: int = 0
     held: int = 0
@@ -40,6 +42,7 @@ class AdmitOutcome:
     parked: int = 0
     withheld: dict[str, int] = field(default_factory=dict)
     quarantined: dict[str, int] = field(default_factory=dict)
+    types: Counter[tuple[str, str]] = field(default_factory=Counter)
 
 
 @dataclass(slots=True)
@@ -58,6 +61,7 @@ class Desk:
     decisions: dict[tuple[str, int], DecisionRow] = field(default_factory=dict)
     held: list[HeldRow] = field(default_factory=list)
     duplicates: int = 0
+    types: Counter[tuple[str, str]] = field(default_factory=Counter)
 
 
 def admit(parts: Parts, topic_id: str, batch: Sequence[Record]) -> AdmitOutcome:
@@ -187,6 +191,7 @@ def _note(desk: Desk, event: Event, outcome: str, rules: str) -> None:
     identity = (envelope.event_id.hex(), envelope.publication)
     version, epoch = desk.parts.gate.policy.version, desk.known[event.subject].epoch
     topic, partition, offset = event.record.place
+    desk.types[envelope.event_type, outcome] += 1
     desk.decisions[identity] = DecisionRow(
         *identity, outcome, rules, version, epoch, micros(desk.at), topic, partition, offset
     )
@@ -207,6 +212,7 @@ def _hold(desk: Desk, event: Event, reason: str) -> None:
         record.value,
     )
     desk.held.append(row)
+    desk.types[envelope.event_type, "held"] += 1
 
 
 def _moved(connection: Connection, desk: Desk) -> bool:
@@ -224,6 +230,7 @@ def _outcome(desk: Desk) -> AdmitOutcome:
         duplicates=desk.duplicates,
         skipped=desk.intake.skipped,
         parked=len(desk.intake.parked),
+        types=desk.types,
     )
     for row in desk.decisions.values():
         if row.outcome == "admitted":

@@ -4,8 +4,9 @@ One transaction holds the register's rows, links, epochs and marks together with
 new state of a consent also sees the raised epoch, and the other way round.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
@@ -31,13 +32,14 @@ _LINKING = frozenset({"IdentityLinkProposed", "IdentityLinked", "IdentitySplit"}
 
 @dataclass(frozen=True, slots=True)
 class ConsentsOutcome:
-    """What became of a batch: `taken` events are in the register; `raised` epochs rose."""
+    """What became of a batch: `taken` events are in the register, `types` of which type; `raised` epochs rose."""
 
     taken: int
     quarantined: int
     parked: int
     skipped: int
     raised: int
+    types: Mapping[str, int] = field(default_factory=dict)
 
 
 def take_consents(parts: Parts, topic_id: str, batch: Sequence[Record]) -> ConsentsOutcome:
@@ -57,9 +59,9 @@ def take_consents(parts: Parts, topic_id: str, batch: Sequence[Record]) -> Conse
         ended = _ended(intake)
         if ended:
             end_grounds(parts, ended)
-        return ConsentsOutcome(
-            len(intake.events), len(intake.bad), len(intake.parked), intake.skipped, raised
-        )
+        types = Counter(event.envelope.event_type for event in intake.events)
+        taken, bad, parked = len(intake.events), len(intake.bad), len(intake.parked)
+        return ConsentsOutcome(taken, bad, parked, intake.skipped, raised, types)
 
 
 def _apply(connection: Connection, parts: Parts, intake: Intake, found: Found) -> int:

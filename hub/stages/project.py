@@ -3,8 +3,9 @@
 It copies boxes as they came and opens none, and reads neither a clock nor the environment for what it writes.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
@@ -24,12 +25,15 @@ STAGE = "project"
 
 @dataclass(frozen=True, slots=True)
 class ProjectOutcome:
-    """What became of a batch."""
+    """What became of a batch: `types` counts (agency, event type); `recorded` is, per agency, the earliest moment
+    at which one of its applied events was recorded there, in microseconds since 1970 UTC."""
 
     applied: int
     quarantined: int
     parked: int
     skipped: int
+    types: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    recorded: Mapping[str, int] = field(default_factory=dict)
 
 
 def decode_case(record: Record) -> Event:
@@ -48,7 +52,18 @@ def project(parts: Parts, topic_id: str, batch: Sequence[Record]) -> ProjectOutc
             _apply(connection, intake)
             finish(connection, parts, STAGE, intake)
             fail_point("project.in_transaction")
-        return ProjectOutcome(len(intake.events), len(intake.bad), len(intake.parked), intake.skipped)
+        return _outcome(intake)
+
+
+def _outcome(intake: Intake) -> ProjectOutcome:
+    envelopes = [event.envelope for event in intake.events]
+    recorded: dict[str, int] = {}
+    for envelope in envelopes:
+        agency, at = envelope.controller_id, envelope.recorded_at
+        recorded[agency] = min(at, recorded.get(agency, at))
+    types = Counter((envelope.controller_id, envelope.event_type) for envelope in envelopes)
+    applied, bad, parked = len(envelopes), len(intake.bad), len(intake.parked)
+    return ProjectOutcome(applied, bad, parked, intake.skipped, types, recorded)
 
 
 def _apply(connection: Connection, intake: Intake) -> None:
