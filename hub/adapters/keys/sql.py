@@ -47,12 +47,11 @@ class SqlKeyStore:
         self._wrapper = only(controller, kek) if controller else derived(kek)
         self._engine = connect(url)
         self._wanted = tables.wanted_keys(self._engine)
-        tables.create_missing(self._engine)
-        with transaction(self._engine) as connection:
-            known = connection.scalars(select(tables.check.c.controller)).all()
-            self._checked = {controller} if controller else {"", *known}
-            for one in sorted(self._checked):
-                self._check(connection, one)
+        try:
+            self._checked = self._start(controller)
+        except BaseException:
+            self.close()
+            raise
 
     @classmethod
     def for_controller(
@@ -127,6 +126,16 @@ class SqlKeyStore:
 
     def close(self) -> None:
         self._engine.dispose()
+
+    def _start(self, controller: str) -> set[str]:
+        """Create what is missing and check every key-encryption key this store stands for."""
+        tables.create_missing(self._engine)
+        with transaction(self._engine) as connection:
+            known = connection.scalars(select(tables.check.c.controller)).all()
+            checked = {controller} if controller else {"", *known}
+            for one in sorted(checked):
+                self._check(connection, one)
+        return checked
 
     def _rows(self, refs: Iterable[KeyRef]) -> Sequence[Row[Any]]:
         asked = list(dict.fromkeys(refs))

@@ -1,0 +1,34 @@
+"""Keys in PostgreSQL."""
+
+import time
+
+import psycopg
+import pytest
+from psycopg import sql
+from sqlalchemy import make_url
+
+from hub.adapters.keys.kek import new_master
+from hub.adapters.keys.sql import SqlKeyStore
+from hub.errors import KeyServiceUnavailable
+from hub.hosts.local.process import free_port
+from tests.contract.keys.contract import KeyStoreContract
+
+
+class TestPostgresql(KeyStoreContract):
+    @pytest.fixture
+    def url(self, database_url: str, postgres: str) -> str:
+        self.server = postgres
+        return database_url
+
+    def lose(self, url: str) -> None:
+        server, name = make_url(self.server).set(drivername="postgresql"), make_url(url).database or ""
+        with psycopg.connect(server.render_as_string(hide_password=False), autocommit=True) as connection:
+            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+
+
+def test_an_absent_server_is_unavailable_in_time() -> None:
+    began = time.monotonic()
+    with pytest.raises(KeyServiceUnavailable):
+        SqlKeyStore(f"postgresql://hub@127.0.0.1:{free_port()}/keys", new_master())
+    assert time.monotonic() - began < 6
