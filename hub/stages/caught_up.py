@@ -38,11 +38,12 @@ def start_closed(parts: Parts) -> None:
         meta.put(connection, _MARK, 0)
 
 
-def is_open(parts: Parts) -> bool:
-    """Whether admit, disclose and web may go on now."""
+def is_open(parts: Parts, since: int = 0) -> bool:
+    """Whether admit, disclose and web may go on now: consents are kept up, and were read to the end they had at `since`
+    (microseconds since 1970 UTC; a worker's own start)."""
     with parts.store.transaction() as connection:
         mark = meta.get(connection, _MARK) or 0
-    return micros(parts.clock.now()) - mark <= parts.stale_after * 1_000_000
+    return mark >= since and micros(parts.clock.now()) - mark <= parts.stale_after * 1_000_000
 
 
 def require_open(parts: Parts) -> None:

@@ -9,6 +9,7 @@ from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
+from threading import Lock
 from typing import Any
 
 import orjson
@@ -66,26 +67,30 @@ class Knowledge:
 
 
 class KnowledgeCache:
-    """Opened control states by (subject, epoch), the least recently used leave first."""
+    """Opened control states by (subject, epoch), the least recently used leave first. The stages of one worker share it
+    between their threads."""
 
     def __init__(self, size: int = 20_000) -> None:
-        self._size, self._kept = size, OrderedDict[str, Knowledge]()
+        self._size, self._kept, self._lock = size, OrderedDict[str, Knowledge](), Lock()
 
     def get(self, subject: str, epoch: int) -> Knowledge | None:
-        found = self._kept.get(subject)
-        if found is None or found.epoch != epoch:
-            return None
-        self._kept.move_to_end(subject)
-        return found
+        with self._lock:
+            found = self._kept.get(subject)
+            if found is None or found.epoch != epoch:
+                return None
+            self._kept.move_to_end(subject)
+            return found
 
     def put(self, subject: str, knowledge: Knowledge) -> None:
-        self._kept[subject] = knowledge
-        self._kept.move_to_end(subject)
-        while len(self._kept) > self._size:
-            self._kept.popitem(last=False)
+        with self._lock:
+            self._kept[subject] = knowledge
+            self._kept.move_to_end(subject)
+            while len(self._kept) > self._size:
+                self._kept.popitem(last=False)
 
     def clear(self) -> None:
-        self._kept.clear()
+        with self._lock:
+            self._kept.clear()
 
 
 def learn(
