@@ -1,0 +1,79 @@
+"""Puts a connector together from its configuration and the parts of its host; kinds are found by entry point."""
+
+import base64
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+from connectors.runtime.config import ConnectorConfig
+from connectors.runtime.judging import Judge
+from connectors.runtime.ports import Sink
+from connectors.runtime.pseudonyms import Pseudonyms
+from connectors.runtime.runtime import Connector
+from connectors.runtime.state import State
+from hub.domain.identifiers import AgencyKey
+from hub.errors import ConfigurationError
+from hub.policy.gate import Declared, Gate
+from hub.policy.load import default_policy
+from hub.ports import EventLog, KeyStore
+
+GROUP = "hub.connectors"
+SECRET_SIZE = 32
+
+
+def kind(config: ConnectorConfig) -> Any:
+    """The module of the configured kind: `spec` and `build`; raises ConfigurationError."""
+    found = [entry for entry in entry_points(group=GROUP) if entry.name == config.kind]
+    if not found:
+        names = ", ".join(sorted({entry.name for entry in entry_points(group=GROUP)}))
+        raise ConfigurationError("unknown kind", place="config.connector.kind", remedy=f"one of {names}")
+    return found[0].load()
+
+
+def build_source(
+    config: ConnectorConfig, key: AgencyKey, keys: KeyStore, log: EventLog, judge: Judge | None = None
+) -> Connector:
+    """A source connector, its own files opened; raises ConfigurationError or TryAgain (another one is running)."""
+    module = kind(config)
+    if module.spec.role != "source":
+        raise ConfigurationError("is no source", place="config.connector.kind", remedy="run it as a sink")
+    state = State(config.state, lambda row_key: key.row_hash(b"key" + row_key.encode()))
+    source = module.build(config, state, key)
+    return Connector(
+        config, source, state, Pseudonyms(config.pseudonyms), key, keys, log, judge or gate(config)
+    )
+
+
+def build_sink(config: ConnectorConfig, keys: KeyStore, log: EventLog) -> Sink:
+    """A sink connector; raises ConfigurationError."""
+    module = kind(config)
+    if module.spec.role != "sink":
+        raise ConfigurationError("is no sink", place="config.connector.kind", remedy="run it as a source")
+    sink: Sink = module.build(config, keys, log, Pseudonyms(config.pseudonyms))
+    return sink
+
+
+def gate(config: ConnectorConfig) -> Gate:
+    """The policy with the recipient roles that the configuration declares."""
+    declared = tuple(Declared(r.controller, r.kind, r.role, r.undertaking) for r in config.recipients)
+    return Gate(default_policy(), declared)
+
+
+def agency_key(path: Path | None) -> AgencyKey:
+    """The agency's own secret (32 bytes in base64 in a file); there is no default. Raises ConfigurationError."""
+    return AgencyKey(secret_of(path, "keys.agency_key_file"))
+
+
+def secret_of(path: Path | None, place: str) -> bytes:
+    """32 bytes written in base64; raises ConfigurationError."""
+    try:
+        secret = base64.b64decode(path.read_text(encoding="ascii").strip(), validate=True) if path else b""
+    except (OSError, ValueError):
+        secret = b""
+    if len(secret) != SECRET_SIZE:
+        raise ConfigurationError(
+            f"must name a file with {SECRET_SIZE} bytes in base64",
+            place=f"config.{place}",
+            remedy="create the key file",
+        )
+    return secret

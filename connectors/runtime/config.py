@@ -1,0 +1,181 @@
+"""A connector's configuration: TOML → frozen values, checked as a whole before anything is opened.
+
+Paths are relative to the file. Nothing of it is secret: secrets stand in files and environment variables that it names.
+"""
+
+import hashlib
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from connectors.runtime.reading import Table
+from connectors.runtime.streams import Lookup, Stream, lookup_of, stream_of
+from connectors.runtime.values import Style, style_of
+from hub.domain.envelope import LEGAL_DOMAINS
+from hub.errors import ConfigurationError, NoInput
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Role:
+    """A recipient role whose eyes the gate asks for (protocol rule 11)."""
+
+    controller: str
+    kind: str
+    role: str
+    undertaking: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyFiles:
+    """Where the agency key, the controller's key-encryption key and the key service are; never the keys themselves."""
+
+    agency_key_file: Path | None
+    kek_file: Path | None
+    database_url: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogAddress:
+    """The broker, or the file that stands for it on one machine; exactly one is set."""
+
+    bootstrap: str
+    path: Path | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectorConfig:
+    """Everything one connector process is told. `settings` is the kind's own table, read by the kind."""
+
+    agency: str
+    agency_kind: str
+    kind: str
+    state: Path
+    pseudonyms: Path
+    interval_seconds: float
+    batch: int
+    batches_per_step: int
+    max_event_bytes: int
+    register_limit_seconds: float
+    recipients: tuple[Role, ...]
+    keys: KeyFiles
+    log: LogAddress
+    style: Style
+    lookups: Mapping[str, Lookup]
+    streams: Mapping[str, Stream]
+    settings: Mapping[str, Any] = field(repr=False)
+    folder: Path
+    digest: str
+
+    @property
+    def legal_domain(self) -> str:
+        return LEGAL_DOMAINS[self.agency_kind]
+
+    def path(self, name: str) -> Path:
+        """A path of the configuration, seen from its file."""
+        return self.folder / name
+
+
+def load_config(path: Path) -> ConnectorConfig:
+    """Read and check the file; raises NoInput or ConfigurationError with the place in the file."""
+    try:
+        content = path.read_bytes()
+        raw = tomllib.loads(content.decode("utf-8"))
+    except OSError:
+        raise NoInput(
+            "cannot be read", place=path.name, remedy="name an existing configuration file"
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"is no TOML: {error}", place=path.name, remedy="correct the file") from None
+    return parse_config(raw, path.parent.resolve())
+
+
+def parse_config(raw: Mapping[str, Any], folder: Path) -> ConnectorConfig:
+    """The configuration of these tables; raises ConfigurationError."""
+    table = Table(raw, "config")
+    agency, connector = table.table("agency"), table.table("connector")
+    style = style_of(defaults := table.table("defaults"), Style())
+    defaults.close()
+    codes = {name: _codes(item) for name, item in table.tables("codes").items()}
+    lookups = {name: lookup_of(name, item) for name, item in table.tables("lookups").items()}
+    streams = {name: stream_of(name, item, style, codes) for name, item in table.tables("streams").items()}
+    settings = table.any("settings", {})
+    config = ConnectorConfig(
+        agency=agency.take("id", str), agency_kind=agency.take("kind", str), kind=connector.take("kind", str),
+        state=folder / connector.take("state", str), pseudonyms=folder / connector.take("pseudonyms", str),
+        interval_seconds=connector.take("interval_seconds", float, 10.0),
+        batch=connector.take("batch", int, 1000), batches_per_step=connector.take("batches_per_step", int, 100),
+        max_event_bytes=connector.take("max_event_bytes", int, 500_000),
+        register_limit_seconds=connector.take("register_limit_seconds", float, 900.0),
+        recipients=tuple(_role(item) for item in table.items("recipients")), keys=_keys(table.table("keys"), folder),
+        log=_log(table.table("log"), folder), style=style, lookups=lookups, streams=streams, settings=settings,
+        folder=folder, digest=_digest(raw),
+    )  # fmt: skip
+    for rest in (agency, connector, table):
+        rest.close()
+    _check(config)
+    return config
+
+
+def _check(config: ConnectorConfig) -> None:
+    if config.agency_kind not in LEGAL_DOMAINS:
+        raise ConfigurationError(
+            "unknown kind of agency", place="config.agency.kind", remedy=" | ".join(LEGAL_DOMAINS)
+        )
+    if config.batch < 1 or config.batches_per_step < 1 or config.interval_seconds < 0:
+        raise ConfigurationError(
+            "must be positive", place="config.connector", remedy="correct batch or interval"
+        )
+    for name, lookup in config.lookups.items():
+        if lookup.stream not in config.streams:
+            raise ConfigurationError(
+                "names an unknown stream", place=f"config.lookups.{name}.stream", remedy="add it"
+            )
+    for name, stream in config.streams.items():
+        for reference in stream.references:
+            known = config.lookups.get(reference.lookup)
+            if known is None or reference.column not in known.columns:
+                raise ConfigurationError(
+                    "refers to an unknown lookup or column of it",
+                    place=f"config.streams.{name}",
+                    remedy="add [lookups]",
+                )
+
+
+def _role(table: Table) -> Role:
+    role = Role(
+        controller=table.take("controller", str), kind=table.take("kind", str), role=table.take("role", str),
+        undertaking=table.take("undertaking", bool, False),
+    )  # fmt: skip
+    table.close()
+    return role
+
+
+def _keys(table: Table, folder: Path) -> KeyFiles:
+    agency, kek = table.take("agency_key_file", str, ""), table.take("kek_file", str, "")
+    keys = KeyFiles(
+        agency_key_file=folder / agency if agency else None, kek_file=folder / kek if kek else None,
+        database_url=table.take("database_url", str, ""),
+    )  # fmt: skip
+    table.close()
+    return keys
+
+
+def _log(table: Table, folder: Path) -> LogAddress:
+    bootstrap, path = table.take("bootstrap", str, ""), table.take("path", str, "")
+    table.close()
+    if bootstrap and path:
+        raise ConfigurationError(
+            "names a broker and a file", place="config.log", remedy="keep one of bootstrap, path"
+        )
+    return LogAddress(bootstrap=bootstrap, path=folder / path if path else None)
+
+
+def _codes(table: Table) -> Mapping[str, str]:
+    return {key: table.take(key, str) for key in table.keys()}
+
+
+def _digest(raw: Mapping[str, Any]) -> str:
+    mapped = {name: raw.get(name) for name in ("codes", "defaults", "lookups", "streams", "settings")}
+    return hashlib.sha256(repr(mapped).encode()).hexdigest()[:16]

@@ -1,0 +1,77 @@
+"""The egress gate: what of an event may leave (protocol rule 11). It asks the policy and decides nothing itself."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from connectors.runtime.knowledge import SIGNED, Knowledge
+from connectors.runtime.mapping import MappedEvent
+from hub.domain.consent import Consent
+from hub.policy.facts import ConsentGround, EventFacts, NormGround, Sender, Subject
+from hub.policy.gate import Verdict
+
+
+class Judge(Protocol):
+    """`hub.policy.gate.Gate`."""
+
+    def judge(
+        self, sender: Sender, subject: Subject, event: EventFacts, consents: Sequence[Consent], at: datetime
+    ) -> Verdict: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """An event with the fields that may leave (`kept`), the consents it names, and the rule if none may."""
+
+    event: MappedEvent
+    kept: frozenset[str]
+    consents: tuple[str, ...]
+    objected: bool
+    rule: str
+    dropped: Mapping[str, str]
+
+    @property
+    def ground(self) -> frozenset[str]:
+        """What the event rests on, comparable between publications."""
+        event = self.event
+        norm = () if event.norm is None else (f"{event.norm}|{event.task_norm}|{event.attested_by}",)
+        return frozenset((*self.consents, *norm))
+
+
+@dataclass(frozen=True, slots=True)
+class EgressGate:
+    """Judges one agency's events with what its gate knows."""
+
+    sender: Sender
+    judge: Judge
+    knowledge: Knowledge
+
+    def of(self, event: MappedEvent, at: datetime) -> Judged:
+        """The verdict; control events are read by the policy itself and pass whole."""
+        if event.control:
+            return Judged(event, frozenset(event.payload), (), False, "", {})
+        consents = self.knowledge.consents(event.subject_ref, at)
+        objected = event.objected_76 or self.knowledge.objected(event.subject_ref)
+        facts = _facts(event, consents, objected)
+        if not facts.fields:
+            return Judged(event, frozenset(), (), objected, "R00", {})
+        subject = Subject(ref=event.subject_ref, birth_date=None, capable=None, custodians=(SIGNED,))
+        verdict = self.judge.judge(self.sender, subject, facts, consents, at)
+        named = facts.ground.consents if isinstance(facts.ground, ConsentGround) else frozenset()
+        return Judged(event, verdict.kept, tuple(sorted(named)), objected, verdict.rule, verdict.dropped)
+
+
+def _facts(event: MappedEvent, consents: Sequence[Consent], objected: bool) -> EventFacts:
+    return EventFacts(
+        type=event.schema.event_type, fields=event.categories, ground=_ground(event, consents),
+        entrusted_by=event.entrusted_by, source_203=event.source_203, objected_76=objected, task_class=event.task_class,
+        connection=event.connection, merges_with=event.merges_with, endangers_help=event.endangers_help,
+        addressee=event.addressee, disputed=frozenset(event.disputed),
+    )  # fmt: skip
+
+
+def _ground(event: MappedEvent, consents: Sequence[Consent]) -> ConsentGround | NormGround:
+    if event.norm is None:
+        return ConsentGround(consents=frozenset(consent.id for consent in consents))
+    return NormGround(norm=event.norm, task_norm=event.task_norm or "", attested_by=event.attested_by)

@@ -1,0 +1,137 @@
+"""What a connector of any kind must offer; mapping, gate, pseudonyms, sealing and publishing are not its business."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal, NamedTuple, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """What `hub connect` must know before it builds one; `settings` names the table of the configuration."""
+
+    kind: str
+    role: Literal["source", "sink"]
+    settings: str
+
+
+class Row(NamedTuple):
+    """One row of the agency's system.
+
+    `key` is the row's own key as text, `place` is file/line or stream/row for quarantine, `version` orders the row's
+    versions (microseconds, protocol rule 1), `content` is a keyed hash of it (empty: the row is no longer there at all).
+    `gone`: deleted or no longer exported.
+    """
+
+    stream: str
+    key: str
+    place: str
+    values: Mapping[str, object]
+    version: int
+    content: bytes = b""
+    gone: bool = False
+
+    def __repr__(self) -> str:
+        return f"Row({self.place})"
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Some rows of one stream, and where reading goes on once the broker has confirmed all of them."""
+
+    stream: str
+    rows: Sequence[Row]
+    cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """Input that cannot be taken at all; the stream (or the whole snapshot) stands still until somebody looks."""
+
+    stream: str
+    reason: str
+    place: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """Rows that say who may be spoken of; `complete`: all there are, else those that changed since the last call."""
+
+    rows: Iterator[Row]
+    complete: bool
+
+
+class NothingKept(Exception):
+    """The source cannot read anybody again now (its last snapshot is gone); the runtime asks again in a later step."""
+
+
+class Source(Protocol):
+    """Reads one agency system; never changes it."""
+
+    def check(self) -> None:
+        """Raises ConfigurationError or ServiceUnavailable when reading cannot work."""
+        ...
+
+    def discover(self) -> Mapping[str, Sequence[str]]:
+        """Stream → columns found."""
+        ...
+
+    def refresh(self, now: datetime) -> Sequence[Incident]:
+        """Look for something new and examine it; what cannot be read is an incident and is not read."""
+        ...
+
+    def control(self, streams: Collection[str]) -> Control:
+        """Rows of these streams for the gate's knowledge; reads nothing away from `read`."""
+        ...
+
+    def read(self, streams: Collection[str], limit: int) -> Iterator[Batch]:
+        """What is new or changed since the saved state, in batches of at most `limit` rows."""
+        ...
+
+    def finished(self) -> None:
+        """Everything of this round was read to its end and is confirmed."""
+        ...
+
+    def subjects(self, local_ids: Collection[str]) -> Iterator[Row]:
+        """All rows about these persons or cases as they are now (protocol rule 12); raises NothingKept."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Held(NamedTuple):
+    """A snapshot in which too many keys vanished; it waits for a person."""
+
+    name: str
+    stream: str
+    share: float
+
+
+class Holding(Protocol):
+    """A source whose input may be held until somebody confirms it."""
+
+    def held(self) -> Held | None: ...
+
+    def accept(self) -> Held | None:
+        """Confirm what is held; it is read in the next step."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SinkReport:
+    """What became of the views that were read: answer → count."""
+
+    answers: Mapping[str, int] = field(default_factory=dict)
+
+
+class Sink(Protocol):
+    """Puts joint views where the agency's people look."""
+
+    def check(self) -> None: ...
+
+    def step(self, now: datetime) -> SinkReport:
+        """Apply what is new, confirm it, and remember the position."""
+        ...
+
+    def close(self) -> None: ...

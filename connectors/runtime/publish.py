@@ -1,0 +1,149 @@
+"""Publishing under a number that is saved before producing and never used again for other content (protocol rule 2).
+
+A record whose content did not change is not published again; one that became wider is, under the next number; after
+a crash between producing and saving the same event id and number come again with the same content.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from connectors.runtime.judging import Judged
+from connectors.runtime.mapping import MappedEvent
+from connectors.runtime.seal import encoded, envelope, key_ref
+from connectors.runtime.state import Published, State
+from hub.domain.identifiers import AgencyKey
+from hub.failpoints import fail_point
+from hub.ports import EventLog, Key, KeyStore, Outgoing
+from schemas import topics
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """One record ready to be sent, and what state says of it."""
+
+    judged: Judged
+    entry: Published
+    topic: str
+    record: Outgoing = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What to send; `unchanged`, `oversize` and `older` events are not sent."""
+
+    publications: tuple[Publication, ...]
+    unchanged: tuple[MappedEvent, ...]
+    oversize: tuple[MappedEvent, ...]
+    older: tuple[MappedEvent, ...]
+
+
+class Publisher:
+    """One agency's way to its topics."""
+
+    def __init__(
+        self,
+        agency: str,
+        legal_domain: str,
+        key: AgencyKey,
+        keys: KeyStore,
+        log: EventLog,
+        state: State,
+        limit: int,
+    ) -> None:
+        self._agency, self._domain, self._key = agency, legal_domain, key
+        self._keys, self._log, self._state, self._limit = keys, log, state, limit
+        self._topics = {name: topics()[name].of(agency) for name in ("consents", "events")}
+
+    def prepare(self, judged: Sequence[Judged], now: int) -> Prepared:
+        """Seal what is new or wider and give it its number; raises KeyServiceUnavailable (nothing is saved then)."""
+        keys = self._keys.sealing({key_ref(self._agency, one.event) for one in judged})
+        before = dict(self._state.published(one.event.record_ref for one in judged))
+        out: list[Publication] = []
+        unchanged, oversize, older = [], [], []
+        for one in judged:
+            key = keys[key_ref(self._agency, one.event)]
+            entry = self._numbered(one, key, before.get(one.event.record_ref), now)
+            if entry is None:
+                unchanged.append(one.event)
+            elif entry.publication < 1:
+                older.append(one.event)
+            else:
+                publication = self._publication(one, key, entry)
+                if len(publication.record.value) > self._limit:
+                    oversize.append(one.event)
+                    continue
+                before[one.event.record_ref] = entry
+                out.append(publication)
+        return Prepared(tuple(out), tuple(unchanged), tuple(oversize), tuple(older))
+
+    def send(self, publications: Sequence[Publication]) -> None:
+        """Save the numbers, produce control data first, and return once all is acknowledged."""
+        if not publications:
+            return
+        with self._state.transaction():
+            self._state.save_published(publication.entry for publication in publications)
+        fail_point("connector.before_publish")
+        for topic in self._topics.values():
+            records = [publication.record for publication in publications if publication.topic == topic]
+            if records:
+                self._log.append(topic, records)
+        fail_point("connector.after_publish")
+
+    def confirm(self, publications: Iterable[Publication]) -> None:
+        """Inside the caller's transaction: these are in the log."""
+        self._state.save_published(publication.entry._replace(sent=True) for publication in publications)
+
+    def _publication(self, judged: Judged, key: Key, entry: Published) -> Publication:
+        event = judged.event
+        sealed = envelope(
+            self._agency, self._domain, self._key, judged, key, version=entry.source_version,
+            publication=entry.publication, recorded_at=entry.recorded_at,
+        )  # fmt: skip
+        name = event.subject_ref if event.control else event.case_ref
+        topic = self._topics["consents" if event.control else "events"]
+        return Publication(judged, entry, topic, Outgoing(name.encode(), encoded(sealed)))
+
+    def _numbered(self, judged: Judged, key: Key, last: Published | None, now: int) -> Published | None:
+        """The entry to publish under; None when nothing is new or wider; number 0 when the source went back."""
+        event = judged.event
+        whole = self._key.row_hash(_canonical(judged, key).encode())
+        entry = Published(
+            event.record_ref,
+            event.subject_ref,
+            event.source_version,
+            1,
+            whole,
+            judged.kept,
+            judged.ground,
+            now,
+            False,
+        )
+        if last is None:
+            return entry
+        same, narrow = last.whole == whole, judged.kept <= last.kept and judged.ground <= last.ground
+        if same and narrow and last.sent:
+            return None
+        if same and not last.sent and (judged.kept, judged.ground) == (last.kept, last.ground):
+            return last
+        if event.source_version > last.source_version:
+            return entry
+        if event.source_version < last.source_version and not same:
+            return entry._replace(publication=0)
+        return entry._replace(source_version=last.source_version, publication=last.publication + 1)
+
+
+def _canonical(judged: Judged, key: Key) -> str:
+    """All that a publication says, what the gate withheld included, apart from version, number and ground."""
+    event = judged.event
+    occurred_at = None if event.occurred_at == event.source_version else event.occurred_at
+    facts: tuple[Any, ...] = (
+        event.schema.fingerprint, occurred_at, event.valid_from, event.valid_to, event.purposes,
+        event.entrusted_by, event.source_203, judged.objected, event.task_class, event.connection, event.merges_with,
+        event.endangers_help, event.disputed, event.addressee, event.case_ref, key.version,
+    )  # fmt: skip
+    return repr((sorted(_plain(event.payload).items()), sorted(event.categories.items()), facts))
+
+
+def _plain(payload: Mapping[str, Any]) -> Mapping[str, str]:
+    return {name: repr(value) for name, value in payload.items()}

@@ -1,0 +1,157 @@
+"""What the hub tells an agency's gate: consents signed elsewhere with the hub's verdict, key versions, a heartbeat.
+
+Read from the start of the compacted topic at every start of the connector, and followed from there (protocol rule 9).
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import orjson
+from cryptography.exceptions import InvalidTag
+
+from hub.domain.clock import moment
+from hub.domain.consent import Consent, ScopedWithdrawal
+from hub.domain.seal import key_version, open_box, place
+from hub.ports import EventLog, Key, KeyRef, KeyStore, Record
+from schemas import InvalidPayload, UnknownSchema, decode_single, record_schema, topics
+
+
+class Registered(NamedTuple):
+    """A consent whose sender is this agency, and whether the hub found it signed by those who can."""
+
+    consent: Consent
+    signed: bool
+
+
+class Register:
+    """This agency's register, as far as it was read."""
+
+    def __init__(self, agency: str, log: EventLog, keys: KeyStore) -> None:
+        self._agency, self._log, self._keys = agency, log, keys
+        self._topic = topics()["register"].of(agency)
+        self._positions: dict[int, int] = {}
+        self._subject_of: dict[str, str] = {}
+        self._consents_of: dict[str, set[str]] = defaultdict(set)
+        self.consents: dict[str, Registered] = {}
+        self.key_versions: dict[str, int] = {}
+        self.as_of: datetime | None = None
+
+    def refresh(self) -> frozenset[str]:
+        """Read to the end as it is now; the subjects concerned. Raises ServiceUnavailable when broker or key service do not answer."""
+        state = self._log.state([self._topic]).get(self._topic)
+        if state is None:
+            return frozenset()
+        touched: set[str] = set()
+        for partition, first in state.first.items():
+            self._positions.setdefault(partition, first)
+        while any(self._positions[p] < end for p, end in state.end.items()):
+            records = self._log.read(self._topic, self._positions, 2000)
+            if not records:
+                break
+            touched |= self._apply(records)
+            for record in records:
+                self._positions[record.partition] = record.offset + 1
+        return frozenset(touched)
+
+    def fresh(self, now: datetime, limit_seconds: float) -> bool:
+        """Whether the newest word of the hub is young enough to open the gate."""
+        return self.as_of is not None and (now - self.as_of).total_seconds() <= limit_seconds
+
+    def about(self, subject_ref: str) -> list[Registered]:
+        """The registered consents of this subject."""
+        return [self.consents[consent_id] for consent_id in sorted(self._consents_of.get(subject_ref, ()))]
+
+    def _apply(self, records: Sequence[Record]) -> set[str]:
+        entries = [(record, _decoded(record)) for record in records]
+        boxes = [e for _, e in entries if e and e["kind"] == "consent" and e["box"] and e["subject_ref"]]
+        wanted = {(self._key(e), key_version(e["box"])) for e in boxes}
+        opened = self._keys.opening(wanted) if wanted else {}
+        touched: set[str] = set()
+        for record, entry in entries:
+            if entry is None:
+                touched |= self._forget(record.key.decode("utf-8", "replace"))
+            elif entry["kind"] == "consent":
+                touched |= self._consent(entry, opened)
+            elif entry["kind"] == "key" and entry["subject_ref"]:
+                self.key_versions[entry["subject_ref"]] = entry["key_version"] or 0
+                touched.add(entry["subject_ref"])
+            if entry is not None:
+                at = moment(entry["at"])
+                self.as_of = at if self.as_of is None else max(self.as_of, at)
+        return touched
+
+    def _key(self, entry: Mapping[str, Any]) -> KeyRef:
+        return KeyRef("proof", self._agency, entry["subject_ref"])
+
+    def _consent(self, entry: Mapping[str, Any], opened: Mapping[Any, Any]) -> set[str]:
+        consent_id, subject = entry["consent_id"] or "", entry["subject_ref"] or ""
+        touched = self._forget(consent_id) | {subject}
+        key = opened.get((self._key(entry), key_version(entry["box"] or b"")))
+        plain = _opened(key, entry) if isinstance(key, Key) else None
+        found = _registered(plain, consent_id, subject) if plain else None
+        if found:
+            self.consents[consent_id], self._subject_of[consent_id] = found, subject
+            self._consents_of[subject].add(consent_id)
+        return touched
+
+    def _forget(self, consent_id: str) -> set[str]:
+        """A tombstone, or a box that cannot be opened: it grants nothing (rule 7)."""
+        self.consents.pop(consent_id, None)
+        subject = self._subject_of.pop(consent_id, None)
+        if subject is None:
+            return set()
+        self._consents_of[subject].discard(consent_id)
+        return {subject}
+
+
+def _decoded(record: Record) -> Mapping[str, Any] | None:
+    try:
+        schema, entry = decode_single(record.value)
+    except (UnknownSchema, InvalidPayload):
+        return None
+    return entry if schema.fingerprint == record_schema("register").fingerprint else None
+
+
+def _opened(key: Key, entry: Mapping[str, Any]) -> bytes | None:
+    fingerprint = record_schema("register").fingerprint
+    name, subject = entry["consent_id"].encode(), entry["subject_ref"]
+    try:
+        return open_box(
+            key.cipher, entry["box"], place("register", fingerprint, name, subject, "CT", key.version)
+        )
+    except InvalidTag:
+        return None
+
+
+def _registered(plain: bytes, consent_id: str, subject: str) -> Registered | None:
+    """The consent and the verdict; None when it cannot be read, which grants nothing."""
+    try:
+        raw = orjson.loads(plain)
+        return Registered(_consent_of(raw, consent_id, subject), raw["signed"] is True)
+    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
+        return None
+
+
+def _consent_of(raw: Mapping[str, Any], consent_id: str, subject: str) -> Consent:
+    return Consent(
+        id=consent_id, subject=subject, granted_by=(), sender=raw["sender"], recipients=frozenset(raw["recipients"]),
+        recipient_workers=frozenset(raw["recipient_workers"]), purposes=frozenset(raw["purposes"]),
+        categories=frozenset(raw["categories"]), form=raw["form"], explicit_special=raw["explicit_special"] is True,
+        notices=frozenset(raw["notices"]), text_version=raw["text_version"], proof_hash=raw["proof_hash"],
+        granted_at=datetime.fromisoformat(raw["granted_at"]), valid_until=_time(raw["valid_until"]),
+        withdrawn_at=_time(raw["withdrawn_at"]),
+        scoped_withdrawals=tuple(_part(part) for part in raw.get("scoped_withdrawals", ())),
+    )  # fmt: skip
+
+
+def _part(raw: Mapping[str, Any]) -> ScopedWithdrawal:
+    return ScopedWithdrawal(
+        at=datetime.fromisoformat(raw["at"]), purposes=frozenset(raw["purposes"]),
+        categories=frozenset(raw["categories"]), recipients=frozenset(raw["recipients"]),
+    )  # fmt: skip
+
+
+def _time(raw: str | None) -> datetime | None:
+    return None if raw is None else datetime.fromisoformat(raw)

@@ -1,0 +1,319 @@
+"""Drives one source: read → map → gate → seal → publish → acknowledge (architecture, Contracts: Connector).
+
+Mapping, gate, pseudonyms, sealing and publishing are here, so that no kind of connector can go round them. A step reads
+what is new, publishes what may leave, then looks whom the gate knows more about and publishes their present state
+(protocol rule 12). The source's position moves only after the broker confirmed.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from itertools import islice
+
+from connectors.runtime.config import ConnectorConfig
+from connectors.runtime.judging import EgressGate, Judge, Judged
+from connectors.runtime.knowledge import Knowledge
+from connectors.runtime.lookups import LookupIndex
+from connectors.runtime.mapping import MappedEvent, Mapper, Unmapped
+from connectors.runtime.ports import Batch, Incident, NothingKept, Row, Source
+from connectors.runtime.present import present_state
+from connectors.runtime.pseudonyms import Local, Pseudonyms
+from connectors.runtime.publish import Prepared, Publisher
+from connectors.runtime.register import Register
+from connectors.runtime.report import StepReport, Tally, Withheld
+from connectors.runtime.state import Quarantined, State
+from hub.domain.clock import berlin_day, micros
+from hub.domain.identifiers import AgencyKey
+from hub.failpoints import fail_point
+from hub.policy.facts import Sender
+from hub.ports import EventLog, KeyStore
+
+STALE = "register_stale"
+SUBJECTS_AT_ONCE = 200
+WHOLE_STREAM = b""
+DIGEST = "mapping"
+
+
+class Connector:
+    """One agency's source, ready to step. Raises ServiceUnavailable when broker or keys fail: then step again later."""
+
+    def __init__(
+        self, config: ConnectorConfig, source: Source, state: State, pseudonyms: Pseudonyms, key: AgencyKey,
+        keys: KeyStore, log: EventLog, judge: Judge,
+    ) -> None:  # fmt: skip
+        self._config, self._source, self._state, self._pseudonyms, self._key = (
+            config,
+            source,
+            state,
+            pseudonyms,
+            key,
+        )
+        self._mapper = Mapper(key, config.agency_kind, config.streams)
+        self._lookups = LookupIndex(config.lookups)
+        self._knowledge = Knowledge(config.agency, key, Register(config.agency, log, keys))
+        self._gate = EgressGate(
+            Sender(controller=config.agency, kind=config.agency_kind), judge, self._knowledge
+        )
+        self._publisher = Publisher(
+            config.agency, config.legal_domain, key, keys, log, state, config.max_event_bytes
+        )
+        self._control = [name for name, stream in config.streams.items() if stream.control]
+        self._others = [name for name in config.streams if name not in self._control]
+        self._consented: frozenset[str] = frozenset()
+        self._pending: set[str] = set()
+        self._last: datetime | None = None
+        _retry_quarantine(state, config.digest)
+
+    def step(self, now: datetime) -> StepReport:
+        """Everything the source holds now, up to the configured number of batches."""
+        tally = Tally()
+        self._note(self._source.refresh(now), tally)
+        first = self._state.fresh()
+        self._learn(now)
+        if first:
+            self._remember(self._knowledge.subjects(), now)
+        is_open = self._knowledge.register.fresh(now, self._config.register_limit_seconds)
+        more = self._read(now, is_open, tally)
+        if is_open and not more:
+            self._republish(now, tally)
+        self._last = now
+        unmapped = unmapped_columns(self._config, self._source)
+        return tally.report(unmapped, closed="" if is_open else STALE, more=more)
+
+    def run(self, clock: Callable[[], datetime], sleep: Callable[[float], object], stopped: Callable[[], bool],
+            told: Callable[[StepReport], None]) -> None:  # fmt: skip
+        """Step until told to stop; a step that was begun is ended."""
+        while not stopped():
+            report = self.step(clock())
+            told(report)
+            if not report.more and not stopped():
+                sleep(self._config.interval_seconds)
+
+    def close(self) -> None:
+        self._source.close()
+        self._pseudonyms.close()
+        self._state.close()
+
+    def _learn(self, now: datetime) -> None:
+        """Bring the gate's knowledge up to date: lookups, own control data, the hub's register."""
+        touched = set(self._knowledge.register.refresh())
+        control = self._source.control([*dict.fromkeys((*self._lookups.streams, *self._control))])
+        rows = list(control.rows)
+        changed = self._lookups.take(rows, complete=control.complete)
+        if changed and not control.complete:
+            rows += [row for row in self._source.subjects(changed) if row.stream in self._control]
+        touched |= self._know(rows, control.complete)
+        self._consented, before = self._knowledge.consented_cases(), self._consented
+        if self._last is None or berlin_day(self._last) != berlin_day(now) or self._consented != before:
+            touched |= self._knowledge.subjects()
+        elif self._last is not None:
+            touched |= _crossed(self._knowledge, self._last, now)
+        self._pending |= touched
+
+    def _know(self, rows: Sequence[Row], complete: bool) -> frozenset[str]:
+        alive = [row for row in rows if not row.gone and row.stream in self._control]
+        events = [
+            event for row in alive for event in self._mapper.events(row, self._lookups.tables, control_only=True)
+            if isinstance(event, MappedEvent)
+        ]  # fmt: skip
+        self._name(events)
+        touched = self._knowledge.learn(events, complete=complete)
+        gone = [row for row in rows if row.gone and row.stream in self._control]
+        return touched | self._knowledge.forget(self._records(gone))
+
+    def _records(self, rows: Iterable[Row]) -> list[bytes]:
+        """The control records that rows would be if they were still there."""
+        there = (row._replace(gone=False) for row in rows)
+        events = (
+            e for row in there for e in self._mapper.events(row, self._lookups.tables, control_only=True)
+        )
+        return [event.record_ref for event in events if isinstance(event, MappedEvent)]
+
+    def _read(self, now: datetime, is_open: bool, tally: Tally) -> bool:
+        """Publish batch after batch; whether more is waiting. With the gate closed, only control data leaves."""
+        streams = [*self._control, *self._others] if is_open else self._control
+        batches = self._source.read(streams, self._config.batch)
+        taken = 0
+        for batch in islice(batches, self._config.batches_per_step):
+            taken += 1
+            self._publish(batch, now, is_open, tally)
+        more = taken == self._config.batches_per_step
+        if is_open and not more:
+            self._source.finished()
+        return more and is_open
+
+    def _publish(self, batch: Batch, now: datetime, is_open: bool, tally: Tally) -> None:
+        events, unmapped = self._mapped(batch.rows, is_open)
+        waiting = {entry.place for entry in unmapped}
+        held = self._waiting(batch, unmapped)
+        again = self._known_faults(held)
+        judged = [self._gate.of(event, now) for event in events if self._may_speak(event)]
+        prepared = self._send(judged, now)
+        with self._state.transaction():
+            self._publisher.confirm(prepared.publications)
+            tally.published += len(prepared.publications)
+            tally.unchanged += len(prepared.unchanged)
+            if is_open:
+                self._settle(batch, held + self._refused(batch, prepared), waiting, tally)
+        if is_open:
+            for one in judged:
+                if not one.kept and one.event.place not in again:
+                    tally.withhold(self._withheld(one))
+        fail_point("connector.after_save")
+
+    def _mapped(self, rows: Iterable[Row], is_open: bool) -> tuple[list[MappedEvent], list[Unmapped]]:
+        events: list[MappedEvent] = []
+        unmapped: list[Unmapped] = []
+        for row in rows:
+            for event in self._mapper.events(row, self._lookups.tables, control_only=not is_open):
+                if isinstance(event, Unmapped):
+                    unmapped.append(event)
+                else:
+                    events.append(event)
+        return events, unmapped
+
+    def _may_speak(self, event: MappedEvent) -> bool:
+        """Control data leave only for cases in which somebody consented; of nobody else a word is said."""
+        return not event.control or event.case_ref in self._consented
+
+    def _send(self, judged: Sequence[Judged], now: datetime) -> Prepared:
+        passing = [one for one in judged if one.kept]
+        self._name(one.event for one in passing)
+        prepared = self._publisher.prepare(passing, micros(now))
+        self._publisher.send(prepared.publications)
+        return prepared
+
+    def _settle(self, batch: Batch, held: list[Quarantined], waiting: set[str], tally: Tally) -> None:
+        """Inside the transaction: quarantine, release, advance."""
+        keys = {row.key for row in batch.rows if row.place in waiting}
+        fine = [self._state.key_hash(row.key) for row in batch.rows if row.key not in keys]
+        self._state.release(batch.stream, fine)
+        for entry in held:
+            tally.quarantine(entry.reason, self._state.quarantine([entry]))
+        self._state.advance(batch.stream, batch.rows, batch.cursor, keys)
+        tally.read += len(batch.rows)
+        tally.vanish(batch.stream, sum(row.gone for row in batch.rows))
+
+    def _waiting(self, batch: Batch, unmapped: Iterable[Unmapped]) -> list[Quarantined]:
+        rows = {row.place: row for row in batch.rows}
+        return [
+            Quarantined(batch.stream, self._state.key_hash(rows[e.place].key), e.event_type, e.reason, e.place, e.column,
+                        e.remedy, rows[e.place].content)
+            for e in unmapped
+        ]  # fmt: skip
+
+    def _refused(self, batch: Batch, prepared: Prepared) -> list[Quarantined]:
+        """Events that are too large, and versions older than the one published."""
+        rows = {row.place: row for row in batch.rows}
+        faults = [(e, "oversize", "shorten the record or raise max_event_bytes") for e in prepared.oversize]
+        faults += [
+            (e, "older_version", "the source went back: restore it, or correct the record")
+            for e in prepared.older
+        ]
+        return [
+            Quarantined(batch.stream, self._state.key_hash(rows[e.place].key), e.schema.event_type, reason, e.place, "",
+                        remedy, rows[e.place].content)
+            for e, reason, remedy in faults
+        ]  # fmt: skip
+
+    def _known_faults(self, held: Iterable[Quarantined]) -> set[str]:
+        """Places of rows that waited before with the same content: their other events were counted then."""
+        old = {(e.stream, e.key, e.content) for e in self._state.quarantined()} if held else set()
+        return {entry.place for entry in held if (entry.stream, entry.key, entry.content) in old}
+
+    def _withheld(self, judged: Judged) -> Withheld:
+        event = judged.event
+        event_id = self._key.event_id(event.record_ref, event.source_version).hex()
+        return Withheld(
+            event_id,
+            event.schema.event_type,
+            event.subject_ref,
+            event.place,
+            judged.rule,
+            dict(judged.dropped),
+        )
+
+    def _note(self, incidents: Sequence[Incident], tally: Tally) -> None:
+        """Whole streams or snapshots that cannot be read: one event each, once."""
+        entries = [
+            Quarantined(i.stream, WHOLE_STREAM, i.place, i.reason, i.place, "", i.remedy, i.place.encode())
+            for i in incidents
+        ]
+        with self._state.transaction():
+            for old in self._state.quarantined():
+                if old.key == WHOLE_STREAM and old.stream not in {entry.stream for entry in entries}:
+                    self._state.release(old.stream, [WHOLE_STREAM])
+            for entry in entries:
+                tally.quarantine(entry.reason, self._state.quarantine([entry]))
+
+    def _name(self, events: Iterable[MappedEvent]) -> None:
+        """Remember whom the pseudonyms stand for before any leaves."""
+        pairs: dict[str, Local] = {}
+        for event in events:
+            if event.subject_ref != event.case_ref:
+                pairs[event.subject_ref] = Local("person", event.subject_id)
+            pairs[event.case_ref] = Local("case", event.case_id)
+        self._pseudonyms.add(pairs.items())
+
+    def _remember(self, subjects: Iterable[str], now: datetime) -> None:
+        signatures = {s: self._knowledge.signature(s, now, self._consented) for s in subjects}
+        with self._state.transaction():
+            self._state.save_signatures(signatures)
+
+    def _republish(self, now: datetime, tally: Tally) -> None:
+        """Rule 12: whoever the gate knows otherwise about than when their records were judged is read again."""
+        old, empty = self._state.signatures(), self._knowledge.signature("", now, frozenset())
+        changed = {
+            subject: signature for subject in sorted(self._pending)
+            if (signature := self._knowledge.signature(subject, now, self._consented)) != old.get(subject, empty)
+        }  # fmt: skip
+        subjects = list(changed)
+        for start in range(0, len(subjects), SUBJECTS_AT_ONCE):
+            chunk = subjects[start : start + SUBJECTS_AT_ONCE]
+            try:
+                self._again(chunk, now, tally)
+            except NothingKept:
+                return
+            with self._state.transaction():
+                self._state.save_signatures({subject: changed[subject] for subject in chunk})
+        self._pending.clear()
+
+    def _again(self, subjects: Sequence[str], now: datetime, tally: Tally) -> None:
+        local = self._pseudonyms.local(subjects)
+        if not local:
+            return
+        wanted = set(subjects)
+        rows = self._source.subjects({entry.local_id for entry in local.values()})
+        events, _ = self._mapped(rows, True)
+        state = present_state((event for event in events if event.subject_ref in wanted), now)
+        judged = [self._gate.of(event, now) for event in state if self._may_speak(event)]
+        prepared = self._send(judged, now)
+        with self._state.transaction():
+            self._publisher.confirm(prepared.publications)
+        fail_point("connector.after_republish")
+        tally.published += len(prepared.publications)
+        tally.republished += len(prepared.publications)
+
+
+def unmapped_columns(config: ConnectorConfig, source: Source) -> dict[str, tuple[str, ...]]:
+    """Stream → columns that are there and that nobody mapped: they are dropped."""
+    found = source.discover()
+    lookups = {name: {lk.key, *lk.columns} for lk in config.lookups.values() for name in (lk.stream,)}
+    left = {
+        name: tuple(column for column in columns if column not in config.streams[name].columns | lookups.get(name, set()))
+        for name, columns in found.items() if name in config.streams
+    }  # fmt: skip
+    return {name: columns for name, columns in left.items() if columns}
+
+
+def _crossed(knowledge: Knowledge, last: datetime, now: datetime) -> set[str]:
+    return {s for s, times in knowledge.boundaries().items() if any(last < time <= now for time in times)}
+
+
+def _retry_quarantine(state: State, digest: str) -> None:
+    """A changed mapping may read what waits: those streams are read again from their start."""
+    if state.meta(DIGEST) == digest:
+        return
+    with state.transaction():
+        for stream in {entry.stream for entry in state.quarantined()}:
+            state.restart(stream)
+        state.set_meta(DIGEST, digest)

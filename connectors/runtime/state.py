@@ -1,0 +1,192 @@
+"""What a source connector remembers: how far it read, what it published under which number, what waits.
+
+One SQLite file on the agency's disk. Content is kept only as keyed hashes (protocol rule 1), so the file tells nobody
+anything about a person. It advances only after the broker confirmed.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import NamedTuple
+
+from connectors.runtime.files import lease, open_file
+from connectors.runtime.ports import Row
+
+SCHEMA = (
+    "CREATE TABLE IF NOT EXISTS cursor (stream TEXT PRIMARY KEY, value TEXT NOT NULL)",
+    """CREATE TABLE IF NOT EXISTS seen (
+        stream TEXT, key BLOB, content BLOB NOT NULL, since INTEGER NOT NULL, PRIMARY KEY (stream, key)
+    ) WITHOUT ROWID""",
+    """CREATE TABLE IF NOT EXISTS published (
+        record_ref BLOB PRIMARY KEY, subject_ref TEXT NOT NULL, source_version INTEGER NOT NULL,
+        publication INTEGER NOT NULL, whole BLOB NOT NULL, kept TEXT NOT NULL, ground TEXT NOT NULL,
+        recorded_at INTEGER NOT NULL, sent INTEGER NOT NULL
+    ) WITHOUT ROWID""",
+    "CREATE TABLE IF NOT EXISTS known (subject_ref TEXT PRIMARY KEY, signature BLOB NOT NULL) WITHOUT ROWID",
+    """CREATE TABLE IF NOT EXISTS quarantine (
+        stream TEXT, key BLOB, event_type TEXT, reason TEXT NOT NULL, place TEXT NOT NULL, "column" TEXT NOT NULL,
+        remedy TEXT NOT NULL, content BLOB NOT NULL, PRIMARY KEY (stream, key, event_type)
+    ) WITHOUT ROWID""",
+    "CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+)
+
+KeyHash = Callable[[str], bytes]
+
+
+class Published(NamedTuple):
+    """The last publication of a record. `whole`: keyed hash of all of it, kept and withheld; `sent`: confirmed."""
+
+    record_ref: bytes
+    subject_ref: str
+    source_version: int
+    publication: int
+    whole: bytes
+    kept: frozenset[str]
+    ground: frozenset[str]
+    recorded_at: int
+    sent: bool
+
+
+class Quarantined(NamedTuple):
+    """A record that waits: reason and place, without its content."""
+
+    stream: str
+    key: bytes
+    event_type: str
+    reason: str
+    place: str
+    column: str
+    remedy: str
+    content: bytes
+
+
+HIDDEN = "\x00"
+
+
+def hidden(key_hash: bytes) -> str:
+    """The key of a row of which only the hash is known: it is no longer exported."""
+    return HIDDEN + key_hash.hex()
+
+
+class State:
+    """Opened by one process at a time, or (`alone` False) beside it, to look and to confirm; `key_hash` hides the agency's own keys."""
+
+    def __init__(self, path: Path, key_hash: KeyHash, *, alone: bool = True) -> None:
+        self._lease = lease(path.with_suffix(path.suffix + ".lock")) if alone else None
+        self.db = open_file(path, *SCHEMA)
+        self._key_hash = key_hash
+
+    def key_hash(self, row_key: str) -> bytes:
+        """The keyed hash that stands for a row's key; `hidden` keys are hashes already."""
+        return bytes.fromhex(row_key[1:]) if row_key.startswith(HIDDEN) else self._key_hash(row_key)
+
+    def transaction(self) -> AbstractContextManager[object]:
+        """All or nothing."""
+        return self.db
+
+    def cursor(self, stream: str) -> str | None:
+        """How far the stream was read."""
+        row = self.db.execute("SELECT value FROM cursor WHERE stream = ?", (stream,)).fetchone()
+        return row[0] if row else None
+
+    def save_cursor(self, stream: str, value: str) -> None:
+        self.db.execute("INSERT OR REPLACE INTO cursor VALUES (?, ?)", (stream, value))
+
+    def restart(self, stream: str) -> None:
+        """Read the stream from its start again; what was published stays known."""
+        self.db.execute("DELETE FROM cursor WHERE stream = ?", (stream,))
+        self.db.execute(
+            "DELETE FROM seen WHERE stream = ? AND key IN (SELECT key FROM quarantine WHERE stream = ?)",
+            (stream, stream),
+        )
+        self.db.execute("DELETE FROM meta WHERE name = 'snapshot'")
+
+    def fresh(self) -> bool:
+        """Whether nothing was ever read."""
+        query = "SELECT NOT EXISTS (SELECT 1 FROM cursor) AND NOT EXISTS (SELECT 1 FROM seen)"
+        return bool(self.db.execute(query).fetchone()[0])
+
+    def advance(self, stream: str, rows: Iterable[Row], cursor: str | None, waiting: set[str]) -> None:
+        """These rows are done, except those that wait in quarantine: they are read again."""
+        rows = list(rows)
+        done = [row for row in rows if row.content and row.key not in waiting]
+        stays = [(stream, self.key_hash(row.key), row.content, row.version) for row in done]
+        goes = [(stream, self.key_hash(row.key)) for row in rows if not row.content or row.key in waiting]
+        self.db.executemany("INSERT OR REPLACE INTO seen VALUES (?, ?, ?, ?)", stays)
+        self.db.executemany("DELETE FROM seen WHERE stream = ? AND key = ?", goes)
+        if cursor is not None:
+            self.save_cursor(stream, cursor)
+
+    def seen(self, stream: str, keys: Sequence[str]) -> Mapping[bytes, tuple[bytes, int]]:
+        """Key hash → (content hash, since) of the rows that were read before."""
+        hashes = [self.key_hash(key) for key in keys]
+        marks = ", ".join("?" * len(hashes))
+        query = f"SELECT key, content, since FROM seen WHERE stream = ? AND key IN ({marks})"
+        return {key: (content, since) for key, content, since in self.db.execute(query, (stream, *hashes))}
+
+    def forget_seen(self, stream: str, before: int) -> None:
+        """Drop marks of rows that no overlap reaches any more."""
+        self.db.execute("DELETE FROM seen WHERE stream = ? AND since < ?", (stream, before))
+
+    def published(self, refs: Iterable[bytes]) -> Mapping[bytes, Published]:
+        """The last publication of each record that has one."""
+        found: dict[bytes, Published] = {}
+        for ref in refs:
+            row = self.db.execute("SELECT * FROM published WHERE record_ref = ?", (ref,)).fetchone()
+            if row:
+                kept, ground = frozenset(json.loads(row[5])), frozenset(json.loads(row[6]))
+                found[ref] = Published(*row[:5], kept, ground, row[7], bool(row[8]))
+        return found
+
+    def save_published(self, entries: Iterable[Published]) -> None:
+        rows = [
+            (*e[:5], json.dumps(sorted(e.kept)), json.dumps(sorted(e.ground)), e.recorded_at, e.sent)
+            for e in entries
+        ]
+        self.db.executemany("INSERT OR REPLACE INTO published VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+
+    def signatures(self) -> Mapping[str, bytes]:
+        """Subject → what the gate knew of it when its records were last judged."""
+        return dict(self.db.execute("SELECT subject_ref, signature FROM known"))
+
+    def save_signatures(self, signatures: Mapping[str, bytes]) -> None:
+        self.db.executemany("INSERT OR REPLACE INTO known VALUES (?, ?)", signatures.items())
+
+    def quarantine(self, entries: Iterable[Quarantined]) -> int:
+        """Keep these; the number of those that are new (another content counts as new)."""
+        new = 0
+        for e in entries:
+            old = self.db.execute(
+                "SELECT content, reason FROM quarantine WHERE stream = ? AND key = ? AND event_type = ?",
+                e[:3],
+            ).fetchone()
+            new += old != (e.content, e.reason)
+            self.db.execute("INSERT OR REPLACE INTO quarantine VALUES (?, ?, ?, ?, ?, ?, ?, ?)", e)
+        return new
+
+    def release(self, stream: str, keys: Iterable[bytes]) -> None:
+        """Records that were read without a fault wait no longer."""
+        self.db.executemany(
+            "DELETE FROM quarantine WHERE stream = ? AND key = ?", [(stream, key) for key in keys]
+        )
+
+    def quarantined(self) -> list[Quarantined]:
+        return [
+            Quarantined(*row) for row in self.db.execute("SELECT * FROM quarantine ORDER BY stream, place")
+        ]
+
+    def meta(self, name: str) -> str | None:
+        row = self.db.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+        return row[0] if row else None
+
+    def drop_meta(self, name: str) -> None:
+        self.db.execute("DELETE FROM meta WHERE name = ?", (name,))
+
+    def set_meta(self, name: str, value: str) -> None:
+        self.db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
+
+    def close(self) -> None:
+        self.db.close()
+        if self._lease:
+            self._lease.close()

@@ -1,0 +1,78 @@
+"""What changed since the last snapshot, by keyed hashes in the connector's own state: no row is kept, no file held in memory."""
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from connectors.runtime.state import State
+
+INSERT = "INSERT INTO incoming VALUES (?, ?, ?, ?)"
+
+
+class Incoming(NamedTuple):
+    """A row of the new snapshot: where it stands, and hashes of key and content."""
+
+    stream: str
+    line: int
+    key: bytes
+    content: bytes
+
+
+class Diff:
+    """The new snapshot's hashes in a temporary table beside those that were read before (`seen`)."""
+
+    def __init__(self, state: State) -> None:
+        self._state, self._db = state, state.db
+
+    def load(self, rows: Iterable[Incoming]) -> None:
+        """Take a stream's rows in, as they come."""
+        self._db.executemany(INSERT, rows)
+
+    def clear(self) -> None:
+        """Begin with a new snapshot."""
+        with self._state.transaction():
+            self._db.execute("DROP TABLE IF EXISTS temp.incoming")
+            self._db.execute("DROP TABLE IF EXISTS temp.changed")
+            self._db.execute("CREATE TEMP TABLE incoming (stream TEXT, line INTEGER, key BLOB, content BLOB)")
+
+    def index(self) -> None:
+        """After loading: find changes fast."""
+        self._db.execute("CREATE INDEX temp.by_key ON incoming (stream, key)")
+
+    def duplicate(self, stream: str) -> int | None:
+        """The line of a key that came before, or None."""
+        query = "SELECT max(line) FROM incoming WHERE stream = ? GROUP BY key HAVING count(*) > 1 ORDER BY 1 LIMIT 1"
+        row = self._db.execute(query, (stream,)).fetchone()
+        return row[0] if row else None
+
+    def vanished_count(self, stream: str) -> tuple[int, int]:
+        """How many keys known before are no longer there, and how many were known."""
+        before = self._db.execute("SELECT count(*) FROM seen WHERE stream = ?", (stream,)).fetchone()[0]
+        gone = self._db.execute(f"SELECT count(*) {_VANISHED}", (stream,)).fetchone()[0]
+        return gone, before
+
+    def find_changes(self) -> None:
+        """Fix the list of lines to read; what is read meanwhile does not shorten it."""
+        with self._state.transaction():
+            self._db.execute("DROP TABLE IF EXISTS temp.changed")
+            self._db.execute(
+                """CREATE TEMP TABLE changed AS SELECT i.stream, i.line, i.content FROM incoming i
+                LEFT JOIN seen s ON s.stream = i.stream AND s.key = i.key
+                WHERE s.content IS NULL OR s.content <> i.content"""
+            )
+            self._db.execute("CREATE INDEX temp.by_line ON changed (stream, line)")
+
+    def changes(self, stream: str, page: int = 1000) -> Iterator[tuple[int, bytes]]:
+        """Line and content hash of new and changed rows, in order."""
+        last = 0
+        query = "SELECT line, content FROM changed WHERE stream = ? AND line > ? ORDER BY line LIMIT ?"
+        while rows := self._db.execute(query, (stream, last, page)).fetchall():
+            yield from rows
+            last = rows[-1][0]
+
+    def vanished(self, stream: str) -> list[bytes]:
+        """Key hashes of the rows that are no longer there."""
+        return [row[0] for row in self._db.execute(f"SELECT s.key {_VANISHED}", (stream,))]
+
+
+_VANISHED = """FROM seen s WHERE s.stream = ?
+    AND NOT EXISTS (SELECT 1 FROM incoming i WHERE i.stream = s.stream AND i.key = s.key)"""
