@@ -16,7 +16,7 @@ from hub.domain.clock import micros
 from hub.domain.identifiers import pairing_digest
 from hub.failpoints import fail_point
 from hub.ports import Record
-from hub.stages.boxes import Found, content, keys_for
+from hub.stages.boxes import Content, Found, content, keys_for
 from hub.stages.decode import Event, decode_event
 from hub.stages.grounds_end import end_grounds
 from hub.stages.intake import Intake, finish, sort_out, still_mine
@@ -74,9 +74,7 @@ def _apply(connection: Connection, parts: Parts, intake: Intake, found: Found) -
     merge(connection, consent_row, list(rows.values()), ON_CONFLICT)
     subjects.register(connection, [(event.subject, event.case_key) for event in intake.events])
     changed = {event.subject for event in intake.events}
-    for event in intake.events:
-        if _links(event):
-            changed.update(_link(connection, parts, event, found))
+    changed |= _link_all(connection, parts, [event for event in intake.events if _links(event)], found)
     changed.update(_granted_for(connection, live, intake.events))
     return subjects.raise_epochs(connection, changed, micros(parts.clock.now()))
 
@@ -90,24 +88,34 @@ def _links(event: Event) -> bool:
     return event.envelope.event_type in _LINKING
 
 
-def _link(connection: Connection, parts: Parts, event: Event, found: Found) -> list[str]:
-    """Link or split as the event says; one that cannot be read links nothing."""
-    fields, envelope = content(event.envelope, "proof", found).fields, event.envelope
-    if envelope.event_type == "IdentityLinkProposed":
-        if fields.get("method") != "pairing_code" or not fields.get("code"):
-            return []
-        digest = pairing_digest(parts.secret, fields["code"]).hex()
-        member = int(fields.get("member", 0))
-        return links.pair(
-            connection, links.Pair(digest, member, event.subject, event.case_key, envelope.occurred_at)
-        )
-    refs = [ref for ref in fields.get("refs", ()) if ref.split(":", 1)[0] in parts.agencies]
-    subjects.register(connection, [(ref, event.case_key) for ref in refs if ref == event.subject])
-    if envelope.event_type == "IdentitySplit":
-        links.split_persons(connection, refs, envelope.occurred_at)
-    elif len(refs) > 1:
-        links.link_persons(connection, refs, f"q_{envelope.event_id.hex()}", envelope.occurred_at)
-    return refs
+def _link_all(connection: Connection, parts: Parts, events: Sequence[Event], found: Found) -> set[str]:
+    """Link and split as the events say; one that cannot be read links nothing. Returns whose links changed."""
+    pairs = [one for event in events if (one := _pair(parts, event, content(event.envelope, "proof", found)))]
+    changed = links.pair(connection, pairs) if pairs else set()
+    for event in events:
+        refs = _refs(parts, content(event.envelope, "proof", found))
+        if event.envelope.event_type == "IdentitySplit":
+            links.split_persons(connection, refs, event.envelope.occurred_at)
+            changed.update(refs)
+        elif event.envelope.event_type == "IdentityLinked" and len(refs) > 1:
+            said = dict.fromkeys(refs, event.envelope.occurred_at)
+            changed |= links.link_persons(connection, {f"q_{event.envelope.event_id.hex()}": said})
+    return changed
+
+
+def _pair(parts: Parts, event: Event, opened: Content) -> links.Pair | None:
+    """The pairing that an event proposes; the code itself is not kept."""
+    fields = opened.fields
+    if fields.get("method") != "pairing_code" or not fields.get("code"):
+        return None
+    digest = pairing_digest(parts.secret, fields["code"]).hex()
+    at = event.envelope.occurred_at
+    return links.Pair(digest, int(fields.get("member", 0)), event.subject, event.case_key, at)
+
+
+def _refs(parts: Parts, opened: Content) -> list[str]:
+    """`agency:ref` of agencies that take part."""
+    return [ref for ref in opened.fields.get("refs", ()) if ref.split(":", 1)[0] in parts.agencies]
 
 
 def _granted_for(connection: Connection, live: int, events: Sequence[Event]) -> set[str]:

@@ -1,5 +1,8 @@
 """A cut as the record that the recipient's sink opens: one box per person and sender, in the recipient's own names."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
 import orjson
 
 from hub.domain.identifiers import recipient_pseudonym
@@ -13,40 +16,54 @@ from schemas import encode_single, record_schema
 VIEW = record_schema("view")
 
 
-def view_record(
-    parts: Parts,
-    made: Cut,
-    *,
-    view_id: bytes,
-    recipient: str,
-    role: str,
-    case_ref: str,
-    generation: int,
-    version: int,
-    as_of: int,
-    not_after: int,
-    file: CaseFile,
-) -> bytes:
-    """The view, sealed with keys that only this recipient and the hub can open."""
-    refs = {part.person: person_ref(parts.secret, recipient, part.person, file) for part in made.parts}
-    wanted = [(part, KeyRef("view", recipient, refs[part.person], part.sender)) for part in made.parts]
-    keys = parts.keys.sealing([ref for _, ref in wanted])
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A view that was decided and waits to be sealed."""
+
+    made: Cut
+    file: CaseFile
+    recipient: str
+    role: str
+    case_ref: str
+    view_id: bytes
+    generation: int
+    version: int
+    as_of: int
+    not_after: int
+
+    def refs(self, secret: bytes) -> list[KeyRef]:
+        """The view key of each part, named by the recipient's own pseudonym of the person."""
+        return [
+            KeyRef("view", self.recipient, person_ref(secret, self.recipient, part.person, self.file), part.sender)
+            for part in self.made.parts
+        ]
+
+
+def view_records(parts: Parts, drafts: Sequence[Draft]) -> list[bytes]:
+    """The views, sealed with keys that only their recipient and the hub can open; one call for all keys."""
+    refs = [draft.refs(parts.secret) for draft in drafts]
+    keys = parts.keys.sealing({ref for of in refs for ref in of})
+    policy = parts.gate.policy.version
+    return [_record(draft, of, keys, policy) for draft, of in zip(drafts, refs, strict=True)]
+
+
+def _record(draft: Draft, refs: Sequence[KeyRef], keys: Mapping[KeyRef, Key], policy: str) -> bytes:
     boxes = [
-        {"subject_ref": refs[part.person], "sender": part.sender, "box": _box(keys[ref], view_id, part, made)}
-        for part, ref in wanted
+        {"subject_ref": ref.subject, "sender": ref.sender, "box": _box(keys[ref], draft.view_id, part, draft.made)}
+        for part, ref in zip(draft.made.parts, refs, strict=True)
     ]
     record = {
-        "view_id": view_id,
-        "recipient": recipient,
-        "role": role,
-        "case_ref": case_ref,
-        "generation": generation,
-        "version": version,
-        "as_of": as_of,
-        "not_after": not_after,
-        "removed": not made.parts,
+        "view_id": draft.view_id,
+        "recipient": draft.recipient,
+        "role": draft.role,
+        "case_ref": draft.case_ref,
+        "generation": draft.generation,
+        "version": draft.version,
+        "as_of": draft.as_of,
+        "not_after": draft.not_after,
+        "removed": not draft.made.parts,
         "parts": boxes,
-        "policy_version": parts.gate.policy.version,
+        "policy_version": policy,
     }
     return encode_single(VIEW, record)
 

@@ -19,11 +19,20 @@ def merge(connection: Connection, table: Table, rows: Sequence[Row], on_conflict
     if not rows:
         return
     if connection.dialect.name == "sqlite":
-        marks = ",".join("?" * len(table.columns))
-        statement = f"INSERT INTO {table.name} VALUES ({marks}) ON CONFLICT {on_conflict}"
-        _driver_cursor(connection).executemany(statement, rows)
+        _insert(connection, table, rows, on_conflict, "?")
+    elif len(rows) < COPY_FROM:
+        _insert(connection, table, rows, on_conflict, "%s")
     else:
         _copy(connection, table, rows, on_conflict)
+
+
+COPY_FROM = 50  # rows; below, the few round trips of COPY cost more than they save
+
+
+def _insert(connection: Connection, table: Table, rows: Sequence[Row], on_conflict: str, mark: str) -> None:
+    marks = ",".join([mark] * len(table.columns))
+    statement = f"INSERT INTO {table.name} VALUES ({marks}) ON CONFLICT {on_conflict}"  # noqa: S608  our own names
+    _driver_cursor(connection).executemany(statement, rows)
 
 
 def _copy(connection: Connection, table: Table, rows: Sequence[Row], on_conflict: str) -> None:
@@ -35,7 +44,7 @@ def _copy(connection: Connection, table: Table, rows: Sequence[Row], on_conflict
     with cursor.copy(f"COPY {stage} FROM STDIN") as copy:
         for row in rows:
             copy.write_row(row)
-    cursor.execute(f"INSERT INTO {name} SELECT * FROM {stage} ON CONFLICT {on_conflict}")
+    cursor.execute(f"INSERT INTO {name} SELECT * FROM {stage} ON CONFLICT {on_conflict}")  # noqa: S608  our own names
     cursor.execute(f"TRUNCATE {stage}")
 
 

@@ -1,6 +1,7 @@
 """Links between agencies' persons and cases: rows of their own, resolved when reading (protocol rules 3 and 17)."""
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from sqlalchemy import Connection, select, update
@@ -20,57 +21,93 @@ class Pair(NamedTuple):
     occurred_at: int
 
 
-def pair(connection: Connection, found: Pair) -> list[str]:
-    """Keep the pairing; when another agency named the same code, link. Returns the subjects whose links changed."""
-    merge(connection, pairing, [found], "DO NOTHING")
-    p = pairing.c
-    wanted = select(p.member, p.subject, p.case_key).where(p.digest == found.digest)
-    rows = connection.execute(wanted).all()
-    agencies = {row.subject.split(":", 1)[0] for row in rows}
-    if len(agencies) < 2:
-        return []
-    link_cases(connection, {row.case_key for row in rows}, f"j_{found.digest}")
-    same = {row.subject for row in rows if row.member == found.member}
-    if len(same) < 2:
-        return [found.subject]
-    link_persons(connection, same, f"q_{found.digest}.{found.member}", found.occurred_at)
-    return sorted(same)
+def pair(connection: Connection, found: Sequence[Pair]) -> set[str]:
+    """Keep the pairings; where another agency named the same code, link. Returns the subjects whose links changed."""
+    merge(connection, pairing, sorted(set(found)), "(digest, member, subject) DO NOTHING")
+    wanted = select(pairing).where(among(connection, pairing.c.digest)).order_by(pairing.c.digest, pairing.c.subject)
+    digests = sorted({one.digest for one in found})
+    rows = [Pair(*row) for row in connection.execute(wanted, {"keys": values(connection, digests)})]
+    sheets: defaultdict[str, list[Pair]] = defaultdict(list)
+    for row in rows:
+        sheets[row.digest].append(row)
+    both = {digest: sheet for digest, sheet in sheets.items() if len({_agency(one.subject) for one in sheet}) > 1}
+    link_cases(connection, {f"j_{digest}": {one.case_key for one in sheet} for digest, sheet in both.items()})
+    return link_persons(connection, _same_persons(both))
 
 
-def link_persons(connection: Connection, keys: Iterable[str], name: str, at: int) -> None:
-    """These pseudonyms mean one person from `at` on, unless a later split says otherwise."""
-    names = set(keys)
-    known = subjects.states(connection, names)
-    before = {state.person for state in known.values() if state.linked}
-    person = min({name, *before})
-    s = subject.c
-    joined = update(subject).where(among(connection, s.key), s.changed_at <= at)
-    connection.execute(
-        joined.values(person=person, linked=True, split=False, changed_at=at),
-        {"keys": values(connection, names)},
-    )
-    merged = update(subject).where(among(connection, s.person), s.linked).values(person=person)
-    connection.execute(merged, {"keys": values(connection, before)})
+def _agency(key: str) -> str:
+    return key.split(":", 1)[0]
+
+
+def _same_persons(sheets: Mapping[str, Sequence[Pair]]) -> dict[str, dict[str, int]]:
+    """person name → subject key → when it was said, for every member whom two agencies named."""
+    same: dict[str, dict[str, int]] = {}
+    for digest, sheet in sheets.items():
+        for one in sheet:
+            same.setdefault(f"q_{digest}.{one.member}", {})[one.subject] = one.occurred_at
+    return {name: keys for name, keys in same.items() if len(keys) > 1}
+
+
+def link_persons(connection: Connection, same: Mapping[str, Mapping[str, int]]) -> set[str]:
+    """The subjects of each name mean one person, unless a later split says otherwise. Returns whose link changed."""
+    known = subjects.states(connection, {key for keys in same.values() for key in keys})
+    before = {key: state.person for key, state in known.items() if state.linked}
+    persons = _united({name: set(keys) for name, keys in same.items()}, before)
+    said = {key: max(keys[key] for keys in same.values() if key in keys) for key in persons}
+    rows = [(key, person, True, False, said[key], 1) for key, person in sorted(persons.items())]
+    merge(connection, subject, rows, _LATER)
+    _rename(connection, before, persons)
+    return {key for key, person in persons.items() if not (key in known and known[key].person == person)}
+
+
+_LATER = (
+    "(key) DO UPDATE SET person = excluded.person, linked = excluded.linked, split = excluded.split,"
+    " changed_at = excluded.changed_at WHERE subject.changed_at <= excluded.changed_at"
+)
+
+
+def _rename(connection: Connection, before: Mapping[str, str], persons: Mapping[str, str]) -> None:
+    """Others that were linked to one of these under a name that is given up follow."""
+    moves = {(before[key], person) for key, person in persons.items() if key in before and before[key] != person}
+    for old, new in sorted(moves):
+        connection.execute(update(subject).where(subject.c.person == old, subject.c.linked).values(person=new))
 
 
 def split_persons(connection: Connection, keys: Iterable[str], at: int) -> None:
     """These pseudonyms mean nobody else from `at` on, and leave every joint view until linked again (fail closed)."""
-    s = subject.c
-    for key in sorted(set(keys)):
-        parted = update(subject).where(s.key == key, s.changed_at <= at)
-        connection.execute(parted.values(person=key, linked=False, split=True, changed_at=at))
+    rows = [(key, key, False, True, at, 1) for key in sorted(set(keys))]
+    merge(connection, subject, rows, _LATER)
 
 
-def link_cases(connection: Connection, cases: Iterable[str], name: str) -> None:
-    """These cases are one joint case."""
-    names = set(cases)
-    before = set(subjects.joint_cases(connection, names).values()) - names
-    joint = min({name, *before})
-    merge(
-        connection,
-        case_link,
-        [(case, joint) for case in sorted(names)],
-        "(case_key) DO UPDATE SET joint_case = excluded.joint_case",
-    )
-    merged = update(case_link).where(among(connection, case_link.c.joint_case)).values(joint_case=joint)
-    connection.execute(merged, {"keys": values(connection, before)})
+def link_cases(connection: Connection, sheets: Mapping[str, set[str]]) -> None:
+    """The cases of each name are one joint case."""
+    found = subjects.joint_cases(connection, {case for cases in sheets.values() for case in cases})
+    before = {case: joint for case, joint in found.items() if joint != case}
+    joint = _united(sheets, before)
+    merge(connection, case_link, sorted(joint.items()), "(case_key) DO UPDATE SET joint_case = excluded.joint_case")
+    moves = {(before[case], name) for case, name in joint.items() if case in before and before[case] != name}
+    for old, new in sorted(moves):
+        c = case_link.c
+        connection.execute(update(case_link).where(c.joint_case == old).values(joint_case=new))
+
+
+def _united(groups: Mapping[str, set[str]], before: Mapping[str, str]) -> dict[str, str]:
+    """item → name, where groups that share an item or an earlier name become one, under the smallest name of all."""
+    name_of: dict[str, str] = {}
+
+    def root(name: str) -> str:
+        while name_of.setdefault(name, name) != name:
+            name = name_of[name]
+        return name
+
+    def unite(one: str, other: str) -> None:
+        first, second = sorted((root(one), root(other)))
+        name_of[second] = first
+
+    home: dict[str, str] = {}
+    for name, items in groups.items():
+        for item in items:
+            unite(name, home.setdefault(item, name))
+            if item in before:
+                unite(name, before[item])
+    return {item: root(name) for item, name in home.items()}

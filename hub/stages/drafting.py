@@ -1,0 +1,122 @@
+"""Which views a joint case owes to whom, and whether what a recipient has is still right. Pure."""
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import orjson
+
+from hub.adapters.store.views import DisclosureRow, ViewRow
+from hub.domain.agencies import Agency
+from hub.domain.clock import micros
+from hub.policy.facts import Recipient
+from hub.stages.case_file import CaseFile
+from hub.stages.cut import Cut, Evidence, Question, cut
+from hub.stages.expiry import shown_until
+from hub.stages.parts import Parts
+from hub.stages.view_record import Draft
+
+PURPOSE = "joint_case_management"
+_REMOVAL_LIFE = timedelta(days=7)
+Before = Mapping[tuple[str, str, str], ViewRow]
+
+
+@dataclass(frozen=True, slots=True)
+class Drafting:
+    """One round's surroundings."""
+
+    parts: Parts
+    before: Before
+    generation: int
+    now: datetime
+
+    def drafts(self, file: CaseFile) -> list[tuple[Draft, str]]:
+        """The views that must be delivered, each with the hash of what it says; what is still right is left out."""
+        asked = {(agency.id, role) for agency in self._knowing(file) for role in agency.roles}
+        asked |= {(to, role) for joint, to, role in self.before if joint == file.joint_case}
+        agencies = self.parts.agencies
+        found = (self._draft(file, agencies[to], role) for to, role in sorted(asked) if to in agencies)
+        return [one for one in found if one]
+
+    def _knowing(self, file: CaseFile) -> list[Agency]:
+        return [agency for agency in self.parts.agencies.values() if file.case_of(agency.id)]
+
+    def _draft(self, file: CaseFile, agency: Agency, role: str) -> tuple[Draft, str] | None:
+        before = self.before.get((file.joint_case, agency.id, role))
+        made = self._cut(file, agency, role)
+        if not made.parts and (before is None or (before.removed and before.state != "pending")):
+            return None
+        until = shown_until(self.now, self.parts.lease, file.known.values()) if made.parts else self.now + _REMOVAL_LIFE
+        mac = _mac(self.parts.secret, made)
+        if before and made.parts and self._still_right(before, mac, micros(until)):
+            return None
+        case_ref = file.case_of(agency.id) or (before.case_ref if before else "")
+        version = before.version + 1 if before else 1
+        draft = Draft(
+            made, file, agency.id, role, case_ref, secrets.token_bytes(16), self.generation, version, micros(self.now),
+            micros(until),
+        )  # fmt: skip
+        return draft, mac
+
+    def _cut(self, file: CaseFile, agency: Agency, role: str) -> Cut:
+        question = Question(unit(agency, role, file), PURPOSE, self.now)
+        policy, agencies = self.parts.gate.policy, self.parts.agencies
+        return cut(policy, agencies, question, _from_others(file, agency), file.known, file.names)
+
+    def _still_right(self, before: ViewRow, mac: str, not_after: int) -> bool:
+        """The same content was delivered, and its lease has more than half of its time to go or cannot be longer."""
+        if before.removed or before.state == "pending" or before.content_mac != mac:
+            return False
+        left = before.not_after - micros(self.now)
+        return left > self.parts.lease * 500_000 or before.not_after >= not_after
+
+
+def unit(agency: Agency, role: str, file: CaseFile) -> Recipient:
+    """The unit as a recipient: assigned while its agency has the case; a coordinator only where consents name one."""
+    named = {
+        worker
+        for knowledge in file.known.values()
+        for consent in knowledge.consents
+        if agency.id in consent.recipients
+        for worker in consent.recipient_workers
+    }
+    worker = named.pop() if role == "coordinator" and len(named) == 1 else None
+    return Recipient(
+        controller=agency.id, kind=agency.kind, role=role, worker=worker,
+        assigned=file.case_of(agency.id) is not None, undertaking=agency.undertaking,
+    )  # fmt: skip
+
+
+def view_row(draft: Draft, mac: str, value: bytes) -> ViewRow:
+    """The view as the store keeps it until its delivery is confirmed."""
+    return ViewRow(
+        draft.file.joint_case, draft.recipient, draft.role, draft.view_id.hex(), draft.case_ref, draft.generation,
+        draft.version, "pending", not draft.made.parts, mac, draft.as_of, draft.not_after, draft.file.epochs, value,
+    )  # fmt: skip
+
+
+def disclosure_rows(draft: Draft, policy_version: str) -> Iterable[DisclosureRow]:
+    """One entry of the disclosure register per person and sender."""
+    epochs = {knowledge.person: knowledge.epoch for knowledge in draft.file.known.values()}
+    for part in draft.made.parts:
+        yield DisclosureRow(
+            draft.view_id.hex(), part.person, part.sender, draft.recipient, draft.role, draft.file.joint_case, PURPOSE,
+            ",".join(part.fields), ",".join(part.grounds), policy_version, epochs.get(part.person, 0), draft.as_of,
+        )  # fmt: skip
+
+
+def _from_others(file: CaseFile, agency: Agency) -> list[Evidence]:
+    """A staging table shows what comes from elsewhere: the agency's own data stand in its own system already."""
+    return [one for one in file.evidence if one.envelope.controller_id != agency.id]
+
+
+def _mac(secret: bytes, made: Cut) -> str:
+    """Whether a view says the same as the last one, without keeping what it says."""
+    content = [
+        [part.person, part.sender, [entry.as_json() for entry in part.entries], made.withheld.get(part.person, ())]
+        for part in made.parts
+    ]
+    return hmac.new(secret, orjson.dumps(content), hashlib.sha256).hexdigest()[:32]
