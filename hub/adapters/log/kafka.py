@@ -22,6 +22,7 @@ from hub.domain.clock import micros
 from hub.ports import Clock, Outgoing, Record, TopicState
 
 _ANSWER = 15.0  # seconds for a question to the broker
+_RECONNECT = {"reconnect_backoff_max_ms": 1000}  # a broker that is back is used again within a second
 T = TypeVar("T")
 
 
@@ -43,7 +44,12 @@ class KafkaLog:
         """Raises ServiceUnavailable when no broker answers within `connect_within` seconds."""
         require_listener(bootstrap)
         self._place = bootstrap
-        self._settings = {"bootstrap_servers": bootstrap.split(","), "request_timeout_ms": 10_000, **security}
+        self._settings = {
+            "bootstrap_servers": bootstrap.split(","),
+            "request_timeout_ms": 10_000,
+            **_RECONNECT,
+            **security,
+        }
         self._settings["bootstrap_timeout_ms"] = int(connect_within * 1000)
         self._clock: Clock = clock or SystemClock()
         self._sender: Sender = sender or PlainSender(self._settings)

@@ -1,6 +1,7 @@
 """The event log on a real broker, by both ways of producing."""
 
 import gc
+import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
@@ -24,8 +25,10 @@ LEAKS = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarn
 
 
 @pytest.fixture
-def collected() -> Iterator[None]:
-    """Let the leaks be found in the test that expects them."""
+def collected(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """Let the leaks be found in the test that expects them; log records would hold on to the connections."""
+    for client in ("kafka", "aiokafka"):
+        caplog.set_level(logging.CRITICAL, logger=client)
     yield
     gc.collect()
 
