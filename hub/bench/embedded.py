@@ -1,0 +1,133 @@
+"""The bench of the embedded host: everything in this process, log, store and keys in SQLite files with fsync."""
+
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from functools import partial
+from resource import RUSAGE_SELF, getrusage
+from typing import TypeVar
+
+from hub.adapters.clocks import SystemClock
+from hub.adapters.keys.kek import as_text, new_master
+from hub.bench.costs import per_event_us
+from hub.bench.floor import metadata, take_floor
+from hub.bench.result import BenchResult, count_applied, environment, percentiles
+from hub.bench.workload import JC, Workload, agencies
+from hub.bootstrap import Given, build_parts
+from hub.config import load_settings
+from hub.hosts.embedded import BATCH, Embedded
+from hub.stages.parts import Parts
+from hub.stages.rebuild import rebuild
+
+T = TypeVar("T")
+Told = Callable[[str], None]
+ROUNDS = 5
+PER_FAMILY = 12  # events of one family in a run
+_PACED = 40  # single events and withdrawals whose way is timed
+
+
+def bench_embedded(events: int, told: Told) -> BenchResult:
+    """Floor and pipeline in turn, `ROUNDS` times, over the same log; then latency, withdrawal and rebuild."""
+    result = BenchResult("embedded", events, 1)
+    with tempfile.TemporaryDirectory(prefix="hub-bench-") as folder:
+        base = Path(folder) / "base"
+        kek = as_text(new_master())
+        work = _prepare(base, kek, events, told)
+        for number in range(ROUNDS):
+            told(f"round {number + 1} of {ROUNDS}")
+            parts = _copy(base, Path(folder) / f"round{number}", kek)
+            result.rounds.append({"floor": _floor(parts, events), "pipeline": _pipeline(parts, events, result)})
+        _afterwards(parts, work, events, result, told)
+    result.settle()
+    result.peak_rss_mb = round(getrusage(RUSAGE_SELF).ru_maxrss / 1024, 1)
+    return result
+
+
+def _parts(folder: Path, kek: str) -> Parts:
+    settings = load_settings(data=folder, kek=kek, host="embedded")
+    return build_parts(settings, Given(agencies=agencies(), clock=SystemClock()))
+
+
+def _prepare(base: Path, kek: str, events: int, told: Told) -> Workload:
+    """Consents taken, events waiting in the log."""
+    parts = _parts(base, kek)
+    work = Workload(parts.keys, max(1, events // PER_FAMILY))
+    told("publishing")
+    work.publish_control(parts.log)
+    Embedded(parts).run_until_quiet()
+    work.publish_events(parts.log, events)
+    _close(parts)
+    return work
+
+
+def _copy(base: Path, folder: Path, kek: str) -> Parts:
+    shutil.copytree(base, folder)
+    return _parts(folder, kek)
+
+
+def _close(parts: Parts) -> None:
+    parts.log.close()
+    parts.store.close()
+
+
+def _floor(parts: Parts, events: int) -> float:
+    metadata.create_all(parts.store.engine)
+    topic = f"agency.{JC}.events"
+    state = parts.log.state([topic])[topic]
+    following = dict(state.first)
+    began = time.perf_counter()
+    while batch := parts.log.read(topic, following, BATCH):
+        take_floor(parts, state.topic_id, batch)
+        following.update({record.partition: record.offset + 1 for record in batch})
+    return events / (time.perf_counter() - began)
+
+
+def _pipeline(parts: Parts, events: int, result: BenchResult) -> float:
+    """Every stage over every event, disclosure included."""
+    spent: dict[str, float] = {}
+    last = began = time.perf_counter()
+
+    def observe(stage: str, outcome: object) -> None:
+        nonlocal last
+        now = time.perf_counter()
+        spent[stage] = spent.get(stage, 0.0) + now - last
+        last = now
+
+    Embedded(parts, observe).run_until_quiet()
+    seconds = time.perf_counter() - began
+    names = ("admit", "project", "disclose")
+    result.stages = {name: {"events_per_s": round(events / spent[name], 1)} for name in names if spent.get(name)}
+    return events / seconds
+
+
+def _afterwards(parts: Parts, work: Workload, events: int, result: BenchResult, told: Told) -> None:
+    told("counting, single events, withdrawals, rebuild")
+    for name, count in count_applied(parts, events).items():
+        setattr(result, name, count)
+    work = Workload(parts.keys, work.families)
+    hub = Embedded(parts)
+    hub.run_until_quiet()
+    singles = [partial(work.publish_events, parts.log, 1, events + number) for number in range(_PACED)]
+    result.latency_ms = percentiles([_once(hub, publish) for publish in singles])
+    endings = [partial(work.publish_withdrawal, parts.log, number) for number in range(min(_PACED, work.families))]
+    result.withdrawal_ms = percentiles([_once(hub, publish) for publish in endings])
+    outcome, seconds = _timed(lambda: rebuild(parts, "joint_case"))
+    result.rebuild_events_per_s = round(outcome.events / seconds, 1)
+    result.per_event_us = per_event_us(parts)
+    result.environment = environment(parts)
+    _close(parts)
+
+
+def _once(hub: Embedded, publish: Callable[[], object]) -> float:
+    """Milliseconds from committed at the source to delivered in every view."""
+    publish()
+    _, seconds = _timed(hub.run_until_quiet)
+    return seconds * 1000
+
+
+def _timed(work: Callable[[], T]) -> tuple[T, float]:
+    began = time.perf_counter()
+    done = work()
+    return done, time.perf_counter() - began

@@ -1,0 +1,37 @@
+"""`hub bench`: how fast the pipeline is, as a ratio to a floor from the same run."""
+
+import sys
+from typing import Annotated, Literal
+
+import typer
+
+from hub.cli.output import print_json
+
+
+def bench(
+    host: Annotated[Literal["embedded", "kafka"], typer.Option(help="What is measured.")] = "embedded",
+    events: Annotated[int, typer.Option(min=100, help="Events of each round.")] = 20_000,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that admit and project (kafka).")] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+) -> None:
+    """Measure floor and pipeline in turn, five times, and count afterwards what was applied, doubled and lost."""
+    if host == "embedded":
+        from hub.bench.embedded import bench_embedded
+
+        result = bench_embedded(events, _tell)
+    else:
+        from hub.bench.kafka import bench_kafka
+
+        result = bench_kafka(events, workers, _tell)
+    found = result.as_json()
+    if as_json:
+        print_json(found)
+        return
+    for name, value in found.items():
+        if name != "rounds":
+            typer.echo(f"{name:26} {value}")
+
+
+def _tell(text: str) -> None:
+    if sys.stderr.isatty():
+        typer.echo(text, err=True)
