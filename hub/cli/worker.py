@@ -1,0 +1,106 @@
+"""`hub worker`: the stages on Kafka, one process per role."""
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from threading import Event
+from typing import Annotated, Any
+
+import structlog
+import typer
+
+from hub.bootstrap import build_parts
+from hub.config import Settings, load_settings
+from hub.errors import ConfigurationError
+from hub.hosts.faust.options import Options
+from hub.hosts.faust.patience import Interrupted, Patience
+from hub.hosts.faust.roles import Role
+from hub.hosts.faust.supervise import follow_parent, supervise
+from hub.stages.parts import Parts
+
+log = structlog.get_logger()
+
+
+def worker(  # noqa: PLR0917 - Typer calls it by keyword
+    role: Annotated[
+        Role, typer.Option(help="What this process does; consents wants one of its own.")
+    ] = Role.ALL,
+    supervised: Annotated[bool, typer.Option("--supervised", help="Start again after a failure.")] = False,
+    group: Annotated[
+        str, typer.Option(envvar="HUB_GROUP", help="Begins the consumer groups' names.")
+    ] = "hub",
+    patience: Annotated[
+        float, typer.Option(envvar="HUB_PATIENCE", min=0, help="Seconds to wait for a service before ending.")
+    ] = 60.0,
+    session_timeout: Annotated[
+        float,
+        typer.Option(envvar="HUB_SESSION_TIMEOUT", min=6, help="Seconds of silence until others take over."),
+    ] = 20.0,
+    chunk: Annotated[
+        int, typer.Option(envvar="HUB_CHUNK", min=1, help="Records of one partition in one transaction.")
+    ] = 500,
+) -> None:
+    """Run stages on Kafka until SIGTERM. Exit codes: hub/errors.py; 81 to 85 need a person."""
+    _log_to_stderr()
+    if supervised:
+        raise SystemExit(supervise([sys.executable, *_without_supervised(sys.orig_argv[1:])]))
+    follow_parent()
+    settings = load_settings(host="kafka")
+    if not settings.kafka_bootstrap:
+        raise ConfigurationError(
+            "no broker is named", place="HUB_KAFKA_BOOTSTRAP", remedy="set it to host:port"
+        )
+    options = Options(
+        bootstrap=settings.kafka_bootstrap,
+        group=group,
+        patience=patience,
+        session_timeout=session_timeout,
+        chunk=chunk,
+    )
+    from hub.hosts.faust.worker import Worker
+
+    parts = _ready(settings)
+    Worker(parts, role, options, _observer()).run()
+
+
+def _without_supervised(arguments: list[str]) -> list[str]:
+    return [argument for argument in arguments if argument != "--supervised"]
+
+
+def _ready(settings: Settings) -> Parts:
+    """The parts, as soon as broker, store and key service answer: until then not ready, but not gone either."""
+    stopping = Event()
+    for sign in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(sign, lambda *_: stopping.set())
+    try:
+        return Patience(stopping, float("inf")).persist(lambda: build_parts(settings), "not ready")
+    except Interrupted:
+        raise SystemExit(0) from None
+
+
+def _observer() -> Callable[[str, str, Any, float], None]:
+    """Tells the log what was redelivered; everything else is for the metrics."""
+
+    def observe(stage: str, topic: str, outcome: Any, seconds: float) -> None:
+        again = {name: count for name in ("skipped", "duplicates") if (count := getattr(outcome, name, 0))}
+        if again:
+            log.info("worker.redelivered", stage=stage, topic=topic, **again)
+
+    return observe
+
+
+def _log_to_stderr() -> None:
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.JSONRenderer(),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+    )
+    structlog.contextvars.bind_contextvars(pid=os.getpid())
+
+
+if __name__ == "__main__":
+    typer.run(worker)

@@ -1,0 +1,45 @@
+"""Trying again while something outside does not answer: never skipping, never for ever."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from threading import Event
+from typing import TypeVar
+
+import structlog
+
+from hub.errors import ServiceUnavailable
+
+log = structlog.get_logger()
+T = TypeVar("T")
+_FIRST, _LONGEST = 0.05, 5.0  # seconds between two tries
+
+
+class Interrupted(Exception):
+    """The worker is to stop; what was being tried has not happened."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a call is repeated, in seconds, unless `stopping` is set."""
+
+    stopping: Event = field(repr=False)
+    seconds: float = 60.0
+
+    def persist(self, work: Callable[[], T], what: str) -> T:
+        """What `work` answers once it can; ServiceUnavailable when patience ends, Interrupted when the worker stops."""
+        give_up, pause = time.monotonic() + self.seconds, _FIRST
+        while True:
+            try:
+                return work()
+            except ServiceUnavailable as error:
+                if time.monotonic() > give_up:
+                    raise
+                log.warning("worker.waiting", what=what, error=type(error).__name__, place=error.place)
+            self.rest(pause)
+            pause = min(pause * 2, _LONGEST)
+
+    def rest(self, seconds: float) -> None:
+        """Sleep; Interrupted if the worker is told to stop meanwhile."""
+        if self.stopping.wait(seconds):
+            raise Interrupted

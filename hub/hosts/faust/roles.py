@@ -1,0 +1,100 @@
+"""What a worker may be told to do: which stages read which topics, and what is done besides."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from hub.ports import Record
+from hub.stages import admit, consents, disclose, project, receipts
+from hub.stages.caught_up import consent_topics, mark_if_caught_up
+from hub.stages.held import answer_held
+from hub.stages.parts import CASES, Parts
+from hub.stages.register import beat, write_register
+from hub.stages.ticks import tick
+
+Take = Callable[[Parts, str, Sequence[Record]], Any]
+Do = Callable[[Parts], Any]
+
+
+class Role(StrEnum):
+    """`consents` is a process of its own wherever it counts: a withdrawal never queues behind a month end (rule 8).
+    `all` is for small installations."""
+
+    CONSENTS = "consents"
+    CASES = "cases"
+    DISCLOSE = "disclose"
+    ALL = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A stage that reads topics; a `gated` one waits until consents have caught up (rule 14)."""
+
+    stage: str
+    topics: tuple[str, ...]
+    take: Take
+    gated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Chore:
+    """Something done again and again: at once while `more(outcome)`, else after `every` seconds."""
+
+    name: str
+    do: Do
+    every: float
+    more: Callable[[Any], bool] = lambda _: False
+    gated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Duties:
+    """All that one worker does."""
+
+    readings: tuple[Reading, ...] = ()
+    chores: tuple[Chore, ...] = ()
+
+    def __add__(self, other: "Duties") -> "Duties":
+        return Duties(self.readings + other.readings, self.chores + other.chores)
+
+
+def duties(role: Role, parts: Parts, pace: float = 0.05) -> Duties:
+    """The duties of a role; `pace` is the rest in seconds after a round that found nothing."""
+    every = {Role.CONSENTS: _consents, Role.CASES: _cases, Role.DISCLOSE: _disclose}
+    chosen = every.values() if role is Role.ALL else (every[role],)
+    return sum((of(parts, pace) for of in chosen), Duties())
+
+
+def _consents(parts: Parts, pace: float) -> Duties:
+    readings = (
+        Reading(consents.STAGE, tuple(consent_topics(parts)), consents.take_consents),
+        Reading(receipts.STAGE, tuple(_topics(parts, "receipts")), receipts.take_receipts),
+    )
+    chores = (
+        Chore("caught_up", mark_if_caught_up, every=max(pace, 0.5)),
+        Chore("tick", tick, every=5.0),
+        Chore("register", write_register, every=pace, more=bool),
+        Chore("heartbeat", beat, every=10.0),
+    )
+    return Duties(readings, chores)
+
+
+def _cases(parts: Parts, pace: float) -> Duties:
+    readings = (
+        Reading(admit.STAGE, tuple(_topics(parts, "events")), admit.admit, gated=True),
+        Reading(project.STAGE, (CASES,), project.project),
+    )
+    return Duties(readings, (Chore("held", answer_held, every=pace, gated=True),))
+
+
+def _disclose(_parts: Parts, pace: float) -> Duties:
+    return Duties(chores=(Chore("disclose", disclose.disclose, every=pace, more=_found_marks, gated=True),))
+
+
+def _found_marks(outcome: disclose.DiscloseOutcome) -> bool:
+    return outcome.marks > 0
+
+
+def _topics(parts: Parts, kind: str) -> Iterator[str]:
+    return (f"agency.{agency}.{kind}" for agency in sorted(parts.agencies))

@@ -1,0 +1,185 @@
+"""One worker process: its agents, its chores, and how it stops."""
+
+import asyncio
+import signal
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any
+
+import structlog
+
+from hub.adapters.log.problems import of_kafka
+from hub.domain.clock import micros
+from hub.errors import HubError
+from hub.hosts.faust.leaving import leave, leave_stopped
+from hub.hosts.faust.options import Options
+from hub.hosts.faust.patience import Interrupted, Patience
+from hub.hosts.faust.roles import Chore, Reading, Role, duties
+from hub.hosts.faust.seeking import Partition, Seeker
+from hub.ports import Record
+from hub.stages.caught_up import is_open, start_closed
+from hub.stages.parts import Parts
+
+log = structlog.get_logger()
+Observe = Callable[[str, str, Any, float], None]
+"""Told of every batch and round: stage or chore, topic ("" for a chore), outcome, seconds."""
+_LOOK = 0.1  # seconds between two looks at whether to stop
+_OPEN_FOR = 1.0  # seconds for which an open door is not tried again
+_CHECK = 30.0  # seconds between two looks at whether the log is still the same one
+
+
+class Worker:
+    """Runs one role until SIGTERM, or until it has to leave."""
+
+    def __init__(self, parts: Parts, role: Role, options: Options, observe: Observe) -> None:
+        self._parts, self._role, self._options, self._observe = parts, role, options, observe
+        self._duties = duties(role, parts, options.pace)
+        self._seeker = Seeker(parts, self._duties.readings)
+        self._stopping = Event()
+        self._patience = Patience(self._stopping, options.patience)
+        self._started = micros(parts.clock.now())
+        self._open_until = 0.0
+        self._busy = 0
+        self._threads: list[Thread] = []
+
+    def run(self) -> None:
+        """Never returns: the process ends here, with 0 after SIGTERM or SIGINT."""
+        try:
+            asyncio.run(self._serve())
+        except BaseException as error:  # noqa: BLE001 - whatever it is, the process must not stay up without its loop
+            leave(error)
+
+    async def _serve(self) -> None:
+        for sign in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(sign, self._stopping.set)
+        if self._role in {Role.CONSENTS, Role.ALL}:
+            await asyncio.to_thread(self._patience.persist, lambda: start_closed(self._parts), "start")
+        app = await self._start_reading() if self._duties.readings else None
+        self._start_chores()
+        log.info("worker.started", role=self._role.value)
+        await _until(lambda: self._stopping.is_set() or (app is not None and app.crashed))
+        if app is not None and app.crashed:
+            leave(of_kafka_or_bug(app.crash_reason))
+        await self._stop(app)
+
+    async def _start_reading(self) -> Any:
+        from hub.hosts.faust.app import build_app
+
+        group = f"{self._options.group}.{self._role.value}"
+        with tempfile.TemporaryDirectory(prefix="hub-worker-") as folder:
+            app = build_app(
+                group,
+                self._duties.readings,
+                self._options,
+                where=self._places,
+                handle=self._handle,
+                folder=Path(folder, "faust"),
+            )
+            starting = asyncio.create_task(app.start())
+            await _until(lambda: starting.done() or self._stopping.is_set() or app.crashed)
+            if starting.done() and (error := starting.exception()):
+                leave(of_kafka_or_bug(error))
+        return app
+
+    def _start_chores(self) -> None:
+        watch = Chore("positions", lambda _: self._seeker.check(), _CHECK)
+        for chore in (*self._duties.chores, *([watch] if self._duties.readings else [])):
+            thread = Thread(target=self._repeat, args=(chore,), name=chore.name, daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    async def _stop(self, app: Any) -> None:
+        """Let what runs come to its end, tell the group, and go; whatever is not done by then is read again."""
+        log.info("worker.stopping")
+        give_up = time.monotonic() + self._options.stop_within
+        await _until(lambda: not self._running() or time.monotonic() > give_up)
+        if app is not None:
+            with suppress(Exception):
+                await asyncio.wait_for(app.stop(), max(1.0, min(10.0, give_up - time.monotonic())))
+        leave_stopped()
+
+    def _running(self) -> bool:
+        return self._busy > 0 or any(thread.is_alive() for thread in self._threads)
+
+    def _places(self, committed: Mapping[Partition, int]) -> Mapping[Partition, int]:
+        """`Seeker.places` for the transport: it answers, or the process ends."""
+        try:
+            return self._patience.persist(lambda: self._seeker.places(committed), "positions")
+        except Interrupted:
+            raise
+        except BaseException as error:  # noqa: BLE001 - Faust would swallow it and go on
+            leave(error)
+
+    async def _handle(self, reading: Reading, batch: Sequence[Record]) -> None:
+        """Give a chunk to its stage. Returns when it is done; otherwise the process ends, or waits for its end."""
+        if self._stopping.is_set():
+            await _for_ever()
+        self._busy += 1
+        try:
+            await asyncio.to_thread(self._take, reading, batch)
+        except Interrupted:
+            self._busy -= 1
+            await _for_ever()
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # noqa: BLE001 - no exception may leave an agent
+            leave(error)
+        self._busy -= 1
+
+    def _take(self, reading: Reading, batch: Sequence[Record]) -> None:
+        if reading.gated:
+            self._wait_until_open()
+        topic, began = batch[0].topic, time.monotonic()
+        topic_id = self._seeker.topic_id(topic)
+        outcome = self._patience.persist(lambda: reading.take(self._parts, topic_id, batch), reading.stage)
+        self._observe(reading.stage, topic, outcome, time.monotonic() - began)
+
+    def _repeat(self, chore: Chore) -> None:
+        try:
+            while True:
+                if chore.gated:
+                    self._wait_until_open()
+                began = time.monotonic()
+                outcome = self._patience.persist(lambda: chore.do(self._parts), chore.name)
+                self._observe(chore.name, "", outcome, time.monotonic() - began)
+                self._patience.rest(0 if chore.more(outcome) else chore.every)
+        except Interrupted:
+            return
+        except BaseException as error:  # noqa: BLE001 - a worker without one of its chores is none
+            leave(error)
+
+    def _wait_until_open(self) -> None:
+        """Rule 14: go on when consents were read to the end they had when this worker started, and are kept up."""
+        told = False
+        while time.monotonic() > self._open_until:
+            asked = time.monotonic()
+            if self._patience.persist(lambda: is_open(self._parts, since=self._started), "caught up"):
+                self._open_until = asked + _OPEN_FOR
+                return
+            if not told:
+                log.warning("worker.closed", until="consents are caught up")
+                told = True
+            self._patience.rest(0.2)
+
+
+def of_kafka_or_bug(error: BaseException | None) -> BaseException:
+    """What made Faust end: the broker, which is tried again, or something nobody foresaw."""
+    if error is None:
+        return HubError("Faust ended without a reason")
+    if isinstance(error, HubError) or not type(error).__module__.startswith("aiokafka"):
+        return error
+    return of_kafka(error, "broker")
+
+
+async def _until(true: Callable[[], bool]) -> None:
+    while not true():  # noqa: ASYNC110 - threads and signal handlers set what is looked at
+        await asyncio.sleep(_LOOK)
+
+
+async def _for_ever() -> None:
+    """Stay in the agent without acknowledging: the process is about to end."""
+    await asyncio.Event().wait()
