@@ -76,10 +76,8 @@ def admit(parts: Parts, topic_id: str, batch: Sequence[Record]) -> AdmitOutcome:
             parts.log.append(CASES, desk.produce)
         fail_point("admit.after_produce")
         with parts.store.transaction() as connection:
-            if not still_mine(connection, STAGE, intake) or _moved(connection, desk):
+            if not still_mine(connection, STAGE, intake) or not note_decisions(connection, desk):
                 continue
-            admissions.save_decisions(connection, list(desk.decisions.values()))
-            admissions.save_held(connection, desk.held)
             finish(connection, parts, STAGE, intake)
             fail_point("admit.in_transaction")
         return _outcome(desk)
@@ -213,6 +211,15 @@ def _hold(desk: Desk, event: Event, reason: str) -> None:
     )
     desk.held.append(row)
     desk.types[envelope.event_type, "held"] += 1
+
+
+def note_decisions(connection: Connection, desk: Desk) -> bool:
+    """Write what was decided; False, and nothing written, when it must be decided again."""
+    if _moved(connection, desk):
+        return False
+    admissions.save_decisions(connection, list(desk.decisions.values()))
+    admissions.save_held(connection, desk.held)
+    return True
 
 
 def _moved(connection: Connection, desk: Desk) -> bool:

@@ -19,7 +19,7 @@ from hub.ports import Record
 from hub.stages.boxes import Content, Found, content, keys_for
 from hub.stages.decode import Event, decode_event
 from hub.stages.grounds_end import end_grounds
-from hub.stages.intake import Intake, finish, sort_out, still_mine
+from hub.stages.intake import finish, sort_out, still_mine
 from hub.stages.parts import Parts, topic_agency
 from projections.consent_register import apply
 from projections.consent_register.queries import naming
@@ -49,14 +49,14 @@ def take_consents(parts: Parts, topic_id: str, batch: Sequence[Record]) -> Conse
         intake = sort_out(
             parts, STAGE, topic_id, batch, lambda record: decode_event(record, agency, "consents")
         )
-        found = keys_for(parts.keys, "proof", [event.envelope for event in intake.events if _links(event)])
+        found = linking_keys(parts, intake.events)
         with parts.store.transaction() as connection:
             if not still_mine(connection, STAGE, intake):
                 continue
-            raised = _apply(connection, parts, intake, found) if intake.events else 0
+            raised = apply_events(connection, parts, intake.events, found)
             finish(connection, parts, STAGE, intake)
             fail_point("consents.in_transaction")
-        ended = _ended(intake)
+        ended = ended_subjects(intake.events)
         if ended:
             end_grounds(parts, ended)
         types = Counter(event.envelope.event_type for event in intake.events)
@@ -64,24 +64,32 @@ def take_consents(parts: Parts, topic_id: str, batch: Sequence[Record]) -> Conse
         return ConsentsOutcome(taken, bad, parked, intake.skipped, raised, types)
 
 
-def _apply(connection: Connection, parts: Parts, intake: Intake, found: Found) -> int:
+def linking_keys(parts: Parts, events: Sequence[Event]) -> Found:
+    """The keys of those events that must be opened to be taken."""
+    return keys_for(parts.keys, "proof", [event.envelope for event in events if _links(event)])
+
+
+def apply_events(connection: Connection, parts: Parts, events: Sequence[Event], found: Found) -> int:
+    """Rows, links, epochs and marks of these events. Returns how many epochs rose."""
+    if not events:
+        return 0
     live = subjects.live_generation(connection, "consent_register")
     rows = {}
-    for event in intake.events:
+    for event in events:
         rows[event.envelope.event_id] = apply.row(
             live, event.envelope, event.record.value, event.record.timestamp
         )
     merge(connection, consent_row, list(rows.values()), ON_CONFLICT)
-    subjects.register(connection, [(event.subject, event.case_key) for event in intake.events])
-    changed = {event.subject for event in intake.events}
-    changed |= _link_all(connection, parts, [event for event in intake.events if _links(event)], found)
-    changed.update(_granted_for(connection, live, intake.events))
+    subjects.register(connection, [(event.subject, event.case_key) for event in events])
+    changed = {event.subject for event in events}
+    changed |= _link_all(connection, parts, [event for event in events if _links(event)], found)
+    changed.update(_granted_for(connection, live, events))
     return subjects.raise_epochs(connection, changed, micros(parts.clock.now()))
 
 
-def _ended(intake: Intake) -> set[str]:
+def ended_subjects(events: Sequence[Event]) -> set[str]:
     """The subjects of whom a ground may have ended with this batch."""
-    return {event.subject for event in intake.events if event.envelope.event_type in _ENDING}
+    return {event.subject for event in events if event.envelope.event_type in _ENDING}
 
 
 def _links(event: Event) -> bool:

@@ -72,8 +72,17 @@ def finish(connection: Connection, parts: Parts, stage: str, intake: Intake) -> 
 
 
 def still_mine(connection: Connection, stage: str, intake: Intake) -> bool:
-    """Lock the partitions; False when another worker has applied part of the batch meanwhile (a zombie's fence)."""
-    return all(
+    """Lock the partitions; False when another worker has applied part of the batch meanwhile (a zombie's fence), or
+    when a lane behind which records were to be parked was released."""
+    mine = all(
         positions.lock(connection, stage, intake.topic, intake.topic_id, partition) <= start
         for partition, start in sorted(intake.starts.items())
     )
+    return mine and _still_waiting(connection, stage, intake)
+
+
+def _still_waiting(connection: Connection, stage: str, intake: Intake) -> bool:
+    if not intake.parked:
+        return True
+    waiting = quarantines.lanes(connection, stage) | {one.lane for one in intake.bad}
+    return all(at in waiting for _, at in intake.parked)

@@ -49,7 +49,7 @@ def project(parts: Parts, topic_id: str, batch: Sequence[Record]) -> ProjectOutc
         with parts.store.transaction() as connection:
             if not still_mine(connection, STAGE, intake):
                 continue
-            _apply(connection, intake)
+            apply_events(connection, intake.events)
             finish(connection, parts, STAGE, intake)
             fail_point("project.in_transaction")
         return _outcome(intake)
@@ -66,14 +66,15 @@ def _outcome(intake: Intake) -> ProjectOutcome:
     return ProjectOutcome(applied, bad, parked, intake.skipped, types, recorded)
 
 
-def _apply(connection: Connection, intake: Intake) -> None:
-    if not intake.events:
+def apply_events(connection: Connection, events: Sequence[Event]) -> None:
+    """Rows, persons and marks of these events."""
+    if not events:
         return
     live = subjects.live_generation(connection, "joint_case")
-    merge(connection, case_row, newest_rows(live, intake.events), ON_CONFLICT)
-    subjects.register(connection, {(event.subject, event.case_key) for event in intake.events})
-    latest = max(event.record.timestamp for event in intake.events)
-    subjects.mark_dirty(connection, {event.case_key for event in intake.events}, latest)
+    merge(connection, case_row, newest_rows(live, events), ON_CONFLICT)
+    subjects.register(connection, {(event.subject, event.case_key) for event in events})
+    latest = max(event.record.timestamp for event in events)
+    subjects.mark_dirty(connection, {event.case_key for event in events}, latest)
 
 
 def newest_rows(generation: int, events: Iterable[Event]) -> list[tuple[object, ...]]:

@@ -95,7 +95,7 @@ class _Rebuild:
         with self._parts.store.transaction() as connection:
             live = subjects.live_generation(connection, self._model.name)
             self._clear_others(connection, live)
-            self._released = _released_lanes(connection, self._model.stage)
+            self._released = quarantines.released(connection, self._model.stage)
         new = live + 1
         for _ in range(1000):
             self._catch_up(new)
@@ -146,7 +146,7 @@ class _Rebuild:
             try:
                 yield self._model.decode(record)
             except DataError:
-                if at not in self._released:
+                if record.place not in self._released:
                     self._waiting.add(at)
 
     def _switch(self, live: int, new: int) -> RebuildOutcome | None:
@@ -186,10 +186,6 @@ def _compare(connection: Connection, table: Table, live: int, new: int) -> tuple
     total = select(func.count()).where(table.c.generation == new)
     divergence = int(connection.execute(extra).scalar_one()) + int(connection.execute(gone).scalar_one())
     return divergence, int(connection.execute(total).scalar_one())
-
-
-def _released_lanes(connection: Connection, stage: str) -> set[str]:
-    return quarantines.lanes(connection, stage, released=True)
 
 
 def _decode_consent(record: Record) -> Event:

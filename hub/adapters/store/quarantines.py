@@ -1,6 +1,6 @@
 """Quarantine and what waits behind it: places and reasons, never bytes (the log keeps those)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from sqlalchemy import Connection, delete, func, select, update
@@ -34,23 +34,65 @@ def park(connection: Connection, stage: str, found: Iterable[tuple[Place, str]])
     merge(connection, parked, rows, "DO NOTHING")
 
 
-def lanes(connection: Connection, stage: str, *, released: bool = False) -> set[str]:
-    """The lanes that wait, or those that were let go on."""
+def lanes(connection: Connection, stage: str) -> set[str]:
+    """The lanes that wait."""
     q = quarantine.c
-    wanted = select(q.lane).where(q.stage == stage, q.released == released).distinct()
+    wanted = select(q.lane).where(q.stage == stage, ~q.released).distinct()
     return set(connection.execute(wanted).scalars())
 
 
-def release(connection: Connection, stage: str, lane: str) -> list[Place]:
-    """Let a lane go on: the quarantined record stays where it is, the parked ones are returned in order."""
+def released(connection: Connection, stage: str) -> set[Place]:
+    """The bad records behind which nothing waits any more."""
+    q = quarantine.c
+    wanted = select(q.topic, q.partition, q.offset).where(q.stage == stage, q.released)
+    return {Place(*row) for row in connection.execute(wanted)}
+
+
+class Waiting(NamedTuple):
+    """One lane that waits: the records that could not be taken, oldest first, and how many stand behind them."""
+
+    stage: str
+    lane: str
+    bad: Sequence[tuple[Place, str, int]]  # place, reason, microseconds since 1970 UTC
+    parked: int
+
+
+def waiting(connection: Connection) -> list[Waiting]:
+    """Every lane that waits, in order of stage and age."""
     q, p = quarantine.c, parked.c
-    connection.execute(update(quarantine).where(q.stage == stage, q.lane == lane).values(released=True))
-    waiting = (
-        select(p.topic, p.partition, p.offset).where(p.stage == stage, p.lane == lane).order_by(p.offset)
-    )
-    places = [Place(*row) for row in connection.execute(waiting)]
-    connection.execute(delete(parked).where(p.stage == stage, p.lane == lane))
-    return places
+    behind = {
+        (row.stage, row.lane): int(row.number)
+        for row in connection.execute(
+            select(p.stage, p.lane, func.count().label("number")).group_by(p.stage, p.lane)
+        )
+    }
+    found: dict[tuple[str, str], list[tuple[Place, str, int]]] = {}
+    wanted = select(quarantine).where(~q.released).order_by(q.stage, q.at, q.offset)
+    for row in connection.execute(wanted):
+        place = Place(row.topic, row.partition, row.offset)
+        found.setdefault((row.stage, row.lane), []).append((place, row.reason, row.at))
+    return [Waiting(*key, bad, behind.get(key, 0)) for key, bad in found.items()]
+
+
+def of_lane(connection: Connection, stage: str, lane: str) -> tuple[list[Place], list[Place]]:
+    """Where the bad records of a waiting lane stand, and the parked ones, each in order."""
+    found = []
+    for table, more in ((quarantine, (~quarantine.c.released,)), (parked, ())):
+        t = table.c
+        wanted = select(t.topic, t.partition, t.offset).where(t.stage == stage, t.lane == lane, *more)
+        found.append([Place(*row) for row in connection.execute(wanted.order_by(t.offset))])
+    return found[0], found[1]
+
+
+def release(connection: Connection, stage: str, bad: Iterable[Place], taken: Iterable[Place]) -> None:
+    """The lane goes on: bad records stay on the books as released, and those taken wait no more."""
+    q, p = quarantine.c, parked.c
+    for place in bad:
+        at = (q.stage == stage, q.topic == place.topic, q.partition == place.partition)
+        connection.execute(update(quarantine).where(*at, q.offset == place.offset).values(released=True))
+    for place in taken:
+        at = (p.stage == stage, p.topic == place.topic, p.partition == place.partition)
+        connection.execute(delete(parked).where(*at, p.offset == place.offset))
 
 
 def counts(connection: Connection) -> dict[tuple[str, str], int]:
