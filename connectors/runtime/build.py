@@ -40,8 +40,9 @@ def build_source(
     state = State(config.state, lambda row_key: key.row_hash(b"key" + row_key.encode()))
     source = module.build(config, state, key)
     return Connector(
-        config, source, state, Pseudonyms(config.pseudonyms), key, keys, log, judge or gate(config)
-    )
+        config, source, key, state=state, pseudonyms=Pseudonyms(config.pseudonyms), keys=keys, log=log,
+        judge=judge or gate(config),
+    )  # fmt: skip
 
 
 def build_sink(config: ConnectorConfig, keys: KeyStore, log: EventLog) -> Sink:

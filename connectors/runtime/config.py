@@ -46,7 +46,10 @@ class LogAddress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectorConfig:
-    """Everything one connector process is told. `settings` is the kind's own table, read by the kind."""
+    """Everything one connector process is told. `settings` is the kind's own table, read by the kind.
+
+    `clock_file` is for stories told in tests and rehearsals: the time stands in that file.
+    """
 
     agency: str
     agency_kind: str
@@ -61,12 +64,13 @@ class ConnectorConfig:
     recipients: tuple[Role, ...]
     keys: KeyFiles
     log: LogAddress
+    clock_file: Path | None
     style: Style
     lookups: Mapping[str, Lookup]
     streams: Mapping[str, Stream]
     settings: Mapping[str, Any] = field(repr=False)
     folder: Path
-    digest: str
+    digest: str  # of the mapping: another one reads what waits in quarantine again
 
     @property
     def legal_domain(self) -> str:
@@ -98,9 +102,9 @@ def parse_config(raw: Mapping[str, Any], folder: Path) -> ConnectorConfig:
     style = style_of(defaults := table.table("defaults"), Style())
     defaults.close()
     codes = {name: _codes(item) for name, item in table.tables("codes").items()}
-    lookups = {name: lookup_of(name, item) for name, item in table.tables("lookups").items()}
+    lookups = {name: lookup_of(item) for name, item in table.tables("lookups").items()}
     streams = {name: stream_of(name, item, style, codes) for name, item in table.tables("streams").items()}
-    settings = table.any("settings", {})
+    settings, clock = table.any("settings", {}), connector.take("clock_file", str, "")
     config = ConnectorConfig(
         agency=agency.take("id", str), agency_kind=agency.take("kind", str), kind=connector.take("kind", str),
         state=folder / connector.take("state", str), pseudonyms=folder / connector.take("pseudonyms", str),
@@ -109,7 +113,8 @@ def parse_config(raw: Mapping[str, Any], folder: Path) -> ConnectorConfig:
         max_event_bytes=connector.take("max_event_bytes", int, 500_000),
         register_limit_seconds=connector.take("register_limit_seconds", float, 900.0),
         recipients=tuple(_role(item) for item in table.items("recipients")), keys=_keys(table.table("keys"), folder),
-        log=_log(table.table("log"), folder), style=style, lookups=lookups, streams=streams, settings=settings,
+        log=_log(table.table("log"), folder), clock_file=folder / clock if clock else None,
+        style=style, lookups=lookups, streams=streams, settings=settings,
         folder=folder, digest=_digest(raw),
     )  # fmt: skip
     for rest in (agency, connector, table):
@@ -146,7 +151,7 @@ def _check(config: ConnectorConfig) -> None:
 def _role(table: Table) -> Role:
     role = Role(
         controller=table.take("controller", str), kind=table.take("kind", str), role=table.take("role", str),
-        undertaking=table.take("undertaking", bool, False),
+        undertaking=table.flag("undertaking"),
     )  # fmt: skip
     table.close()
     return role
@@ -173,7 +178,7 @@ def _log(table: Table, folder: Path) -> LogAddress:
 
 
 def _codes(table: Table) -> Mapping[str, str]:
-    return {key: table.take(key, str) for key in table.keys()}
+    return {key: table.take(key, str) for key in table.names()}
 
 
 def _digest(raw: Mapping[str, Any]) -> str:

@@ -1,7 +1,7 @@
 """The egress gate: what of an event may leave (protocol rule 11). It asks the policy and decides nothing itself."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -26,10 +26,10 @@ class Judged:
 
     event: MappedEvent
     kept: frozenset[str]
-    consents: tuple[str, ...]
-    objected: bool
-    rule: str
-    dropped: Mapping[str, str]
+    consents: tuple[str, ...] = ()
+    objected: bool = False
+    rule: str = ""
+    dropped: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def ground(self) -> frozenset[str]:
@@ -50,19 +50,26 @@ class EgressGate:
     def of(self, event: MappedEvent, at: datetime) -> Judged:
         """The verdict; control events are read by the policy itself and pass whole."""
         if event.control:
-            return Judged(event, frozenset(event.payload), (), False, "", {})
+            return Judged(event, frozenset(event.payload))
         consents = self.knowledge.consents(event.subject_ref, at)
         objected = event.objected_76 or self.knowledge.objected(event.subject_ref)
-        facts = _facts(event, consents, objected)
+        facts = _facts(event, consents, objected=objected)
         if not facts.fields:
-            return Judged(event, frozenset(), (), objected, "R00", {})
+            return Judged(event, frozenset(), objected=objected, rule="R00")
         subject = Subject(ref=event.subject_ref, birth_date=None, capable=None, custodians=(SIGNED,))
         verdict = self.judge.judge(self.sender, subject, facts, consents, at)
         named = facts.ground.consents if isinstance(facts.ground, ConsentGround) else frozenset()
-        return Judged(event, verdict.kept, tuple(sorted(named)), objected, verdict.rule, verdict.dropped)
+        return Judged(
+            event,
+            verdict.kept,
+            tuple(sorted(named)),
+            objected=objected,
+            rule=verdict.rule,
+            dropped=verdict.dropped,
+        )
 
 
-def _facts(event: MappedEvent, consents: Sequence[Consent], objected: bool) -> EventFacts:
+def _facts(event: MappedEvent, consents: Sequence[Consent], *, objected: bool) -> EventFacts:
     return EventFacts(
         type=event.schema.event_type, fields=event.categories, ground=_ground(event, consents),
         entrusted_by=event.entrusted_by, source_203=event.source_203, objected_76=objected, task_class=event.task_class,

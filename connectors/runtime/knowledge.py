@@ -43,7 +43,7 @@ class Knowledge:
         for event in events:
             self._facts[event.record_ref] = event
             self._of[event.subject_ref].add(event.record_ref)
-        self._index(self._facts.values() if complete else events, complete)
+        self._index(self._facts.values() if complete else events, complete=complete)
         return frozenset(before | {event.subject_ref for event in events})
 
     def forget(self, record_refs: Iterable[bytes]) -> frozenset[str]:
@@ -52,10 +52,10 @@ class Knowledge:
         for event in gone:
             self._of[event.subject_ref].discard(event.record_ref)
         if gone:
-            self._index(self._facts.values(), True)
+            self._index(self._facts.values(), complete=True)
         return frozenset(event.subject_ref for event in gone)
 
-    def _index(self, events: Iterable[MappedEvent], complete: bool) -> None:
+    def _index(self, events: Iterable[MappedEvent], *, complete: bool) -> None:
         if complete:
             self._grants, self._withdrawals, self._members = {}, defaultdict(dict), defaultdict(set)
         for event in events:
@@ -97,7 +97,7 @@ class Knowledge:
         return tuple(found)
 
     def signature(self, subject_ref: str, at: datetime, consented: frozenset[str]) -> bytes:
-        """A keyed hash of all that decides what may pass for this subject: when it changes, records are judged again."""
+        """A keyed hash of all that decides what may pass for this subject: when it changes, judge again."""
         consents = sorted(
             (consent.id, valid, consent.in_force(at), _shape(consent))
             for consent, valid in self._judged(subject_ref, at)

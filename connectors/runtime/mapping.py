@@ -102,10 +102,7 @@ class Mapper:
 
     def _of(self, mapping: EventMapping, row: Row, lookups: Lookups) -> Iterator[MappedEvent | Unmapped]:
         try:
-            if row.version < 0:
-                raise DataError(
-                    "row has no readable version", reason="unreadable_version", remedy="correct the row"
-                )
+            _check_version(row)
             if not all(applies(condition, row.values) for condition in mapping.when):
                 return
             for subject, case in self._places(mapping, row, lookups):
@@ -183,7 +180,7 @@ class Mapper:
         return found
 
     def _scope(self, mapping: EventMapping, row: Row) -> Any:
-        """A withdrawal's scope, `fields.scope = {flags = {categories = column, …}}`; unreadable withdraws everything."""
+        """A withdrawal's scope, `scope = {flags = {categories = column, …}}`; unreadable withdraws everything."""
         value = mapping.fields["scope"]
         parts: dict[str, Any] = {}
         try:
@@ -211,6 +208,11 @@ class Mapper:
     def _norm(self, mapping: EventMapping, name: str, row: Row) -> str | None:
         value = mapping.norm.get(name)
         return read(value, row.values, "string") if value else None
+
+
+def _check_version(row: Row) -> None:
+    if row.version < 0:
+        raise DataError("has no readable version", reason="unreadable_version", remedy="correct the row")
 
 
 def applies(condition: Condition, values: Mapping[str, object]) -> bool:

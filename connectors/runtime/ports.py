@@ -19,7 +19,7 @@ class Row(NamedTuple):
     """One row of the agency's system.
 
     `key` is the row's own key as text, `place` is file/line or stream/row for quarantine, `version` orders the row's
-    versions (microseconds, protocol rule 1), `content` is a keyed hash of it (empty: the row is no longer there at all).
+    versions (microseconds, protocol rule 1), `content` is a keyed hash of it (empty: the row is there no longer).
     `gone`: deleted or no longer exported.
     """
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from connectors.runtime.config import ConnectorConfig
 from connectors.runtime.judging import Judged
 from connectors.runtime.mapping import MappedEvent
 from connectors.runtime.seal import encoded, envelope, key_ref
@@ -42,18 +43,11 @@ class Publisher:
     """One agency's way to its topics."""
 
     def __init__(
-        self,
-        agency: str,
-        legal_domain: str,
-        key: AgencyKey,
-        keys: KeyStore,
-        log: EventLog,
-        state: State,
-        limit: int,
+        self, config: ConnectorConfig, key: AgencyKey, keys: KeyStore, log: EventLog, state: State
     ) -> None:
-        self._agency, self._domain, self._key = agency, legal_domain, key
-        self._keys, self._log, self._state, self._limit = keys, log, state, limit
-        self._topics = {name: topics()[name].of(agency) for name in ("consents", "events")}
+        self._agency, self._domain, self._limit = config.agency, config.legal_domain, config.max_event_bytes
+        self._key, self._keys, self._log, self._state = key, keys, log, state
+        self._topics = {name: topics()[name].of(config.agency) for name in ("consents", "events")}
 
     def prepare(self, judged: Sequence[Judged], now: int) -> Prepared:
         """Seal what is new or wider and give it its number; raises KeyServiceUnavailable (nothing is saved then)."""
@@ -109,16 +103,9 @@ class Publisher:
         event = judged.event
         whole = self._key.row_hash(_canonical(judged, key).encode())
         entry = Published(
-            event.record_ref,
-            event.subject_ref,
-            event.source_version,
-            1,
-            whole,
-            judged.kept,
-            judged.ground,
-            now,
-            False,
-        )
+            record_ref=event.record_ref, subject_ref=event.subject_ref, source_version=event.source_version,
+            publication=1, whole=whole, kept=judged.kept, ground=judged.ground, recorded_at=now, sent=False,
+        )  # fmt: skip
         if last is None:
             return entry
         same, narrow = last.whole == whole, judged.kept <= last.kept and judged.ground <= last.ground

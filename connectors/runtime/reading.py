@@ -41,6 +41,10 @@ class Table:
             )
         return tuple(value)
 
+    def flag(self, key: str) -> bool:
+        """True or false; false when absent."""
+        return self.take(key, bool, False)  # noqa: FBT003  the default, not a switch
+
     def any(self, key: str, default: Any = None) -> Any:
         """The value as it stands."""
         return self._rest.pop(key, default)
@@ -65,7 +69,7 @@ class Table:
             )
         return [Table(item, f"{self.place}.{key}[{n}]") for n, item in enumerate(raw)]
 
-    def keys(self) -> tuple[str, ...]:
+    def names(self) -> tuple[str, ...]:
         """What nobody has asked for yet."""
         return tuple(self._rest)
 

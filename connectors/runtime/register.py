@@ -39,7 +39,7 @@ class Register:
         self.as_of: datetime | None = None
 
     def refresh(self) -> frozenset[str]:
-        """Read to the end as it is now; the subjects concerned. Raises ServiceUnavailable when broker or key service do not answer."""
+        """Read to the end as it is now; the subjects concerned. Raises ServiceUnavailable."""
         state = self._log.state([self._topic]).get(self._topic)
         if state is None:
             return frozenset()
@@ -77,7 +77,7 @@ class Register:
             elif entry["kind"] == "key" and entry["subject_ref"]:
                 self.key_versions[entry["subject_ref"]] = entry["key_version"] or 0
                 touched.add(entry["subject_ref"])
-            if entry is not None:
+            elif entry["kind"] == "heartbeat":
                 at = moment(entry["at"])
                 self.as_of = at if self.as_of is None else max(self.as_of, at)
         return touched

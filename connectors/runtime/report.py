@@ -22,7 +22,8 @@ class Withheld:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepReport:
-    """`withheld`: rule → count; `source_quarantined`: reason → count; `republished` of the published ones came by rule 12.
+    """`withheld`: rule → count; `source_quarantined`: reason → count; `republished`: those of the
+    published that came by rule 12.
 
     `closed`: why the gate let nothing through ("register_stale"), else empty. `more`: the source holds more already.
     """

@@ -10,6 +10,7 @@ from datetime import datetime
 from itertools import islice
 
 from connectors.runtime.config import ConnectorConfig
+from connectors.runtime.faults import WHOLE, of_incidents, of_refused, of_rows
 from connectors.runtime.judging import EgressGate, Judge, Judged
 from connectors.runtime.knowledge import Knowledge
 from connectors.runtime.lookups import LookupIndex
@@ -29,7 +30,6 @@ from hub.ports import EventLog, KeyStore
 
 STALE = "register_stale"
 SUBJECTS_AT_ONCE = 200
-WHOLE_STREAM = b""
 DIGEST = "mapping"
 
 
@@ -37,7 +37,7 @@ class Connector:
     """One agency's source, ready to step. Raises ServiceUnavailable when broker or keys fail: then step again later."""
 
     def __init__(
-        self, config: ConnectorConfig, source: Source, state: State, pseudonyms: Pseudonyms, key: AgencyKey,
+        self, config: ConnectorConfig, source: Source, key: AgencyKey, *, state: State, pseudonyms: Pseudonyms,
         keys: KeyStore, log: EventLog, judge: Judge,
     ) -> None:  # fmt: skip
         self._config, self._source, self._state, self._pseudonyms, self._key = (
@@ -53,9 +53,7 @@ class Connector:
         self._gate = EgressGate(
             Sender(controller=config.agency, kind=config.agency_kind), judge, self._knowledge
         )
-        self._publisher = Publisher(
-            config.agency, config.legal_domain, key, keys, log, state, config.max_event_bytes
-        )
+        self._publisher = Publisher(config, key, keys, log, state)
         self._control = [name for name, stream in config.streams.items() if stream.control]
         self._others = [name for name in config.streams if name not in self._control]
         self._consented: frozenset[str] = frozenset()
@@ -72,7 +70,7 @@ class Connector:
         if first:
             self._remember(self._knowledge.subjects(), now)
         is_open = self._knowledge.register.fresh(now, self._config.register_limit_seconds)
-        more = self._read(now, is_open, tally)
+        more = self._read(now, tally, is_open=is_open)
         if is_open and not more:
             self._republish(now, tally)
         self._last = now
@@ -101,7 +99,7 @@ class Connector:
         changed = self._lookups.take(rows, complete=control.complete)
         if changed and not control.complete:
             rows += [row for row in self._source.subjects(changed) if row.stream in self._control]
-        touched |= self._know(rows, control.complete)
+        touched |= self._know(rows, complete=control.complete)
         self._consented, before = self._knowledge.consented_cases(), self._consented
         if self._last is None or berlin_day(self._last) != berlin_day(now) or self._consented != before:
             touched |= self._knowledge.subjects()
@@ -109,7 +107,7 @@ class Connector:
             touched |= _crossed(self._knowledge, self._last, now)
         self._pending |= touched
 
-    def _know(self, rows: Sequence[Row], complete: bool) -> frozenset[str]:
+    def _know(self, rows: Sequence[Row], *, complete: bool) -> frozenset[str]:
         alive = [row for row in rows if not row.gone and row.stream in self._control]
         events = [
             event for row in alive for event in self._mapper.events(row, self._lookups.tables, control_only=True)
@@ -128,23 +126,23 @@ class Connector:
         )
         return [event.record_ref for event in events if isinstance(event, MappedEvent)]
 
-    def _read(self, now: datetime, is_open: bool, tally: Tally) -> bool:
+    def _read(self, now: datetime, tally: Tally, *, is_open: bool) -> bool:
         """Publish batch after batch; whether more is waiting. With the gate closed, only control data leaves."""
         streams = [*self._control, *self._others] if is_open else self._control
         batches = self._source.read(streams, self._config.batch)
         taken = 0
         for batch in islice(batches, self._config.batches_per_step):
             taken += 1
-            self._publish(batch, now, is_open, tally)
+            self._publish(batch, now, tally, is_open=is_open)
         more = taken == self._config.batches_per_step
         if is_open and not more:
             self._source.finished()
         return more and is_open
 
-    def _publish(self, batch: Batch, now: datetime, is_open: bool, tally: Tally) -> None:
-        events, unmapped = self._mapped(batch.rows, is_open)
+    def _publish(self, batch: Batch, now: datetime, tally: Tally, *, is_open: bool) -> None:
+        events, unmapped = self._mapped(batch.rows, is_open=is_open)
         waiting = {entry.place for entry in unmapped}
-        held = self._waiting(batch, unmapped)
+        held = of_rows(batch, unmapped, self._state.key_hash)
         again = self._known_faults(held)
         judged = [self._gate.of(event, now) for event in events if self._may_speak(event)]
         prepared = self._send(judged, now)
@@ -153,14 +151,14 @@ class Connector:
             tally.published += len(prepared.publications)
             tally.unchanged += len(prepared.unchanged)
             if is_open:
-                self._settle(batch, held + self._refused(batch, prepared), waiting, tally)
+                self._settle(batch, held + of_refused(batch, prepared, self._state.key_hash), waiting, tally)
         if is_open:
             for one in judged:
                 if not one.kept and one.event.place not in again:
                     tally.withhold(self._withheld(one))
         fail_point("connector.after_save")
 
-    def _mapped(self, rows: Iterable[Row], is_open: bool) -> tuple[list[MappedEvent], list[Unmapped]]:
+    def _mapped(self, rows: Iterable[Row], *, is_open: bool) -> tuple[list[MappedEvent], list[Unmapped]]:
         events: list[MappedEvent] = []
         unmapped: list[Unmapped] = []
         for row in rows:
@@ -193,28 +191,6 @@ class Connector:
         tally.read += len(batch.rows)
         tally.vanish(batch.stream, sum(row.gone for row in batch.rows))
 
-    def _waiting(self, batch: Batch, unmapped: Iterable[Unmapped]) -> list[Quarantined]:
-        rows = {row.place: row for row in batch.rows}
-        return [
-            Quarantined(batch.stream, self._state.key_hash(rows[e.place].key), e.event_type, e.reason, e.place, e.column,
-                        e.remedy, rows[e.place].content)
-            for e in unmapped
-        ]  # fmt: skip
-
-    def _refused(self, batch: Batch, prepared: Prepared) -> list[Quarantined]:
-        """Events that are too large, and versions older than the one published."""
-        rows = {row.place: row for row in batch.rows}
-        faults = [(e, "oversize", "shorten the record or raise max_event_bytes") for e in prepared.oversize]
-        faults += [
-            (e, "older_version", "the source went back: restore it, or correct the record")
-            for e in prepared.older
-        ]
-        return [
-            Quarantined(batch.stream, self._state.key_hash(rows[e.place].key), e.schema.event_type, reason, e.place, "",
-                        remedy, rows[e.place].content)
-            for e, reason, remedy in faults
-        ]  # fmt: skip
-
     def _known_faults(self, held: Iterable[Quarantined]) -> set[str]:
         """Places of rows that waited before with the same content: their other events were counted then."""
         old = {(e.stream, e.key, e.content) for e in self._state.quarantined()} if held else set()
@@ -234,14 +210,12 @@ class Connector:
 
     def _note(self, incidents: Sequence[Incident], tally: Tally) -> None:
         """Whole streams or snapshots that cannot be read: one event each, once."""
-        entries = [
-            Quarantined(i.stream, WHOLE_STREAM, i.place, i.reason, i.place, "", i.remedy, i.place.encode())
-            for i in incidents
-        ]
+        entries = of_incidents(incidents)
+        places = {entry.place for entry in entries}
         with self._state.transaction():
             for old in self._state.quarantined():
-                if old.key == WHOLE_STREAM and old.stream not in {entry.stream for entry in entries}:
-                    self._state.release(old.stream, [WHOLE_STREAM])
+                if old.key == WHOLE and old.place not in places:
+                    self._state.clear(old)
             for entry in entries:
                 tally.quarantine(entry.reason, self._state.quarantine([entry]))
 
@@ -283,7 +257,7 @@ class Connector:
             return
         wanted = set(subjects)
         rows = self._source.subjects({entry.local_id for entry in local.values()})
-        events, _ = self._mapped(rows, True)
+        events, _ = self._mapped(rows, is_open=True)
         state = present_state((event for event in events if event.subject_ref in wanted), now)
         judged = [self._gate.of(event, now) for event in state if self._may_speak(event)]
         prepared = self._send(judged, now)
@@ -299,7 +273,7 @@ def unmapped_columns(config: ConnectorConfig, source: Source) -> dict[str, tuple
     found = source.discover()
     lookups = {name: {lk.key, *lk.columns} for lk in config.lookups.values() for name in (lk.stream,)}
     left = {
-        name: tuple(column for column in columns if column not in config.streams[name].columns | lookups.get(name, set()))
+        name: tuple(sorted(set(columns) - config.streams[name].columns - lookups.get(name, set())))
         for name, columns in found.items() if name in config.streams
     }  # fmt: skip
     return {name: columns for name, columns in left.items() if columns}

@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from connectors.runtime.files import lease, open_file
 from connectors.runtime.ports import Row
@@ -69,8 +69,20 @@ def hidden(key_hash: bytes) -> str:
     return HIDDEN + key_hash.hex()
 
 
+def _published(row: tuple[Any, ...]) -> Published:
+    *head, kept, ground, recorded_at, sent = row
+    record_ref, subject_ref, source_version, publication, whole = head
+    return Published(
+        record_ref, subject_ref, source_version, publication, whole, frozenset(json.loads(kept)),
+        frozenset(json.loads(ground)), recorded_at, bool(sent),
+    )  # fmt: skip
+
+
 class State:
-    """Opened by one process at a time, or (`alone` False) beside it, to look and to confirm; `key_hash` hides the agency's own keys."""
+    """Opened by one process at a time, or (`alone` False) beside it, to look and to confirm.
+
+    `key_hash` hides the agency's own keys.
+    """
 
     def __init__(self, path: Path, key_hash: KeyHash, *, alone: bool = True) -> None:
         self._lease = lease(path.with_suffix(path.suffix + ".lock")) if alone else None
@@ -121,9 +133,9 @@ class State:
     def seen(self, stream: str, keys: Sequence[str]) -> Mapping[bytes, tuple[bytes, int]]:
         """Key hash → (content hash, since) of the rows that were read before."""
         hashes = [self.key_hash(key) for key in keys]
-        marks = ", ".join("?" * len(hashes))
-        query = f"SELECT key, content, since FROM seen WHERE stream = ? AND key IN ({marks})"
-        return {key: (content, since) for key, content, since in self.db.execute(query, (stream, *hashes))}
+        query = "SELECT content, since FROM seen WHERE stream = ? AND key = ?"
+        found = ((key, self.db.execute(query, (stream, key)).fetchone()) for key in hashes)
+        return {key: (row[0], row[1]) for key, row in found if row}
 
     def forget_seen(self, stream: str, before: int) -> None:
         """Drop marks of rows that no overlap reaches any more."""
@@ -135,8 +147,7 @@ class State:
         for ref in refs:
             row = self.db.execute("SELECT * FROM published WHERE record_ref = ?", (ref,)).fetchone()
             if row:
-                kept, ground = frozenset(json.loads(row[5])), frozenset(json.loads(row[6]))
-                found[ref] = Published(*row[:5], kept, ground, row[7], bool(row[8]))
+                found[ref] = _published(row)
         return found
 
     def save_published(self, entries: Iterable[Published]) -> None:
@@ -164,6 +175,11 @@ class State:
             new += old != (e.content, e.reason)
             self.db.execute("INSERT OR REPLACE INTO quarantine VALUES (?, ?, ?, ?, ?, ?, ?, ?)", e)
         return new
+
+    def clear(self, entry: Quarantined) -> None:
+        """This one waits no longer."""
+        query = "DELETE FROM quarantine WHERE stream = ? AND key = ? AND event_type = ?"
+        self.db.execute(query, entry[:3])
 
     def release(self, stream: str, keys: Iterable[bytes]) -> None:
         """Records that were read without a fault wait no longer."""

@@ -12,8 +12,8 @@ from schemas import EventSchema, UnknownSchema, event_schema
 Codes = Mapping[str, Mapping[str, str]]
 
 FACTS = (
-    "entrusted_by", "source_203", "objected_76", "task_class", "connection", "merges_with", "endangers_help", "disputed",
-    "addressee",
+    "entrusted_by", "source_203", "objected_76", "task_class", "connection", "merges_with", "endangers_help",
+    "disputed", "addressee",
 )  # fmt: skip
 """Circumstances that the policy reads, by their names in the envelope."""
 
@@ -105,7 +105,7 @@ class Stream:
         return tuple(ref for ref in both if ref.lookup)
 
 
-def lookup_of(name: str, table: Table) -> Lookup:
+def lookup_of(table: Table) -> Lookup:
     """A lookup of the configuration."""
     lookup = Lookup(
         stream=table.take("stream", str), key=table.take("key", str), columns=table.texts("columns")
@@ -122,7 +122,7 @@ def stream_of(name: str, table: Table, style: Style, codes: Codes) -> Stream:
         events=tuple(_event(item, style, codes) for item in table.items("events")),
         gone=_condition(gone, f"{table.place}.gone") if gone is not None else None,
         on_vanish=_event(Table(vanish, f"{table.place}.on_vanish"), style, codes) if vanish is not None else None,
-        settings={key: table.any(key) for key in table.keys()},
+        settings={key: table.any(key) for key in table.names()},
     )  # fmt: skip
     table.close()
     return stream

@@ -5,7 +5,7 @@ A value that cannot be read is a DataError with reason and column; it is never g
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Any
@@ -80,7 +80,7 @@ def value_of(raw: Any, place: str, style: Style, codes: Mapping[str, Mapping[str
     if isinstance(raw, str):
         return Value(columns=(raw,), style=style)
     table = Table(raw, place)
-    dated = "date" in table.keys() or "timestamp" in table.keys()
+    dated = not {"date", "timestamp"}.isdisjoint(table.names())
     columns = table.texts("column", ()) or table.texts("columns", ())
     constant, flags = table.any("constant"), table.any("flags", {})
     if sum((bool(columns), constant is not None, bool(flags))) != 1:
@@ -96,7 +96,7 @@ def value_of(raw: Any, place: str, style: Style, codes: Mapping[str, Mapping[str
         columns=columns, constant=constant, flags=tuple((code, str(column)) for code, column in dict(flags).items()),
         join=table.any("join"), codes=codes[named] if named else None, out=table.any("out"),
         prefix=table.take("prefix", str, ""), suffix=table.take("suffix", str, ""),
-        person=table.take("person", bool, False), dated=dated, style=style_of(table, style),
+        person=table.flag("person"), dated=dated, style=style_of(table, style),
     )  # fmt: skip
     table.close()
     return value
@@ -233,7 +233,7 @@ def _clock(raw: object, column: str, style: Style, what: str) -> datetime:
     if isinstance(raw, datetime):
         return raw
     if isinstance(raw, date):
-        return datetime(raw.year, raw.month, raw.day)
+        return datetime.combine(raw, time())
     text = str(raw).strip()
     found = _parsed(text, style.date) or _parsed(text, style.timestamp)
     if found is None:
@@ -244,6 +244,6 @@ def _clock(raw: object, column: str, style: Style, what: str) -> datetime:
 @lru_cache(maxsize=16_384)
 def _parsed(text: str, pattern: str) -> datetime | None:
     try:
-        return datetime.strptime(text, pattern)
+        return datetime.strptime(text, pattern)  # noqa: DTZ007  the zone is the configuration's
     except ValueError:
         return None

@@ -33,7 +33,8 @@ class CsvStream:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CsvSettings:
     """`vanish_limit`: the share (0–1) of the snapshot's keys that may vanish unasked, and of one file's keys when
-    more than `vanish_rows` of them do (one of twelve is no sign of anything); `grace_minutes`: how long a folder may be written before its missing manifest is a fault."""
+    more than `vanish_rows` of them do (one of twelve is no sign of anything); `grace_minutes`:
+    how long a folder may be written before its missing manifest is a fault."""
 
     folder: Path
     manifest: str
@@ -54,7 +55,8 @@ def csv_settings(config: ConnectorConfig) -> CsvSettings:
     )
     settings = CsvSettings(
         folder=config.path(table.take("folder", str)), manifest=table.take("manifest", str, "manifest.json"),
-        dialect=dialect, vanish_limit=table.take("vanish_limit", float, 0.05), vanish_rows=table.take("vanish_rows", int, 10),
+        dialect=dialect, vanish_limit=table.take("vanish_limit", float, 0.05),
+        vanish_rows=table.take("vanish_rows", int, 10),
         grace_minutes=table.take("grace_minutes", float, 60.0),
         streams={stream.name: _stream(stream, config) for stream in config.streams.values()},
     )  # fmt: skip

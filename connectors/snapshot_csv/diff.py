@@ -1,4 +1,4 @@
-"""What changed since the last snapshot, by keyed hashes in the connector's own state: no row is kept, no file held in memory."""
+"""What changed since the last snapshot, by keyed hashes in the connector's own state: no row is kept."""
 
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple

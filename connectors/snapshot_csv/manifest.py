@@ -1,4 +1,4 @@
-"""A snapshot's manifest: which files, how many rows, which checksums, as of when. It comes last: without it nothing counts."""
+"""A snapshot's manifest: which files, how many rows, which checksums, as of when. Without it nothing counts."""
 
 import hashlib
 import json

@@ -85,10 +85,8 @@ class SnapshotSource:
         wanted = frozenset(local_ids)
         for stream in self._settings.streams.values():
             columns = _subject_columns(stream)
-            page: list[Row] = []
-            for row in self._rows(manifest, [stream.name]) if columns else ():
-                if any(row.values[column] in wanted for column in columns):
-                    page.append(row)
+            rows = self._rows(manifest, [stream.name]) if columns else ()
+            page = [row for row in rows if any(row.values[column] in wanted for column in columns)]
             yield from self._since(stream, page)
 
     def held(self) -> Held | None:
@@ -206,7 +204,7 @@ class SnapshotSource:
             yield Batch(stream.name, page)
 
     def _vanished(self, manifest: Manifest, stream: CsvStream, limit: int) -> Iterator[Batch]:
-        """Rows that are no longer there; what they said is read from the last snapshot where the mapping asks for it."""
+        """Rows that are no longer there, with what they said where the mapping asks for it."""
         gone = self._diff.vanished(stream.name)
         kept = self._shelf.kept() if gone and stream.stream.on_vanish else None
         rows = (
@@ -233,7 +231,7 @@ class SnapshotSource:
     def _nameless(self, manifest: Manifest, stream: CsvStream, gone: Sequence[bytes]) -> Iterator[Row]:
         for key in gone:
             yield Row(
-                stream.name, hidden(key), f"{manifest.name}/{stream.file}", {}, manifest.as_of, b"", True
+                stream.name, hidden(key), f"{manifest.name}/{stream.file}", {}, manifest.as_of, gone=True
             )
 
     def _since(self, stream: CsvStream, rows: Sequence[Row]) -> Iterator[Row]:

@@ -26,7 +26,7 @@ class SqlStream:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SqlSettings:
-    """`overlap_seconds`: how late a transaction may commit below the cursor; `overlap_numbers`: the same for numbers."""
+    """`overlap_seconds`: how late a transaction may commit below the cursor; `overlap_numbers`: for numbers."""
 
     url: str = field(repr=False)
     overlap_seconds: float

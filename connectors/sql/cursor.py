@@ -45,7 +45,7 @@ class Ordering:
     def _time(self, version: Version) -> datetime:
         if isinstance(version, datetime):
             return version
-        for read in (datetime.fromisoformat, lambda text: datetime.strptime(text, self.style.timestamp)):
+        for read in (datetime.fromisoformat, self._parsed):
             try:
                 return read(str(version))
             except ValueError:
@@ -53,6 +53,9 @@ class Ordering:
         raise DataError(
             "is no time", reason="unreadable_version", remedy="correct defaults.timestamp or the row"
         )
+
+    def _parsed(self, text: str) -> datetime:
+        return datetime.strptime(text, self.style.timestamp)  # noqa: DTZ007  the zone is the configuration's
 
     def _aware(self, time: datetime) -> datetime:
         return time if time.tzinfo else time.replace(tzinfo=ZoneInfo(self.style.zone)).astimezone(UTC)
@@ -75,4 +78,4 @@ def saved(version: Version) -> str:
 def loaded(text: str) -> Version:
     """The cursor that `saved` wrote."""
     kind, value = json.loads(text)
-    return datetime.fromisoformat(value) if kind == "t" else value  # type: ignore[no-any-return]
+    return datetime.fromisoformat(value) if kind == "t" else value

@@ -104,14 +104,14 @@ class SqlSource:
     def _newest(self, held: Version | None, found: Any) -> Version | None:
         if self._version(found) == UNREADABLE:
             return held
-        found = self._ordering.capped(found, self._now)
+        newest: Version = self._ordering.capped(found, self._now)
         if held is None:
-            return found  # type: ignore[no-any-return]
-        return max(held, found, key=self._ordering.order)
+            return newest
+        return max(held, newest, key=self._ordering.order)
 
     def _pages(self, stream: SqlStream, start: Version | None, limit: int) -> Iterator[list[Row]]:
         """Rows from `start` on in order of (version, key), page by page, each page a query of its own."""
-        order = [column(stream.version), *(column(name) for name in stream.stream.key)]
+        order: list[Any] = [column(stream.version), *(column(name) for name in stream.stream.key)]
         base = self._select(stream).where(order[0].is_not(None)).order_by(*order).limit(limit)
         query = base if start is None else base.where(order[0] >= start)
         while page := list(self._rows(stream, query)):
@@ -119,11 +119,12 @@ class SqlSource:
             if len(page) < limit:
                 return
             last = page[-1].values
-            edge = [bindparam(None, last[name]) for name in (stream.version, *stream.stream.key)]
+            edge: list[Any] = [bindparam(None, last[name]) for name in (stream.version, *stream.stream.key)]
             query = base.where(tuple_(*order) > tuple_(*edge))
 
     def _select(self, stream: SqlStream) -> Select[Any]:
-        return select(*(column(name) for name in stream.columns)).select_from(_origin(stream))
+        columns: list[Any] = [column(name) for name in stream.columns]
+        return select(*columns).select_from(_origin(stream))
 
     def _rows(self, stream: SqlStream, query: Select[Any]) -> Iterator[Row]:
         with self._connection(stream.name) as connection:
@@ -162,14 +163,14 @@ class SqlSource:
             )
 
     def _unversioned(self, stream: SqlStream) -> bool:
-        query = select(column(stream.version)).select_from(_origin(stream))
+        query: Select[Any] = select(column(stream.version)).select_from(_origin(stream))
         with self._connection(stream.name) as connection:
             return (
                 connection.execute(query.where(column(stream.version).is_(None)).limit(1)).first() is not None
             )
 
     def _columns(self, stream: SqlStream) -> list[str]:
-        query = select(text("*")).select_from(_origin(stream)).where(text("1 = 0"))
+        query: Select[Any] = select(text("*")).select_from(_origin(stream)).where(text("1 = 0"))
         try:
             with self._engine.connect() as connection:
                 return list(connection.execute(query).keys())

@@ -1,0 +1,53 @@
+"""What becomes a quarantine entry: reason, place and remedy, never content."""
+
+from collections.abc import Iterable, Sequence
+
+from connectors.runtime.mapping import Unmapped
+from connectors.runtime.ports import Batch, Incident
+from connectors.runtime.publish import Prepared
+from connectors.runtime.state import KeyHash, Quarantined
+
+WHOLE = b""
+"""Instead of a row's key: the whole stream or snapshot."""
+
+OVERSIZE, OLDER = "oversize", "older_version"
+REMEDIES = {
+    OVERSIZE: "shorten the record, or raise max_event_bytes on both sides",
+    OLDER: "the source went back: restore it, or correct the record",
+}
+
+
+def of_rows(batch: Batch, unmapped: Iterable[Unmapped], key_hash: KeyHash) -> list[Quarantined]:
+    """Events that rows should have been."""
+    rows = {row.place: row for row in batch.rows}
+    return [
+        Quarantined(
+            stream=batch.stream, key=key_hash(rows[e.place].key), event_type=e.event_type, reason=e.reason,
+            place=e.place, column=e.column, remedy=e.remedy, content=rows[e.place].content,
+        )
+        for e in unmapped
+    ]  # fmt: skip
+
+
+def of_refused(batch: Batch, prepared: Prepared, key_hash: KeyHash) -> list[Quarantined]:
+    """Events that are too large, and versions older than the one published."""
+    rows = {row.place: row for row in batch.rows}
+    found = [(event, OVERSIZE) for event in prepared.oversize] + [(event, OLDER) for event in prepared.older]
+    return [
+        Quarantined(
+            stream=batch.stream, key=key_hash(rows[e.place].key), event_type=e.schema.event_type, reason=reason,
+            place=e.place, column="", remedy=REMEDIES[reason], content=rows[e.place].content,
+        )
+        for e, reason in found
+    ]  # fmt: skip
+
+
+def of_incidents(incidents: Sequence[Incident]) -> list[Quarantined]:
+    """Streams and snapshots that cannot be read at all."""
+    return [
+        Quarantined(
+            stream=i.stream, key=WHOLE, event_type=i.place, reason=i.reason, place=i.place, column="", remedy=i.remedy,
+            content=b"",
+        )
+        for i in incidents
+    ]  # fmt: skip

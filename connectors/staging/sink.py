@@ -1,0 +1,191 @@
+"""Puts joint views into the agency's staging table and tells the hub what became of them (protocol rule 19).
+
+Rows and versions change in one transaction; then the receipts go out; then the position moves. After a crash the same
+views come again, have no effect, and are confirmed again.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, and_, create_engine, delete, insert, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from connectors.runtime.ports import SinkReport
+from connectors.runtime.pseudonyms import Pseudonyms
+from connectors.staging.config import StagingSettings
+from connectors.staging.rows import View, refs, rows, wanted_keys
+from connectors.staging.tables import create, fassung, sicht, stand, unlesbar
+from hub.domain.clock import micros
+from hub.errors import LogIsOlder, OffsetGap, ServiceUnavailable, TopicRecreated
+from hub.failpoints import fail_point
+from hub.ports import EventLog, KeyStore, Outgoing, Record, TopicState
+from schemas import InvalidPayload, UnknownSchema, decode_single, encode_single, record_schema, topics
+
+SHOWN, DELETED, SUPERSEDED, LATE, UNREADABLE = "shown", "deleted", "superseded", "late", "unreadable"
+
+
+class StagingSink:
+    """One agency's staging table."""
+
+    def __init__(
+        self, agency: str, settings: StagingSettings, keys: KeyStore, log: EventLog, pseudonyms: Pseudonyms
+    ) -> None:
+        self._agency, self._settings, self._keys, self._log = agency, settings, keys, log
+        self._pseudonyms = pseudonyms
+        self._engine = create_engine(settings.url, hide_parameters=True)
+        self._views, self._receipts = (topics()[name].of(agency) for name in ("views", "receipts"))
+        self._ready = False
+
+    def check(self) -> None:
+        with self._transaction() as connection:
+            create(connection)
+        self._ready = True
+
+    def step(self, now: datetime) -> SinkReport:
+        """Apply and confirm all that the topic holds now. Raises StoppedToBeSafe when topic and table disagree."""
+        if not self._ready:
+            self.check()
+        answers: Counter[str] = Counter()
+        state = self._log.state([self._views]).get(self._views)
+        if state is None:
+            return SinkReport()
+        positions = self._positions(state)
+        while any(positions[p] < end for p, end in state.end.items()):
+            records = self._log.read(self._views, positions, self._settings.batch)
+            if not records:
+                break
+            answers += self._apply(records, now)
+            for record in records:
+                positions[record.partition] = record.offset + 1
+            self._save(state, positions)
+        return SinkReport(dict(answers))
+
+    def close(self) -> None:
+        self._engine.dispose()
+        self._pseudonyms.close()
+
+    def _apply(self, records: Sequence[Record], now: datetime) -> Counter[str]:
+        views = [(record, view) for record in records if (view := self._decoded(record)) is not None]
+        keys = self._keys.opening({key for _, view in views for key in wanted_keys(view)})
+        local = self._pseudonyms.local({ref for _, view in views for ref in refs(view)})
+        receipts: list[tuple[View, str]] = []
+        with self._transaction() as connection:
+            self._keep_unreadable(connection, records, views, now)
+            for record, view in views:
+                answer = self._answer(connection, record, view)
+                if answer in (SHOWN, DELETED):
+                    self._replace(connection, view, list(rows(view, keys, local)))
+                receipts.append((view, answer))
+        fail_point("sink.after_apply")
+        self._log.append(self._receipts, [_receipt(view, answer, now) for view, answer in receipts])
+        fail_point("sink.after_receipt")
+        answers = Counter(answer for _, answer in receipts)
+        answers.update({UNREADABLE: len(records) - len(views)} if len(views) < len(records) else {})
+        return answers
+
+    def _decoded(self, record: Record) -> View | None:
+        try:
+            schema, view = decode_single(record.value)
+        except (UnknownSchema, InvalidPayload):
+            return None
+        known = schema.fingerprint == record_schema("view").fingerprint
+        return view if known and view["recipient"] == self._agency else None
+
+    def _answer(self, connection: Connection, record: Record, view: View) -> str:
+        """What this view becomes: deletions always count, what came too late never does, the highest version wins."""
+        query = select(fassung.c.generation, fassung.c.version).where(_slot(fassung, view))
+        held = connection.execute(query).first()
+        if held is not None and (held.generation, held.version) > (view["generation"], view["version"]):
+            return SUPERSEDED
+        if view["removed"]:
+            return DELETED
+        return LATE if record.timestamp > view["not_after"] else SHOWN
+
+    def _replace(self, connection: Connection, view: View, new: Sequence[Mapping[str, Any]]) -> None:
+        connection.execute(delete(sicht).where(_slot(sicht, view)))
+        connection.execute(delete(fassung).where(_slot(fassung, view)))
+        entry = {name: view[name] for name in ("generation", "version")}
+        slot = {"fall_ref": view["case_ref"], "rolle": view["role"], "entfernt": view["removed"]}
+        connection.execute(insert(fassung).values(**slot, **entry))
+        if new and not view["removed"]:
+            connection.execute(insert(sicht), list(new))
+
+    def _keep_unreadable(
+        self,
+        connection: Connection,
+        records: Sequence[Record],
+        views: Sequence[tuple[Record, View]],
+        now: datetime,
+    ) -> None:
+        read = {record.place for record, _ in views}
+        for record in records:
+            if record.place not in read:
+                place = str(record.place)
+                connection.execute(delete(unlesbar).where(unlesbar.c.ort == place))
+                connection.execute(insert(unlesbar).values(ort=place, grund=UNREADABLE, am=micros(now)))
+
+    def _positions(self, state: TopicState) -> dict[int, int]:
+        """Where reading goes on; raises StoppedToBeSafe where guessing would lose or resurrect."""
+        with self._transaction() as connection:
+            saved = {
+                row.partition: row
+                for row in connection.execute(select(stand).where(stand.c.thema == state.name))
+            }
+        positions: dict[int, int] = {}
+        for partition, first in state.first.items():
+            row = saved.get(partition)
+            positions[partition] = row.position if row else first
+            if row:
+                _compare(state, partition, row.position, row.thema_id)
+        return positions
+
+    def _save(self, state: TopicState, positions: Mapping[int, int]) -> None:
+        entries = [
+            {"thema": state.name, "partition": partition, "position": position, "thema_id": state.topic_id}
+            for partition, position in positions.items()
+        ]
+        with self._transaction() as connection:
+            connection.execute(delete(stand).where(stand.c.thema == state.name))
+            connection.execute(insert(stand), entries)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        try:
+            with self._engine.begin() as connection:
+                yield connection
+        except SQLAlchemyError as error:
+            raise ServiceUnavailable(
+                f"the agency's database does not answer ({type(error).__name__})", place="staging table",
+                remedy="check database, address and password; it is tried again",
+            ) from None  # fmt: skip
+
+
+def _slot(table: Any, view: View) -> Any:
+    return and_(table.c.fall_ref == view["case_ref"], table.c.rolle == view["role"])
+
+
+def _compare(state: TopicState, partition: int, position: int, topic_id: str) -> None:
+    place = f"{state.name}/{partition}"
+    if topic_id != state.topic_id:
+        raise TopicRecreated(
+            "another topic of this name",
+            place=place,
+            remedy="see the runbook, then remove its row in fallbruecke_stand",
+        )
+    if position < state.first[partition]:
+        raise OffsetGap(
+            "views expired before they were read", place=place, remedy="ask the hub to disclose again"
+        )
+    if position > state.end[partition]:
+        raise LogIsOlder("an older log was restored", place=place, remedy="see the runbook")
+
+
+def _receipt(view: View, answer: str, now: datetime) -> Outgoing:
+    receipt = {
+        name: view[name] for name in ("view_id", "recipient", "role", "case_ref", "generation", "version")
+    }
+    value = encode_single(record_schema("receipt"), receipt | {"answer": answer, "at": micros(now)})
+    return Outgoing(view["case_ref"].encode(), value)

@@ -1,0 +1,83 @@
+"""The staging tables in the agency's own database, named for the people and systems that read them there.
+
+`fallbruecke_sicht` holds one row per field; vendors read `fallbruecke_aktuell`, which shows only what still may be
+shown: a sink that no longer runs shows nothing either (protocol rule 19).
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Connection,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    inspect,
+    literal_column,
+    select,
+    text,
+)
+
+metadata = MetaData()
+
+sicht = Table(
+    "fallbruecke_sicht",
+    metadata,
+    Column("fall", String(64)),  # the agency's own number; empty when it does not know the case
+    Column("fall_ref", String(64), nullable=False, index=True),
+    Column("rolle", String(32), nullable=False),
+    Column("person", String(64)),  # the agency's own number; empty when it does not know the person
+    Column("person_ref", String(64), nullable=False),
+    Column("absender", String(64), nullable=False),
+    Column("ereignis", String(64), nullable=False),  # empty: `feld` names a category that is withheld
+    Column("eintrag", String(64), nullable=False),
+    Column("zeitpunkt", String(40), nullable=False),
+    Column("feld", String(64), nullable=False),
+    Column("wert", Text),
+    Column("bestritten", Boolean, nullable=False),  # § 84(2) SGB X: usable only with this mark
+    Column("stand", BigInteger, nullable=False),
+    Column("gilt_bis", BigInteger, nullable=False),  # microseconds since 1970 UTC
+)
+
+fassung = Table(
+    "fallbruecke_fassung",
+    metadata,
+    Column("fall_ref", String(64), primary_key=True),
+    Column("rolle", String(32), primary_key=True),
+    Column("generation", Integer, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("entfernt", Boolean, nullable=False),
+)
+
+stand = Table(
+    "fallbruecke_stand",
+    metadata,
+    Column("thema", String(200), primary_key=True),
+    Column("partition", Integer, primary_key=True),
+    Column("position", BigInteger, nullable=False),
+    Column("thema_id", String(64), nullable=False),
+)
+
+unlesbar = Table(
+    "fallbruecke_unlesbar",
+    metadata,
+    Column("ort", String(250), primary_key=True),
+    Column("grund", String(64), nullable=False),
+    Column("am", BigInteger, nullable=False),
+)
+
+AKTUELL = "fallbruecke_aktuell"
+_NOW = {
+    "sqlite": "CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER)",
+    "postgresql": "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)",
+}
+
+
+def create(connection: Connection) -> None:
+    """Make what is missing."""
+    metadata.create_all(connection)
+    if AKTUELL not in inspect(connection).get_view_names():
+        shown = select(*sicht.columns).where(sicht.c.gilt_bis > literal_column(_NOW[connection.dialect.name]))
+        connection.execute(text(f"CREATE VIEW {AKTUELL} AS {shown.compile(connection)}"))
