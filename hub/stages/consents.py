@@ -74,12 +74,8 @@ def apply_events(connection: Connection, parts: Parts, events: Sequence[Event], 
     if not events:
         return 0
     live = subjects.live_generation(connection, "consent_register")
-    rows = {}
-    for event in events:
-        rows[event.envelope.event_id] = apply.row(
-            live, event.envelope, event.record.value, event.record.timestamp
-        )
-    merge(connection, consent_row, list(rows.values()), ON_CONFLICT)
+    rows = [apply.row(live, event.envelope, event.record.value, event.record.timestamp) for event in events]
+    merge(connection, consent_row, apply.folded(rows), ON_CONFLICT)
     subjects.register(connection, [(event.subject, event.case_key) for event in events])
     changed = {event.subject for event in events}
     changed |= _link_all(connection, parts, [event for event in events if _links(event)], found)
@@ -97,15 +93,16 @@ def _links(event: Event) -> bool:
 
 
 def _link_all(connection: Connection, parts: Parts, events: Sequence[Event], found: Found) -> set[str]:
-    """Link and split as the events say; one that cannot be read links nothing. Returns whose links changed."""
+    """Link and split as the events say: one that cannot be read links nobody and splits its subject, and nobody links
+    only others. Returns whose links changed."""
     pairs = [one for event in events if (one := _pair(parts, event, content(event.envelope, "proof", found)))]
     changed = links.pair(connection, pairs) if pairs else set()
     for event in events:
-        refs = _refs(parts, content(event.envelope, "proof", found))
+        opened = content(event.envelope, "proof", found)
+        refs = _refs(parts, opened)
         if event.envelope.event_type == "IdentitySplit":
-            links.split_persons(connection, refs, event.envelope.occurred_at)
-            changed.update(refs)
-        elif event.envelope.event_type == "IdentityLinked" and len(refs) > 1:
+            changed |= links.split_persons(connection, {event.subject, *refs}, event.envelope.occurred_at)
+        elif event.envelope.event_type == "IdentityLinked" and event.subject in refs and _confirmed(opened):
             said = dict.fromkeys(refs, event.envelope.occurred_at)
             changed |= links.link_persons(connection, {f"q_{event.envelope.event_id.hex()}": said})
     return changed
@@ -119,6 +116,11 @@ def _pair(parts: Parts, event: Event, opened: Content) -> links.Pair | None:
     digest = pairing_digest(parts.secret, fields["code"]).hex()
     at = event.envelope.occurred_at
     return links.Pair(digest, int(fields.get("member", 0)), event.subject, event.case_key, at)
+
+
+def _confirmed(opened: Content) -> bool:
+    """An exact link needs nobody's word, every other one that of two workers."""
+    return opened.fields.get("method") == "exact" or len(set(opened.fields.get("confirmed_by", ()))) > 1
 
 
 def _refs(parts: Parts, opened: Content) -> list[str]:

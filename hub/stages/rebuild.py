@@ -193,8 +193,6 @@ def _decode_consent(record: Record) -> Event:
 
 
 def _register_rows(new: int, events: Sequence[Event]) -> list[tuple[object, ...]]:
-    rows = {
-        e.envelope.event_id: register_rows.row(new, e.envelope, e.record.value, e.record.timestamp)
-        for e in events
-    }
-    return list(rows.values())
+    return register_rows.folded(
+        register_rows.row(new, e.envelope, e.record.value, e.record.timestamp) for e in events
+    )

@@ -1,5 +1,6 @@
 """From an event of a consents topic to a row of the register. Pure."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from hub.domain.envelope import Envelope
@@ -24,3 +25,15 @@ def row(generation: int, envelope: Envelope, value: bytes, received_at: int) -> 
         envelope.scope,
         value,
     )
+
+
+def folded(rows: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """What rows come to that arrive one after the other, as the table folds them: of one event the first stands, and a
+    higher publication replaces number and envelope alone. So no row depends on where a batch ended."""
+    standing: dict[str, tuple[Any, ...]] = {}
+    for new in rows:
+        generation, event_id, publication, *_, envelope = new
+        old = standing.setdefault(event_id, new)
+        if old[2] < publication:
+            standing[event_id] = (generation, event_id, publication, *old[3:-1], envelope)
+    return list(standing.values())
