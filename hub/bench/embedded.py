@@ -38,7 +38,9 @@ def bench_embedded(events: int, told: Told) -> BenchResult:
         for number in range(ROUNDS):
             told(f"round {number + 1} of {ROUNDS}")
             parts = _copy(base, Path(folder) / f"round{number}", kek)
-            result.rounds.append({"floor": _floor(parts, events), "pipeline": _pipeline(parts, events, result)})
+            result.rounds.append(
+                {"floor": _floor(parts, events), "pipeline": _pipeline(parts, events, result)}
+            )
         _afterwards(parts, work, events, result, told)
     result.settle()
     result.peak_rss_mb = round(getrusage(RUSAGE_SELF).ru_maxrss / 1024, 1)
@@ -98,7 +100,9 @@ def _pipeline(parts: Parts, events: int, result: BenchResult) -> float:
     Embedded(parts, observe).run_until_quiet()
     seconds = time.perf_counter() - began
     names = ("admit", "project", "disclose")
-    result.stages = {name: {"events_per_s": round(events / spent[name], 1)} for name in names if spent.get(name)}
+    result.stages = {
+        name: {"events_per_s": round(events / spent[name], 1)} for name in names if spent.get(name)
+    }
     return events / seconds
 
 
@@ -111,7 +115,9 @@ def _afterwards(parts: Parts, work: Workload, events: int, result: BenchResult, 
     hub.run_until_quiet()
     singles = [partial(work.publish_events, parts.log, 1, events + number) for number in range(_PACED)]
     result.latency_ms = percentiles([_once(hub, publish) for publish in singles])
-    endings = [partial(work.publish_withdrawal, parts.log, number) for number in range(min(_PACED, work.families))]
+    endings = [
+        partial(work.publish_withdrawal, parts.log, number) for number in range(min(_PACED, work.families))
+    ]
     result.withdrawal_ms = percentiles([_once(hub, publish) for publish in endings])
     outcome, seconds = _timed(lambda: rebuild(parts, "joint_case"))
     result.rebuild_events_per_s = round(outcome.events / seconds, 1)

@@ -70,14 +70,22 @@ def percentiles(milliseconds: Sequence[float]) -> dict[str, float]:
     ranked = sorted(milliseconds)
     if not ranked:
         return {}
-    return {"p50": round(median(ranked), 1), "p99": round(ranked[min(len(ranked) - 1, int(len(ranked) * 0.99))], 1)}
+    return {
+        "p50": round(median(ranked), 1),
+        "p99": round(ranked[min(len(ranked) - 1, int(len(ranked) * 0.99))], 1),
+    }
 
 
 def count_applied(parts: Parts, expected: int) -> Mapping[str, int]:
     """Counted in the database, never assumed: records that stand, stand twice, or are missing."""
     with parts.store.transaction() as connection:
         live = live_generation(connection, "joint_case")
-        rows = select(func.count(), func.count(case_row.c.record_ref.distinct())).where(case_row.c.generation == live)
+        rows = select(func.count(), func.count(case_row.c.record_ref.distinct())).where(
+            case_row.c.generation == live
+        )
         every, distinct = connection.execute(rows).one()
-    return {"applied": int(distinct), "duplicates_applied": int(every - distinct), "lost": expected - int(distinct)}
-
+    return {
+        "applied": int(distinct),
+        "duplicates_applied": int(every - distinct),
+        "lost": expected - int(distinct),
+    }

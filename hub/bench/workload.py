@@ -49,7 +49,10 @@ class Workload:
 
     def __init__(self, keys: KeyStore, families: int) -> None:
         self._keys, self.families = keys, families
-        self._of = {JC: AgencyKey(b"bench jobcenter".ljust(32)), JA: AgencyKey(b"bench youth office".ljust(32))}
+        self._of = {
+            JC: AgencyKey(b"bench jobcenter".ljust(32)),
+            JA: AgencyKey(b"bench youth office".ljust(32)),
+        }
         self._kinds = {agency.id: agency.kind for agency in agencies()}
 
     def publish_control(self, log: EventLog) -> int:
@@ -82,7 +85,9 @@ class Workload:
                 "kind": ("RB", "KDU", "HEIZ")[line], "amount": Decimal(56300 + number % 977).scaleb(-2),
                 "month": f"{2026 + month // 12}-{month % 12 + 1:02}", "provisional": False,
             }  # fmt: skip
-            yield _Fact(JC, family, person, "BenefitGranted", payload, (_consent_id(family, person),), ordinal=number)
+            yield _Fact(
+                JC, family, person, "BenefitGranted", payload, (_consent_id(family, person),), ordinal=number
+            )
             number += 1
 
     def _control(self, family: int) -> Iterator[_Fact]:
@@ -134,7 +139,9 @@ class Workload:
 
     def _envelope(self, fact: _Fact, key: Key) -> Envelope:
         schema, names, ref = event_schema(fact.type), self._of[fact.agency], key.ref.subject
-        record = names.record_ref(fact.type, f"{fact.family}.{fact.consent_id}.{fact.ordinal}", fact.type, ref)
+        record = names.record_ref(
+            fact.type, f"{fact.family}.{fact.consent_id}.{fact.ordinal}", fact.type, ref
+        )
         event_id, now = names.event_id(record, 1), micros(SIGNED_AT + timedelta(seconds=fact.ordinal))
         kind = self._kinds[fact.agency]
         fields = schema.categories(fact.payload, on=SIGNED_AT.date(), entrusted=False, controller_kind=kind)

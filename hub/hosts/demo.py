@@ -1,0 +1,228 @@
+"""The demo: two synthetic agencies and the whole hub in one process, without server, network or configuration.
+
+Nothing is played: the agencies write their own database and CSV exports day by day, their connectors read them through
+the same mapping files that an agency would write, and the embedded host drives the same stages as Kafka does.
+"""
+
+import shutil
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, time
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import func, select
+
+from connectors.runtime.build import build_sink, build_source
+from connectors.runtime.config import load_config
+from connectors.runtime.report import StepReport, Withheld
+from hub.adapters.clocks import ManualClock
+from hub.adapters.keys.kek import as_text, controller_kek, new_master
+from hub.adapters.keys.sql import SqlKeyStore
+from hub.adapters.store import quarantines, views
+from hub.adapters.store.tables import decision, held, parked
+from hub.bootstrap import Given, build_parts
+from hub.config import load_settings
+from hub.domain.agencies import Agency, default_agency
+from hub.domain.clock import BERLIN, berlin_day
+from hub.domain.identifiers import AgencyKey
+from hub.errors import ConfigurationError
+from hub.hosts.embedded import Embedded
+from hub.simulate import Simulation
+from hub.stages.parts import Parts
+from hub.web.cast import cast_directory
+from hub.web.viewers import ViewerDirectory
+
+START, DAYS = date(2026, 6, 1), 5
+OFFICES = (
+    ("jc-seestadt", "jobcenter", "Jobcenter Seestadt"),
+    ("ja-seestadt", "youth_office", "Jugendamt Seestadt"),
+)
+KINDS = {"jobcenter": "jobcenter", "youth_office": "youth_welfare"}
+EXAMPLES = Path(__file__).resolve().parents[2] / "deploy" / "examples"
+_ROUNDS = 12  # of connectors and hub in turn on one day, until nothing moves
+
+Told = Callable[[str], None]
+
+
+@dataclass(slots=True)
+class DemoOutcome:
+    """What the running parts counted. `source_events` = published + withheld + quarantined at the source, always."""
+
+    read: int = 0
+    events: int = 0
+    published: int = 0
+    withheld: Counter[str] = field(default_factory=Counter)
+    source_quarantined: Counter[str] = field(default_factory=Counter)
+    consents_taken: int = 0
+    duplicates: int = 0
+    withdrawals: int = 0
+    examples: list[Withheld] = field(default_factory=list)
+    answers: Counter[str] = field(default_factory=Counter)
+    unmapped: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def read_step(self, report: StepReport) -> None:
+        """Add one step of a source connector."""
+        self.read += report.read
+        self.events += report.events
+        self.published += report.published
+        self.withheld.update(report.withheld)
+        self.source_quarantined.update(report.source_quarantined)
+        self.examples += report.examples
+        self.unmapped.update({name: columns for name, columns in report.unmapped_columns.items() if columns})
+
+    def observe(self, stage: str, outcome: Any) -> None:
+        """Add what a stage says of a batch."""
+        if stage == "consents":
+            self.consents_taken += outcome.taken
+            self.withdrawals += outcome.types["ConsentWithdrawn"]
+        if stage == "admit":
+            self.duplicates += outcome.duplicates
+
+
+class Demo:
+    """The simulated world, its connectors and the hub, in a folder of their own."""
+
+    def __init__(self, folder: Path, families: int, seed: int) -> None:
+        self.folder, self.outcome = folder, DemoOutcome()
+        self.clock = ManualClock(datetime.combine(START, time(6), tzinfo=BERLIN))
+        self._master = master = new_master()
+        self._settings = load_settings(
+            host="embedded", data=folder / "hub", kek=as_text(master), lease_seconds=86_400
+        )
+        self.parts: Parts = build_parts(self._settings, Given(clock=self.clock, agencies=agencies()))
+        self.hub = Embedded(self.parts, self.outcome.observe)
+        for _, office, _ in OFFICES:
+            _write_office(folder / office, office)
+        self.simulation = Simulation(
+            families, seed, START, f"sqlite:///{folder / 'jobcenter' / 'jobcenter.sqlite'}",
+            folder / "youth_office" / "export",
+        )  # fmt: skip
+        self._sources = [self._source(office) for _, office, _ in OFFICES]
+        self._sinks = [self._sink(office) for _, office, _ in OFFICES]
+
+    def run(self, told: Told) -> None:
+        """Day after day: the agencies work, their connectors read, the hub decides, the sinks write."""
+        for day in islice(self.simulation.days, DAYS):
+            told(f"{day:%d.%m.%Y}")
+            self.simulation.write_day(day)
+            self.clock.set(datetime.combine(day, time(20), tzinfo=BERLIN))
+            self._until_quiet()
+
+    def _until_quiet(self) -> None:
+        for _ in range(_ROUNDS):
+            self.hub.run_until_quiet()
+            self.hub.beat()
+            reports = [source.step(self.clock.now()) for source in self._sources]
+            for report in reports:
+                self.outcome.read_step(report)
+            self.hub.run_until_quiet()
+            for sink in self._sinks:
+                self.outcome.answers.update(sink.step(self.clock.now()).answers)
+            self.hub.run_until_quiet()
+            if not any(report.published or report.read for report in reports):
+                return
+
+    def _source(self, office: str) -> Any:
+        config = load_config(self.folder / office / "source.toml")
+        key = AgencyKey(_seeded(office))
+        return build_source(config, key, self._keys(config.agency), self.parts.log)
+
+    def _sink(self, office: str) -> Any:
+        config = load_config(self.folder / office / "sink.toml")
+        return build_sink(config, self._keys(config.agency), self.parts.log)
+
+    def _keys(self, agency: str) -> SqlKeyStore:
+        """Each connector has its own controller's key only, here too."""
+        kek = controller_kek(self._master, agency)
+        return SqlKeyStore.for_controller(self._settings.key_url, agency, kek, clock=self.clock)
+
+    def close(self) -> None:
+        """Let go of every file."""
+        for part in (*self._sources, *self._sinks, self.parts.log, self.parts.store):
+            part.close()
+
+    def counts(self) -> dict[str, Any]:
+        """The numbers of the command-line contract: the source's from its reports, the hub's from its store."""
+        out = self.outcome
+        with self.parts.store.transaction() as connection:
+            counted = select(decision.c.outcome, decision.c.rules, func.count()).group_by(
+                decision.c.outcome, decision.c.rules
+            )
+            decided = [
+                (str(outcome), str(rules), int(count))
+                for outcome, rules, count in connection.execute(counted)
+            ]
+            quarantined = Counter(
+                {reason: count for (_, reason), count in quarantines.counts(connection).items()}
+            )
+            waiting = int(connection.execute(select(func.count()).select_from(parked)).scalar_one())
+            on_hold = int(connection.execute(select(func.count()).select_from(held)).scalar_one())
+            shown = views.counts(connection)
+        if waiting:
+            quarantined["parked"] += waiting
+        return {
+            "read": out.read, "events": out.events, "published": out.published, "withheld": dict(sorted(out.withheld.items())),
+            "source_quarantined": dict(sorted(out.source_quarantined.items())),
+            "admitted": out.consents_taken + sum(count for outcome, _, count in decided if outcome == "admitted"),
+            "withheld_at_admission": {rules: count for outcome, rules, count in sorted(decided) if outcome == "withheld"},
+            "held": on_hold, "quarantined": dict(sorted(quarantined.items())), "duplicates": out.duplicates,
+            "joint_cases": shown["joint_cases"], "disclosures": shown["disclosures"], "withdrawals": out.withdrawals,
+        }  # fmt: skip
+
+
+def agencies() -> Sequence[Agency]:
+    return [default_agency(agency, KINDS[office], name) for agency, office, name in OFFICES]
+
+
+def balance(counts: Mapping[str, Any]) -> bool:
+    """Whether nothing was lost between what was mapped, published and admitted."""
+    source = (
+        counts["published"] + sum(counts["withheld"].values()) + sum(counts["source_quarantined"].values())
+    )
+    hub = counts["admitted"] + sum(counts["withheld_at_admission"].values()) + counts["held"]
+    hub += sum(counts["quarantined"].values()) + counts["duplicates"]
+    return bool(counts["events"] == source and counts["published"] == hub)
+
+
+def _write_office(folder: Path, office: str) -> None:
+    """An agency's own folder: its configuration, its state, its exports."""
+    if not EXAMPLES.is_dir():
+        raise ConfigurationError(
+            "the example configurations are missing", place="deploy/examples", remedy="run in the clone"
+        )
+    shutil.copytree(EXAMPLES / office, folder)
+    (folder / "state").mkdir()
+    (folder / "export").mkdir()
+
+
+def _seeded(office: str) -> bytes:
+    """The simulated agency's key: invented like its families, so that the same seed gives the same pseudonyms."""
+    return f"simulated {office}".encode().ljust(32, b".")
+
+
+def explained(parts: Parts, example: Withheld) -> dict[str, Any]:
+    """One withheld event: the rules that kept it in its agency, each with norm, text and the fields it stopped."""
+    period = parts.gate.policy.on(berlin_day(parts.clock.now()))
+    texts = {} if period is None else period.reasons
+    fields: dict[str, list[str]] = {}
+    for name, rule in sorted(example.dropped.items()):
+        fields.setdefault(rule, []).append(name)
+    reasons = [
+        {"rule": rule, "norm": texts[rule].norm, "text": texts[rule].text, "fields": names}
+        for rule, names in sorted(fields.items()) if rule in texts
+    ]  # fmt: skip
+    return {
+        "event_id": example.event_id, "event_type": example.event_type, "place": example.place, "outcome": "withheld",
+        "reasons": reasons,
+    }  # fmt: skip
+
+
+def caller(demo: Demo) -> ViewerDirectory:
+    """Who may look in the demo: every role of both offices, each at the families that its office knows."""
+    keys = {agency: AgencyKey(_seeded(office)) for agency, office, _ in OFFICES}
+    return cast_directory(
+        demo.simulation.world, demo.parts.agencies, lambda agency, number: keys[agency].case(number)
+    )
