@@ -147,7 +147,7 @@ def _load(connection: Connection, keys: KeyStore, states: Sequence[subjects.Stat
             person=state.person,
             epoch=state.epoch,
             family=family,
-            linked=state.linked,
+            linked=state.linked and len(aliases.get(state.person, ())) > 1,
             split=state.split,
             members=tuple(sorted(set(born), key=str)) if family else (),
             consents=tuple(replace(consent, subject=state.person) for consent in mine.consents),

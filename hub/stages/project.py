@@ -79,11 +79,12 @@ def apply_events(connection: Connection, events: Sequence[Event]) -> None:
 
 def newest_rows(generation: int, events: Iterable[Event]) -> list[tuple[object, ...]]:
     """One row a record: within a batch, too, the highest (source version, publication) stands."""
-    newest: dict[bytes, Event] = {}
+    newest: dict[tuple[str, bytes], Event] = {}
     for event in events:
-        held = newest.get(event.envelope.record_ref)
+        record = event.envelope.controller_id, event.envelope.record_ref
+        held = newest.get(record)
         if held is None or _order(held) < _order(event):
-            newest[event.envelope.record_ref] = event
+            newest[record] = event
     return [apply.row(generation, event.envelope, event.record.value) for event in newest.values()]
 
 

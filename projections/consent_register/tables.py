@@ -28,5 +28,5 @@ consent_row = Table(
 
 ON_CONFLICT = (
     "(generation, event_id) DO UPDATE SET publication = excluded.publication, envelope = excluded.envelope"
-    " WHERE consent_row.publication < excluded.publication"
+    " WHERE consent_row.publication < excluded.publication AND consent_row.subject = excluded.subject"
 )

@@ -11,7 +11,7 @@ case_row = Table(
     Column("record_ref", String, primary_key=True),
     Column("case_key", String, nullable=False),
     Column("subject", String, nullable=False),
-    Column("controller", String, nullable=False),
+    Column("controller", String, primary_key=True),
     Column("event_type", String, nullable=False),
     Column("event_id", String, nullable=False),
     Column("source_version", BigInteger, nullable=False),
@@ -25,10 +25,11 @@ case_row = Table(
 )
 
 ON_CONFLICT = (
-    "(generation, record_ref) DO UPDATE SET event_id = excluded.event_id, source_version = excluded.source_version,"
+    "(generation, record_ref, controller) DO UPDATE SET event_id = excluded.event_id, source_version = excluded.source_version,"
     " publication = excluded.publication, occurred_at = excluded.occurred_at, recorded_at = excluded.recorded_at,"
     " by_norm = excluded.by_norm, event_type = excluded.event_type, subject = excluded.subject,"
     " case_key = excluded.case_key, envelope = excluded.envelope"
     " WHERE (case_row.source_version, case_row.publication) < (excluded.source_version, excluded.publication)"
 )
-"""The highest (source version, publication) of a record stands; older ones have no effect (rule 2)."""
+"""The highest (source version, publication) of a record stands; older ones have no effect (rule 2). A record is its
+agency's own: others see its ref in views, and must not replace it by naming it."""

@@ -30,9 +30,16 @@ def pair(connection: Connection, found: Sequence[Pair]) -> set[str]:
     sheets: defaultdict[str, list[Pair]] = defaultdict(list)
     for row in rows:
         sheets[row.digest].append(row)
-    both = {digest: sheet for digest, sheet in sheets.items() if len({_agency(one.subject) for one in sheet}) > 1}
+    both = {digest: sheet for digest, sheet in sheets.items() if _joins(sheet)}
     link_cases(connection, {f"j_{digest}": {one.case_key for one in sheet} for digest, sheet in both.items()})
     return link_persons(connection, _same_persons(both))
+
+
+def _joins(sheet: Sequence[Pair]) -> bool:
+    """Whether one case each of two agencies or more named the code. Named for two families of one agency it joins
+    nobody any more: a code typed at the wrong family must not make two persons one, so a person decides."""
+    cases = {one.case_key for one in sheet}
+    return 1 < len(cases) == len({_agency(case) for case in cases})
 
 
 def _agency(key: str) -> str:
@@ -45,7 +52,7 @@ def _same_persons(sheets: Mapping[str, Sequence[Pair]]) -> dict[str, dict[str, i
     for digest, sheet in sheets.items():
         for one in sheet:
             same.setdefault(f"q_{digest}.{one.member}", {})[one.subject] = one.occurred_at
-    return {name: keys for name, keys in same.items() if len(keys) > 1}
+    return {name: keys for name, keys in same.items() if 1 < len(keys) == len({_agency(key) for key in keys})}
 
 
 def link_persons(connection: Connection, same: Mapping[str, Mapping[str, int]]) -> set[str]:
@@ -73,10 +80,14 @@ def _rename(connection: Connection, before: Mapping[str, str], persons: Mapping[
         connection.execute(update(subject).where(subject.c.person == old, subject.c.linked).values(person=new))
 
 
-def split_persons(connection: Connection, keys: Iterable[str], at: int) -> None:
-    """These pseudonyms mean nobody else from `at` on, and leave every joint view until linked again (fail closed)."""
-    rows = [(key, key, False, True, at, 1) for key in sorted(set(keys))]
+def split_persons(connection: Connection, keys: Iterable[str], at: int) -> set[str]:
+    """These pseudonyms mean nobody else from `at` on, and leave every joint view until linked again (fail closed).
+    Returns whose link changed: they and whoever was the same person until now."""
+    parted = set(keys)
+    same = subjects.aliases(connection, set(subjects.persons(connection, parted).values()))
+    rows = [(key, key, False, True, at, 1) for key in sorted(parted)]
     merge(connection, subject, rows, _LATER)
+    return parted.union(*same.values())
 
 
 def link_cases(connection: Connection, sheets: Mapping[str, set[str]]) -> None:
