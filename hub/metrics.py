@@ -1,0 +1,260 @@
+"""Every metric of the hub, named in one place: prefix `hub_`, bounded labels.
+
+No label ever holds a person, a case, a worker, a file or the text of an exception: an agency's id, an event type of
+the catalogue, a rule, a stage, a topic, a reason code, and nothing else. At forty disclosures a day nearly every
+increment between two scrapes would be one person, so counters are raised in batches (`Batched`), and there is no label
+of office × purpose.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cache
+from threading import Lock
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+from prometheus_client.core import Metric
+from prometheus_client.registry import Collector
+
+from hub import __version__
+from hub.domain.clock import micros
+from hub.errors import DataError, KeyServiceUnavailable, ServiceUnavailable, StoppedToBeSafe, TryAgain
+from hub.stages.admit import AdmitOutcome
+from hub.stages.consents import ConsentsOutcome
+from hub.stages.disclose import DiscloseOutcome
+from hub.stages.project import ProjectOutcome
+
+PROCESS = CollectorRegistry()
+"""The registry of this process."""
+
+STORE_GAUGES: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "hub_quarantine_records": ("Events that wait for a person, held ones too", ("agency", "reason")),
+    "hub_consumer_lag_records": ("Records not yet applied", ("topic", "partition")),
+    "hub_oldest_unapplied_timestamp_seconds": ("Time of the first record not applied", ("stage",)),
+    "hub_consent_state_age_seconds": ("Since all consents were last read to their end", ("agency",)),
+}
+"""Read from store and log at every scrape, by `hub.store_metrics`: name → what it says, labels."""
+
+_SECONDS = 1_000_000
+_FAST = (0.005, 0.02, 0.1, 0.5, 1, 2, 5, 10, 30)
+_LATE = (1, 5, 15, 60, 300, 900, 3600, 6 * 3600, 24 * 3600, 7 * 24 * 3600)
+_CAUSES: Mapping[type[Exception], str] = {
+    KeyServiceUnavailable: "keys",
+    TryAgain: "try_again",
+    ServiceUnavailable: "unavailable",
+    StoppedToBeSafe: "stopped",
+    DataError: "data",
+}
+
+
+class Batched(Collector):
+    """Increments that wait until `together` of one series or `window` seconds have passed.
+
+    The window is looked at whenever the registry is scraped; `release` lets everything out at once, as at a process's
+    end.
+    """
+
+    def __init__(
+        self, together: int = 5, window: float = 60.0, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._together, self._window, self._clock = together, window, clock
+        self._lock, self._since = Lock(), clock()
+        self._waiting: dict[tuple[Counter, tuple[str, ...]], int] = {}
+
+    def add(self, counter: Counter, labels: tuple[str, ...], number: int) -> None:
+        """Raise one series by `number`, now or together with others."""
+        if number <= 0:
+            return
+        with self._lock:
+            series = (counter, labels)
+            self._waiting[series] = self._waiting.get(series, 0) + number
+            if self._waiting[series] >= self._together:
+                self._let_out(series)
+
+    def release(self) -> None:
+        """Let everything out that waits."""
+        with self._lock:
+            for series in list(self._waiting):
+                self._let_out(series)
+            self._since = self._clock()
+
+    def collect(self) -> Iterable[Metric]:
+        """Adds no metric of its own; registered first, so that the counters after it are up to date."""
+        if self._clock() - self._since >= self._window:
+            self.release()
+        return ()
+
+    def describe(self) -> Iterable[Metric]:
+        return ()
+
+    def _let_out(self, series: tuple[Counter, tuple[str, ...]]) -> None:
+        counter, labels = series
+        (counter.labels(*labels) if labels else counter).inc(self._waiting.pop(series))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metrics:
+    """The metrics that processes set; `STORE_GAUGES` are read at every scrape."""
+
+    registry: CollectorRegistry = field(repr=False)
+    batched: Batched = field(repr=False)
+    build_info: Gauge
+    events: Counter
+    policy_decisions: Counter
+    released_without_consent: Counter
+    event_age: Histogram
+    apply_duration: Histogram
+    apply_retries: Counter
+    connector_last_success: Gauge
+    withdrawal_latency: Histogram
+    projection_divergence: Gauge
+    view_requests: Counter
+    view_duration: Histogram
+
+    def record(
+        self, stage: str, topic: str, outcome: object, seconds: float, *, now: datetime | None = None
+    ) -> None:
+        """What any stage answered, as hosts tell it; of an outcome without numbers only the duration is kept."""
+        agency = topic.split(".")[1] if topic.startswith("agency.") else "hub"
+        at = now or datetime.now(UTC)
+        match outcome:
+            case ConsentsOutcome():
+                self.record_consents(agency, outcome, seconds)
+            case AdmitOutcome():
+                self.record_admit(agency, outcome, seconds)
+            case ProjectOutcome():
+                self.record_project(outcome, seconds, at)
+            case DiscloseOutcome():
+                self.record_disclose(outcome, seconds, at)
+            case _:
+                self.apply_duration.labels(stage).observe(seconds)
+
+    def record_consents(self, agency: str, outcome: ConsentsOutcome, seconds: float) -> None:
+        """One batch of an agency's consents topic, and how long it took."""
+        self.apply_duration.labels("consents").observe(seconds)
+        for event_type, number in outcome.types.items():
+            self._events(agency, event_type, "taken", number)
+        self._unread(agency, outcome.quarantined, outcome.parked, outcome.skipped)
+
+    def record_admit(self, agency: str, outcome: AdmitOutcome, seconds: float) -> None:
+        """One batch of an agency's events topic: what was decided, and by which rule."""
+        self.apply_duration.labels("admit").observe(seconds)
+        for (event_type, decided), number in outcome.types.items():
+            self._events(agency, event_type, decided, number)
+        self._unread(
+            agency, sum(outcome.quarantined.values()), outcome.parked, outcome.skipped + outcome.duplicates
+        )
+        for rule, number in outcome.withheld.items():
+            self.batched.add(self.policy_decisions, (rule_label(rule), "withheld"), number)
+        self.batched.add(self.policy_decisions, ("none", "admitted"), outcome.admitted)
+        self.batched.add(self.policy_decisions, ("none", "held"), outcome.held)
+
+    def record_project(self, outcome: ProjectOutcome, seconds: float, now: datetime) -> None:
+        """One batch of the event store. An agency's oldest event of the batch stands for its age: an upper bound."""
+        self.apply_duration.labels("project").observe(seconds)
+        for (agency, event_type), number in outcome.types.items():
+            self._events(agency, event_type, "applied", number)
+        self._unread("hub", outcome.quarantined, outcome.parked, outcome.skipped)
+        for agency, recorded_at in outcome.recorded.items():
+            self.event_age.labels(agency).observe(_since(recorded_at, now))
+
+    def record_disclose(self, outcome: DiscloseOutcome, seconds: float, now: datetime) -> None:
+        """One round of disclosures. A view that was taken away counts the longest wait of its round: an upper bound."""
+        if not outcome.marks:
+            return
+        self.apply_duration.labels("disclose").observe(seconds)
+        longest = max((_since(since, now) for since in outcome.waits), default=0.0)
+        for _ in range(outcome.removed):
+            self.withdrawal_latency.observe(longest)
+        if outcome.aborted:
+            self.apply_retries.labels("disclose", "changed").inc(outcome.aborted)
+
+    def record_retry(self, stage: str, error: Exception) -> None:
+        """A stage failed and will be tried again; the cause is one of six words, never the error's text."""
+        cause = next((word for kind, word in _CAUSES.items() if isinstance(error, kind)), "other")
+        self.apply_retries.labels(stage, cause).inc()
+
+    def record_connector(self, agency: str, source: str, at: datetime) -> None:
+        """A connector's run ended well; `source` is the name of its mapping, not a path."""
+        self.connector_last_success.labels(agency, source).set(at.timestamp())
+
+    def record_rebuild(self, projection: str, rows: int) -> None:
+        """How many rows of a rebuilt projection differ from the live one."""
+        self.projection_divergence.labels(projection).set(rows)
+
+    def record_view(self, route: str, status: int, seconds: float) -> None:
+        """One answer of the web side; `route` is the route's pattern, never the path that was asked for."""
+        self.batched.add(self.view_requests, (route, f"{status // 100}xx"), 1)
+        self.view_duration.labels(route).observe(seconds)
+
+    def _events(self, agency: str, event_type: str, outcome: str, number: int) -> None:
+        self.batched.add(self.events, (agency, event_type, outcome), number)
+
+    def _unread(self, agency: str, quarantined: int, parked: int, repeated: int) -> None:
+        """Records whose type was not looked at, or no longer."""
+        for outcome, number in (("quarantined", quarantined), ("parked", parked), ("duplicate", repeated)):
+            self._events(agency, "any", outcome, number)
+
+
+@cache
+def metrics(registry: CollectorRegistry = PROCESS) -> Metrics:
+    """The metrics on this registry, made at the first call."""
+    disable_created_metrics()  # type: ignore[no-untyped-call]
+    batched = Batched()
+    registry.register(batched)
+
+    def counter(name: str, says: str, *labels: str) -> Counter:
+        return Counter(name, says, labels, registry=registry)
+
+    def gauge(name: str, says: str, *labels: str) -> Gauge:
+        return Gauge(name, says, labels, registry=registry)
+
+    def histogram(name: str, says: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
+        return Histogram(name, says, labels, buckets=buckets, registry=registry)
+
+    made = Metrics(
+        registry=registry,
+        batched=batched,
+        build_info=gauge("hub_build_info", "Version of this process; always 1", "version"),
+        events=counter(
+            "hub_events_total", "Events by what became of them", "agency", "event_type", "outcome"
+        ),
+        policy_decisions=counter("hub_policy_decisions_total", "Decisions at admission", "rule", "decision"),
+        released_without_consent=counter(
+            "hub_released_without_consent_total",
+            "Releases that a recomputation finds without ground; must stay 0",
+        ),
+        event_age=histogram(
+            "hub_event_age_seconds", "From the record at its agency to the joint case", _LATE, "agency"
+        ),
+        apply_duration=histogram("hub_apply_duration_seconds", "One batch of a stage", _FAST, "stage"),
+        apply_retries=counter("hub_apply_retries_total", "Batches that were tried again", "stage", "cause"),
+        connector_last_success=gauge(
+            "hub_connector_last_success_timestamp_seconds", "End of the last good run", "agency", "source"
+        ),
+        withdrawal_latency=histogram(
+            "hub_withdrawal_latency_seconds",
+            "From the mark that a consent ended to the view taken away",
+            _LATE,
+        ),
+        projection_divergence=gauge(
+            "hub_projection_divergence_rows", "Rows in which the last rebuild differed", "projection"
+        ),
+        view_requests=counter("hub_view_requests_total", "Answers of the web side", "route", "code_class"),
+        view_duration=histogram("hub_view_duration_seconds", "Time to answer", _FAST, "route"),
+    )
+    made.build_info.labels(__version__).set(1)
+    return made
+
+
+def rule_label(rule: str) -> str:
+    """A rule id of the policy, a state of a key, or "other": what else stands there must not become a series."""
+    known = rule in ("key_erased", "key_fenced") or (
+        len(rule) == 3 and rule.startswith("R") and rule[1:].isdigit()
+    )
+    return rule if known else "other"
+
+
+def _since(then: int, now: datetime) -> float:
+    return max(0.0, (micros(now) - then) / _SECONDS)

@@ -1,0 +1,111 @@
+"""Metrics that are read from the store and the log at every scrape: lag, what waits, what stands in quarantine."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+from sqlalchemy import Connection, func, select
+
+from hub.adapters.store import meta, positions, quarantines, tables
+from hub.domain.clock import micros
+from hub.errors import ServiceUnavailable
+from hub.metrics import STORE_GAUGES
+from hub.ports import TopicState
+from hub.stages.parts import CASES, Parts, topic_agency
+
+_MARKS = "marks"
+_SECONDS = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """One partition that a stage has not read to its end."""
+
+    stage: str
+    topic: str
+    partition: int
+    following: int
+    records: int
+
+
+class StoreCollector(Collector):
+    """`quarantine_records` (held events too, as `held_<rule>`), `consumer_lag_records` (marked cases too, as topic
+    "marks"), `oldest_unapplied_timestamp_seconds` and `consent_state_age_seconds`. While the store or the log does not
+    answer, they are absent: no number is better than an old one."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._stages = {CASES: "project"}
+        for agency in sorted(parts.agencies):
+            self._stages |= {f"agency.{agency}.consents": "consents", f"agency.{agency}.events": "admit"}
+
+    def describe(self) -> Iterable[Metric]:
+        return ()
+
+    def collect(self) -> Iterable[Metric]:
+        try:
+            return list(self._families())
+        except ServiceUnavailable:
+            return ()
+
+    def _families(self) -> Iterator[Metric]:
+        states = self._parts.log.state(sorted(self._stages))
+        with self._parts.store.transaction() as connection:
+            waiting = [one for state in states.values() for one in self._behind(connection, state)]
+            marks, since = connection.execute(select(func.count(), func.min(tables.dirty.c.since))).one()
+            caught_up = meta.get(connection, "consents.caught_up")
+            standing = _standing(connection)
+        yield _family("hub_quarantine_records", standing)
+        lags = {(one.topic, str(one.partition)): one.records for one in waiting} | {(_MARKS, "0"): marks}
+        yield _family("hub_consumer_lag_records", lags)
+        oldest = self._oldest(one for one in waiting if one.records)
+        if since is not None:
+            oldest["disclose",] = since / _SECONDS
+        yield _family("hub_oldest_unapplied_timestamp_seconds", oldest)
+        if caught_up:
+            age = max(0.0, (micros(self._parts.clock.now()) - caught_up) / _SECONDS)
+            yield _family(
+                "hub_consent_state_age_seconds", {(agency,): age for agency in self._parts.agencies}
+            )
+
+    def _behind(self, connection: Connection, state: TopicState) -> Iterator[_Waiting]:
+        stage = self._stages[state.name]
+        stored = positions.load(connection, stage, state.name)
+        for partition, end in sorted(state.end.items()):
+            _, following = stored.get(partition, ("", state.first[partition]))
+            yield _Waiting(stage, state.name, partition, following, max(0, end - following))
+
+    def _oldest(self, waiting: Iterable[_Waiting]) -> dict[tuple[str, ...], float]:
+        oldest: dict[tuple[str, ...], float] = {}
+        for one in waiting:
+            for record in self._parts.log.read(one.topic, {one.partition: one.following}, limit=1):
+                at = record.timestamp / _SECONDS
+                oldest[one.stage,] = min(at, oldest.get((one.stage,), at))
+        return oldest
+
+
+def _standing(connection: Connection) -> dict[tuple[str, ...], float]:
+    """(agency, reason) → events in quarantine, and those held for a decision."""
+    counted: Counter[tuple[str, ...]] = Counter()
+    for (topic, reason), number in quarantines.counts(connection).items():
+        counted[_agency(topic), reason] += number
+    held = tables.held.c
+    for topic, reason, number in connection.execute(
+        select(held.topic, held.reason, func.count()).group_by(held.topic, held.reason)
+    ):
+        counted[_agency(topic), f"held_{reason}"] += number
+    return dict(counted)
+
+
+def _agency(topic: str) -> str:
+    return topic_agency(topic) if topic.startswith("agency.") else "hub"
+
+
+def _family(name: str, values: Mapping[tuple[str, ...], float]) -> GaugeMetricFamily:
+    says, labels = STORE_GAUGES[name]
+    family = GaugeMetricFamily(name, says, labels=labels)
+    for series, value in sorted(values.items()):
+        family.add_metric(series, value)
+    return family
