@@ -1,0 +1,1 @@
+"""The joint view as a page: server-rendered, German, readable without JavaScript, without any external asset."""
