@@ -1,12 +1,12 @@
 """What each step costs per event, alone and in memory, in microseconds."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from statistics import median
 
 from hub.adapters.store import admissions
 from hub.adapters.store.bulk import merge
-from hub.bench.workload import JC, Workload
+from hub.bench.workload import JC
 from hub.domain.seal import place, seal
 from hub.policy.facts import Sender
 from hub.ports import KeyRef, Outgoing, Record
@@ -40,7 +40,7 @@ def _sample(parts: Parts) -> Sequence[Record]:
 
 def _in_memory(
     parts: Parts, records: Sequence[Record], events: Sequence[Event], desk: Desk
-) -> Mapping[str, Callable[[], object]]:
+) -> dict[str, Callable[[], object]]:
     envelopes = [event.envelope for event in events]
     found = keys_for(parts.keys, "box", envelopes)
     ref = KeyRef("proof", JC, "bench")
@@ -58,7 +58,7 @@ def _in_memory(
 
 def _at_edges(
     parts: Parts, records: Sequence[Record], events: Sequence[Event], desk: Desk
-) -> Mapping[str, Callable[[], object]]:
+) -> dict[str, Callable[[], object]]:
     """Audit and rows are written to a generation nobody reads, and publish goes to a topic of its own."""
     parts.log.create({"bench.publish": 1})
     outgoing = [Outgoing(record.key, record.value) for record in records]

@@ -18,7 +18,7 @@ from hub.errors import HubError
 from hub.hosts.faust.leaving import leave, leave_stopped
 from hub.hosts.faust.options import Options
 from hub.hosts.faust.patience import Interrupted, Patience
-from hub.hosts.faust.roles import Chore, Reading, Role, duties
+from hub.hosts.faust.roles import Chore, Duties, Reading, Role, duties
 from hub.hosts.faust.seeking import Partition, Seeker
 from hub.ports import Record
 from hub.stages.caught_up import is_open, start_closed
@@ -33,11 +33,13 @@ _CHECK = 30.0  # seconds between two looks at whether the log is still the same 
 
 
 class Worker:
-    """Runs one role until SIGTERM, or until it has to leave."""
+    """Runs one role until SIGTERM, or until it has to leave; `own` duties stand for those of the role."""
 
-    def __init__(self, parts: Parts, role: Role, options: Options, observe: Observe) -> None:
+    def __init__(
+        self, parts: Parts, role: Role, options: Options, observe: Observe, own: Duties | None = None
+    ) -> None:
         self._parts, self._role, self._options, self._observe = parts, role, options, observe
-        self._duties = duties(role, parts, options.pace)
+        self._duties = own or duties(role, parts, options.pace)
         self._seeker = Seeker(parts, self._duties.readings)
         self._stopping = Event()
         self._patience = Patience(self._stopping, options.patience)

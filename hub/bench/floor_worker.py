@@ -1,0 +1,24 @@
+"""A process of the floor: `python -m hub.bench.floor_worker`, over the same Faust transport as `hub worker`."""
+
+import os
+
+from hub.bench.floor import STAGE, take_floor
+from hub.bench.workload import JC, agencies
+from hub.bootstrap import Given, build_parts
+from hub.config import load_settings
+from hub.hosts.faust.options import Options
+from hub.hosts.faust.roles import Duties, Reading, Role
+from hub.hosts.faust.worker import Worker
+
+
+def main() -> None:
+    """Run until SIGTERM."""
+    settings = load_settings(host="kafka")
+    parts = build_parts(settings, Given(agencies=agencies()))
+    options = Options(bootstrap=settings.kafka_bootstrap, group=os.environ["HUB_GROUP"], chunk=int(os.environ["HUB_CHUNK"]))
+    own = Duties(readings=(Reading(STAGE, (f"agency.{JC}.events",), take_floor),))
+    Worker(parts, Role.CASES, options, lambda *_: None, own).run()
+
+
+if __name__ == "__main__":
+    main()
