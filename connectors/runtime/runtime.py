@@ -31,6 +31,7 @@ from hub.ports import EventLog, KeyStore
 STALE = "register_stale"
 SUBJECTS_AT_ONCE = 200
 DIGEST = "mapping"
+LINKING = frozenset({"IdentityLinkProposed", "IdentityLinked", "IdentitySplit"})
 
 
 class Connector:
@@ -170,8 +171,12 @@ class Connector:
         return events, unmapped
 
     def _may_speak(self, event: MappedEvent) -> bool:
-        """Control data leave only for cases in which somebody consented; of nobody else a word is said."""
-        return not event.control or event.case_ref in self._consented
+        """Control data leave only for cases in which somebody consented; of nobody else a word is said.
+
+        Who brought a pairing code has signed the joint form at the other office: the link lets the register say so.
+        """
+        linking = event.schema.event_type in LINKING
+        return not event.control or linking or event.case_ref in self._consented
 
     def _send(self, judged: Sequence[Judged], now: datetime) -> Prepared:
         passing = [one for one in judged if one.kept]

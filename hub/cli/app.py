@@ -1,16 +1,64 @@
-"""All verbs of `hub`, each from the file of its group."""
+"""All verbs of `hub`. Each is imported when it is called: an agency's install starts without the hub's extras."""
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Any
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
-from hub.cli.decide import decide
-from hub.cli.simulate import simulate
+VERBS: Mapping[str, tuple[str, str]] = {
+    "demo": ("hub.cli.demo:demo", "Zwei erfundene Ämter, der ganze Weg, ohne Server und Netz."),
+    "up": ("hub.cli.up:up", "Den eingebetteten Hub mit echter Konfiguration betreiben."),
+    "decide": ("hub.cli.decide:decide", "Was würde geschehen, wenn …: eine Anfrage, eine Entscheidung."),
+    "explain": ("hub.cli.explain:explain", "Was mit einem Ereignis geschah, und nach welcher Norm."),
+    "doctor": ("hub.cli.doctor:doctor", "Prüft Installation, Einstellungen, Datenbanken und Log."),
+    "rebuild": ("hub.cli.rebuild:rebuild", "Ein Lesemodell aus dem Log neu aufbauen und vergleichen."),
+    "quarantine": ("hub.cli.quarantine:app", "Was nicht gelesen werden konnte und was dahinter wartet."),
+    "worker": ("hub.cli.worker:worker", "Die Stufen auf Kafka: ein Prozess je Rolle."),
+    "connect": ("hub.cli.connect:app", "Die Seite des Amtes: Quellen lesen, Sichten zurückschreiben."),
+    "topics": ("hub.cli.topics:app", "Topics anlegen und mit dem Soll vergleichen."),
+    "keys": ("hub.cli.keys:app", "Schlüssel erzeugen: für den Hub und für einen Träger."),
+    "bench": ("hub.cli.bench:bench", "Wie schnell der Weg ist, im Verhältnis zum Mindestaufwand."),
+    "simulate": ("hub.cli.simulate:simulate", "Zwei erfundene Ämter auf die Platte schreiben."),
+}
+"""Verb → where it is (a function, or a Typer app of sub-verbs), and what `hub --help` says of it."""
+
+
+class _Verb(TyperCommand):
+    """Stands for a verb until it is called."""
+
+    def __init__(self, name: str, target: str, text: str) -> None:
+        super().__init__(name, help=text, add_help_option=False)
+        self._target = target
+
+    def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
+        return _load(str(self.name), self._target).make_context(info_name, args, parent, **extra)
+
+
+class _Verbs(TyperGroup):
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        return _Verb(cmd_name, *VERBS[cmd_name]) if cmd_name in VERBS else None
+
+
+def _load(name: str, target: str) -> Any:
+    module, _, attribute = target.partition(":")
+    found: typer.Typer | Callable[..., None] = getattr(import_module(module), attribute)
+    if isinstance(found, typer.Typer):
+        return typer.main.get_command(found)
+    verb = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
+    verb.command(name)(found)
+    return typer.main.get_command(verb)
+
 
 app = typer.Typer(
-    name="hub",
-    no_args_is_help=True,
-    pretty_exceptions_show_locals=False,
-    add_completion=False,
-    help="Fallbrücke: gemeinsame Fallarbeit von Jobcenter und Jugendamt, mit Einwilligung.",
+    name="hub", cls=_Verbs, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False
 )
-app.command("decide")(decide)
-app.command("simulate")(simulate)
+
+
+@app.callback()
+def hub() -> None:
+    """Fallbrücke: gemeinsame Fallarbeit von Jobcenter und Jugendamt, mit Einwilligung."""

@@ -111,9 +111,9 @@ def _entry(
     knowledge: Knowledge,
     names: Mapping[str, str],
 ) -> Entry | None:
-    if one.content.state != "open" or not _joint(question, one, knowledge):
+    if one.content.state != "open" or not is_joint(question, one, knowledge):
         return None
-    decision = decide(policy, _request(agencies, question, one.envelope, knowledge, names))
+    decision = decide(policy, request_of(agencies, question, one.envelope, knowledge, names))
     if decision.outcome not in ("allow", "redact"):
         return None
     fields = _shown(decision, question, one)
@@ -123,20 +123,21 @@ def _entry(
     return Entry(one.envelope.event_type, one.record_ref, moment(one.envelope.occurred_at), fields, marked)
 
 
-def _joint(question: Question, one: Evidence, knowledge: Knowledge) -> bool:
+def is_joint(question: Question, one: Evidence, knowledge: Knowledge) -> bool:
     """Across controllers only whom both know as one person: unlinked or split, nobody is shown (fail closed)."""
     if one.envelope.controller_id == question.recipient.controller:
         return True
     return knowledge.family or (knowledge.linked and not knowledge.split)
 
 
-def _request(
+def request_of(
     agencies: Mapping[str, Agency],
     question: Question,
     envelope: Envelope,
     knowledge: Knowledge,
     names: Mapping[str, str],
 ) -> Request:
+    """What the policy is asked about one record for this recipient."""
     return Request(
         at=question.at,
         purpose=question.purpose,

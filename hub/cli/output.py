@@ -1,0 +1,61 @@
+"""What every verb prints: one JSON object on standard output, or a table; progress and warnings on standard error."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Annotated, Any
+
+import orjson
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from hub.domain.clock import moment
+
+AsJson = Annotated[bool, typer.Option("--json", help="ein JSON-Objekt auf der Standardausgabe")]
+
+
+def print_json(value: Mapping[str, Any]) -> None:
+    """The answer as one object; nothing else may stand on standard output with it."""
+    typer.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2))
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Plain sentences: no markup is read in them, for they may hold square brackets."""
+    console = Console()
+    for line in lines:
+        console.print(line, markup=False, highlight=False)
+
+
+def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    table = Table(title=title, title_justify="left")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(str(cell) for cell in row))
+    Console().print(table)
+
+
+def warn(text: str) -> None:
+    """One line on standard error, as errors are written there."""
+    typer.echo(f"hub: {text}", err=True)
+
+
+@contextmanager
+def progress(description: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
+    """A bar on standard error, on a terminal only; the callable is told how many are done since the last call."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(description, total=total)
+        yield lambda count: bar.advance(task, count)
+
+
+def rfc3339(at: int | None) -> str | None:
+    """Microseconds since 1970 UTC as the contracts write times."""
+    return None if at is None else rfc3339_of(moment(at))
+
+
+def rfc3339_of(at: datetime) -> str:
+    return at.isoformat().replace("+00:00", "Z")

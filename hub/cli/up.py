@@ -1,0 +1,74 @@
+"""`hub up`: the embedded hub on real configuration, until it is told to stop."""
+
+import signal
+import time
+from collections import Counter
+from threading import Event
+from typing import Annotated, Any
+
+import typer
+
+from hub.cli.opened import opened_parts
+from hub.cli.output import AsJson, print_json, print_lines, warn
+from hub.config import Settings, load_settings
+from hub.errors import ConfigurationError, ServiceUnavailable
+from hub.hosts.embedded import Embedded
+
+PAUSE = 1.0  # seconds between two looks at a quiet log
+LONGEST = 30.0  # seconds between two attempts at something that does not answer
+
+
+def up(
+    beat: Annotated[
+        float, typer.Option(min=0.1, help="Sekunden zwischen zwei Lebenszeichen an die Ämter")
+    ] = 15.0,
+    once: Annotated[bool, typer.Option("--once", help="nur abarbeiten, was da ist, dann enden")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Den eingebetteten Hub betreiben, bis SIGTERM oder Strg+C kommt."""
+    settings = load_settings()
+    if settings.host != "embedded":
+        raise ConfigurationError(
+            "this verb runs the embedded hub", place="HUB_HOST", remedy="on Kafka start `hub worker`"
+        )
+    counts = _run(settings, beat, once=once, stop=_told_to_stop())
+    if as_json:
+        print_json(counts)
+    else:
+        print_lines([f"beendet nach {counts['seconds']} s: {counts['batches']} Stapel"])
+
+
+def _told_to_stop() -> Event:
+    stop = Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
+
+
+def _run(settings: Settings, beat: float, *, once: bool, stop: Event) -> dict[str, Any]:
+    """Rounds until `stop`; what does not answer is waited for, what must not go on ends the process."""
+    batches: Counter[str] = Counter()
+    began = time.monotonic()
+    with opened_parts(settings) as parts:
+        host = Embedded(parts, lambda stage, _outcome: batches.update([stage]))
+        warn(f"embedded hub: {len(parts.agencies)} agencies, data in {settings.data.name}/")
+        next_beat, pause = 0.0, PAUSE
+        while True:
+            try:
+                host.run_until_quiet()
+                if time.monotonic() >= next_beat:
+                    host.beat()
+                    next_beat = time.monotonic() + beat
+                pause = PAUSE
+            except ServiceUnavailable as error:
+                if once:
+                    raise
+                warn(str(error))
+                pause = min(pause * 2, LONGEST)
+            if once or stop.wait(pause):
+                break
+    return {
+        "seconds": round(time.monotonic() - began, 1),
+        "batches": sum(batches.values()),
+        "stages": dict(batches),
+    }

@@ -1,0 +1,39 @@
+"""The steps of a trail, in the words of the contract of `hub explain`."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+_ORDER = ("publish", "quarantine", "admit", "project", "disclose", "withdraw", "erase")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One thing that happened; `at` in microseconds since 1970 UTC. `rules` are rule ids or reason codes.
+
+    `now` marks what is no record but the answer that a recipient would get at this moment.
+    """
+
+    at: int
+    point: str
+    where: str
+    outcome: str
+    rules: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
+    dropped: Mapping[str, str] = field(default_factory=dict)
+    recipient: str | None = None
+    grounds: tuple[str, ...] = ()
+    now: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Trail:
+    """Steps in time order; none for an event that the hub never saw."""
+
+    event_id: str
+    event_type: str | None
+    steps: tuple[Step, ...]
+
+
+def in_order(steps: Iterable[Step]) -> tuple[Step, ...]:
+    """By time; what happened in one moment in the order of the hub's stages."""
+    return tuple(sorted(steps, key=lambda step: (step.at, _ORDER.index(step.point), step.where)))

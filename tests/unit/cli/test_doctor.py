@@ -1,0 +1,91 @@
+"""`hub doctor`: says what is wrong and what to do, and creates nothing."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hub.adapters.keys.kek import as_text, new_master
+from tests.unit.cli.conftest import World, answer, hub
+
+CHECKS = [
+    "python", "settings", "disk_space", "agencies", "kek", "key_database_apart", "key_database", "store", "clock",
+    "log", "topics", "positions", "consents_caught_up",
+]  # fmt: skip
+
+
+def _by_name(found: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {check["name"]: check for check in found["checks"]}
+
+
+def test_a_running_hub_is_in_order(world: World) -> None:
+    world.jobcenter.person("anna", "family")
+    world.jobcenter.flush()
+    world.run()
+    found = answer("doctor")
+    assert found["ok"] is True
+    assert [check["name"] for check in found["checks"]] == CHECKS
+    assert all(check["remedy"] == "" for check in found["checks"])
+    assert "Alles in Ordnung" in hub("doctor").output
+
+
+def test_a_hub_that_never_ran_is_not_created_by_looking(configured: Path) -> None:
+    found = answer("doctor", code=1)
+    checks = _by_name(found)
+    assert found["ok"] is False
+    assert [name for name, check in checks.items() if not check["ok"]] == ["key_database", "store", "log"]
+    assert all(check["remedy"] for check in checks.values() if not check["ok"])
+    assert not (configured / "var").exists()
+
+
+def test_unread_consents_are_told(world: World) -> None:
+    world.run()
+    world.jobcenter.person("anna", "family")
+    world.jobcenter.flush()
+    check = _by_name(answer("doctor", code=1))["consents_caught_up"]
+    assert (check["ok"], check["found"]) == (False, "1 records behind")
+
+
+def test_another_key_than_the_one_it_began_with(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HUB_KEK", as_text(new_master()))
+    check = _by_name(answer("doctor", code=1))["key_database"]
+    assert check["ok"] is False
+    assert "wrapped under" in check["found"]
+
+
+def test_keys_in_the_store_s_own_database(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HUB_KEY_DATABASE_URL", f"sqlite:///{world.folder / 'var' / 'store.sqlite'}")
+    assert _by_name(answer("doctor", code=1))["key_database_apart"]["ok"] is False
+
+
+def test_a_key_file_that_others_may_read(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = world.folder / "master.key"
+    file.write_text(as_text(new_master()), encoding="ascii")
+    file.chmod(0o644)
+    monkeypatch.setenv("HUB_KEK_FILE", str(file))
+    monkeypatch.setenv("HUB_KEK", "")
+    assert _by_name(answer("doctor", code=1))["kek"]["remedy"].startswith("chmod 600")
+
+
+def test_a_log_that_is_older_than_the_store(world: World) -> None:
+    world.jobcenter.person("anna", "family")
+    world.jobcenter.flush()
+    world.run()
+    for file in (world.folder / "var").glob("log.sqlite*"):
+        file.unlink()
+    assert hub("topics", "apply").exit_code == 0
+    check = _by_name(answer("doctor", code=1))["positions"]
+    assert check["ok"] is False
+    assert "after-a-restore" in check["remedy"]
+
+
+def test_a_setting_that_cannot_be_used(configured: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HUB_PARTITIONS", "none")
+    check = _by_name(answer("doctor", code=1))["settings"]
+    assert "HUB_PARTITIONS" in check["found"]
+
+
+def test_no_agencies_file(configured: Path) -> None:
+    (configured / "agencies.toml").unlink()
+    check = _by_name(answer("doctor", code=1))["agencies"]
+    assert (check["ok"], check["remedy"]) == (False, "name it in HUB_AGENCIES")

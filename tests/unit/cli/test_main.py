@@ -1,0 +1,89 @@
+"""The command itself: exit codes, one line per error, and no extra needed before its verb is called."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hub import cli
+from hub.cli.app import VERBS
+from hub.errors import NoInput, OffsetGap
+from tests.unit.cli.conftest import hub
+
+
+@pytest.fixture
+def failing(monkeypatch: pytest.MonkeyPatch) -> object:
+    """A function that makes the command fail in a given way and returns its exit code."""
+
+    def fail(error: BaseException) -> int:
+        def app() -> None:
+            raise error
+
+        monkeypatch.setattr("hub.cli.app.app", app)
+        with pytest.raises(SystemExit) as caught:
+            cli.main()
+        assert isinstance(caught.value.code, int)
+        return caught.value.code
+
+    return fail
+
+
+def _main(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "hub", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | env,
+    )
+
+
+def test_help_lists_every_verb() -> None:
+    output = hub("--help").output
+    assert all(verb in output for verb in VERBS)
+
+
+@pytest.mark.parametrize("arguments", [["nothing"], ["doctor", "--nothing"], ["explain"]])
+def test_a_wrong_call_leaves_with_64(arguments: list[str]) -> None:
+    assert _main(*arguments).returncode == 64
+
+
+def test_an_error_is_one_line(tmp_path: Path) -> None:
+    found = _main("decide", str(tmp_path / "none.json"))
+    assert found.returncode == NoInput.exit_code
+    assert found.stdout == ""
+    assert found.stderr == "hub: none.json: cannot be read → name a readable file or folder\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "told"),
+    [
+        (OffsetGap("records are gone", place="a/1", remedy="see"), 81, "hub: a/1: records are gone → see\n"),
+        (ModuleNotFoundError("No module", name="faust.app"), 78, "pip install 'fallbruecke[hub]'"),
+        (ValueError("Erika Mustermann"), 70, "internal error: ValueError"),
+    ],
+)
+def test_exit_codes(
+    failing: object, capsys: pytest.CaptureFixture[str], error: Exception, code: int, told: str
+) -> None:
+    assert callable(failing)
+    assert failing(error) == code
+    captured = capsys.readouterr()
+    assert told in captured.err
+    assert "Mustermann" not in captured.err
+    assert captured.out == ""
+
+
+def test_help_loads_no_extra() -> None:
+    """An agency has neither stream processor nor web server nor the hub's database driver."""
+    code = (
+        "import sys\n"
+        "for name in ('faust', 'mode', 'aiokafka', 'starlette', 'uvicorn', 'jinja2', 'psycopg', 'alembic'):\n"
+        "    sys.modules[name] = None\n"
+        "from typer.testing import CliRunner\n"
+        "from hub.cli.app import app\n"
+        "raise SystemExit(CliRunner().invoke(app, ['--help']).exit_code)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

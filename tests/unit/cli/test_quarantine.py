@@ -1,0 +1,137 @@
+"""`hub quarantine`: what waits is told, and a released lane loses nothing and keeps its order."""
+
+import pytest
+from sqlalchemy import func, select
+
+from hub.adapters.store import tables
+from hub.ports import Outgoing
+from projections.consent_register.tables import consent_row
+from projections.joint_case.tables import case_row
+from schemas import EventSchema, UnknownSchema
+from tests.unit.cli.conftest import JOBCENTER, World, answer, hub
+
+
+def _family(world: World) -> str:
+    world.jobcenter.person("anna", "family")
+    consent = world.jobcenter.grant("anna", "family", ["ja-a"])
+    world.jobcenter.flush()
+    return consent
+
+
+def _poisoned(world: World) -> str:
+    """A family whose second event on the events topic is rubbish, with two measures behind it."""
+    consent = _family(world)
+    world.jobcenter.measure("anna", "family", 1, [consent])
+    world.jobcenter.flush()
+    world.jobcenter.raw("events", world.jobcenter.case_key("family"), b"rubbish")
+    world.jobcenter.measure("anna", "family", 2, [consent])
+    world.jobcenter.measure("anna", "family", 2, [consent], version=1)
+    world.jobcenter.flush(raw_first=True)
+    world.run()
+    return consent
+
+
+def _rows(world: World) -> int:
+    with world.parts.store.transaction() as connection:
+        return int(connection.execute(select(func.count()).select_from(case_row)).scalar_one())
+
+
+def _knows_none(fingerprint: bytes) -> EventSchema:
+    raise UnknownSchema(fingerprint)
+
+
+def test_list_names_place_reason_and_what_waits(world: World) -> None:
+    _poisoned(world)
+    (found,) = answer("quarantine", "list")["quarantined"]
+    assert found["stage"] == "admit"
+    assert found["reason"] == "unknown_schema"
+    assert found["place"].startswith(f"agency.{JOBCENTER}.events/")
+    assert found["waiting"] == 2
+    assert found["age_s"] >= 0
+    assert "unknown_schema" in hub("quarantine", "list").output
+
+
+def test_released_lane_goes_on_without_the_bad_record(world: World) -> None:
+    _poisoned(world)
+    assert _rows(world) == 1
+    (outcome,) = answer("quarantine", "release", "--all")["released"]
+    assert (outcome["taken"], outcome["left_out"], outcome["parked"]) == (2, 1, 0)
+    world.run()
+    assert _rows(world) == 2
+    assert answer("quarantine", "list") == {"quarantined": [], "parked": 0}
+
+
+def test_what_comes_later_is_taken_and_a_rebuild_agrees(world: World) -> None:
+    consent = _poisoned(world)
+    answer("quarantine", "release", "--all")
+    world.jobcenter.measure("anna", "family", 3, [consent])
+    world.jobcenter.flush()
+    world.run()
+    assert _rows(world) == 3
+    assert answer("rebuild", "joint_case")["divergence"] == 0
+
+
+def test_second_bad_record_stops_the_lane_again(world: World) -> None:
+    consent = _poisoned(world)
+    world.jobcenter.raw("events", world.jobcenter.case_key("family"), b"more rubbish")
+    world.jobcenter.measure("anna", "family", 3, [consent])
+    world.jobcenter.flush(raw_first=True)
+    world.run()
+    lane = answer("quarantine", "list")["quarantined"][0]["lane"]
+    (outcome,) = answer("quarantine", "release", lane[:6], code=1)["released"]
+    assert outcome["taken"] == 2
+    assert outcome["quarantined"] == {"unknown_schema": 1}
+    assert outcome["parked"] == 1
+    (outcome,) = answer("quarantine", "release", "--all")["released"]
+    assert (outcome["taken"], outcome["left_out"]) == (1, 1)
+
+
+def test_a_withdrawal_behind_a_bad_consent_record_counts_after_release(world: World) -> None:
+    consent = _family(world)
+    world.jobcenter.raw("consents", world.jobcenter.person_key("anna"), b"rubbish")
+    world.jobcenter.withdraw("anna", "family", consent)
+    world.jobcenter.flush(raw_first=True)
+    world.run()
+    assert answer("quarantine", "list")["quarantined"][0]["stage"] == "consents"
+    answer("quarantine", "release", "--all")
+    with world.parts.store.transaction() as connection:
+        types = set(connection.execute(select(consent_row.c.event_type)).scalars())
+    assert "ConsentWithdrawn" in types
+
+
+def test_corrected_cause_takes_the_record_itself(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A record that no version of this hub could read is read after the upgrade, in its place."""
+    consent = _family(world)
+    world.run()
+    with monkeypatch.context() as before:
+        before.setattr("hub.stages.decode.by_fingerprint", _knows_none)
+        world.jobcenter.measure("anna", "family", 1, [consent])
+        world.jobcenter.flush()
+        world.run()
+    (outcome,) = answer("quarantine", "release", "--all")["released"]
+    assert (outcome["taken"], outcome["left_out"]) == (1, 0)
+    world.run()
+    assert _rows(world) == 1
+
+
+def test_poison_in_the_event_store_waits_and_goes_on(world: World) -> None:
+    consent = _poisoned(world)
+    answer("quarantine", "release", "--all")
+    key = world.jobcenter.case_key("family").encode()
+    world.parts.log.append("hub.cases", [Outgoing(key, b"rubbish")])
+    world.jobcenter.measure("anna", "family", 3, [consent])
+    world.jobcenter.flush()
+    world.run()
+    assert answer("quarantine", "list")["quarantined"][0]["stage"] == "project"
+    (outcome,) = answer("quarantine", "release", "--all")["released"]
+    assert (outcome["taken"], outcome["left_out"]) == (1, 1)
+    assert _rows(world) == 3
+    assert answer("rebuild", "joint_case")["divergence"] == 0
+    with world.parts.store.transaction() as connection:
+        assert connection.execute(select(func.count()).select_from(tables.dirty)).scalar_one() == 1
+
+
+@pytest.mark.parametrize("arguments", [("release",), ("release", "ab", "--all"), ("release", "nothing")])
+def test_wrong_call(world: World, arguments: tuple[str, ...]) -> None:
+    result = hub("quarantine", *arguments)
+    assert getattr(result.exception, "exit_code", None) == 64
