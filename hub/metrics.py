@@ -49,7 +49,7 @@ _CAUSES: Mapping[type[Exception], str] = {
 
 
 class Batched(Collector):
-    """Increments that wait until `together` of one series or `window` seconds have passed.
+    """Increments and observations that wait until `together` of one series or `window` seconds have passed.
 
     The window is looked at whenever the registry is scraped; `release` lets everything out at once, as at a process's
     end.
@@ -60,7 +60,8 @@ class Batched(Collector):
     ) -> None:
         self._together, self._window, self._clock = together, window, clock
         self._lock, self._since = Lock(), clock()
-        self._waiting: dict[tuple[Counter, tuple[str, ...]], int] = {}
+        self._counts: dict[tuple[Counter, tuple[str, ...]], int] = {}
+        self._observed: dict[tuple[Histogram, tuple[str, ...]], list[float]] = {}
 
     def add(self, counter: Counter, labels: tuple[str, ...], number: int) -> None:
         """Raise one series by `number`, now or together with others."""
@@ -68,15 +69,25 @@ class Batched(Collector):
             return
         with self._lock:
             series = (counter, labels)
-            self._waiting[series] = self._waiting.get(series, 0) + number
-            if self._waiting[series] >= self._together:
-                self._let_out(series)
+            self._counts[series] = self._counts.get(series, 0) + number
+            if self._counts[series] >= self._together:
+                self._count(series)
+
+    def observe(self, histogram: Histogram, labels: tuple[str, ...], value: float) -> None:
+        """One observation, now or together with others."""
+        with self._lock:
+            series = (histogram, labels)
+            self._observed.setdefault(series, []).append(value)
+            if len(self._observed[series]) >= self._together:
+                self._observe(series)
 
     def release(self) -> None:
         """Let everything out that waits."""
         with self._lock:
-            for series in list(self._waiting):
-                self._let_out(series)
+            for counted in list(self._counts):
+                self._count(counted)
+            for observed in list(self._observed):
+                self._observe(observed)
             self._since = self._clock()
 
     def collect(self) -> Iterable[Metric]:
@@ -88,9 +99,14 @@ class Batched(Collector):
     def describe(self) -> Iterable[Metric]:
         return ()
 
-    def _let_out(self, series: tuple[Counter, tuple[str, ...]]) -> None:
+    def _count(self, series: tuple[Counter, tuple[str, ...]]) -> None:
         counter, labels = series
-        (counter.labels(*labels) if labels else counter).inc(self._waiting.pop(series))
+        (counter.labels(*labels) if labels else counter).inc(self._counts.pop(series))
+
+    def _observe(self, series: tuple[Histogram, tuple[str, ...]]) -> None:
+        histogram, labels = series
+        for value in self._observed.pop(series):
+            (histogram.labels(*labels) if labels else histogram).observe(value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,18 +144,18 @@ class Metrics:
             case DiscloseOutcome():
                 self.record_disclose(outcome, seconds, at)
             case _:
-                self.apply_duration.labels(stage).observe(seconds)
+                self.batched.observe(self.apply_duration, (stage,), seconds)
 
     def record_consents(self, agency: str, outcome: ConsentsOutcome, seconds: float) -> None:
         """One batch of an agency's consents topic, and how long it took."""
-        self.apply_duration.labels("consents").observe(seconds)
+        self.batched.observe(self.apply_duration, ("consents",), seconds)
         for event_type, number in outcome.types.items():
             self._events(agency, event_type, "taken", number)
         self._unread(agency, outcome.quarantined, outcome.parked, outcome.skipped)
 
     def record_admit(self, agency: str, outcome: AdmitOutcome, seconds: float) -> None:
         """One batch of an agency's events topic: what was decided, and by which rule."""
-        self.apply_duration.labels("admit").observe(seconds)
+        self.batched.observe(self.apply_duration, ("admit",), seconds)
         for (event_type, decided), number in outcome.types.items():
             self._events(agency, event_type, decided, number)
         self._unread(
@@ -152,21 +168,21 @@ class Metrics:
 
     def record_project(self, outcome: ProjectOutcome, seconds: float, now: datetime) -> None:
         """One batch of the event store. An agency's oldest event of the batch stands for its age: an upper bound."""
-        self.apply_duration.labels("project").observe(seconds)
+        self.batched.observe(self.apply_duration, ("project",), seconds)
         for (agency, event_type), number in outcome.types.items():
             self._events(agency, event_type, "applied", number)
         self._unread("hub", outcome.quarantined, outcome.parked, outcome.skipped)
         for agency, recorded_at in outcome.recorded.items():
-            self.event_age.labels(agency).observe(_since(recorded_at, now))
+            self.batched.observe(self.event_age, (agency,), _since(recorded_at, now))
 
     def record_disclose(self, outcome: DiscloseOutcome, seconds: float, now: datetime) -> None:
         """One round of disclosures. A view that was taken away counts the longest wait of its round: an upper bound."""
         if not outcome.marks:
             return
-        self.apply_duration.labels("disclose").observe(seconds)
+        self.batched.observe(self.apply_duration, ("disclose",), seconds)
         longest = max((_since(since, now) for since in outcome.waits), default=0.0)
         for _ in range(outcome.removed):
-            self.withdrawal_latency.observe(longest)
+            self.batched.observe(self.withdrawal_latency, (), longest)
         if outcome.aborted:
             self.apply_retries.labels("disclose", "changed").inc(outcome.aborted)
 
@@ -186,7 +202,7 @@ class Metrics:
     def record_view(self, route: str, status: int, seconds: float) -> None:
         """One answer of the web side; `route` is the route's pattern, never the path that was asked for."""
         self.batched.add(self.view_requests, (route, f"{status // 100}xx"), 1)
-        self.view_duration.labels(route).observe(seconds)
+        self.batched.observe(self.view_duration, (route,), seconds)
 
     def _events(self, agency: str, event_type: str, outcome: str, number: int) -> None:
         self.batched.add(self.events, (agency, event_type, outcome), number)

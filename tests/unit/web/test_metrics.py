@@ -99,6 +99,13 @@ def test_increments_wait_for_company_or_for_the_window() -> None:
     assert not [labels for labels in counter._metrics if "4xx" in labels]
 
 
+def test_observations_wait_too(made: Metrics) -> None:
+    for _ in range(6):
+        made.record_view("/", 200, 0.5)
+    assert made.registry.get_sample_value("hub_view_duration_seconds_count", {"route": "/"}) == 5
+    assert value(made, "hub_view_duration_seconds_count", route="/") == 6
+
+
 def test_admission(made: Metrics) -> None:
     outcome = AdmitOutcome(
         admitted=3,
