@@ -42,7 +42,7 @@ def facts(entries: Entries, agencies: Mapping[str, Agency]) -> tuple[Fact, ...]:
                 continue
             day = berlin_day(entry.occurred_at)
             text = value_text(entry.event_type, name, entry.fields[name], day)
-            source = f"{agencies[sender].name}, {day_text(day)}"
+            source = _source(entry, agencies[sender])
             before = found.get((name, text))
             found[name, text] = Fact(
                 word("fields", name),
@@ -53,6 +53,11 @@ def facts(entries: Entries, agencies: Mapping[str, Agency]) -> tuple[Fact, ...]:
     return _without_undoubted_name(found, newest)
 
 
+def sources(entries: Entries, agencies: Mapping[str, Agency]) -> tuple[str, ...]:
+    """All agencies that hold master data of this person, and since when."""
+    return tuple(_source(entry, agencies[sender]) for sender, entry in latest(entries))
+
+
 def latest(entries: Entries) -> list[tuple[str, Entry]]:
     """The newest master data of each agency."""
     newest: dict[str, Entry] = {}
@@ -61,6 +66,10 @@ def latest(entries: Entries) -> list[tuple[str, Entry]]:
         if entry.event_type in _MASTER and (held is None or held.occurred_at <= entry.occurred_at):
             newest[sender] = entry
     return list(newest.items())
+
+
+def _source(entry: Entry, agency: Agency) -> str:
+    return f"{agency.name}, Stand {day_text(berlin_day(entry.occurred_at))}"
 
 
 def _without_undoubted_name(

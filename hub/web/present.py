@@ -12,7 +12,7 @@ from hub.domain.clock import berlin_day
 from hub.stages.cut import Entry, Part
 from hub.stages.open_view import OpenedView
 from hub.web.contacts import Contact, contacts
-from hub.web.persons import Fact, facts, name_of
+from hub.web.persons import Fact, facts, name_of, sources
 from hub.web.rows import Row, is_earlier, row, superseded
 from hub.web.wording import moment_text, word, words
 
@@ -48,6 +48,7 @@ class Card:
     anchor: str
     name: str = field(repr=False)
     facts: tuple[Fact, ...]
+    sources: tuple[str, ...]
     sections: tuple[Section, ...]
     grounds: tuple[Ground, ...]
     withheld: str
@@ -132,6 +133,7 @@ def _card(view: OpenedView, one: _Shown, anchor: str, name: str, agencies: Mappi
         anchor=anchor,
         name=name,
         facts=facts(one.entries, agencies),
+        sources=sources(one.entries, agencies),
         sections=tuple(_sections(one.entries, agencies, today)),
         grounds=tuple(dict.fromkeys(g for part in one.parts for g in _grounds(part, agencies, own))),
         withheld=", ".join(word("categories", code) for code in withheld),
@@ -158,7 +160,7 @@ def _sections(
         for sender, entry in mine:
             if table.get(entry.event_type, ("case",))[0] == code:
                 over = (sender, entry.record_ref) in old or is_earlier(entry, today)
-                (earlier if over else now).append(row(entry, agencies[sender].name))
+                (earlier if over else now).append(row(entry, agencies[sender].name, today))
         if now or earlier:
             yield Section(title, _newest_first(now), _newest_first(earlier))
 

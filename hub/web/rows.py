@@ -38,8 +38,8 @@ class Row:
     order: tuple[date, datetime] = field(repr=False)
 
 
-def row(entry: Entry, agency: str) -> Row:
-    """The line of one shown record."""
+def row(entry: Entry, agency: str, today: date) -> Row:
+    """The line of one shown record; what lies ahead has no date of its own yet."""
     _, label, *titled = words()["events"].get(entry.event_type, ("case", entry.event_type))
     day = berlin_day(entry.occurred_at)
     by = titled[0] if titled and titled[0] in entry.fields else ""
@@ -52,7 +52,7 @@ def row(entry: Entry, agency: str) -> Row:
         when=when,
         details=tuple(_detail(entry, name, day) for name in _ordered(entry) if name not in hidden),
         source=agency,
-        since=day_text(day),
+        since=day_text(day) if day <= today else "",
         disputed=any(name in entry.marked for name in (by, *used) if name),
         order=(_starts(entry) or day, entry.occurred_at),
     )
