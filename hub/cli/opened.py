@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from hub.adapters.keys.sql import SqlKeyStore
 from hub.bootstrap import build_parts
 from hub.config import Settings, load_settings
 from hub.stages.parts import Parts
@@ -15,5 +16,12 @@ def opened_parts(settings: Settings | None = None) -> Iterator[Parts]:
     try:
         yield parts
     finally:
-        parts.log.close()
-        parts.store.close()
+        close_parts(parts)
+
+
+def close_parts(parts: Parts) -> None:
+    """Let go of the log, the store and the keys."""
+    parts.log.close()
+    parts.store.close()
+    if isinstance(parts.keys, SqlKeyStore):
+        parts.keys.close()

@@ -12,6 +12,7 @@ from typer.testing import CliRunner, Result
 from hub.adapters.keys.kek import as_text, new_master
 from hub.bootstrap import build_parts
 from hub.cli.app import app
+from hub.cli.opened import close_parts
 from hub.config import load_settings
 from hub.domain.agencies import default_agency
 from hub.domain.identifiers import AgencyKey
@@ -62,8 +63,7 @@ def world(configured: Path) -> Iterator[World]:
         for name, kind in ((JOBCENTER, "jobcenter"), (YOUTH_OFFICE, "youth_welfare"))
     ]
     yield World(configured, parts, *sides)
-    parts.log.close()
-    parts.store.close()
+    close_parts(parts)
 
 
 def hub(*arguments: str) -> Result:

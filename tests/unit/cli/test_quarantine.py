@@ -1,10 +1,16 @@
 """`hub quarantine`: what waits is told, and a released lane loses nothing and keeps its order."""
 
+import os
+import signal
+import subprocess
+import sys
+
 import pytest
 from sqlalchemy import func, select
 
 from hub.adapters.store import tables
 from hub.ports import Outgoing
+from hub.stages import admit
 from projections.consent_register.tables import consent_row
 from projections.joint_case.tables import case_row
 from schemas import EventSchema, UnknownSchema
@@ -34,6 +40,45 @@ def _poisoned(world: World) -> str:
 def _rows(world: World) -> int:
     with world.parts.store.transaction() as connection:
         return int(connection.execute(select(func.count()).select_from(case_row)).scalar_one())
+
+
+def test_a_batch_does_not_park_behind_a_lane_released_meanwhile(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker has sorted its batch when the operator releases: what it was to park would wait for ever."""
+    consent = _poisoned(world)
+    world.jobcenter.measure("anna", "family", 3, [consent])
+    world.jobcenter.flush()
+    released: list[str] = []
+
+    def between(name: str) -> None:
+        if name == "admit.after_produce" and not released:
+            released.append(name)
+            answer("quarantine", "release", "--all")
+
+    monkeypatch.setattr(admit, "fail_point", between)
+    world.run()
+    assert released
+    assert _rows(world) == 3
+    assert answer("quarantine", "list") == {"quarantined": [], "parked": 0}
+
+
+@pytest.mark.parametrize("point", ["release.after_produce", "release.in_transaction"])
+def test_killed_while_releasing_nothing_is_lost_or_doubled(world: World, point: str) -> None:
+    _poisoned(world)
+    killed = subprocess.run(
+        [sys.executable, "-m", "hub", "quarantine", "release", "--all"],
+        env=os.environ | {"HUB_FAILPOINT": point},
+        capture_output=True,
+        check=False,
+    )
+    assert killed.returncode == -signal.SIGKILL
+    assert answer("quarantine", "list")["parked"] == 2
+    (outcome,) = answer("quarantine", "release", "--all")["released"]
+    assert outcome["taken"] == 2
+    world.run()
+    assert _rows(world) == 2
+    assert answer("rebuild", "joint_case")["divergence"] == 0
 
 
 def _knows_none(fingerprint: bytes) -> EventSchema:
