@@ -11,7 +11,7 @@ import typer
 
 from connectors.runtime.report import Withheld
 from hub.cli.output import AsJson, print_json, print_lines, progress
-from hub.hosts.demo import DAYS, Demo, caller, explained
+from hub.demo import DAYS, Demo, caller, explained
 
 
 def demo(

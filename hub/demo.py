@@ -41,7 +41,7 @@ OFFICES = (
     ("ja-seestadt", "youth_office", "Jugendamt Seestadt"),
 )
 KINDS = {"jobcenter": "jobcenter", "youth_office": "youth_welfare"}
-EXAMPLES = Path(__file__).resolve().parents[2] / "deploy" / "examples"
+EXAMPLES = Path(__file__).resolve().parents[1] / "deploy" / "examples"
 _ROUNDS = 12  # of connectors and hub in turn on one day, until nothing moves
 
 Told = Callable[[str], None]
