@@ -18,13 +18,14 @@ from hub.domain.clock import micros
 from hub.failpoints import fail_point
 from hub.policy.facts import Sender
 from hub.policy.gate import Verdict
-from hub.ports import Outgoing, Record
-from hub.stages.boxes import Found, content, keys_for
+from hub.ports import KeyRef, Outgoing, Record
+from hub.stages.boxes import Found, content, key_ref, keys_for
 from hub.stages.decode import Event, decode_event, encode_envelope, narrowed
 from hub.stages.facts import confider, event_facts
 from hub.stages.intake import Intake, finish, lane, sort_out, still_mine
 from hub.stages.knowledge import Knowledge, learn
 from hub.stages.parts import CASES, Parts, topic_agency
+from hub.stages.register import key_entries
 
 STAGE = "admit"
 UNKNOWN_CONSENT, UNKNOWN_PERSON = "consent_unknown", "person_unknown"
@@ -58,6 +59,8 @@ class Desk:
     keys: Found
     memo: dict[object, Verdict] = field(default_factory=dict)
     produce: list[Outgoing] = field(default_factory=list)
+    fenced: set[KeyRef] = field(default_factory=set)
+    closed: set[str] = field(default_factory=set)  # lanes in which an event did not open
     decisions: dict[tuple[str, int], DecisionRow] = field(default_factory=dict)
     held: list[HeldRow] = field(default_factory=list)
     duplicates: int = 0
@@ -71,9 +74,8 @@ def admit(parts: Parts, topic_id: str, batch: Sequence[Record]) -> AdmitOutcome:
         intake = sort_out(
             parts, STAGE, topic_id, batch, lambda record: decode_event(record, agency, "events")
         )
-        desk = decide_batch(parts, intake)
-        if desk.produce:
-            parts.log.append(CASES, desk.produce)
+        desk = decide_batch(parts, intake, park=True)
+        produce(desk)
         fail_point("admit.after_produce")
         with parts.store.transaction() as connection:
             if not still_mine(connection, STAGE, intake) or not note_decisions(connection, desk):
@@ -83,8 +85,18 @@ def admit(parts: Parts, topic_id: str, batch: Sequence[Record]) -> AdmitOutcome:
         return _outcome(desk)
 
 
-def decide_batch(parts: Parts, intake: Intake) -> Desk:
-    """Dedupe, open, decide; everything in memory, nothing written yet."""
+def produce(desk: Desk) -> None:
+    """Append what was admitted, and name the new key of every box that came under a fenced one (rule 4). Comes before
+    the transaction: a crash in between appends it twice, which harms nobody."""
+    if desk.produce:
+        desk.parts.log.append(CASES, desk.produce)
+    if desk.fenced:
+        key_entries(desk.parts, sorted(desk.fenced))
+
+
+def decide_batch(parts: Parts, intake: Intake, *, park: bool = False) -> Desk:
+    """Dedupe, open, decide; everything in memory, nothing written yet. With `park`, what comes behind an event that
+    does not open waits there, as it does when it comes in a later batch."""
     envelopes = [event.envelope for event in intake.events]
     confiders = {f"{e.controller_id}:{e.entrusted_by}" for e in envelopes if e.entrusted_by}
     with parts.store.transaction() as connection:
@@ -94,7 +106,10 @@ def decide_batch(parts: Parts, intake: Intake) -> Desk:
     found = keys_for(parts.keys, "box", envelopes)
     desk = Desk(parts, intake, parts.clock.now(), known, names, seen, found)
     for event in intake.events:
-        _take(desk, event)
+        if park and desk.closed and (at := lane(event.record)) in desk.closed:
+            intake.parked.append((event.record, at))
+        else:
+            _take(desk, event)
     return desk
 
 
@@ -106,8 +121,11 @@ def _take(desk: Desk, event: Event) -> None:
         return
     opened = content(event.envelope, "box", desk.keys)
     if opened.state == "unsealed":
-        desk.intake.bad.append(Quarantined(event.record.place, lane(event.record), "unsealed"))
+        desk.closed.add(at := lane(event.record))
+        desk.intake.bad.append(Quarantined(event.record.place, at, "unsealed"))
     elif opened.state != "open":
+        if opened.state == "fenced":
+            desk.fenced.add(key_ref(event.envelope, "box"))
         _note(desk, event, "withheld", f"key_{opened.state}")
     elif waiting := _unknown(event, desk.known[event.subject]):
         _hold(desk, event, waiting)
@@ -162,7 +180,7 @@ def judge(desk: Desk, event: Event) -> Verdict:
         known, at = desk.known[event.subject], desk.at
         sender = Sender(controller=e.controller_id, kind=desk.parts.agencies[e.controller_id].kind)
         facts = event_facts(e, known, at, confider(e, desk.names))
-        verdict = desk.parts.gate.judge(sender, known.subject(at), facts, known.consents, at)
+        verdict = desk.parts.gate.judge(sender, known.subject(at), facts, known.consents_at(at), at)
         desk.memo[asked] = verdict
     return verdict
 

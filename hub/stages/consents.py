@@ -27,6 +27,7 @@ from projections.consent_register.tables import ON_CONFLICT, consent_row
 
 STAGE = "consents"
 _ENDING = frozenset({"ConsentWithdrawn", "ConsentExpired"})
+_NARROWING = _ENDING | {"ObjectionRaised", "IdentitySplit"}
 _LINKING = frozenset({"IdentityLinkProposed", "IdentityLinked", "IdentitySplit"})
 
 
@@ -47,7 +48,7 @@ def take_consents(parts: Parts, topic_id: str, batch: Sequence[Record]) -> Conse
     agency = topic_agency(batch[0].topic)
     while True:
         intake = sort_out(
-            parts, STAGE, topic_id, batch, lambda record: decode_event(record, agency, "consents")
+            parts, STAGE, topic_id, batch, lambda record: decode_event(record, agency, "consents"), narrows
         )
         found = linking_keys(parts, intake.events)
         with parts.store.transaction() as connection:
@@ -56,9 +57,8 @@ def take_consents(parts: Parts, topic_id: str, batch: Sequence[Record]) -> Conse
             raised = apply_events(connection, parts, intake.events, found)
             finish(connection, parts, STAGE, intake)
             fail_point("consents.in_transaction")
-        ended = ended_subjects(intake.events)
-        if ended:
-            end_grounds(parts, ended)
+        if any(ends(event) for event in intake.events):
+            end_grounds(parts)
         types = Counter(event.envelope.event_type for event in intake.events)
         taken, bad, parked = len(intake.events), len(intake.bad), len(intake.parked)
         return ConsentsOutcome(taken, bad, parked, intake.skipped, raised, types)
@@ -80,12 +80,20 @@ def apply_events(connection: Connection, parts: Parts, events: Sequence[Event], 
     changed = {event.subject for event in events}
     changed |= _link_all(connection, parts, [event for event in events if _links(event)], found)
     changed.update(_granted_for(connection, live, events))
+    ending = [event for event in events if ends(event)]
+    ended = {event.subject for event in ending} | _granted_for(connection, live, ending)
+    subjects.mark_ending(connection, ended)
     return subjects.raise_epochs(connection, changed, micros(parts.clock.now()))
 
 
-def ended_subjects(events: Sequence[Event]) -> set[str]:
-    """The subjects of whom a ground may have ended with this batch."""
-    return {event.subject for event in events if event.envelope.event_type in _ENDING}
+def narrows(event: Event) -> bool:
+    """Whether it can only take something back: such an event waits behind no quarantined one (rule 8)."""
+    return event.envelope.event_type in _NARROWING
+
+
+def ends(event: Event) -> bool:
+    """Whether somebody's last ground may have ended with it."""
+    return event.envelope.event_type in _ENDING
 
 
 def _links(event: Event) -> bool:

@@ -145,7 +145,7 @@ def request_of(
         recipient=question.recipient,
         subject=knowledge.subject(question.at),
         event=event_facts(envelope, knowledge, question.at, confider(envelope, names)),
-        consents=knowledge.consents,
+        consents=knowledge.consents_at(question.at),
     )
 
 

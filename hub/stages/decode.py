@@ -1,6 +1,7 @@
 """From bytes to a checked envelope. Pure: everything that is wrong is a DataError with a reason code and a place."""
 
 from collections.abc import Mapping
+from datetime import date
 from typing import NamedTuple
 
 from hub.domain.envelope import Envelope
@@ -19,6 +20,8 @@ from schemas import (
 
 ENVELOPE = record_schema("envelope")
 _STRICTER = frozenset({"A65", "G9"})
+_LONGEST = 1000  # characters of a name in an envelope
+_YEAR_1, _YEAR_3000 = -62_135_596_800_000_000, 32_503_680_000_000_000  # microseconds since 1970 UTC
 
 
 class Event(NamedTuple):
@@ -52,6 +55,7 @@ def decode_envelope(record: Record) -> Envelope:
 def decode_event(record: Record, agency: str, topic_kind: str) -> Event:
     """An event of `agency` that belongs on this kind of topic (`events`, `consents`)."""
     envelope = decode_envelope(record)
+    _check_readable(record, envelope)
     if envelope.controller_id != agency:
         raise _bad(record, "wrong_controller", "the controller is not the topic's agency")
     try:
@@ -62,6 +66,23 @@ def decode_event(record: Record, agency: str, topic_kind: str) -> Event:
         raise _bad(record, "wrong_topic", "this event does not belong on this topic")
     _check_labels(record, envelope, schema)
     return Event(record, envelope, schema)
+
+
+def _check_readable(record: Record, envelope: Envelope) -> None:
+    """Names and times that the store and the policy can take: one that they cannot would stop a worker for ever."""
+    e = envelope
+    names = (e.event_type, e.subject_ref, e.case_ref, e.consent_id, e.entrusted_by, e.addressee, *e.consents)
+    if not all(name is None or (len(name) <= _LONGEST and name.isprintable()) for name in names):
+        raise _bad(record, "unreadable", "a name is too long or holds a control character")
+    if e.subject_ref.startswith("f_") and not e.about_family:
+        raise _bad(record, "unreadable", "the subject is a family, but another than the case's")
+    times = (e.occurred_at, e.recorded_at, e.valid_until)
+    if not all(at is None or _YEAR_1 <= at < _YEAR_3000 for at in times):
+        raise _bad(record, "unreadable", "a time lies outside of what can be meant")
+    try:
+        date.fromisoformat(e.connection or "2000-01-01")
+    except ValueError:
+        raise _bad(record, "unreadable", "the connection is no date") from None
 
 
 def encode_envelope(envelope: Envelope) -> bytes:

@@ -2,14 +2,14 @@
 
 from datetime import timedelta
 
-from hub.adapters.store import admissions
+from hub.adapters.store import admissions, quarantines
 from hub.adapters.store.admissions import HeldRow
 from hub.domain.clock import micros
 from hub.ports import Record
-from hub.stages.admit import decide_batch
+from hub.stages.admit import STAGE, decide_batch, produce
 from hub.stages.decode import decode_event
 from hub.stages.intake import Intake
-from hub.stages.parts import CASES, Parts, topic_agency
+from hub.stages.parts import Parts, topic_agency
 
 
 def answer_held(parts: Parts) -> dict[str, int]:
@@ -22,9 +22,9 @@ def answer_held(parts: Parts) -> dict[str, int]:
     if not rows:
         return {}
     desk = decide_batch(parts, intake)
-    if desk.produce:
-        parts.log.append(CASES, desk.produce)
+    produce(desk)
     with parts.store.transaction() as connection:
+        quarantines.put(connection, STAGE, intake.bad, micros(parts.clock.now()))
         admissions.save_decisions(connection, list(desk.decisions.values()))
         admissions.let_go(connection, rows)
         since = {row[:2]: row.since for row in rows}

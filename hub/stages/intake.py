@@ -35,9 +35,15 @@ def lane(record: Record) -> str:
 
 
 def sort_out(
-    parts: Parts, stage: str, topic_id: str, batch: Sequence[Record], decode: Callable[[Record], Event]
+    parts: Parts,
+    stage: str,
+    topic_id: str,
+    batch: Sequence[Record],
+    decode: Callable[[Record], Event],
+    passes: Callable[[Event], bool] = lambda event: False,
 ) -> Intake:
-    """Skip what lies below the stored position, decode the rest; a bad record's lane is parked behind it."""
+    """Skip what lies below the stored position, decode the rest; a bad record's lane is parked behind it, but for what
+    `passes`."""
     intake = Intake(batch[0].topic, topic_id)
     with parts.store.transaction() as connection:
         stored = positions.load(connection, stage, intake.topic)
@@ -48,20 +54,28 @@ def sort_out(
             continue
         intake.starts.setdefault(record.partition, record.offset)
         intake.following[record.partition] = record.offset + 1
-        _take(intake, record, waiting, decode)
+        at = lane(record)
+        event = _decoded(intake, record, decode, at, waiting)
+        if event and (at not in waiting or passes(event)):
+            intake.events.append(event)
+        elif event:
+            intake.parked.append((record, at))
     return intake
 
 
-def _take(intake: Intake, record: Record, waiting: set[str], decode: Callable[[Record], Event]) -> None:
-    at = lane(record)
-    if at in waiting:
-        intake.parked.append((record, at))
-        return
+def _decoded(
+    intake: Intake, record: Record, decode: Callable[[Record], Event], at: str, waiting: set[str]
+) -> Event | None:
+    """The event, or None when the record was set aside: quarantined, or parked behind one that was before."""
     try:
-        intake.events.append(decode(record))
+        return decode(record)
     except DataError as error:
-        intake.bad.append(Quarantined(record.place, at, error.reason))
-        waiting.add(at)
+        if at in waiting:
+            intake.parked.append((record, at))
+        else:
+            intake.bad.append(Quarantined(record.place, at, error.reason))
+            waiting.add(at)
+    return None
 
 
 def finish(connection: Connection, parts: Parts, stage: str, intake: Intake) -> None:

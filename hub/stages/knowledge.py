@@ -19,7 +19,7 @@ from hub.adapters.store import subjects
 from hub.domain.clock import berlin_day, moment
 from hub.domain.consent import Consent, ScopedWithdrawal
 from hub.domain.envelope import Envelope
-from hub.policy.facts import Subject
+from hub.policy.facts import CATEGORIES, CONSENT_PURPOSES, Subject
 from hub.policy.grounds import age_on
 from hub.ports import KeyStore
 from hub.stages.boxes import Content, content, keys_for
@@ -29,6 +29,12 @@ from schemas import decode_single
 
 _WITHDRAWING = frozenset({"ConsentWithdrawn", "ConsentExpired"})
 _RECORDING = frozenset({"SubjectRecorded", "SubjectChanged"})
+_NEEDED = frozenset({"sender", "granted_at"})  # what a grant cannot be judged without
+_DIMENSIONS: Mapping[str, frozenset[str] | None] = {
+    "purposes": CONSENT_PURPOSES,
+    "categories": CATEGORIES,
+    "recipients": None,
+}
 ADULT = 18
 
 
@@ -62,8 +68,21 @@ class Knowledge:
         )
 
     def objected(self, at: datetime) -> bool:
-        """§ 76 SGB X: from then on, for all records, earlier ones too."""
-        return any(since <= at for since in self.objections)
+        """§ 76 SGB X: from then on, for all records, earlier ones too; one that is known holds, whatever the clocks say."""
+        return any(min(since, at) <= at for since in self.objections)
+
+    def consents_at(self, at: datetime) -> tuple[Consent, ...]:
+        """The consents as the hub may use them at `at`, its own time: what is known to be withdrawn is withdrawn, even
+        when the agency's clock and the broker's both run ahead of the hub's."""
+        return tuple(_ended_by(consent, at) for consent in self.consents)
+
+
+def _ended_by(consent: Consent, at: datetime) -> Consent:
+    parts = tuple(replace(part, at=min(part.at, at)) for part in consent.scoped_withdrawals)
+    if consent.withdrawn_at is None and not parts:
+        return consent
+    whole = min(consent.withdrawn_at, at) if consent.withdrawn_at else None
+    return replace(consent, withdrawn_at=whole, scoped_withdrawals=parts)
 
 
 class KnowledgeCache:
@@ -159,6 +178,7 @@ def _load(connection: Connection, keys: KeyStore, states: Sequence[subjects.Stat
 class _Opened:
     row: RegisterRow
     controller: str
+    recorded_at: int
     content: Content
 
     @property
@@ -195,8 +215,9 @@ def _open(connection: Connection, keys: KeyStore, subject_keys: Iterable[str]) -
     envelopes = {event_id: _envelope(row.envelope) for event_id, row in rows.items()}
     found = keys_for(keys, "proof", envelopes.values())
     return [
-        _Opened(row, envelopes[event_id].controller_id, content(envelopes[event_id], "proof", found))
+        _Opened(row, envelope.controller_id, envelope.recorded_at, content(envelope, "proof", found))
         for event_id, row in sorted(rows.items())
+        for envelope in (envelopes[event_id],)
     ]
 
 
@@ -232,7 +253,7 @@ def _facts(key: str, aliases: Iterable[str], index: _Index) -> Knowledge:
         capable=capable.fields["capable"] if capable else None,
         custodians=tuple(index.name(custody.controller, ref) for ref in holders) if custody else (),
         consents=tuple(_consents(mine, index)),
-        objections=tuple(sorted(moment(one.row.occurred_at) for one in mine if _objects_76(one))),
+        objections=tuple(sorted(_effective(one) for one in mine if _objects_76(one))),
     )
 
 
@@ -256,6 +277,11 @@ def _when(one: _Opened) -> tuple[int, int, str]:
     return one.row.occurred_at, one.row.source_version, one.row.event_id
 
 
+def _effective(one: _Opened) -> datetime:
+    """A withdrawal or objection holds from when it was made, or received if that was earlier."""
+    return moment(min(one.row.occurred_at, one.row.received_at))
+
+
 def _objects_76(one: _Opened) -> bool:
     """An objection whose norm cannot be read counts (fail closed)."""
     return one.row.event_type == "ObjectionRaised" and "76" in str(one.fields.get("norm", "76"))
@@ -264,7 +290,7 @@ def _objects_76(one: _Opened) -> bool:
 def _consents(mine: Iterable[_Opened], index: _Index) -> Iterable[Consent]:
     grants: dict[str, _Opened] = {}
     for one in mine:
-        if one.row.event_type == "ConsentGranted" and one.row.consent_id and one.fields:
+        if one.row.event_type == "ConsentGranted" and one.row.consent_id and one.fields.keys() >= _NEEDED:
             held = grants.get(one.row.consent_id)
             if held is None or _first(one) < _first(held):
                 grants[one.row.consent_id] = one
@@ -273,13 +299,13 @@ def _consents(mine: Iterable[_Opened], index: _Index) -> Iterable[Consent]:
 
 
 def _first(one: _Opened) -> tuple[int, str]:
-    return one.row.received_at, one.row.event_id
+    return one.recorded_at, one.row.event_id
 
 
 def _consent(grant: _Opened, endings: Sequence[_Opened], index: _Index) -> Consent:
     fields, whole, parts = grant.fields, [], []
     for end in endings:
-        at = moment(min(end.row.occurred_at, end.row.received_at))
+        at = _effective(end)
         scope = _scope(end.row.scope, at)
         if scope is None:
             whole.append(at)
@@ -314,10 +340,18 @@ def _scope(text: str | None, at: datetime) -> ScopedWithdrawal | None:
         return None
     try:
         raw = orjson.loads(text)
-        parts = {
-            name: frozenset(map(str, raw.get(name) or ()))
-            for name in ("purposes", "categories", "recipients")
-        }
-    except (orjson.JSONDecodeError, AttributeError, TypeError):
+        parts = {name: _codes(raw.get(name), known) for name, known in _DIMENSIONS.items()}
+    except (orjson.JSONDecodeError, AttributeError, TypeError, ValueError):
         return None
     return ScopedWithdrawal(at=at, **parts) if any(parts.values()) else None
+
+
+def _codes(raw: object, known: frozenset[str] | None) -> frozenset[str]:
+    """A list of codes; raises ValueError for anything else, which would withdraw less than was meant."""
+    if raw is None:
+        return frozenset()
+    if not isinstance(raw, list) or not all(isinstance(code, str) for code in raw):
+        raise ValueError
+    if known is not None and not known.issuperset(raw):
+        raise ValueError
+    return frozenset(raw)

@@ -35,7 +35,7 @@ def withheld_categories(
         openable |= ask(
             replace(knowledge.subject(at), birth_date=None, custodians=("signed",)), (ask.perfect(),)
         )
-        opened |= ask(knowledge.subject(at), knowledge.consents)
+        opened |= ask(knowledge.subject(at), knowledge.consents_at(at))
     return tuple(sorted(openable - opened))
 
 

@@ -38,6 +38,7 @@ class ReadModel:
     on_conflict: str
     decode: Callable[[Record], Event]
     rows: Callable[[int, Sequence[Event]], list[tuple[object, ...]]]
+    passes: Callable[[Event], bool] = lambda event: False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,7 @@ def read_models(parts: Parts) -> dict[str, ReadModel]:
         register_tables.ON_CONFLICT,
         _decode_consent,
         _register_rows,
+        consents.narrows,
     )
     return {model.name: model for model in (joint, register)}
 
@@ -141,13 +143,14 @@ class _Rebuild:
         """What a live stage would have taken: nothing behind a record that it could not."""
         for record in batch:
             at = lane(record)
-            if at in self._waiting:
-                continue
             try:
-                yield self._model.decode(record)
+                event = self._model.decode(record)
             except DataError:
                 if record.place not in self._released:
                     self._waiting.add(at)
+                continue
+            if at not in self._waiting or self._model.passes(event):
+                yield event
 
     def _switch(self, live: int, new: int) -> RebuildOutcome | None:
         """Compare at equal positions and switch, or None when the live model has moved on meanwhile."""

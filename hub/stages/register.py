@@ -59,19 +59,19 @@ def _clear(connection: Connection, read: Sequence[tuple[str, int]]) -> None:
 
 def _by_agency(parts: Parts, known: Mapping[str, Knowledge]) -> Iterator[tuple[str, list[Outgoing]]]:
     now = parts.clock.now()
-    wanted = {key: KeyRef("proof", *key.split(":", 1)) for key, k in known.items() if _of_sender(key, k)}
+    wanted = {key: KeyRef("proof", *key.split(":", 1)) for key, k in known.items() if _of_sender(key, k, now)}
     keys = parts.keys.sealing(wanted.values())
     entries: dict[str, list[Outgoing]] = {}
     for key, ref in wanted.items():
-        for consent in _of_sender(key, known[key]):
+        for consent in _of_sender(key, known[key], now):
             record = _consent_entry(keys[ref], consent, known[key], now)
             entries.setdefault(ref.controller, []).append(Outgoing(consent.id.encode(), record))
     yield from entries.items()
 
 
-def _of_sender(key: str, knowledge: Knowledge) -> list[Consent]:
+def _of_sender(key: str, knowledge: Knowledge, at: datetime) -> list[Consent]:
     agency = key.split(":", 1)[0]
-    return [] if knowledge.split else [consent for consent in knowledge.consents if consent.sender == agency]
+    return [] if knowledge.split else [one for one in knowledge.consents_at(at) if one.sender == agency]
 
 
 def _consent_entry(key: Key, consent: Consent, knowledge: Knowledge, now: datetime) -> bytes:

@@ -21,7 +21,7 @@ from hub.stages import admit, consents, project, receipts
 from hub.stages.decode import Event, decode_event
 from hub.stages.grounds_end import end_grounds
 from hub.stages.intake import Intake
-from hub.stages.parts import CASES, Parts, topic_agency
+from hub.stages.parts import Parts, topic_agency
 
 Decode = Callable[[Record], Event]
 
@@ -119,8 +119,8 @@ def _take_consents(parts: Parts, opened: _Lane) -> bool:
             return False
         consents.apply_events(connection, parts, opened.events, found)
         _close(connection, parts, opened)
-    if ended := consents.ended_subjects(opened.events):
-        end_grounds(parts, ended)
+    if any(consents.ends(event) for event in opened.events):
+        end_grounds(parts)
     return True
 
 
@@ -128,8 +128,7 @@ def _take_admissions(parts: Parts, opened: _Lane) -> bool:
     """Produced first, recorded second, like the stage itself."""
     intake = Intake(opened.first.topic, opened.topic_id, events=opened.events)
     desk = admit.decide_batch(parts, intake)
-    if desk.produce:
-        parts.log.append(CASES, desk.produce)
+    admit.produce(desk)
     fail_point("release.after_produce")
     with parts.store.transaction() as connection:
         if not _unchanged(connection, opened) or not admit.note_decisions(connection, desk):

@@ -40,12 +40,12 @@ def tick(parts: Parts) -> TickOutcome:
         before = now if last is None else moment(last)
         live = subjects.live_generation(connection, "consent_register")
         ended = ending_between(connection, live, micros(before), micros(now))
+        subjects.mark_ending(connection, ended)
         changed = {*ended, *_birthdays(connection, parts, berlin_day(before), berlin_day(now))}
         raised = subjects.raise_epochs(connection, changed, micros(now)) if changed else 0
         renewed = _renew(connection, parts, micros(now))
         meta.put(connection, _LAST, micros(now))
-    destroyed = end_grounds(parts, ended) if ended else 0
-    return TickOutcome(raised, renewed, end_expired_holds(parts), destroyed)
+    return TickOutcome(raised, renewed, end_expired_holds(parts), end_grounds(parts))
 
 
 def _birthdays(connection: Connection, parts: Parts, after: date, until: date) -> Iterable[str]:

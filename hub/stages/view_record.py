@@ -1,6 +1,6 @@
 """A cut as the record that the recipient's sink opens: one box per person and sender, in the recipient's own names."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import orjson
@@ -70,8 +70,13 @@ def _record(draft: Draft, refs: Sequence[KeyRef], keys: Mapping[KeyRef, Key], po
 
 def person_ref(secret: bytes, recipient: str, person: str, file: CaseFile) -> str:
     """The recipient's own pseudonym of a person, or one made for it alone: no two recipients can compare (R27)."""
-    own = sorted(key for key, knowledge in file.known.items() if knowledge.person == person)
-    mine = next((key for key in own if key.startswith(f"{recipient}:")), None)
+    same = (key for key, knowledge in file.known.items() if knowledge.person == person)
+    return subject_at(secret, recipient, person, same)
+
+
+def subject_at(secret: bytes, recipient: str, person: str, same: Iterable[str]) -> str:
+    """The same from all subject keys that mean the person."""
+    mine = next((key for key in sorted(same) if key.startswith(f"{recipient}:")), None)
     return mine.split(":", 1)[1] if mine else recipient_pseudonym(secret, recipient, person)
 
 

@@ -5,6 +5,9 @@ from typing import Any
 
 from hub.domain.envelope import Envelope
 
+_LONGEST = 10_000  # characters
+_SUBJECT = 5  # its place in a row
+
 
 def row(generation: int, envelope: Envelope, value: bytes, received_at: int) -> tuple[Any, ...]:
     """One row, in the table's column order; `received_at` is the append time, so a rebuild finds it again."""
@@ -22,7 +25,7 @@ def row(generation: int, envelope: Envelope, value: bytes, received_at: int) -> 
         envelope.occurred_at,
         received_at,
         envelope.valid_until,
-        envelope.scope,
+        _storable(envelope.scope),
         value,
     )
 
@@ -34,6 +37,11 @@ def folded(rows: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
     for new in rows:
         generation, event_id, publication, *_, envelope = new
         old = standing.setdefault(event_id, new)
-        if old[2] < publication:
+        if old[2] < publication and old[_SUBJECT] == new[_SUBJECT]:
             standing[event_id] = (generation, event_id, publication, *old[3:-1], envelope)
     return list(standing.values())
+
+
+def _storable(scope: str | None) -> str | None:
+    """A scope that no database takes cannot be read either; such a one withdraws everything (rule 7)."""
+    return scope if scope is None or (len(scope) <= _LONGEST and scope.isprintable()) else "unreadable"

@@ -30,11 +30,15 @@ def test_rule_1_back_to_the_first_content_is_a_third_version(world: World) -> No
 
 
 @pytest.mark.parametrize("order", list(permutations(range(3))))
-def test_rule_2_the_highest_version_and_publication_stands_in_every_order(world: World, order: tuple[int, ...]) -> None:
+def test_rule_2_the_highest_version_and_publication_stands_in_every_order(
+    world: World, order: tuple[int, ...]
+) -> None:
     world.shared()
     versions = [(1, 1, "old"), (2, 1, "new"), (2, 2, "newest")]
     for version, publication, provider in (versions[place] for place in order):
-        world.measure(version=version, publication=publication, provider=provider, at=NOW + timedelta(hours=1))
+        world.measure(
+            version=version, publication=publication, provider=provider, at=NOW + timedelta(hours=1)
+        )
         world.run()
     assert _providers(world) == ["newest"]
     assert world.divergence() == 0
@@ -58,7 +62,11 @@ def test_rule_2_duplicates_have_no_effect(world: World) -> None:
     assert world.rows("case_row") == rows
     assert len(world.records(CASES)) == 2
     assert world.seen(JA, "ja_asd") == ["MeasureStarted"]
-    assert len({(one.view["role"], one.view["version"]) for one in world.views(JA)}) == len(world.views(JA)) >= views
+    assert (
+        len({(one.view["role"], one.view["version"]) for one in world.views(JA)})
+        == len(world.views(JA))
+        >= views
+    )
     assert world.divergence() == 0
 
 

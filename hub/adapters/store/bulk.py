@@ -22,10 +22,13 @@ def merge(connection: Connection, table: Table, rows: Sequence[Row], on_conflict
         _insert(connection, table, rows, on_conflict, "?")
     elif len(rows) < COPY_FROM:
         _insert(connection, table, rows, on_conflict, "%s")
+        connection.exec_driver_sql(_AFTER_PIPELINE)
     else:
         _copy(connection, table, rows, on_conflict)
 
 
+_AFTER_PIPELINE = "SELECT 1"
+"""psycopg pipelines executemany, and after a pipeline PostgreSQL 15 does not start idle_in_transaction_session_timeout."""
 COPY_FROM = 50  # rows; below, the few round trips of COPY cost more than they save
 
 

@@ -4,12 +4,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, Engine, MetaData, create_engine, event
+from sqlalchemy import Connection, Engine, MetaData, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError
 
 from hub.adapters.store.tables import metadata
 from hub.errors import ServiceUnavailable, TryAgain
 
+_POSTGRESQL = {"connect_timeout": 5, "options": "-c idle_in_transaction_session_timeout=30000"}
+"""A worker that stands still inside a transaction must not lock others out of its partitions for ever."""
 _RETRIABLE = ("40001", "40P01", "55P03")  # serialization failure, deadlock, lock not available
 
 
@@ -61,7 +63,14 @@ def _without_values(error: DBAPIError, engine: Engine) -> ServiceUnavailable:
 
 def _open(url: str) -> Engine:
     if not url.startswith("sqlite"):
-        return create_engine(url, pool_pre_ping=False, pool_size=8, hide_parameters=True)
+        given = make_url(url).query
+        return create_engine(
+            url,
+            pool_pre_ping=False,
+            pool_size=8,
+            hide_parameters=True,
+            connect_args={name: value for name, value in _POSTGRESQL.items() if name not in given},
+        )
     engine = create_engine(
         url, hide_parameters=True, connect_args={"timeout": 30, "check_same_thread": False}
     )

@@ -5,10 +5,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, delete, func, select, update
 
 from hub.adapters.store.bulk import among, merge, values
-from hub.adapters.store.tables import case_link, dirty, generation, held, membership, register_dirty, subject
+from hub.adapters.store.tables import case_link, dirty, ending, generation, held, membership, register_dirty, subject
 
 _DO_NOTHING = "DO NOTHING"
 
@@ -156,6 +156,24 @@ def mark_register(connection: Connection, keys: Iterable[str]) -> None:
     number = secrets.randbits(62)
     rows = [(key, number) for key in sorted(set(keys))]
     merge(connection, register_dirty, rows, "(subject) DO UPDATE SET number = excluded.number")
+
+
+def mark_ending(connection: Connection, keys: Iterable[str]) -> None:
+    """Their last ground may have ended: whoever looks does so after this transaction, even after a crash (rule 5)."""
+    number = secrets.randbits(62)
+    rows = [(key, number) for key in sorted(set(keys))]
+    merge(connection, ending, rows, "(subject) DO UPDATE SET number = excluded.number")
+
+
+def endings(connection: Connection, limit: int = 500) -> list[tuple[str, int]]:
+    """Persons to look at, with the numbers of their marks; locked until the transaction ends."""
+    wanted = select(ending.c.subject, ending.c.number).order_by(ending.c.subject).limit(limit)
+    return [(row.subject, row.number) for row in connection.execute(wanted.with_for_update(skip_locked=True))]
+
+
+def clear_endings(connection: Connection, read: Iterable[tuple[str, int]]) -> None:
+    for key, number in read:
+        connection.execute(delete(ending).where(ending.c.subject == key, ending.c.number == number))
 
 
 def live_generation(connection: Connection, projection: str) -> int:

@@ -112,6 +112,12 @@ register_dirty = Table(
     Column("subject", String, primary_key=True),
     Column("number", BigInteger, nullable=False),
 )
+ending = Table(  # rule 5: persons of whom the last ground may have ended, until somebody has looked
+    "ending",
+    metadata,
+    Column("subject", String, primary_key=True),
+    Column("number", BigInteger, nullable=False),
+)
 view_state = Table(  # the newest view of each (joint case, recipient, role)
     "view_state",
     metadata,
