@@ -3,6 +3,7 @@
 A value that cannot be read is a DataError with reason and column; it is never guessed and never shown.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
@@ -15,6 +16,7 @@ from connectors.runtime.reading import Table
 from hub.errors import ConfigurationError, DataError
 
 Values = Mapping[str, object]
+MONEY = 10**12  # floats of a database are rounded to cents below this
 VERSION = "@version"
 """In place of a column: the moment of the row's version, where the row itself says no time."""
 
@@ -202,18 +204,18 @@ def _integer(raw: object, column: str) -> int:
 
 
 def _decimal(raw: object, column: str, style: Style) -> Decimal:
+    """Digits in groups of three where there are thousands at all: "12.50" is no 1,250 and no 12,5."""
     text = str(raw).strip()
     if isinstance(raw, str):
-        text = text.replace(style.thousands, "") if style.thousands else text
-        if style.decimal != ".":
-            text = "?" if "." in text else text.replace(style.decimal, ".")
+        groups = rf"\d{{1,3}}(?:{re.escape(style.thousands)}\d{{3}})+|" if style.thousands else ""
+        if not re.fullmatch(rf"[+-]?(?:{groups}\d+)(?:{re.escape(style.decimal)}\d+)?", text):
+            raise _unreadable(column, "number")
+        text = text.replace(style.thousands, "").replace(style.decimal, ".")
     try:
         number = Decimal(text)
     except InvalidOperation:
         raise _unreadable(column, "number") from None
-    if isinstance(raw, float):
-        number = number.quantize(Decimal("0.01")) if abs(number) < 10**15 else number
-    return number
+    return number.quantize(Decimal("0.01")) if isinstance(raw, float) and abs(number) < MONEY else number
 
 
 def _date(raw: object, column: str, style: Style) -> date:

@@ -92,11 +92,11 @@ class CsvReader:
             self._offset += len(raw)
 
     def _look(self, raw: bytes) -> None:
-        first = next(n for n, byte in enumerate(raw) if byte > 127 or byte == 0)
-        if raw[first] == 0:
-            raise self._fault(
-                f"byte {self._offset + first}: not {self._dialect.encoding}", "wrong_encoding", self._line
-            )
+        """A byte that is not plain ASCII: NUL never is text, and UTF-8 that calls itself cp1252 is told at the end."""
+        if b"\0" in raw:
+            byte = self._offset + raw.index(b"\0")
+            raise self._fault(f"byte {byte}: not {self._dialect.encoding}", "wrong_encoding", self._line)
+        first = next(n for n, byte in enumerate(raw) if byte > 127)
         self._foreign = self._foreign or (self._line, self._offset + first)
         if self._single and self._utf8:
             self._utf8 = _is_utf8(raw)

@@ -63,14 +63,19 @@ class Shelf:
         return sorted(found, key=lambda manifest: (manifest.as_of, manifest.name)), incidents
 
     def kept(self) -> Manifest | None:
-        """The last snapshot that was read, if it still lies there."""
+        """The last snapshot that was read, under whatever name, if it still lies there."""
         last = self.last
         if last is None:
             return None
+        folders = [self._settings.folder / last.name, *self._folders()]
+        found = (
+            self._same(folder, last) for folder in folders if (folder / self._settings.manifest).exists()
+        )
+        return next((manifest for manifest in found if manifest), None)
+
+    def _same(self, folder: Path, last: Last) -> Manifest | None:
         try:
-            manifest = read_manifest(
-                self._settings.folder / last.name, self._settings.manifest, self._settings.dialect
-            )
+            manifest = read_manifest(folder, self._settings.manifest, self._settings.dialect)
         except DataError:
             return None
         return manifest if manifest.digest == last.digest else None

@@ -55,6 +55,9 @@ class SnapshotSource:
                 self._current, self._known = manifest, False
                 break
             incidents.append(incident)
+        if self._current is None and self._shelf.last and self._shelf.kept() is None:
+            remedy = "put the last snapshot back, or export a new one: nobody can be read again without it"
+            incidents.append(Incident(STREAM, "kept_snapshot_missing", self._shelf.last.name, remedy))
         return incidents
 
     def control(self, streams: Collection[str]) -> Control:

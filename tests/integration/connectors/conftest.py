@@ -1,0 +1,217 @@
+"""Two simulated agencies on disk, log and keys in SQLite, and connectors that a test may step and break."""
+
+import json
+import re
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from datetime import UTC, date, datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from connectors.runtime.build import build_sink, build_source
+from connectors.runtime.config import load_config
+from connectors.runtime.report import StepReport
+from connectors.runtime.runtime import Connector
+from hub.adapters.keys.kek import controller_kek
+from hub.adapters.keys.sql import SqlKeyStore
+from hub.adapters.log.sqlite import SqliteLog
+from hub.domain.clock import micros
+from hub.domain.identifiers import AgencyKey
+from hub.domain.seal import key_version, open_box, place, seal
+from hub.ports import EventLog, Key, KeyRef, Outgoing
+from hub.simulate import Simulation
+from schemas import by_fingerprint, decode_single, encode_single, record_schema, topics
+
+START = date(2026, 11, 16)
+EXAMPLES = Path(__file__).parents[3] / "deploy" / "examples"
+FOLDERS = {"jc-seestadt": "jobcenter", "ja-seestadt": "youth_office"}
+MASTER = bytes(range(32))
+CANARY = "ZZCANARYZZ"
+
+
+def evening(day: int) -> datetime:
+    """After the export of that day of the story."""
+    return datetime(2026, 11, 16, 20, tzinfo=UTC) + timedelta(days=day)
+
+
+class Offices:
+    """Everything of both agencies, in one folder."""
+
+    def __init__(self, root: Path, families: int = 6, canary: str | None = None) -> None:
+        self.root = root
+        for folder in FOLDERS.values():
+            (root / folder).mkdir(parents=True)
+            shutil.copy(EXAMPLES / folder / "source.toml", root / folder)
+            shutil.copy(EXAMPLES / folder / "sink.toml", root / folder)
+        self.export = root / "youth_office" / "export"
+        self.database = root / "jobcenter" / "jobcenter.sqlite"
+        self._simulation = Simulation(
+            families, 7, START, f"sqlite:///{self.database}", self.export, canary=canary
+        )
+        self.log: EventLog = SqliteLog(root / "log.sqlite")
+        names = ("consents", "events", "register", "views", "receipts")
+        self.log.create({topics()[name].of(agency): 2 for agency in FOLDERS for name in names})
+        self._open: list[Any] = []
+
+    def write_day(self, day: int) -> None:
+        self._simulation.write_day(START + timedelta(days=day))
+
+    def keys(self, agency: str) -> SqlKeyStore:
+        kek = controller_kek(MASTER, agency)
+        return SqlKeyStore.for_controller(f"sqlite:///{self.root}/keys.sqlite", agency, kek)
+
+    def edit(self, agency: str, change: Callable[[str], str], file: str = "source.toml") -> None:
+        """Change an agency's configuration."""
+        path = self.root / FOLDERS[agency] / file
+        path.write_text(change(path.read_text(encoding="utf-8")), encoding="utf-8")
+
+    def source(self, agency: str) -> Connector:
+        config = load_config(self.root / FOLDERS[agency] / "source.toml")
+        connector = build_source(config, AgencyKey(agency.encode() * 3), self.keys(agency), self.log)
+        self._open.append(connector)
+        return connector
+
+    def sink(self, agency: str) -> Any:
+        config = load_config(self.root / FOLDERS[agency] / "sink.toml")
+        sink = build_sink(config, self.keys(agency), self.log)
+        self._open.append(sink)
+        return sink
+
+    def beat(self, at: datetime) -> None:
+        """The hub's heartbeat in both registers."""
+        for agency in FOLDERS:
+            self._entry(agency, b"heartbeat", {"kind": "heartbeat", "at": micros(at)})
+
+    def register(self, agency: str, subject: str, consent: Mapping[str, Any], at: datetime) -> None:
+        """The hub tells a gate about a consent signed elsewhere."""
+        ref = KeyRef("proof", agency, subject)
+        key = self.keys(agency).sealing([ref])[ref]
+        bound = place(
+            "register",
+            record_schema("register").fingerprint,
+            consent["id"].encode(),
+            subject,
+            "CT",
+            key.version,
+        )
+        box = seal(key.cipher, key.version, orjson.dumps(consent), bound)
+        entry = {
+            "kind": "consent",
+            "at": micros(at),
+            "consent_id": consent["id"],
+            "subject_ref": subject,
+            "box": box,
+        }
+        self._entry(agency, consent["id"].encode(), entry)
+
+    def new_key(self, agency: str, subject: str, version: int, at: datetime) -> None:
+        entry = {"kind": "key", "at": micros(at), "subject_ref": subject, "key_version": version}
+        self._entry(agency, f"key {subject}".encode(), entry)
+
+    def _entry(self, agency: str, key: bytes, entry: Mapping[str, Any]) -> None:
+        empty = {"consent_id": None, "subject_ref": None, "key_version": None, "box": None}
+        value = encode_single(record_schema("register"), empty | {"agency": agency} | dict(entry))
+        self.log.append(topics()["register"].of(agency), [Outgoing(key, value)])
+
+    def step(self, connector: Connector, at: datetime) -> StepReport:
+        """One step with a fresh register; the counts balance."""
+        self.beat(at)
+        report = connector.step(at)
+        assert report.events == report.published + sum(report.withheld.values()) + sum(
+            report.source_quarantined.values()
+        )
+        return report
+
+    def envelopes(self, agency: str, *names: str) -> list[dict[str, Any]]:
+        """Everything published, in order per partition."""
+        records = [
+            record
+            for name in names or ("consents", "events")
+            for record in self.log.read(topics()[name].of(agency), {0: 0, 1: 0}, 100_000)
+        ]
+        return [decode_single(record.value)[1] for record in records]
+
+    def content(self, agency: str, envelope: Mapping[str, Any]) -> dict[str, Any]:
+        """The payload of an envelope, opened box by box at its place."""
+        schema, found = by_fingerprint(envelope["schema"]), dict[str, Any]()
+        for category, box in envelope["boxes"].items():
+            ref = KeyRef("proof" if category == "CT" else "box", agency, envelope["subject_ref"])
+            version = key_version(box)
+            key = self.keys(agency).opening([(ref, version)])[ref, version]
+            assert isinstance(key, Key)
+            bound = place(
+                "event", schema.fingerprint, envelope["event_id"], envelope["subject_ref"], category, version
+            )
+            part = schema.decode(open_box(key.cipher, box, bound))
+            assert all(envelope["fields"][name] == category for name in part)
+            found |= part
+        assert found.keys() == envelope["fields"].keys()
+        return found
+
+    def facts(self, agency: str) -> list[tuple[Any, ...]]:
+        """What was published, comparable between runs: nonces and times of recording aside, each number once."""
+        found = {
+            (e["event_id"].hex(), e["publication"], e["event_type"], e["subject_ref"], e["source_version"],
+             tuple(e["consents"]), repr(sorted(self.content(agency, e).items())))
+            for e in self.envelopes(agency)
+        }  # fmt: skip
+        return sorted(found)
+
+    def close(self) -> None:
+        for part in self._open:
+            with suppress(Exception):
+                part.close()
+        self.log.close()
+
+
+def rewrite_manifest(folder: Path) -> None:
+    """Describe the files as they are now."""
+    path = folder / "manifest.json"
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+    for entry in manifest["files"]:
+        content = (folder / entry["file"]).read_bytes()
+        entry["sha256"], entry["rows"] = sha256(content).hexdigest(), content.count(b"\r\n") - 1
+    path.write_text(json.dumps(manifest), encoding="utf-8")
+
+
+def renamed(toml: str, columns: frozenset[str]) -> str:
+    """The configuration with every column called otherwise; names of code tables stay."""
+    names = "|".join(sorted(map(re.escape, columns), key=len, reverse=True))
+    return re.sub(rf'(?<!codes = )"({names})"', r'"Neu_\1"', toml)
+
+
+@pytest.fixture
+def make_offices(tmp_path: Path) -> Iterator[Callable[..., Offices]]:
+    made: list[Offices] = []
+
+    def make(name: str = "offices", **options: Any) -> Offices:
+        made.append(Offices(tmp_path / name, **options))
+        return made[-1]
+
+    yield make
+    for offices in made:
+        offices.close()
+
+
+@pytest.fixture
+def offices(make_offices: Callable[..., Offices]) -> Offices:
+    return make_offices()
+
+
+@pytest.fixture
+def tools() -> Any:
+    """Functions that tests share."""
+
+    class Tools:
+        evening = staticmethod(evening)
+        rewrite_manifest = staticmethod(rewrite_manifest)
+        renamed = staticmethod(renamed)
+        canary = CANARY
+        agencies = FOLDERS
+
+    return Tools

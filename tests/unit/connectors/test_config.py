@@ -1,0 +1,98 @@
+"""The configuration is checked as a whole, with the place of what is wrong, before anything is opened."""
+
+import tomllib
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connectors.runtime.config import load_config, parse_config
+from connectors.snapshot_csv.config import csv_settings
+from connectors.sql.config import sql_settings
+from hub.errors import ConfigurationError, NoInput
+
+EXAMPLES = Path(__file__).parents[3] / "deploy" / "examples"
+FILES = sorted(EXAMPLES.glob("*/source.toml"))
+
+
+def example(name: str = "jobcenter") -> dict[str, Any]:
+    return tomllib.loads((EXAMPLES / name / "source.toml").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(
+    "file", sorted(EXAMPLES.glob("*/*.toml")), ids=lambda file: f"{file.parent.name}/{file.name}"
+)
+def test_the_examples_are_valid(file: Path) -> None:
+    config = load_config(file)
+    assert config.agency
+    assert config.legal_domain.startswith("SGB")
+
+
+@pytest.mark.parametrize(
+    ("change", "place"),
+    [
+        (lambda c: c.update(extra=1), "config"),
+        (lambda c: c["connector"].update(batchs=7), "config.connector"),
+        (lambda c: c["connector"].update(batch="viele"), "config.connector.batch"),
+        (lambda c: c["connector"].update(batch=True), "config.connector.batch"),
+        (lambda c: c["connector"].update(batch=0), "config.connector"),
+        (lambda c: c["agency"].update(kind="police"), "config.agency.kind"),
+        (lambda c: c["agency"].pop("id"), "config.agency.id"),
+        (lambda c: c["log"].update(bootstrap="b:1"), "config.log"),
+        (lambda c: c["lookups"]["haushalte"].update(stream="weg"), "config.lookups.haushalte.stream"),
+        (lambda c: c["lookups"].pop("haushalte"), "config.streams."),
+        (lambda c: c["streams"]["personen"]["events"][0].update(type="Geraten"), "config.streams.personen.events[0]"),
+        (lambda c: c["streams"]["personen"]["events"][0].update(type="DangerReported"), "config.streams.personen"),
+        (lambda c: c["streams"]["personen"]["events"][1]["fields"].update(shoe="X"), "config.streams.personen"),
+        (lambda c: c["streams"]["personen"]["events"][1].pop("occurred_at"), "config.streams.personen.events[1]"),
+        (lambda c: c["streams"]["personen"]["events"][1].update(ground={"task_norm": "X"}), "config.streams.personen"),
+    ],
+)  # fmt: skip
+def test_every_mistake_names_its_place(change: Any, place: str) -> None:
+    raw = deepcopy(example())
+    change(raw)
+    with pytest.raises(ConfigurationError) as error:
+        parse_config(raw, EXAMPLES)
+    assert error.value.place.startswith(place)
+    assert error.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "settings"),
+    [
+        ("jobcenter", lambda c: c["settings"].pop("url"), sql_settings),
+        ("jobcenter", lambda c: c["settings"].update(url_env="NOT_SET_ANYWHERE"), sql_settings),
+        ("jobcenter", lambda c: c["streams"]["personen"].update(query="SELECT 1"), sql_settings),
+        ("jobcenter", lambda c: c["streams"]["personen"].pop("version"), sql_settings),
+        ("jobcenter", lambda c: c["streams"]["personen"].update(versoin="X"), sql_settings),
+        ("youth_office", lambda c: c["settings"].update(encoding="utf-9"), csv_settings),
+        ("youth_office", lambda c: c["settings"].pop("encoding"), csv_settings),
+        ("youth_office", lambda c: c["settings"].update(delimiter=";;"), csv_settings),
+        ("youth_office", lambda c: c["settings"].update(vanish_limit=5), csv_settings),
+        ("youth_office", lambda c: c["streams"]["hilfen"].pop("file"), csv_settings),
+    ],
+)  # fmt: skip
+def test_the_kinds_check_their_own_settings(name: str, change: Any, settings: Any) -> None:
+    raw = deepcopy(example(name))
+    change(raw)
+    config = parse_config(raw, EXAMPLES)
+    with pytest.raises(ConfigurationError):
+        settings(config)
+
+
+def test_a_missing_file_and_a_broken_file(tmp_path: Path) -> None:
+    with pytest.raises(NoInput):
+        load_config(tmp_path / "none.toml")
+    (tmp_path / "bad.toml").write_text("[agency", encoding="utf-8")
+    with pytest.raises(ConfigurationError):
+        load_config(tmp_path / "bad.toml")
+
+
+def test_secrets_do_not_show() -> None:
+    raw = example()
+    raw["settings"]["url"] = "postgresql://user:geheim@host/db"
+    raw["keys"]["database_url"] = "postgresql://user:geheim@host/keys"
+    config = parse_config(raw, EXAMPLES)
+    assert "geheim" not in repr(config)
+    assert "geheim" not in repr(sql_settings(config))

@@ -1,0 +1,174 @@
+"""A row becomes exactly the events that the configuration says, under names that say nothing."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connectors.runtime.config import parse_config
+from connectors.runtime.lookups import LookupIndex
+from connectors.runtime.mapping import MappedEvent, Mapper, Unmapped
+from connectors.runtime.ports import Row
+from hub.domain.clock import moment
+from hub.domain.identifiers import AgencyKey
+
+KEY = AgencyKey(b"k" * 32)
+HELP = {
+    "type": "HelpStarted", "subject": "P", "case": "F", "occurred_at": "VON", "valid_to": "BIS",
+    "entrusted_by": "VERTRAUT", "source_203": "ARZT", "fields": {"paragraph": "PAR", "place": "ORT"},
+}  # fmt: skip
+CELLS = {"ID": "7", "P": "0012", "F": "9", "VON": "01.10.2026", "BIS": "31.12.9999", "VERTRAUT": "", "ARZT": "nein",
+         "PAR": "31", "ORT": "Lünen", "FREITEXT": "geheim"}  # fmt: skip
+
+
+def mapper(*events: dict[str, Any], **stream: Any) -> Mapper:
+    raw = {
+        "agency": {"id": "ja", "kind": "youth_welfare"},
+        "connector": {"kind": "x", "state": "s", "pseudonyms": "p"},
+        "defaults": {"date": "%d.%m.%Y", "true": ["ja"], "false": ["nein"], "open_end": ["31.12.9999"]},
+        "lookups": {"akten": {"stream": "s", "key": "P", "columns": ["F"]}},
+        "streams": {"s": {"key": "ID", "events": list(events), **stream}},
+    }
+    config = parse_config(raw, Path())
+    return Mapper(KEY, "youth_welfare", config.streams)
+
+
+def row(version: int = 5, **cells: Any) -> Row:
+    return Row("s", "7", "datei.csv:3", CELLS | cells, version)
+
+
+def one(found: Any) -> Any:
+    (event,) = found
+    return event
+
+
+def test_an_event_is_typed_labelled_and_pseudonymous() -> None:
+    event = one(mapper(HELP).events(row(), {}))
+    assert isinstance(event, MappedEvent)
+    assert event.payload == {"paragraph": "31", "place": "Lünen"}
+    assert event.categories == {"paragraph": "HS", "place": "HS"}
+    assert event.record_ref == KEY.record_ref("s", "7", "HelpStarted", KEY.person("0012"))
+    assert (event.subject_ref, event.case_ref) == (KEY.person("0012"), KEY.case("9"))
+    assert moment(event.occurred_at).isoformat() == "2026-09-30T22:00:00+00:00"
+    assert event.valid_to is None
+    assert "0012" not in repr(event)
+    assert "Lünen" not in repr(event)
+    assert "geheim" not in repr(event.payload)
+
+
+def test_versions_of_a_row_are_versions_of_one_record() -> None:
+    mapping = mapper(HELP)
+    first, second = one(mapping.events(row(5), {})), one(mapping.events(row(6, ORT="Unna"), {}))
+    assert first.record_ref == second.record_ref
+    assert (first.source_version, second.source_version) == (5, 6)
+
+
+def test_entrusted_data_are_all_a65() -> None:
+    event = one(mapper(HELP).events(row(VERTRAUT="0013"), {}))
+    assert set(event.categories.values()) == {"A65"}
+    assert event.entrusted_by == KEY.person("0013")
+
+
+def test_a_diagnosis_raises_the_record() -> None:
+    assert set(one(mapper(HELP).events(row(PAR="35a"), {})).categories.values()) == {"G9"}
+
+
+@pytest.mark.parametrize(
+    ("cells", "reason", "column"),
+    [
+        ({"PAR": "99"}, "code_not_in_list", "paragraph"),
+        ({"VON": "gestern"}, "unreadable_value", "VON"),
+        ({"VON": ""}, "value_missing", "VON"),
+        ({"P": ""}, "subject_missing", "P"),
+        ({"F": " "}, "case_missing", "F"),
+        ({"ARZT": "weiß nicht"}, "unreadable_value", "ARZT"),
+    ],
+)
+def test_what_cannot_be_read_waits(cells: dict[str, Any], reason: str, column: str) -> None:
+    found = one(mapper(HELP).events(row(**cells), {}))
+    assert isinstance(found, Unmapped)
+    assert (found.reason, found.column, found.place) == (reason, column, "datei.csv:3")
+    assert found.remedy
+
+
+def test_one_bad_event_does_not_hide_the_other_of_its_row() -> None:
+    joined = {
+        "type": "MemberJoined",
+        "subject": "P",
+        "case": "F",
+        "occurred_at": "VON",
+        "fields": {"from": "VON"},
+    }
+    found = list(mapper(HELP, joined).events(row(PAR="99"), {}))
+    assert [type(event) for event in found] == [Unmapped, MappedEvent]
+
+
+def test_conditions_choose() -> None:
+    ended = HELP | {"type": "HelpEnded", "when": [{"column": "BIS", "not_in": ["31.12.9999", ""]}]}
+    assert list(mapper(ended).events(row(), {})) == []
+    assert one(mapper(ended).events(row(BIS="01.11.2026"), {})).schema.event_type == "HelpEnded"
+
+
+def test_a_person_of_two_cases_has_the_record_in_both() -> None:
+    mapping = HELP | {"case": {"lookup": "akten", "by": "P", "column": "F"}}
+    cases = {"akten": {"0012": [{"F": "9"}, {"F": "10"}, {"F": "9"}]}}
+    first, second = mapper(mapping).events(row(), cases)
+    assert isinstance(first, MappedEvent)
+    assert isinstance(second, MappedEvent)
+    assert {first.case_ref, second.case_ref} == {KEY.case("9"), KEY.case("10")}
+    assert first.record_ref != second.record_ref
+    assert list(mapper(mapping).events(row(), {})) == []  # in no case: not our concern
+
+
+def test_a_vanished_row_says_only_what_the_mapping_says() -> None:
+    gone = row()._replace(gone=True)
+    assert list(mapper(HELP).events(gone, {})) == []
+    vanish = {"type": "HelpEnded", "subject": "P", "case": "F", "occurred_at": "@version",
+              "fields": {"paragraph": "PAR", "end_code": {"constant": "50"}}}  # fmt: skip
+    event = one(mapper(HELP, on_vanish=vanish).events(gone._replace(version=1_795_000_000_000_000), {}))
+    assert (event.schema.event_type, event.payload["end_code"], event.occurred_at) == (
+        "HelpEnded",
+        "50",
+        1_795_000_000_000_000,
+    )
+
+
+def test_a_scope_that_cannot_be_read_withdraws_everything() -> None:
+    withdrawn = {
+        "type": "ConsentWithdrawn", "subject": "P", "case": "F", "occurred_at": "VON",
+        "fields": {"consent_id": "ID", "scope": {"flags": {"categories": "ORT"}, "codes": "k"}},
+    }  # fmt: skip
+    raw = mapper(HELP)
+    config = parse_config(
+        {
+            "agency": {"id": "ja", "kind": "youth_welfare"},
+            "connector": {"kind": "x", "state": "s", "pseudonyms": "p"},
+            "defaults": {"date": "%d.%m.%Y"},
+            "codes": {"k": {"hilfen": "HS"}},
+            "streams": {"s": {"key": "ID", "events": [withdrawn]}},
+        },
+        Path(),
+    )
+    mapping = Mapper(raw.key, raw.agency_kind, config.streams)
+    assert one(mapping.events(row(ORT="hilfen"), {})).payload["scope"] == {"categories": ["HS"]}
+    assert "scope" not in one(mapping.events(row(ORT="unbekannt"), {})).payload
+
+
+def test_lookups_follow_their_rows() -> None:
+    index = LookupIndex(
+        parse_config(
+            {
+                "agency": {"id": "ja", "kind": "youth_welfare"},
+                "connector": {"kind": "x", "state": "s", "pseudonyms": "p"},
+                "lookups": {"akten": {"stream": "s", "key": "P", "columns": ["F"]}},
+                "streams": {"s": {"key": "ID"}},
+            },
+            Path(),
+        ).lookups
+    )
+    assert index.take([row()], complete=False) == {"0012"}
+    assert index.take([row()], complete=False) == frozenset()
+    assert index.take([row(F="10")], complete=False) == {"0012"}
+    assert index.tables["akten"]["0012"] == [{"F": "10"}]
+    index.take([row()._replace(gone=True)], complete=False)
+    assert index.tables["akten"]["0012"] == []

@@ -1,0 +1,81 @@
+"""The present state of a person: what runs, the latest plan and workers, coming appointments; never ended history."""
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+
+from connectors.runtime.mapping import MappedEvent
+from connectors.runtime.present import present_state
+from hub.domain.clock import micros
+
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+Make = Callable[..., MappedEvent]
+
+
+def kept(*events: MappedEvent) -> list[str]:
+    return [event.source_key for event in present_state(events, NOW)]
+
+
+def test_what_started_and_has_not_ended(make_event: Make) -> None:
+    running = make_event("HelpStarted", {"paragraph": "31", "provider": "AWO"}, key="runs")
+    ended = make_event("HelpStarted", {"paragraph": "28", "provider": "DRK"}, key="ended")
+    end = make_event("HelpEnded", {"paragraph": "28", "end_code": "10"}, key="end", on="2026-11-01")
+    assert kept(running, ended, end) == ["runs"]
+
+
+def test_an_end_must_agree_in_every_field_that_both_have_but_status(make_event: Make) -> None:
+    start = make_event("MeasureStarted", {"norm": "16d", "provider": "A", "status": "running"}, key="start")
+    other = make_event("MeasureEnded", {"norm": "16d", "provider": "B"}, key="other", on="2026-11-01")
+    assert kept(start, other) == ["start"]
+    same = make_event("MeasureEnded", {"norm": "16d", "status": "completed"}, key="same", on="2026-11-01")
+    assert kept(start, same) == []
+
+
+def test_an_end_in_the_same_row_ends_whatever_the_row_says_now(make_event: Make) -> None:
+    start = make_event("HelpStarted", {"paragraph": "31"}, key="row")
+    end = make_event("HelpEnded", {"paragraph": "31", "end": date(2026, 11, 1)}, key="row", on="2026-11-01")
+    assert kept(start, end) == []
+
+
+def test_an_end_of_another_person_ends_nothing(make_event: Make) -> None:
+    start = make_event("HelpStarted", {"paragraph": "31"}, key="runs")
+    end = make_event("HelpEnded", {"paragraph": "31"}, key="end", on="2026-11-01", subject_ref="p_other")
+    assert kept(start, end) == ["runs"]
+
+
+def test_a_new_start_after_the_end_runs(make_event: Make) -> None:
+    end = make_event("HelpEnded", {"paragraph": "31"}, key="end", on="2026-09-01")
+    again = make_event("HelpStarted", {"paragraph": "31"}, key="again", on="2026-10-01")
+    assert kept(end, again) == ["again"]
+
+
+def test_the_last_day_still_counts(make_event: Make) -> None:
+    today = make_event("MemberJoined", {"role": "child"}, key="today", valid_to=micros(NOW))
+    past = make_event(
+        "MemberJoined",
+        {"role": "parent"},
+        key="past",
+        valid_to=micros(datetime(2026, 11, 21, 12, tzinfo=UTC)),
+    )
+    assert kept(today, past) == ["today"]
+
+
+def test_the_latest_plan_and_the_latest_worker_of_each_function(make_event: Make) -> None:
+    old = make_event("HelpPlanAgreed", {"goals": ["work:a"]}, key="old", on="2026-01-01")
+    new = make_event("HelpPlanAgreed", {"goals": ["work:b"]}, key="new", on="2026-06-01")
+    first = make_event("WorkerAssigned", {"worker_id": "1", "function": "ja_asd"}, key="w1", on="2026-01-01")
+    second = make_event("WorkerAssigned", {"worker_id": "2", "function": "ja_asd"}, key="w2", on="2026-02-01")
+    money = make_event("WorkerAssigned", {"worker_id": "3", "function": "ja_wjh"}, key="w3", on="2025-01-01")
+    assert kept(new, old, second, first, money) == ["new", "w2", "w3"]
+
+
+def test_appointments_from_today_in_berlin(make_event: Make) -> None:
+    late = datetime(2026, 11, 22, 23, 30, tzinfo=UTC)  # already the 23rd in Berlin
+    yesterday = make_event("HelpPlanMeetingScheduled", {"date": date(2026, 11, 22)}, key="22")
+    today = make_event("HelpPlanMeetingScheduled", {"date": date(2026, 11, 23)}, key="23")
+    assert [event.source_key for event in present_state([yesterday, today], late)] == ["23"]
+
+
+def test_things_that_only_happened_stay_outside_and_control_data_count(make_event: Make) -> None:
+    booked = make_event("AttendanceRecorded", {}, key="happened")
+    custody = make_event("CustodyChanged", {"child": "c", "custodians": ["a"]}, key="custody")
+    assert kept(booked, custody) == ["custody"]

@@ -1,0 +1,87 @@
+"""One value of an export, read as configured: exactly, or not at all."""
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from connectors.runtime.values import Style, read, value_of
+from hub.errors import ConfigurationError, DataError
+
+GERMAN = Style(
+    date="%d.%m.%Y", timestamp="%d.%m.%Y %H:%M", decimal=",", thousands=".", true=("ja",), false=("nein",),
+    open_end=("31.12.9999",),
+)  # fmt: skip
+CODES = {"sex": {"w": "f", "m": "m"}}
+
+
+def take(raw: Any, row: dict[str, object], kind: str) -> Any:
+    return read(value_of(raw, "test", GERMAN, CODES), row, kind)
+
+
+@pytest.mark.parametrize(
+    ("raw", "cell", "kind", "expected"),
+    [
+        ("c", "0012345", "string", "0012345"),
+        ("c", "  ", "string", None),
+        ("c", "31.12.9999", "date", None),
+        ("c", date(9999, 12, 31), "date", None),
+        ("c", "07.06.2015", "date", date(2015, 6, 7)),
+        ("c", "01.01.1900", "date", date(1900, 1, 1)),
+        ("c", datetime(2015, 6, 7, 12, tzinfo=UTC), "date", date(2015, 6, 7)),
+        ("c", "1.234,56", "decimal", Decimal("1234.56")),
+        ("c", Decimal("7.10"), "decimal", Decimal("7.10")),
+        ("c", "ja", "boolean", True),
+        ("c", "nein", "boolean", False),
+        ("c", "7", "int", 7),
+        ("c", "a,b, c", "strings", ["a", "b", "c"]),
+        ("c", "16.11.2026 10:30", "timestamp-micros", datetime(2026, 11, 16, 9, 30, tzinfo=UTC)),
+        ("c", "16.07.2026 10:30", "timestamp-micros", datetime(2026, 7, 16, 8, 30, tzinfo=UTC)),
+        ({"column": "c", "codes": "sex"}, "w", "string", "f"),
+        ({"column": "c", "suffix": " h/Woche"}, "2,50", "string", "2,50 h/Woche"),
+        ({"column": "c", "date": "%Y%m", "out": "%Y-%m"}, "202611", "string", "2026-11"),
+        ({"constant": True}, "", "boolean", True),
+    ],
+)  # fmt: skip
+def test_it_is_read(raw: Any, cell: object, kind: str, expected: object) -> None:
+    assert take(raw, {"c": cell}, kind) == expected
+
+
+@pytest.mark.parametrize(
+    ("raw", "cell", "kind", "reason"),
+    [
+        ("c", "2015-06-07", "date", "unreadable_value"),
+        ("c", "30.02.2026", "date", "unreadable_value"),
+        ("c", "12.50", "decimal", "unreadable_value"),
+        ("c", "zwölf", "decimal", "unreadable_value"),
+        ("c", "vielleicht", "boolean", "unreadable_value"),
+        ("c", "7,5", "int", "unreadable_value"),
+        ({"column": "c", "codes": "sex"}, "W", "string", "unknown_code"),
+        ("fehlt", "x", "string", "column_missing"),
+    ],
+)
+def test_it_is_never_guessed(raw: Any, cell: object, kind: str, reason: str) -> None:
+    with pytest.raises(DataError) as error:
+        take(raw, {"c": cell}, kind)
+    assert error.value.reason == reason
+    assert str(cell) not in str(error.value)
+
+
+def test_several_columns_make_one_text_or_a_list() -> None:
+    row: dict[str, object] = {"a": "Demir", "b": "", "c": "Ayşe"}
+    assert take({"columns": ["a", "b", "c"], "join": ", "}, row, "string") == "Demir, Ayşe"
+    assert take({"columns": ["a", "b", "c"]}, row, "strings") == ["Demir", "Ayşe"]
+
+
+def test_flags_make_a_list() -> None:
+    row: dict[str, object] = {"a": "ja", "b": "nein"}
+    assert take({"flags": {"purpose": "a", "refusal": "b"}}, row, "strings") == ["purpose"]
+
+
+@pytest.mark.parametrize(
+    "raw", [{}, {"column": "a", "constant": 1}, {"column": "a", "codes": "x"}, {"column": "a", "oops": 1}]
+)
+def test_a_wrong_description_is_refused(raw: Any) -> None:
+    with pytest.raises(ConfigurationError):
+        value_of(raw, "test", GERMAN, CODES)
