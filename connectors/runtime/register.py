@@ -38,12 +38,11 @@ class Register:
         self.key_versions: dict[str, int] = {}
         self.as_of: datetime | None = None
 
-    def refresh(self) -> frozenset[str]:
-        """Read to the end as it is now; the subjects concerned. Raises ServiceUnavailable."""
+    def refresh(self, touched: set[str]) -> None:
+        """Read to the end as it is now; adds the subjects concerned as it goes. Raises ServiceUnavailable."""
         state = self._log.state([self._topic]).get(self._topic)
         if state is None:
-            return frozenset()
-        touched: set[str] = set()
+            return
         for partition, first in state.first.items():
             self._positions.setdefault(partition, first)
         while any(self._positions[p] < end for p, end in state.end.items()):
@@ -53,7 +52,6 @@ class Register:
             touched |= self._apply(records)
             for record in records:
                 self._positions[record.partition] = record.offset + 1
-        return frozenset(touched)
 
     def fresh(self, now: datetime, limit_seconds: float) -> bool:
         """Whether the newest word of the hub is young enough to open the gate."""

@@ -58,7 +58,8 @@ class Connector:
         self._control = [name for name, stream in config.streams.items() if stream.control]
         self._others = [name for name in config.streams if name not in self._control]
         self._consented: frozenset[str] = frozenset()
-        self._pending: set[str] = set()
+        self._pending: set[str] = set()  # subjects about whom something new may be known
+        self._moved: set[str] = set()  # local ids whose case may be another one
         self._last: datetime | None = None
         _retry_quarantine(state, config.digest)
 
@@ -94,19 +95,19 @@ class Connector:
 
     def _learn(self, now: datetime) -> None:
         """Bring the gate's knowledge up to date: lookups, own control data, the hub's register."""
-        touched = set(self._knowledge.register.refresh())
+        self._knowledge.register.refresh(self._pending)
         control = self._source.control([*dict.fromkeys((*self._lookups.streams, *self._control))])
         rows = list(control.rows)
-        changed = self._lookups.take(rows, complete=control.complete)
-        if changed and not control.complete:
-            rows += [row for row in self._source.subjects(changed) if row.stream in self._control]
-        touched |= self._know(rows, complete=control.complete)
+        self._moved |= self._lookups.take(rows, complete=control.complete)
+        if self._moved and not control.complete:
+            rows += [row for row in self._source.subjects(self._moved) if row.stream in self._control]
+        self._moved.clear()
+        self._pending |= self._know(rows, complete=control.complete)
         self._consented, before = self._knowledge.consented_cases(), self._consented
         if self._last is None or berlin_day(self._last) != berlin_day(now) or self._consented != before:
-            touched |= self._knowledge.subjects()
-        elif self._last is not None:
-            touched |= _crossed(self._knowledge, self._last, now)
-        self._pending |= touched
+            self._pending |= self._knowledge.subjects()
+        else:
+            self._pending |= _crossed(self._knowledge, self._last, now)
 
     def _know(self, rows: Sequence[Row], *, complete: bool) -> frozenset[str]:
         alive = [row for row in rows if not row.gone and row.stream in self._control]

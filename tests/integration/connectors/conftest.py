@@ -42,7 +42,7 @@ def evening(day: int) -> datetime:
 class Offices:
     """Everything of both agencies, in one folder."""
 
-    def __init__(self, root: Path, families: int = 6, canary: str | None = None) -> None:
+    def __init__(self, root: Path, families: int = 6, canary: str | None = None, url: str = "") -> None:
         self.root = root
         for folder in FOLDERS.values():
             (root / folder).mkdir(parents=True)
@@ -50,9 +50,8 @@ class Offices:
             shutil.copy(EXAMPLES / folder / "sink.toml", root / folder)
         self.export = root / "youth_office" / "export"
         self.database = root / "jobcenter" / "jobcenter.sqlite"
-        self._simulation = Simulation(
-            families, 7, START, f"sqlite:///{self.database}", self.export, canary=canary
-        )
+        where = url or f"sqlite:///{self.database}"
+        self._simulation = Simulation(families, 7, START, where, self.export, canary=canary)
         self.log: EventLog = SqliteLog(root / "log.sqlite")
         names = ("consents", "events", "register", "views", "receipts")
         self.log.create({topics()[name].of(agency): 2 for agency in FOLDERS for name in names})

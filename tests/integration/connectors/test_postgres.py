@@ -1,0 +1,46 @@
+"""Both SQL connectors on PostgreSQL do what they do on SQLite: its types are other ones, the events the same."""
+
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import create_engine, text
+
+from connectors.runtime.config import load_config
+from connectors.staging.config import StagingSettings
+from connectors.staging.sink import StagingSink
+
+
+def test_the_source_publishes_the_same(
+    make_offices: Callable[..., Any], tools: Any, database_url: str
+) -> None:
+    plain, other = make_offices("plain"), make_offices("other", url=database_url)
+    other.edit("jc-seestadt", lambda toml: toml.replace("sqlite:///jobcenter.sqlite", database_url))
+    for offices in (plain, other):
+        offices.edit("jc-seestadt", lambda toml: toml.replace("[connector]\n", "[connector]\nbatch = 11\n"))
+        connector = None
+        for day in range(3):
+            offices.write_day(day)
+            connector = connector or offices.source("jc-seestadt")
+            assert offices.step(connector, tools.evening(day)).published
+            assert not offices.step(connector, tools.evening(day)).events
+    assert plain.facts("jc-seestadt") == other.facts("jc-seestadt")
+
+
+def test_the_sink_makes_its_tables_and_shows_by_lease(offices: Any, tools: Any, database_url: str) -> None:
+    from connectors.runtime.pseudonyms import Pseudonyms
+
+    config = load_config(offices.root / "jobcenter" / "sink.toml")
+    settings = StagingSettings(url=database_url, batch=100)
+    keys, names = offices.keys("jc-seestadt"), Pseudonyms(config.pseudonyms)
+    sink = StagingSink("jc-seestadt", settings, keys, offices.log, names)
+    sink.check()
+    assert sink.step(tools.evening(0)).answers == {}
+    engine = create_engine(database_url)
+    row = "('1', 'f', 'r', '1', 'p', 'a', 'e', 'i', 't', 'f', 'w', false, 0, {until})"
+    with engine.begin() as connection:
+        for until in ("0", "4000000000000000"):
+            connection.execute(text(f"INSERT INTO fallbruecke_sicht VALUES {row.format(until=until)}"))  # noqa: S608
+        shown = connection.execute(text("SELECT gilt_bis FROM fallbruecke_aktuell")).scalars().all()
+    engine.dispose()
+    sink.close()
+    assert shown == [4_000_000_000_000_000]
