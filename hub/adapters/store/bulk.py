@@ -19,23 +19,29 @@ def merge(connection: Connection, table: Table, rows: Sequence[Row], on_conflict
     if not rows:
         return
     if connection.dialect.name == "sqlite":
-        _insert(connection, table, rows, on_conflict, "?")
+        _insert_each(connection, table, rows, on_conflict)
     elif len(rows) < COPY_FROM:
-        _insert(connection, table, rows, on_conflict, "%s")
-        connection.exec_driver_sql(_AFTER_PIPELINE)
+        _insert_all(connection, table, rows, on_conflict)
     else:
         _copy(connection, table, rows, on_conflict)
 
 
-_AFTER_PIPELINE = "SELECT 1"
-"""psycopg pipelines executemany, and after a pipeline PostgreSQL 15 does not start idle_in_transaction_session_timeout."""
 COPY_FROM = 50  # rows; below, the few round trips of COPY cost more than they save
 
 
-def _insert(connection: Connection, table: Table, rows: Sequence[Row], on_conflict: str, mark: str) -> None:
-    marks = ",".join([mark] * len(table.columns))
+def _insert_each(connection: Connection, table: Table, rows: Sequence[Row], on_conflict: str) -> None:
+    marks = ",".join("?" * len(table.columns))
     statement = f"INSERT INTO {table.name} VALUES ({marks}) ON CONFLICT {on_conflict}"  # noqa: S608  our own names
     _driver_cursor(connection).executemany(statement, rows)
+
+
+def _insert_all(connection: Connection, table: Table, rows: Sequence[Row], on_conflict: str) -> None:
+    """One statement: psycopg would pipeline executemany, and after a pipeline PostgreSQL 15 does not start the clock of
+    idle_in_transaction_session_timeout, which is what frees the locks of a worker that stands still."""
+    marks = ",".join(["%s"] * len(table.columns))
+    every = ",".join([f"({marks})"] * len(rows))
+    statement = f"INSERT INTO {table.name} VALUES {every} ON CONFLICT {on_conflict}"  # noqa: S608  our own names
+    _driver_cursor(connection).execute(statement, [value for row in rows for value in row])
 
 
 def _copy(connection: Connection, table: Table, rows: Sequence[Row], on_conflict: str) -> None:
