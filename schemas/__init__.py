@@ -19,14 +19,16 @@ from schemas.registry import (
     event_schema,
     event_types,
     event_versions,
+    record_head,
     record_schema,
 )
 from schemas.topics import Topic, topics
 from schemas.upcast import upcast
-from schemas.wire import decode_single, encode_single
+from schemas.wire import HEADER, decode_single, encode_single
 
 __all__ = [
     "CATEGORIES",
+    "HEADER",
     "Code",
     "CodeList",
     "CodeProblem",
@@ -46,6 +48,7 @@ __all__ = [
     "event_types",
     "event_versions",
     "from_json",
+    "record_head",
     "record_schema",
     "to_json",
     "topics",

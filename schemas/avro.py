@@ -63,8 +63,10 @@ def write(name: str, parsed: Parsed, record: Mapping[str, Any]) -> bytes:
     return out.getvalue()
 
 
-def read(name: str, parsed: Parsed, data: bytes, limit: int = MAX_BYTES) -> dict[str, Any]:
-    """The record in ``data``, all of it; raises InvalidPayload for anything else, whatever the bytes are."""
+def read(
+    name: str, parsed: Parsed, data: bytes, limit: int = MAX_BYTES, *, whole: bool = True
+) -> dict[str, Any]:
+    """The record in ``data``, all of it if ``whole``; raises InvalidPayload for anything else, whatever the bytes are."""
     if len(data) > limit:
         raise InvalidPayload(name, f"longer than {limit} bytes")
     stream = io.BytesIO(data)
@@ -72,7 +74,7 @@ def read(name: str, parsed: Parsed, data: bytes, limit: int = MAX_BYTES) -> dict
         record = schemaless_reader(stream, parsed, None)
     except Exception as error:  # noqa: BLE001  EOFError, IndexError, OverflowError, ...
         raise InvalidPayload(name, f"cannot be read ({type(error).__name__})") from None
-    if stream.tell() != len(data):
+    if whole and stream.tell() != len(data):
         raise InvalidPayload(name, "bytes left over after the record")
     return record  # type: ignore[return-value]
 

@@ -24,11 +24,13 @@ class CodeProblem(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordSchema:
-    """One version of a record of the machinery (envelope, view, ...)."""
+    """One version of a record of the machinery (envelope, view, ...). A `partial` one is the head of another: it reads
+    that one's first fields and looks at nothing behind them."""
 
     name: str
     version: int
     fingerprint: bytes
+    partial: bool = False
     parsed: avro.Parsed = field(repr=False, compare=False)
 
     def encode(self, record: Mapping[str, Any]) -> bytes:
@@ -36,8 +38,8 @@ class RecordSchema:
         return avro.write(self.name, self.parsed, record)
 
     def decode(self, data: bytes) -> dict[str, Any]:
-        """The record with every field; raises InvalidPayload."""
-        return avro.read(self.name, self.parsed, data)
+        """The record with every field of this schema; raises InvalidPayload."""
+        return avro.read(self.name, self.parsed, data, whole=not self.partial)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -61,6 +61,20 @@ def record_schema(name: str, version: int | None = None) -> RecordSchema:
         raise UnknownSchema(f"no record schema of this name in version {wanted or 'any'}") from None
 
 
+@cache
+def record_head(name: str, fields: tuple[str, ...]) -> RecordSchema:
+    """The head of a record: its first fields, which must be these, for readers that need no more of it."""
+    raw = next(raw for found, _, raw in _read(files("schemas")) if found == name)
+    first = raw["fields"][: len(fields)]
+    if tuple(field["name"] for field in first) != fields:
+        raise IncompatibleSchema(f"{name}: these are not its first fields")
+    whole = record_schema(name)
+    parsed = avro.parse({**raw, "name": f"{raw['name']}Head", "fields": first})
+    return RecordSchema(
+        name=name, version=whole.version, fingerprint=whole.fingerprint, partial=True, parsed=parsed
+    )
+
+
 def by_fingerprint(fingerprint: bytes) -> EventSchema:
     """The event schema with these 8 bytes; raises UnknownSchema."""
     schema = any_by_fingerprint(fingerprint)

@@ -12,7 +12,8 @@ from schemas.event import EventSchema, RecordSchema
 from schemas.registry import any_by_fingerprint
 
 MARKER = b"\xc3\x01"
-_HEADER = len(MARKER) + 8
+HEADER = len(MARKER) + 8
+"""How many bytes stand before the record."""
 
 
 def encode_single(schema: EventSchema | RecordSchema, record: Mapping[str, Any]) -> bytes:
@@ -27,7 +28,7 @@ def decode_single(
     schema) or InvalidPayload (too long for ``limit``, cut off, something left over, no such record)."""
     if len(data) > limit:
         raise InvalidPayload("single object", f"longer than {limit} bytes")
-    if len(data) < _HEADER or data[: len(MARKER)] != MARKER:
+    if len(data) < HEADER or data[: len(MARKER)] != MARKER:
         raise UnknownSchema("no single-object header")
-    schema = any_by_fingerprint(data[len(MARKER) : _HEADER])
-    return schema, schema.decode(data[_HEADER:])
+    schema = any_by_fingerprint(data[len(MARKER) : HEADER])
+    return schema, schema.decode(data[HEADER:])

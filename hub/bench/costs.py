@@ -16,7 +16,7 @@ from hub.stages.decode import Event, decode_event, encode_envelope
 from hub.stages.facts import event_facts
 from hub.stages.intake import Intake
 from hub.stages.parts import Parts
-from hub.stages.project import newest_rows
+from hub.stages.project import decode_case, newest_rows
 from projections.joint_case.tables import ON_CONFLICT, case_row
 
 SAMPLE = 1000
@@ -62,6 +62,7 @@ def _at_edges(
     """Audit and rows are written to a generation nobody reads, and publish goes to a topic of its own."""
     parts.log.create({"bench.publish": 1})
     outgoing = [Outgoing(record.key, record.value) for record in records]
+    admitted = [decode_case(record) for record in records]
     numbers = iter(range(1000, 10_000))
 
     def audit() -> None:
@@ -72,7 +73,7 @@ def _at_edges(
 
     def sql() -> None:
         with parts.store.transaction() as connection:
-            merge(connection, case_row, newest_rows(next(numbers), events), ON_CONFLICT)
+            merge(connection, case_row, newest_rows(next(numbers), admitted), ON_CONFLICT)
 
     return {"audit": audit, "sql": sql, "publish": lambda: parts.log.append("bench.publish", outgoing)}
 

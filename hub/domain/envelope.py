@@ -55,6 +55,24 @@ class Envelope(NamedTuple):
         return self.subject_ref == self.case_ref
 
 
+class Head(NamedTuple):
+    """The first fields of an envelope, in the order of its schema: all that a row of the joint case is made of."""
+
+    record_ref: bytes
+    event_id: bytes
+    publication: int
+    event_type: str
+    schema: bytes
+    controller_id: str
+    legal_domain: str
+    subject_ref: str
+    case_ref: str
+    source_version: int
+    occurred_at: int
+    recorded_at: int
+    norm: str | None
+
+
 LEGAL_DOMAINS: Mapping[str, str] = {
     "jobcenter": "SGB II",
     "youth_welfare": "SGB VIII",

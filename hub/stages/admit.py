@@ -19,8 +19,8 @@ from hub.failpoints import fail_point
 from hub.policy.facts import Sender
 from hub.policy.gate import Verdict
 from hub.ports import KeyRef, Outgoing, Record
-from hub.stages.boxes import Found, content, key_ref, keys_for
-from hub.stages.decode import Event, decode_event, encode_envelope, narrowed
+from hub.stages.boxes import Found, key_ref, keys_for, seal_state
+from hub.stages.decode import Event, decode_event, encode_envelope, narrowed, whole_headers
 from hub.stages.facts import confider, event_facts
 from hub.stages.intake import Intake, finish, lane, sort_out, still_mine
 from hub.stages.knowledge import Knowledge, learn
@@ -51,7 +51,7 @@ class Desk:
     """One batch on the desk: what is known at this moment, and what was decided so far."""
 
     parts: Parts
-    intake: Intake
+    intake: Intake[Event]
     at: datetime
     known: Mapping[str, Knowledge]
     names: Mapping[str, str]
@@ -94,7 +94,7 @@ def produce(desk: Desk) -> None:
         key_entries(desk.parts, sorted(desk.fenced))
 
 
-def decide_batch(parts: Parts, intake: Intake, *, park: bool = False) -> Desk:
+def decide_batch(parts: Parts, intake: Intake[Event], *, park: bool = False) -> Desk:
     """Dedupe, open, decide; everything in memory, nothing written yet. With `park`, what comes behind an event that
     does not open waits there, as it does when it comes in a later batch."""
     envelopes = [event.envelope for event in intake.events]
@@ -119,14 +119,14 @@ def _take(desk: Desk, event: Event) -> None:
     if identity in desk.seen:
         desk.duplicates += 1
         return
-    opened = content(event.envelope, "box", desk.keys)
-    if opened.state == "unsealed":
+    state = seal_state(event.envelope, "box", desk.keys)
+    if state == "unsealed":
         desk.closed.add(at := lane(event.record))
         desk.intake.bad.append(Quarantined(event.record.place, at, "unsealed"))
-    elif opened.state != "open":
-        if opened.state == "fenced":
+    elif state != "open":
+        if state == "fenced":
             desk.fenced.add(key_ref(event.envelope, "box"))
-        _note(desk, event, "withheld", f"key_{opened.state}")
+        _note(desk, event, "withheld", f"key_{state}")
     elif waiting := _unknown(event, desk.known[event.subject]):
         _hold(desk, event, waiting)
     else:
@@ -191,6 +191,7 @@ def _outgoing(desk: Desk, event: Event, verdict: Verdict) -> Outgoing:
     if len(verdict.kept) < len(event.envelope.fields):
         value = encode_envelope(narrowed(event.envelope, verdict.kept))
     headers = (
+        *whole_headers(value),
         ("policy", desk.parts.gate.policy.version.encode()),
         ("epoch", b"%d" % desk.known[event.subject].epoch),
         ("dropped", _rules(verdict.dropped).encode()),

@@ -10,6 +10,7 @@ from hub.domain.seal import key_version, open_box, place
 from hub.ports import Erased, Fenced, Key, KeyRef, KeyStore
 from schemas import InvalidPayload, UnknownSchema, by_fingerprint, upcast
 
+State = Literal["open", "erased", "fenced", "unsealed"]
 Found = Mapping[tuple[KeyRef, int], Key | Erased | Fenced]
 
 
@@ -17,7 +18,7 @@ class Content(NamedTuple):
     """What an event's boxes hold: `fields` of those that open; `state` says why others do not."""
 
     fields: Mapping[str, Any]
-    state: Literal["open", "erased", "fenced", "unsealed"]
+    state: State
 
     def __repr__(self) -> str:
         return f"Content({self.state})"
@@ -53,11 +54,30 @@ def content(envelope: Envelope, kind: Literal["box", "proof"], found: Found) -> 
     return Content(upcast(by_fingerprint(envelope.schema), fields), "open")
 
 
+def seal_state(envelope: Envelope, kind: Literal["box", "proof"], found: Found) -> State:
+    """Whether every box opens where it stands; what is in them is not looked at. The worst state of any is that of all."""
+    ref = key_ref(envelope, kind)
+    for category, box in envelope.boxes.items():
+        key = found.get((ref, key_version(box)))
+        if not isinstance(key, Key):
+            return "fenced" if isinstance(key, Fenced) else "erased"
+        try:
+            open_box(key.cipher, box, _place(envelope, category, key))
+        except InvalidTag:
+            return "unsealed"
+    return "open"
+
+
+def _place(envelope: Envelope, category: str, key: Key) -> bytes:
+    return place("event", envelope.schema, envelope.event_id, envelope.subject_ref, category, key.version)
+
+
 def _open(envelope: Envelope, category: str, box: bytes, key: Key) -> Mapping[str, Any] | None:
     """The fields in one box; None when it is not the box that belongs here or holds what it should not."""
-    where = place("event", envelope.schema, envelope.event_id, envelope.subject_ref, category, key.version)
     try:
-        part = by_fingerprint(envelope.schema).decode(open_box(key.cipher, box, where))
+        part = by_fingerprint(envelope.schema).decode(
+            open_box(key.cipher, box, _place(envelope, category, key))
+        )
     except (InvalidTag, InvalidPayload, UnknownSchema):
         return None
     labels = envelope.fields

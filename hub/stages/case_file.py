@@ -48,7 +48,8 @@ def read_cases(connection: Connection, parts: Parts, joint_cases: Iterable[str])
         connection, parts.keys, parts.knowledge, {key for of in members.values() for key in of}, lock=True
     )
     live = subjects.live_generation(connection, "joint_case")
-    rows = of_cases(connection, live, every)
+    # A person who joined since the locks were taken has marked the case; the next round shows what is theirs.
+    rows = [row for row in of_cases(connection, live, every) if row.subject in known]
     opened = _open(parts, rows)
     names = _names(connection, known, opened)
     by_case: dict[str, list[Evidence]] = {}

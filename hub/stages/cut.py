@@ -20,7 +20,7 @@ from hub.policy.reduce import obliged_categories, reduced
 from hub.stages.boxes import Content
 from hub.stages.facts import confider, event_facts
 from hub.stages.knowledge import Knowledge
-from hub.stages.open_categories import withheld_categories
+from hub.stages.open_categories import Openable, withheld_categories
 from schemas import to_json
 
 
@@ -82,6 +82,7 @@ class Question:
     recipient: Recipient
     purpose: str
     at: datetime
+    openable: Openable = field(default_factory=dict, repr=False, compare=False)
 
 
 def cut(
@@ -184,7 +185,13 @@ def _withheld(
     shown = sorted({part.person for part in parts})
     return {
         person: withheld_categories(
-            policy, question.recipient, question.purpose, question.at, others, by_person[person]
+            policy,
+            question.recipient,
+            question.purpose,
+            question.at,
+            others,
+            by_person[person],
+            question.openable,
         )
         for person in shown
     }

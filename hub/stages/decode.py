@@ -1,20 +1,23 @@
 """From bytes to a checked envelope. Pure: everything that is wrong is a DataError with a reason code and a place."""
 
-from collections.abc import Mapping
+import zlib
 from datetime import date
+from functools import lru_cache
 from typing import NamedTuple
 
-from hub.domain.envelope import Envelope
+from hub.domain.envelope import Envelope, Head
 from hub.domain.seal import key_version
 from hub.errors import DataError
 from hub.ports import Record
 from schemas import (
+    HEADER,
     EventSchema,
     InvalidPayload,
     UnknownSchema,
     by_fingerprint,
     decode_single,
     encode_single,
+    record_head,
     record_schema,
 )
 
@@ -52,6 +55,22 @@ def decode_envelope(record: Record) -> Envelope:
     return Envelope(**raw)
 
 
+HEAD = record_head("envelope", Head._fields)
+
+
+def whole_headers(value: bytes) -> tuple[tuple[str, bytes], ...]:
+    """Says that this very value was decoded whole, so that who reads it next may look at its head alone."""
+    return (("crc32", b"%d" % zlib.crc32(value)),)
+
+
+def decode_head(record: Record) -> Head:
+    """The head of an envelope that admission has decoded; without its word for it the whole envelope is decoded."""
+    if dict(record.headers).get("crc32") != b"%d" % zlib.crc32(record.value):
+        envelope = decode_envelope(record)
+        return Head(*(getattr(envelope, name) for name in Head._fields))
+    return Head(**HEAD.decode(record.value[HEADER:]))
+
+
 def decode_event(record: Record, agency: str, topic_kind: str) -> Event:
     """An event of `agency` that belongs on this kind of topic (`events`, `consents`)."""
     envelope = decode_envelope(record)
@@ -71,18 +90,32 @@ def decode_event(record: Record, agency: str, topic_kind: str) -> Event:
 def _check_readable(record: Record, envelope: Envelope) -> None:
     """Names and times that the store and the policy can take: one that they cannot would stop a worker for ever."""
     e = envelope
-    names = (e.event_type, e.subject_ref, e.case_ref, e.consent_id, e.entrusted_by, e.addressee, *e.consents)
-    if not all(name is None or (len(name) <= _LONGEST and name.isprintable()) for name in names):
-        raise _bad(record, "unreadable", "a name is too long or holds a control character")
+    for name in (
+        e.event_type,
+        e.subject_ref,
+        e.case_ref,
+        e.consent_id,
+        e.entrusted_by,
+        e.addressee,
+        *e.consents,
+    ):
+        if name is not None and (len(name) > _LONGEST or not name.isprintable()):
+            raise _bad(record, "unreadable", "a name is too long or holds a control character")
     if e.subject_ref.startswith("f_") and not e.about_family:
         raise _bad(record, "unreadable", "the subject is a family, but another than the case's")
-    times = (e.occurred_at, e.recorded_at, e.valid_until)
-    if not all(at is None or _YEAR_1 <= at < _YEAR_3000 for at in times):
-        raise _bad(record, "unreadable", "a time lies outside of what can be meant")
+    for at in (e.occurred_at, e.recorded_at, e.valid_until):
+        if at is not None and not _YEAR_1 <= at < _YEAR_3000:
+            raise _bad(record, "unreadable", "a time lies outside of what can be meant")
+    if e.connection is not None and not _is_date(e.connection):
+        raise _bad(record, "unreadable", "the connection is no date")
+
+
+def _is_date(text: str) -> bool:
     try:
-        date.fromisoformat(e.connection or "2000-01-01")
+        date.fromisoformat(text)
     except ValueError:
-        raise _bad(record, "unreadable", "the connection is no date") from None
+        return False
+    return True
 
 
 def encode_envelope(envelope: Envelope) -> bytes:
@@ -100,21 +133,28 @@ def narrowed(envelope: Envelope, kept: frozenset[str]) -> Envelope:
 
 def _check_labels(record: Record, envelope: Envelope, schema: EventSchema) -> None:
     """A label may only be the schema's or a stricter one, and every category has its box (fail closed)."""
-    for name, category in envelope.fields.items():
-        spec = schema.fields.get(name)
+    wrong = _wrong_labels(schema.fingerprint, tuple(envelope.fields.items()))
+    if wrong:
+        raise _bad(record, *wrong)
+    if set(envelope.fields.values()) != envelope.boxes.keys():
+        raise _bad(record, "unsealed", "boxes and categories do not match")
+    for box in envelope.boxes.values():
+        if key_version(box) < 1:
+            raise _bad(record, "unsealed", "a box is too short to be sealed")
+
+
+@lru_cache(maxsize=4096)
+def _wrong_labels(fingerprint: bytes, labels: tuple[tuple[str, str], ...]) -> tuple[str, str] | None:
+    """Reason and message, or None; the same labels come again and again, so they are looked at once."""
+    fields = by_fingerprint(fingerprint).fields
+    for name, category in labels:
+        spec = fields.get(name)
         if spec is None:
-            raise _bad(record, "unknown_field", "a field is not in the event's schema")
+            return "unknown_field", "a field is not in the event's schema"
         allowed = {spec.category, *(spec.category_by_kind or {}).values()}
         if category not in allowed and category not in _STRICTER:
-            raise _bad(record, "wrong_label", "a field carries another category than its schema says")
-    _check_boxes(record, envelope.fields, envelope.boxes)
-
-
-def _check_boxes(record: Record, fields: Mapping[str, str], boxes: Mapping[str, bytes]) -> None:
-    if set(fields.values()) != set(boxes):
-        raise _bad(record, "unsealed", "boxes and categories do not match")
-    if any(key_version(box) < 1 for box in boxes.values()):
-        raise _bad(record, "unsealed", "a box is too short to be sealed")
+            return "wrong_label", "a field carries another category than its schema says"
+    return None
 
 
 def _bad(record: Record, reason: str, message: str) -> DataError:

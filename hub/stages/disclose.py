@@ -32,7 +32,9 @@ class DiscloseOutcome:
     delivered: int = 0
     removed: int = 0
     aborted: int = 0
-    waits: list[int] = field(default_factory=list)  # microseconds since 1970 at which the cleared marks were set
+    waits: list[int] = field(
+        default_factory=list
+    )  # microseconds since 1970 at which the cleared marks were set
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,7 @@ def _prepare(connection: Connection, parts: Parts, limit: int) -> _Round:
     by_joint: defaultdict[str, list[Mark]] = defaultdict(list)
     for mark in marks:
         by_joint[joint[mark.case_key]].append(mark)
+    views.one_at_a_time(connection, by_joint)
     return _Round(by_joint, _draft(connection, parts, read_cases(connection, parts, by_joint)))
 
 
@@ -82,19 +85,26 @@ def _draft(connection: Connection, parts: Parts, files: Mapping[str, CaseFile]) 
     rows = [view_row(draft, mac, value) for (draft, mac), value in zip(drafted, values, strict=True)]
     views.save_views(connection, rows)
     policy = parts.gate.policy.version
-    views.save_disclosures(connection, [row for draft, _ in drafted for row in disclosure_rows(draft, policy)])
-    return [_Pending(row, tuple(sorted(draft.file.known))) for row, (draft, _) in zip(rows, drafted, strict=True)]
+    views.save_disclosures(
+        connection, [row for draft, _ in drafted for row in disclosure_rows(draft, policy)]
+    )
+    return [
+        _Pending(row, tuple(sorted(draft.file.known))) for row, (draft, _) in zip(rows, drafted, strict=True)
+    ]
 
 
 def _deliver(connection: Connection, parts: Parts, first: _Round) -> DiscloseOutcome:
-    """Lock again; what differs is left to the next round with its mark."""
+    """Lock again; what differs, or has run out meanwhile, is left to the next round with its mark."""
     people = {key for one in first.pending for key in one.people}
     now = learn(connection, parts.keys, parts.knowledge, people, lock=True)
-    aborted = {one.row.joint_case for one in first.pending if not _unchanged(one, now)}
+    at = micros(parts.clock.now())
+    aborted = {
+        one.row.joint_case for one in first.pending if not _unchanged(one, now) or at >= one.row.not_after
+    }
     going = [one for one in first.pending if one.row.joint_case not in aborted]
     _append(parts, going)
     fail_point("disclose.after_produce")
-    views.delivered(connection, [one.row.view_id for one in going], micros(parts.clock.now()))
+    views.delivered(connection, [one.row.view_id for one in going], at)
     done = [mark for joint, marks in first.marks.items() if joint not in aborted for mark in marks]
     views.clear(connection, done)
     removed = sum(one.row.removed for one in going)
@@ -114,6 +124,8 @@ def _unchanged(one: _Pending, now: Mapping[str, Knowledge]) -> bool:
 def _append(parts: Parts, going: Sequence[_Pending]) -> None:
     by_topic: defaultdict[str, list[Outgoing]] = defaultdict(list)
     for one in going:
-        by_topic[f"agency.{one.row.recipient}.views"].append(Outgoing(one.row.case_ref.encode(), one.row.value))
+        by_topic[f"agency.{one.row.recipient}.views"].append(
+            Outgoing(one.row.case_ref.encode(), one.row.value)
+        )
     for topic, records in sorted(by_topic.items()):
         parts.log.append(topic, records, deadline=DEADLINE)

@@ -3,8 +3,8 @@
 import hashlib
 import hmac
 import secrets
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import orjson
@@ -16,8 +16,9 @@ from hub.policy.facts import Recipient
 from hub.stages.case_file import CaseFile
 from hub.stages.cut import Cut, Evidence, Question, cut
 from hub.stages.expiry import shown_until
+from hub.stages.open_categories import Openable
 from hub.stages.parts import Parts
-from hub.stages.view_record import Draft
+from hub.stages.view_record import Draft, part_content
 
 PURPOSE = "joint_case_management"
 _REMOVAL_LIFE = timedelta(days=7)
@@ -32,6 +33,7 @@ class Drafting:
     before: Before
     generation: int
     now: datetime
+    openable: Openable = field(default_factory=dict, repr=False)
 
     def drafts(self, file: CaseFile) -> list[tuple[Draft, str]]:
         """The views that must be delivered, each with the hash of what it says; what is still right is left out."""
@@ -49,20 +51,25 @@ class Drafting:
         made = self._cut(file, agency, role)
         if not made.parts and (before is None or (before.removed and before.state != "pending")):
             return None
-        until = shown_until(self.now, self.parts.lease, file.known.values()) if made.parts else self.now + _REMOVAL_LIFE
-        mac = _mac(self.parts.secret, made)
+        until = (
+            shown_until(self.now, self.parts.lease, file.known.values())
+            if made.parts
+            else self.now + _REMOVAL_LIFE
+        )
+        contents = [part_content(part, made) for part in made.parts]
+        mac = _mac(self.parts.secret, made, contents)
         if before and made.parts and self._still_right(before, mac, micros(until)):
             return None
         case_ref = file.case_of(agency.id) or (before.case_ref if before else "")
         version = before.version + 1 if before else 1
         draft = Draft(
-            made, file, agency.id, role, case_ref, secrets.token_bytes(16), self.generation, version, micros(self.now),
+            made, contents, file, agency.id, role, case_ref, secrets.token_bytes(16), self.generation, version, micros(self.now),
             micros(until),
         )  # fmt: skip
         return draft, mac
 
     def _cut(self, file: CaseFile, agency: Agency, role: str) -> Cut:
-        question = Question(unit(agency, role, file), PURPOSE, self.now)
+        question = Question(unit(agency, role, file), PURPOSE, self.now, self.openable)
         policy, agencies = self.parts.gate.policy, self.parts.agencies
         return cut(policy, agencies, question, _from_others(file, agency), file.known, file.names)
 
@@ -113,10 +120,10 @@ def _from_others(file: CaseFile, agency: Agency) -> list[Evidence]:
     return [one for one in file.evidence if one.envelope.controller_id != agency.id]
 
 
-def _mac(secret: bytes, made: Cut) -> str:
+def _mac(secret: bytes, made: Cut, contents: Sequence[bytes]) -> str:
     """Whether a view says the same as the last one, without keeping what it says."""
-    content = [
-        [part.person, part.sender, [entry.as_json() for entry in part.entries], made.withheld.get(part.person, ())]
-        for part in made.parts
-    ]
-    return hmac.new(secret, orjson.dumps(content), hashlib.sha256).hexdigest()[:32]
+    said = hmac.new(secret, digestmod=hashlib.sha256)
+    for part, content in zip(made.parts, contents, strict=True):
+        said.update(orjson.dumps([part.person, part.sender, len(content)]))
+        said.update(content)
+    return said.hexdigest()[:32]

@@ -28,7 +28,9 @@ def end_grounds(parts: Parts) -> int:
         marked = subjects.endings(connection)
         if not marked:
             return 0
-        same = subjects.aliases(connection, set(subjects.persons(connection, [key for key, _ in marked]).values()))
+        same = subjects.aliases(
+            connection, set(subjects.persons(connection, [key for key, _ in marked]).values())
+        )
         known = learn(connection, parts.keys, parts.knowledge, chain.from_iterable(same.values()), lock=True)
         ended = [key for key, knowledge in known.items() if _ended(connection, parts, key, knowledge)]
         for key in ended:

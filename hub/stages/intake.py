@@ -3,25 +3,28 @@
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Connection
 
 from hub.adapters.store import positions, quarantines
 from hub.adapters.store.quarantines import Quarantined
 from hub.domain.clock import micros
-from hub.errors import DataError
+from hub.errors import DataError, OffsetGap
 from hub.ports import Record
-from hub.stages.decode import Event
 from hub.stages.parts import Parts
 
 
+E = TypeVar("E")
+
+
 @dataclass(slots=True)
-class Intake:
+class Intake(Generic[E]):
     """A batch of one topic, sorted out. `starts`, `following`: partition → first offset taken, next one after."""
 
     topic: str
     topic_id: str
-    events: list[Event] = field(default_factory=list)
+    events: list[E] = field(default_factory=list)
     bad: list[Quarantined] = field(default_factory=list)
     parked: list[tuple[Record, str]] = field(default_factory=list)
     starts: dict[int, int] = field(default_factory=dict)
@@ -39,37 +42,36 @@ def sort_out(
     stage: str,
     topic_id: str,
     batch: Sequence[Record],
-    decode: Callable[[Record], Event],
-    passes: Callable[[Event], bool] = lambda event: False,
-) -> Intake:
+    decode: Callable[[Record], E],
+    passes: Callable[[E], bool] = lambda event: False,
+) -> Intake[E]:
     """Skip what lies below the stored position, decode the rest; a bad record's lane is parked behind it, but for what
     `passes`."""
-    intake = Intake(batch[0].topic, topic_id)
+    intake: Intake[E] = Intake(batch[0].topic, topic_id)
     with parts.store.transaction() as connection:
         stored = positions.load(connection, stage, intake.topic)
         waiting = quarantines.lanes(connection, stage)
     for record in batch:
-        if record.offset < stored.get(record.partition, ("", 0))[1]:
+        read_id, following = stored.get(record.partition, (topic_id, 0))
+        if record.offset < following and read_id == topic_id:
             intake.skipped += 1
             continue
         intake.starts.setdefault(record.partition, record.offset)
         intake.following[record.partition] = record.offset + 1
-        at = lane(record)
-        event = _decoded(intake, record, decode, at, waiting)
-        if event and (at not in waiting or passes(event)):
+        event = _decoded(intake, record, decode, waiting)
+        if event and (not waiting or lane(record) not in waiting or passes(event)):
             intake.events.append(event)
         elif event:
-            intake.parked.append((record, at))
+            intake.parked.append((record, lane(record)))
     return intake
 
 
-def _decoded(
-    intake: Intake, record: Record, decode: Callable[[Record], Event], at: str, waiting: set[str]
-) -> Event | None:
+def _decoded(intake: Intake[E], record: Record, decode: Callable[[Record], E], waiting: set[str]) -> E | None:
     """The event, or None when the record was set aside: quarantined, or parked behind one that was before."""
     try:
         return decode(record)
     except DataError as error:
+        at = lane(record)
         if at in waiting:
             intake.parked.append((record, at))
         else:
@@ -78,24 +80,30 @@ def _decoded(
     return None
 
 
-def finish(connection: Connection, parts: Parts, stage: str, intake: Intake) -> None:
+def finish(connection: Connection, parts: Parts, stage: str, intake: Intake[Any]) -> None:
     """The part of the stage's transaction that every stage shares: quarantine, parked, position."""
     quarantines.put(connection, stage, intake.bad, micros(parts.clock.now()))
     quarantines.park(connection, stage, [(record.place, at) for record, at in intake.parked])
     positions.save(connection, stage, intake.topic, intake.topic_id, intake.following)
 
 
-def still_mine(connection: Connection, stage: str, intake: Intake) -> bool:
+def still_mine(connection: Connection, stage: str, intake: Intake[Any]) -> bool:
     """Lock the partitions; False when another worker has applied part of the batch meanwhile (a zombie's fence), or
     when a lane behind which records were to be parked was released."""
-    mine = all(
-        positions.lock(connection, stage, intake.topic, intake.topic_id, partition) <= start
-        for partition, start in sorted(intake.starts.items())
-    )
-    return mine and _still_waiting(connection, stage, intake)
+    for partition, start in sorted(intake.starts.items()):
+        following = positions.lock(connection, stage, intake.topic, intake.topic_id, partition)
+        if following > start:
+            return False
+        if following < start:
+            raise OffsetGap(
+                "records before these were not read",
+                place=f"{intake.topic}/{partition}",
+                remedy="start the worker again",
+            )
+    return _still_waiting(connection, stage, intake)
 
 
-def _still_waiting(connection: Connection, stage: str, intake: Intake) -> bool:
+def _still_waiting(connection: Connection, stage: str, intake: Intake[Any]) -> bool:
     if not intake.parked:
         return True
     waiting = quarantines.lanes(connection, stage) | {one.lane for one in intake.bad}

@@ -16,6 +16,8 @@ from hub.policy.facts import CATEGORIES, ConsentGround, EventFacts, Recipient, R
 from hub.stages.knowledge import Knowledge
 
 NEVER_NAMED = frozenset({"A65", "K8a", "B68", "CT"})
+_ANYBODY = Subject(ref="(anybody)", birth_date=None, capable=None, custodians=("signed",))
+Openable = dict[tuple[str, str, str | None, bool, str, str], frozenset[str]]
 _ASKED = {category: category for category in sorted(CATEGORIES - NEVER_NAMED)}
 
 
@@ -26,15 +28,27 @@ def withheld_categories(
     at: datetime,
     senders: Iterable[Agency],
     knowledge: Knowledge,
+    openable_by: Openable,
 ) -> tuple[str, ...]:
-    """The categories of this person that a consent would open to this recipient, and that nothing opens now."""
+    """The categories of this person that a consent would open to this recipient, and that nothing opens now.
+
+    What a consent would open is the same for everybody, so `openable_by` keeps it while one recipient is served.
+    """
     openable: set[str] = set()
     opened: set[str] = set()
     for sender in senders:
         ask = _Asker(policy, recipient, purpose, at, sender)
-        openable |= ask(
-            replace(knowledge.subject(at), birth_date=None, custodians=("signed",)), (ask.perfect(),)
+        same = (
+            recipient.controller,
+            recipient.role,
+            recipient.worker,
+            recipient.assigned,
+            purpose,
+            sender.id,
         )
+        if same not in openable_by:
+            openable_by[same] = frozenset(ask(_ANYBODY, (ask.perfect(),)))
+        openable |= openable_by[same]
         opened |= ask(knowledge.subject(at), knowledge.consents_at(at))
     return tuple(sorted(openable - opened))
 

@@ -6,19 +6,20 @@ It copies boxes as they came and opens none, and reads neither a clock nor the e
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from sqlalchemy import Connection
 
 from hub.adapters.store import subjects
 from hub.adapters.store.bulk import merge
+from hub.domain.envelope import Head
 from hub.failpoints import fail_point
 from hub.ports import Record
-from hub.stages.decode import Event, decode_envelope
+from hub.stages.decode import decode_head
 from hub.stages.intake import Intake, finish, sort_out, still_mine
 from hub.stages.parts import Parts
 from projections.joint_case import apply
 from projections.joint_case.tables import ON_CONFLICT, case_row
-from schemas import by_fingerprint
 
 STAGE = "project"
 
@@ -36,10 +37,24 @@ class ProjectOutcome:
     recorded: Mapping[str, int] = field(default_factory=dict)
 
 
-def decode_case(record: Record) -> Event:
-    """An event of the store; what admission let in is decoded only."""
-    envelope = decode_envelope(record)
-    return Event(record, envelope, by_fingerprint(envelope.schema))
+class Admitted(NamedTuple):
+    """A record of the event store: its bytes as they came, and the head of its envelope."""
+
+    record: Record
+    head: Head
+
+    @property
+    def subject(self) -> str:
+        return f"{self.head.controller_id}:{self.head.subject_ref}"
+
+    @property
+    def case_key(self) -> str:
+        return f"{self.head.controller_id}:{self.head.case_ref}"
+
+
+def decode_case(record: Record) -> Admitted:
+    """An event of the store; what admission has decoded whole is looked at only so far as a row needs."""
+    return Admitted(record, decode_head(record))
 
 
 def project(parts: Parts, topic_id: str, batch: Sequence[Record]) -> ProjectOutcome:
@@ -55,8 +70,8 @@ def project(parts: Parts, topic_id: str, batch: Sequence[Record]) -> ProjectOutc
         return _outcome(intake)
 
 
-def _outcome(intake: Intake) -> ProjectOutcome:
-    envelopes = [event.envelope for event in intake.events]
+def _outcome(intake: Intake[Admitted]) -> ProjectOutcome:
+    envelopes = [event.head for event in intake.events]
     recorded: dict[str, int] = {}
     for envelope in envelopes:
         agency, at = envelope.controller_id, envelope.recorded_at
@@ -66,27 +81,30 @@ def _outcome(intake: Intake) -> ProjectOutcome:
     return ProjectOutcome(applied, bad, parked, intake.skipped, types, recorded)
 
 
-def apply_events(connection: Connection, events: Sequence[Event]) -> None:
+def apply_events(connection: Connection, events: Sequence[Admitted]) -> None:
     """Rows, persons and marks of these events."""
     if not events:
         return
     live = subjects.live_generation(connection, "joint_case")
     merge(connection, case_row, newest_rows(live, events), ON_CONFLICT)
-    subjects.register(connection, {(event.subject, event.case_key) for event in events})
-    latest = max(event.record.timestamp for event in events)
+    members = {(event.subject, event.case_key) for event in events}
+    new, latest = subjects.newcomers(connection, members), max(event.record.timestamp for event in events)
+    subjects.register(connection, members)
+    if new:  # a household has another member, and perhaps another who must sign for the family
+        subjects.raise_epochs(connection, new, latest)
     subjects.mark_dirty(connection, {event.case_key for event in events}, latest)
 
 
-def newest_rows(generation: int, events: Iterable[Event]) -> list[tuple[object, ...]]:
+def newest_rows(generation: int, events: Iterable[Admitted]) -> list[tuple[object, ...]]:
     """One row a record: within a batch, too, the highest (source version, publication) stands."""
-    newest: dict[tuple[str, bytes], Event] = {}
+    newest: dict[tuple[str, bytes], Admitted] = {}
     for event in events:
-        record = event.envelope.controller_id, event.envelope.record_ref
+        record = event.head.controller_id, event.head.record_ref
         held = newest.get(record)
         if held is None or _order(held) < _order(event):
             newest[record] = event
-    return [apply.row(generation, event.envelope, event.record.value) for event in newest.values()]
+    return [apply.row(generation, event.head, event.record.value) for event in newest.values()]
 
 
-def _order(event: Event) -> tuple[int, int]:
-    return event.envelope.source_version, event.envelope.publication
+def _order(event: Admitted) -> tuple[int, int]:
+    return event.head.source_version, event.head.publication

@@ -6,6 +6,7 @@ the next rebuild starts afresh. It marks nothing dirty: a rebuild changes no vie
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Connection, Table, delete, func, select
 
@@ -36,9 +37,9 @@ class ReadModel:
     topics: Sequence[str]
     table: Table
     on_conflict: str
-    decode: Callable[[Record], Event]
-    rows: Callable[[int, Sequence[Event]], list[tuple[object, ...]]]
-    passes: Callable[[Event], bool] = lambda event: False
+    decode: Callable[[Record], Any]
+    rows: Callable[[int, Sequence[Any]], list[tuple[object, ...]]]
+    passes: Callable[[Any], bool] = lambda event: False
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +140,7 @@ class _Rebuild:
                 raise TryAgain("the log does not give what the live model has read", place=topic)
             yield batch
 
-    def _decoded(self, batch: Sequence[Record]) -> Iterator[Event]:
+    def _decoded(self, batch: Sequence[Record]) -> Iterator[Any]:
         """What a live stage would have taken: nothing behind a record that it could not."""
         for record in batch:
             at = lane(record)

@@ -36,8 +36,9 @@ def take_receipts(parts: Parts, topic_id: str, batch: Sequence[Record]) -> Recei
     return ReceiptsOutcome(len(receipts), len(intake.bad), answers)
 
 
-def _sort_out(topic_id: str, batch: Sequence[Record]) -> tuple[Intake, list[dict[str, Any]]]:
-    intake, receipts = Intake(batch[0].topic, topic_id), []
+def _sort_out(topic_id: str, batch: Sequence[Record]) -> tuple[Intake[Any], list[dict[str, Any]]]:
+    intake: Intake[Any] = Intake(batch[0].topic, topic_id)
+    receipts: list[dict[str, Any]] = []
     for record in batch:
         intake.following[record.partition] = record.offset + 1
         try:

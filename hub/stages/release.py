@@ -8,6 +8,7 @@ A parked record that cannot be taken is quarantined in its turn, and the rest go
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -18,12 +19,12 @@ from hub.errors import DataError, LogIsOlder, UsageError
 from hub.failpoints import fail_point
 from hub.ports import Place, Record
 from hub.stages import admit, consents, project, receipts
-from hub.stages.decode import Event, decode_event
+from hub.stages.decode import decode_event
 from hub.stages.grounds_end import end_grounds
 from hub.stages.intake import Intake
 from hub.stages.parts import Parts, topic_agency
 
-Decode = Callable[[Record], Event]
+Decode = Callable[[Record], Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ class _Lane:
     bad: Sequence[Place]
     parked: Sequence[Place]
     topic_id: str = ""
-    events: list[Event] = field(default_factory=list)
+    events: list[Any] = field(default_factory=list)
     left_out: int = 0
     new: list[Quarantined] = field(default_factory=list)
     done: list[Place] = field(default_factory=list)  # parked places that wait no more

@@ -1,7 +1,7 @@
 """A cut as the record that the recipient's sink opens: one box per person and sender, in the recipient's own names."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import orjson
 
@@ -21,6 +21,7 @@ class Draft:
     """A view that was decided and waits to be sealed."""
 
     made: Cut
+    contents: Sequence[bytes] = field(repr=False)  # of each part, in clear: in memory only
     file: CaseFile
     recipient: str
     role: str
@@ -34,7 +35,12 @@ class Draft:
     def refs(self, secret: bytes) -> list[KeyRef]:
         """The view key of each part, named by the recipient's own pseudonym of the person."""
         return [
-            KeyRef("view", self.recipient, person_ref(secret, self.recipient, part.person, self.file), part.sender)
+            KeyRef(
+                "view",
+                self.recipient,
+                person_ref(secret, self.recipient, part.person, self.file),
+                part.sender,
+            )
             for part in self.made.parts
         ]
 
@@ -49,8 +55,8 @@ def view_records(parts: Parts, drafts: Sequence[Draft]) -> list[bytes]:
 
 def _record(draft: Draft, refs: Sequence[KeyRef], keys: Mapping[KeyRef, Key], policy: str) -> bytes:
     boxes = [
-        {"subject_ref": ref.subject, "sender": ref.sender, "box": _box(keys[ref], draft.view_id, part, draft.made)}
-        for part, ref in zip(draft.made.parts, refs, strict=True)
+        {"subject_ref": ref.subject, "sender": ref.sender, "box": _box(keys[ref], draft.view_id, content)}
+        for content, ref in zip(draft.contents, refs, strict=True)
     ]
     record = {
         "view_id": draft.view_id,
@@ -80,10 +86,15 @@ def subject_at(secret: bytes, recipient: str, person: str, same: Iterable[str]) 
     return mine.split(":", 1)[1] if mine else recipient_pseudonym(secret, recipient, person)
 
 
-def _box(key: Key, view_id: bytes, part: Part, made: Cut) -> bytes:
+def part_content(part: Part, made: Cut) -> bytes:
+    """What the recipient opens of one person: the entries, and the categories that are withheld."""
     content = {
         "entries": [entry.as_json() for entry in part.entries],
-        "withheld": list(made.withheld.get(part.person, ())),
+        "withheld": made.withheld.get(part.person, ()),
     }
-    where = place("view", VIEW.fingerprint, view_id, key.ref.subject, part.sender, key.version)
-    return seal(key.cipher, key.version, orjson.dumps(content), where)
+    return orjson.dumps(content)
+
+
+def _box(key: Key, view_id: bytes, content: bytes) -> bytes:
+    where = place("view", VIEW.fingerprint, view_id, key.ref.subject, key.ref.sender, key.version)
+    return seal(key.cipher, key.version, content, where)

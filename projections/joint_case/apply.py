@@ -2,24 +2,24 @@
 
 from typing import Any
 
-from hub.domain.envelope import Envelope
+from hub.domain.envelope import Head
 
 
-def row(generation: int, envelope: Envelope, value: bytes) -> tuple[Any, ...]:
-    """One row, in the table's column order."""
-    owner = envelope.controller_id
+def row(generation: int, head: Head, value: bytes) -> tuple[Any, ...]:
+    """One row, in the table's column order; of the envelope it needs the head only."""
+    owner = head.controller_id
     return (
         generation,
-        envelope.record_ref.hex(),
-        f"{owner}:{envelope.case_ref}",
-        f"{owner}:{envelope.subject_ref}",
+        head.record_ref.hex(),
+        f"{owner}:{head.case_ref}",
+        f"{owner}:{head.subject_ref}",
         owner,
-        envelope.event_type,
-        envelope.event_id.hex(),
-        envelope.source_version,
-        envelope.publication,
-        envelope.occurred_at,
-        envelope.recorded_at,
-        envelope.norm is not None,
+        head.event_type,
+        head.event_id.hex(),
+        head.source_version,
+        head.publication,
+        head.occurred_at,
+        head.recorded_at,
+        head.norm is not None,
         value,
     )

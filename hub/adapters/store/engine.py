@@ -1,9 +1,11 @@
 """Opening the store and its transactions."""
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import psycopg
 from sqlalchemy import Connection, Engine, MetaData, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError
 
@@ -12,6 +14,7 @@ from hub.errors import ServiceUnavailable, TryAgain
 
 _POSTGRESQL = {"connect_timeout": 5, "options": "-c idle_in_transaction_session_timeout=30000"}
 """A worker that stands still inside a transaction must not lock others out of its partitions for ever."""
+_DRIVER_ERRORS = (sqlite3.Error, psycopg.Error)
 _RETRIABLE = ("40001", "40P01", "55P03")  # serialization failure, deadlock, lock not available
 
 
@@ -41,19 +44,20 @@ class Store:
             with self.engine.begin() as connection:
                 yield connection
         except DBAPIError as error:
+            raise _without_values(error.orig, self.engine) from None
+        except _DRIVER_ERRORS as error:  # of statements that went past SQLAlchemy, `merge` for one
             raise _without_values(error, self.engine) from None
 
     def close(self) -> None:
         self.engine.dispose()
 
 
-def _without_values(error: DBAPIError, engine: Engine) -> ServiceUnavailable:
+def _without_values(error: BaseException | None, engine: Engine) -> ServiceUnavailable:
     """The statement's parameters may be personal data, so only the class and the state code go on."""
-    state = getattr(error.orig, "sqlstate", None) or ""
-    kind = type(error.orig).__name__
-    text = f"the store answered {kind} {state}".strip()
-    if engine.dialect.name == "sqlite" and error.orig is not None:
-        text += f" ({str(error.orig).split(':')[0]})"
+    state = getattr(error, "sqlstate", None) or ""
+    text = f"the store answered {type(error).__name__} {state}".strip()
+    if engine.dialect.name == "sqlite" and error is not None:
+        text += f" ({str(error).split(':')[0]})"
     if state in _RETRIABLE or "locked" in text:
         return TryAgain(text, place="store", remedy="it is tried again")
     return ServiceUnavailable(

@@ -4,11 +4,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, func, select, update
 
 from hub.adapters.store import subjects
 from hub.adapters.store.bulk import among, merge, values
 from hub.adapters.store.tables import case_link, pairing, subject
+
+
+_LINKING = 0x666272_17  # names the lock in the database; any number that nothing else uses
 
 
 class Pair(NamedTuple):
@@ -22,9 +25,18 @@ class Pair(NamedTuple):
 
 
 def pair(connection: Connection, found: Sequence[Pair]) -> set[str]:
-    """Keep the pairings; where another agency named the same code, link. Returns the subjects whose links changed."""
+    """Keep the pairings; where another agency named the same code, link. Returns the subjects whose links changed.
+
+    One worker at a time: two that took the two halves of a sheet at once would each see its own only, and never link.
+    """
+    if connection.dialect.name != "sqlite":
+        connection.execute(select(func.pg_advisory_xact_lock(_LINKING)))
     merge(connection, pairing, sorted(set(found)), "(digest, member, subject) DO NOTHING")
-    wanted = select(pairing).where(among(connection, pairing.c.digest)).order_by(pairing.c.digest, pairing.c.subject)
+    wanted = (
+        select(pairing)
+        .where(among(connection, pairing.c.digest))
+        .order_by(pairing.c.digest, pairing.c.subject)
+    )
     digests = sorted({one.digest for one in found})
     rows = [Pair(*row) for row in connection.execute(wanted, {"keys": values(connection, digests)})]
     sheets: defaultdict[str, list[Pair]] = defaultdict(list)
@@ -75,9 +87,13 @@ _LATER = (
 
 def _rename(connection: Connection, before: Mapping[str, str], persons: Mapping[str, str]) -> None:
     """Others that were linked to one of these under a name that is given up follow."""
-    moves = {(before[key], person) for key, person in persons.items() if key in before and before[key] != person}
+    moves = {
+        (before[key], person) for key, person in persons.items() if key in before and before[key] != person
+    }
     for old, new in sorted(moves):
-        connection.execute(update(subject).where(subject.c.person == old, subject.c.linked).values(person=new))
+        connection.execute(
+            update(subject).where(subject.c.person == old, subject.c.linked).values(person=new)
+        )
 
 
 def split_persons(connection: Connection, keys: Iterable[str], at: int) -> set[str]:
@@ -95,7 +111,12 @@ def link_cases(connection: Connection, sheets: Mapping[str, set[str]]) -> None:
     found = subjects.joint_cases(connection, {case for cases in sheets.values() for case in cases})
     before = {case: joint for case, joint in found.items() if joint != case}
     joint = _united(sheets, before)
-    merge(connection, case_link, sorted(joint.items()), "(case_key) DO UPDATE SET joint_case = excluded.joint_case")
+    merge(
+        connection,
+        case_link,
+        sorted(joint.items()),
+        "(case_key) DO UPDATE SET joint_case = excluded.joint_case",
+    )
     moves = {(before[case], name) for case, name in joint.items() if case in before and before[case] != name}
     for old, new in sorted(moves):
         c = case_link.c

@@ -26,11 +26,16 @@ def lock(connection: Connection, stage: str, topic: str, topic_id: str, partitio
         connection, position, [(stage, topic, partition, topic_id, 0)], "(stage, topic, partition) DO NOTHING"
     )
     wanted = (
-        select(position.c.next_offset)
+        select(position.c.next_offset, position.c.topic_id)
         .where(position.c.stage == stage, position.c.topic == topic, position.c.partition == partition)
         .with_for_update()
     )
-    return int(connection.execute(wanted).scalar_one())
+    row = connection.execute(wanted).one()
+    if row.topic_id != topic_id:
+        raise TopicRecreated(
+            "the topic is not the one that was read", place=f"{topic}/{partition}", remedy=_REMEDY
+        )
+    return int(row.next_offset)
 
 
 def save(connection: Connection, stage: str, topic: str, topic_id: str, offsets: Mapping[int, int]) -> None:

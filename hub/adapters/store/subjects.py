@@ -8,7 +8,16 @@ from typing import NamedTuple
 from sqlalchemy import Connection, delete, func, select, update
 
 from hub.adapters.store.bulk import among, merge, values
-from hub.adapters.store.tables import case_link, dirty, ending, generation, held, membership, register_dirty, subject
+from hub.adapters.store.tables import (
+    case_link,
+    dirty,
+    ending,
+    generation,
+    held,
+    membership,
+    register_dirty,
+    subject,
+)
 
 _DO_NOTHING = "DO NOTHING"
 
@@ -102,13 +111,32 @@ def households(connection: Connection, families: Iterable[str]) -> dict[str, lis
     }
 
 
+def newcomers(connection: Connection, members: Iterable[tuple[str, str]]) -> set[str]:
+    """The subjects of those of these (subject, case) pairs that the hub has not heard of."""
+    pairs = set(members)
+    wanted = select(membership.c.subject, membership.c.case_key).where(
+        among(connection, membership.c.subject)
+    )
+    bound = {"keys": values(connection, {key for key, _ in pairs})}
+    return {
+        key for key, _ in pairs - {(row.subject, row.case_key) for row in connection.execute(wanted, bound)}
+    }
+
+
 def register(connection: Connection, members: Iterable[tuple[str, str]]) -> None:
     """Make sure that these (subject, case) pairs have their rows: persons, families, membership."""
     pairs = set(members)
     pairs |= {(case_key, case_key) for _, case_key in pairs}
+    pairs -= _registered(connection, {key for key, _ in pairs})
     rows = [(key, key, False, False, 0, 1) for key in sorted({key for key, _ in pairs})]
     merge(connection, subject, rows, _DO_NOTHING)
     merge(connection, membership, sorted(pairs), _DO_NOTHING)
+
+
+def _registered(connection: Connection, keys: set[str]) -> set[tuple[str, str]]:
+    """The pairs that these subjects have: most are known, and looking is cheaper than writing in vain."""
+    wanted = select(membership).where(among(connection, membership.c.subject))
+    return {(key, case) for key, case in connection.execute(wanted, {"keys": values(connection, keys)})}
 
 
 def concerned(connection: Connection, keys: Iterable[str]) -> tuple[list[str], list[str]]:
@@ -128,28 +156,38 @@ def concerned(connection: Connection, keys: Iterable[str]) -> tuple[list[str], l
 
 def raise_epochs(connection: Connection, keys: Iterable[str], at: int) -> int:
     """Raise the epoch of everybody concerned and mark their cases, their register entries (rule 10). Returns how many."""
-    names, cases = concerned(connection, keys)
+    names, cases = _locked(connection, set(keys))
     bound = {"keys": values(connection, names)}
-    lock = (
-        select(subject.c.key)
-        .where(among(connection, subject.c.key))
-        .order_by(subject.c.key)
-        .with_for_update()
-    )
-    connection.execute(lock, bound).all()
     connection.execute(
         update(subject).where(among(connection, subject.c.key)).values(epoch=subject.c.epoch + 1), bound
     )
-    mark_dirty(connection, cases, at)
+    mark_dirty(connection, cases, at, urgent=True)
     mark_register(connection, names)
     return len(names)
 
 
-def mark_dirty(connection: Connection, cases: Iterable[str], at: int) -> None:
-    """Number a mark on each case; whoever clears it must have read this number (rule 18)."""
+def _locked(connection: Connection, keys: set[str]) -> tuple[list[str], list[str]]:
+    """Everybody concerned, locked in a fixed order, and their cases. Whom a link joined to them while we waited for the
+    lock is concerned as well, so it is asked until nobody joins."""
+    names, cases = concerned(connection, keys)
+    wanted = select(subject.c.key).where(among(connection, subject.c.key)).order_by(subject.c.key)
+    while True:
+        connection.execute(wanted.with_for_update(), {"keys": values(connection, names)}).all()
+        before = names
+        names, cases = concerned(connection, keys)
+        if connection.dialect.name == "sqlite" or set(names) <= set(before):
+            return names, cases
+
+
+def mark_dirty(connection: Connection, cases: Iterable[str], at: int, *, urgent: bool = False) -> None:
+    """Number a mark on each case; whoever clears it must have read this number (rule 18). An `urgent` one goes first:
+    a withdrawal does not queue behind a month end."""
     number = secrets.randbits(62)
-    rows = [(case, number, at) for case in sorted(set(cases))]
-    merge(connection, dirty, rows, "(case_key) DO UPDATE SET number = excluded.number")
+    rows = [(case, number, at, urgent) for case in sorted(set(cases))]
+    merge(connection, dirty, rows, _AGAIN)
+
+
+_AGAIN = "(case_key) DO UPDATE SET number = excluded.number, urgent = dirty.urgent OR excluded.urgent"
 
 
 def mark_register(connection: Connection, keys: Iterable[str]) -> None:

@@ -105,6 +105,8 @@ dirty = Table(
     Column("case_key", String, primary_key=True),
     Column("number", BigInteger, nullable=False),
     Column("since", BigInteger, nullable=False),
+    Column("urgent", Boolean, nullable=False),
+    Index("dirty_order", "urgent", "since"),
 )
 register_dirty = Table(
     "register_dirty",

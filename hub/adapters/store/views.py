@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Connection, delete, func, insert, select, tuple_, update
+from sqlalchemy import Connection, delete, func, insert, select, text, tuple_, update
 
 from hub.adapters.store.bulk import among, merge, values
 from hub.adapters.store.tables import dirty, disclosure, membership, meta, retrieval, view_state
@@ -64,9 +64,24 @@ class DisclosureRow(NamedTuple):
 
 
 def marks(connection: Connection, limit: int) -> list[Mark]:
-    """The oldest marks that nobody else is working on."""
-    wanted = select(dirty.c.case_key, dirty.c.number, dirty.c.since).order_by(dirty.c.since, dirty.c.case_key)
-    return [Mark(*row) for row in connection.execute(wanted.limit(limit).with_for_update(skip_locked=True))]
+    """The urgent marks, then the oldest. They are not locked: whoever raises epochs locks persons first and marks after
+    them, and who did it the other way round would wait for a withdrawal that waits for him."""
+    wanted = select(dirty.c.case_key, dirty.c.number, dirty.c.since).order_by(
+        dirty.c.urgent.desc(), dirty.c.since, dirty.c.case_key
+    )
+    return [Mark(*row) for row in connection.execute(wanted.limit(limit))]
+
+
+def one_at_a_time(connection: Connection, joint_cases: Iterable[str]) -> None:
+    """Until the transaction ends nobody else prepares a view of these: each version of a view is given out once."""
+    if connection.dialect.name != "sqlite":
+        connection.execute(_LOCK_IN_ORDER, {"names": sorted(joint_cases)}).all()
+
+
+_LOCK_IN_ORDER = text(
+    "SELECT pg_advisory_xact_lock(hashtextextended(name, 18))"
+    " FROM (SELECT name FROM unnest(CAST(:names AS text[])) AS name ORDER BY name) AS ordered"
+)
 
 
 def clear(connection: Connection, done: Iterable[Mark]) -> None:
