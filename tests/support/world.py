@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from unittest.mock import patch
 
 import orjson
@@ -17,6 +17,7 @@ import pytest
 from sqlalchemy import select, text
 
 from hub.adapters.clocks import ManualClock
+from hub.adapters.keys.sql import SqlKeyStore
 from hub.adapters.store import tables
 from hub.bootstrap import Given, build_parts
 from hub.config import load_settings
@@ -223,8 +224,8 @@ class World:
         return cls(build_parts(chosen, Given(clock=clock, agencies=agencies)), clock, data)
 
     def close(self) -> None:
-        for part in (self.parts.log, self.parts.keys, self.parts.store):
-            part.close()  # type: ignore[attr-defined]
+        for part in (self.parts.log, self.parts.store, cast(SqlKeyStore, self.parts.keys)):
+            part.close()
 
     def run(self) -> None:
         self.host.run_until_quiet()
