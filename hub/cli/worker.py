@@ -3,12 +3,12 @@
 import os
 import signal
 import sys
-from collections.abc import Callable
 from threading import Event
 from typing import Annotated, Any
 
 import structlog
 import typer
+from prometheus_client import start_http_server
 
 from hub.bootstrap import build_parts
 from hub.config import Settings, load_settings
@@ -17,7 +17,9 @@ from hub.hosts.faust.options import Options
 from hub.hosts.faust.patience import Interrupted, Patience
 from hub.hosts.faust.roles import Role
 from hub.hosts.faust.supervise import follow_parent, supervise
+from hub.metrics import PROCESS, metrics
 from hub.stages.parts import Parts
+from hub.store_metrics import StoreCollector
 
 log = structlog.get_logger()
 
@@ -61,7 +63,9 @@ def worker(  # noqa: PLR0917 - Typer calls it by keyword
     from hub.hosts.faust.worker import Worker
 
     parts = _ready(settings)
-    Worker(parts, role, options, _observer()).run()
+    if settings.metrics_port:
+        _serve_metrics(parts, settings.metrics_port)
+    Worker(parts, role, options, _observe).run()
 
 
 def _without_supervised(arguments: list[str]) -> list[str]:
@@ -79,15 +83,18 @@ def _ready(settings: Settings) -> Parts:
         raise SystemExit(0) from None
 
 
-def _observer() -> Callable[[str, str, Any, float], None]:
-    """Tells the log what was redelivered; everything else is for the metrics."""
+def _observe(stage: str, topic: str, outcome: Any, seconds: float) -> None:
+    """Metrics of everything; a line in the log for what came again and had no effect."""
+    metrics().record(stage, topic, outcome, seconds)
+    again = {name: count for name in ("skipped", "duplicates") if (count := getattr(outcome, name, 0))}
+    if again:
+        log.info("worker.redelivered", stage=stage, topic=topic, **again)
 
-    def observe(stage: str, topic: str, outcome: Any, seconds: float) -> None:
-        again = {name: count for name in ("skipped", "duplicates") if (count := getattr(outcome, name, 0))}
-        if again:
-            log.info("worker.redelivered", stage=stage, topic=topic, **again)
 
-    return observe
+def _serve_metrics(parts: Parts, port: int) -> None:
+    """Answer at http://127.0.0.1:`port`/metrics, from a thread of its own."""
+    PROCESS.register(StoreCollector(parts))
+    start_http_server(port, addr="127.0.0.1", registry=PROCESS)
 
 
 def _log_to_stderr() -> None:
@@ -100,7 +107,3 @@ def _log_to_stderr() -> None:
         logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
     )
     structlog.contextvars.bind_contextvars(pid=os.getpid())
-
-
-if __name__ == "__main__":
-    typer.run(worker)

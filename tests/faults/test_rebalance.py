@@ -24,6 +24,7 @@ def test_a_second_worker_joins_and_leaves(hub_rig: Rig) -> None:
     until = time.monotonic() + 6
     while time.monotonic() < until:
         families.go_on()
+        time.sleep(0.1)
     began = time.monotonic()
     second.send(signal.SIGTERM)
     assert second.ended(45) == 0
@@ -49,7 +50,7 @@ def waiting_for_lock(rig: Rig) -> bool:
 
 
 def test_a_worker_that_was_thought_dead_is_fenced(hub_rig: Rig) -> None:
-    """Stopped inside a transaction until others had taken over and gone on, then continued: it applies nothing again."""
+    """Stopped inside a transaction until others had taken over, then continued: it applies nothing twice."""
     hub_rig.env["HUB_DATABASE_URL"] += f"?options=-c%20idle_in_transaction_session_timeout%3D{IDLE}"
     families = Families(hub_rig, 10)
     families.meet()

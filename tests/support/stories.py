@@ -1,6 +1,8 @@
 """Invented families that many tests tell alike."""
 
-from tests.support.publisher import Publisher
+from datetime import timedelta
+
+from tests.support.publisher import START, Publisher
 from tests.support.workers import JOBCENTER, YOUTH_OFFICE, Rig
 
 
@@ -39,5 +41,6 @@ class Families:
             self._measures += 1
             for name in self.names:
                 scope = {"categories": ["TM"], "purposes": [f"p{self._measures}"]}
-                self.jobcenter.withdraw(name, name, self.consents[name], scope=scope)
+                at = START + timedelta(days=1, seconds=self._measures)
+                self.jobcenter.withdraw(name, name, self.consents[name], scope=scope, at=at)
         self.jobcenter.flush()

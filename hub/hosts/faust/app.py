@@ -16,7 +16,9 @@ from hub.hosts.faust.transport import BatchTransport, Where
 from hub.ports import Record
 
 Handle = Callable[[Reading, Sequence[Record]], Awaitable[None]]
-_HELD_CHUNKS = 8  # chunks that may wait before an agent; each holds up to Options.chunk records
+_NEVER_FULL = (
+    100_000  # chunks before an agent: the transport holds back before that, without blocking the others
+)
 
 
 def build_app(
@@ -35,7 +37,7 @@ def build_app(
         topic_disable_leader=True,
         table_standby_replicas=0,
         stream_wait_empty=False,
-        stream_buffer_maxsize=_HELD_CHUNKS,
+        stream_buffer_maxsize=_NEVER_FULL,
         consumer_max_fetch_size=options.fetch_bytes,
         consumer_auto_offset_reset="earliest",
         broker_session_timeout=options.session_timeout,

@@ -21,10 +21,11 @@ class Interrupted(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long a call is repeated, in seconds, unless `stopping` is set."""
+    """How long a call is repeated, in seconds, unless `stopping` is set; `told` hears of every failed try."""
 
     stopping: Event = field(repr=False)
     seconds: float = 60.0
+    told: Callable[[str, Exception], None] = field(default=lambda _what, _error: None, repr=False)
 
     def persist(self, work: Callable[[], T], what: str) -> T:
         """What `work` answers once it can; ServiceUnavailable when patience ends, Interrupted when the worker stops."""
@@ -33,6 +34,7 @@ class Patience:
             try:
                 return work()
             except ServiceUnavailable as error:
+                self.told(what, error)
                 if time.monotonic() > give_up:
                     raise
                 log.warning("worker.waiting", what=what, error=type(error).__name__, place=error.place)

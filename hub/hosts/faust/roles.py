@@ -7,7 +7,7 @@ from typing import Any
 
 from hub.ports import Record
 from hub.stages import admit, consents, disclose, project, receipts
-from hub.stages.caught_up import consent_topics, mark_if_caught_up
+from hub.stages.caught_up import consent_topics, mark_if_caught_up, start_closed
 from hub.stages.held import answer_held
 from hub.stages.parts import CASES, Parts
 from hub.stages.register import beat, write_register
@@ -50,13 +50,14 @@ class Chore:
 
 @dataclass(frozen=True, slots=True)
 class Duties:
-    """All that one worker does."""
+    """All that one worker does: `first` once at its start, before it reads anything."""
 
     readings: tuple[Reading, ...] = ()
     chores: tuple[Chore, ...] = ()
+    first: tuple[Do, ...] = ()
 
     def __add__(self, other: "Duties") -> "Duties":
-        return Duties(self.readings + other.readings, self.chores + other.chores)
+        return Duties(self.readings + other.readings, self.chores + other.chores, self.first + other.first)
 
 
 def duties(role: Role, parts: Parts, pace: float = 0.05) -> Duties:
@@ -77,7 +78,7 @@ def _consents(parts: Parts, pace: float) -> Duties:
         Chore("register", write_register, every=pace, more=bool),
         Chore("heartbeat", beat, every=10.0),
     )
-    return Duties(readings, chores)
+    return Duties(readings, chores, first=(start_closed,))
 
 
 def _cases(parts: Parts, pace: float) -> Duties:

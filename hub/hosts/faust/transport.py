@@ -23,6 +23,8 @@ from hub.hosts.faust.leaving import leave
 from hub.ports import Record
 
 log = structlog.get_logger()
+_AHEAD = 8  # chunks of a partition that may wait for its agent
+_BRIEF = 0.01  # seconds until a partition that had no room is looked at again
 _TRIES = 5  # times that a partition may be sought anew at one place before this counts as a gap
 
 
@@ -34,11 +36,18 @@ class Where(Protocol):
 
 @dataclass(slots=True)
 class Lane:
-    """One partition since it was last sought: `following` is the next offset to hand on, `handed` holds the last
-    offset of every chunk that was handed on and is not committed."""
+    """One partition since it was last sought: `following` is the next offset to hand on; `handed` the last offsets of
+    chunks that are not committed, in order; `waiting` those of chunks that are not acknowledged."""
 
     following: int
     handed: deque[int] = field(default_factory=deque)
+    waiting: set[int] = field(default_factory=set)
+
+    def hand_on(self, chunk: Sequence[Any]) -> None:
+        last = chunk[-1].offset
+        self.following = last + 1
+        self.handed.append(last)
+        self.waiting.add(last)
 
 
 class BatchConsumer(driver.Consumer):
@@ -76,9 +85,9 @@ class BatchConsumer(driver.Consumer):
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:  # noqa: ASYNC109 - Faust calls it so
         """The next chunks, partition by partition in turn, each the direct continuation of the one before."""
-        fetched, _ = await self._wait_next_records(timeout)
+        fetched = await self._fetch(timeout)
         generation = self.app.consumer_generation_id
-        for tp, chunk in in_turn(fetched or {}, self.transport.chunk):
+        for tp, chunk in in_turn(fetched, self.transport.chunk):
             if self.should_stop or not self.flow_active or self.app.consumer_generation_id != generation:
                 return
             lane = self._lanes.get(tp)
@@ -87,10 +96,27 @@ class BatchConsumer(driver.Consumer):
             if chunk[0].offset != lane.following:
                 await self._seek_anew(tp, lane.following)
                 return
-            lane.following = chunk[-1].offset + 1
-            lane.handed.append(chunk[-1].offset)
+            lane.hand_on(chunk)
             self._strays.pop(tp, None)
             yield tp, _message(tp, chunk, generation)
+
+    async def _fetch(self, seconds: float) -> Mapping[Any, Sequence[Any]]:
+        """Records of those partitions whose agent keeps up: one that does not must never hold up another's, for it may
+        be waiting for just that other (rule 14)."""
+        if not self.flow_active:
+            await self.wait(self.can_resume_flow)  # type: ignore[arg-type]
+        active = self._get_active_partitions()
+        room = {tp for tp in active if (lane := self._lanes.get(tp)) and len(lane.waiting) < _AHEAD}
+        if not room:
+            await self.sleep(_BRIEF)
+            return {}
+        seconds = seconds if len(room) == len(active) else _BRIEF
+        return await self._getmany(active_partitions=room, timeout=seconds)
+
+    def ack(self, message: Any) -> bool:
+        if lane := self._lanes.get(message.tp):
+            lane.waiting.discard(message.offset)
+        return super().ack(message)
 
     async def _seek_anew(self, tp: TP, following: int) -> None:
         """Records came that do not continue what was handed on: fetched before a seek, or the log is another one."""

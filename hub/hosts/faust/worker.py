@@ -6,6 +6,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
@@ -21,7 +22,7 @@ from hub.hosts.faust.patience import Interrupted, Patience
 from hub.hosts.faust.roles import Chore, Duties, Reading, Role, duties
 from hub.hosts.faust.seeking import Partition, Seeker
 from hub.ports import Record
-from hub.stages.caught_up import is_open, start_closed
+from hub.stages.caught_up import is_open
 from hub.stages.parts import Parts
 
 log = structlog.get_logger()
@@ -58,8 +59,8 @@ class Worker:
     async def _serve(self) -> None:
         for sign in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(sign, self._stopping.set)
-        if self._role in {Role.CONSENTS, Role.ALL}:
-            await asyncio.to_thread(self._patience.persist, lambda: start_closed(self._parts), "start")
+        for do in self._duties.first:
+            await asyncio.to_thread(self._patience.persist, partial(do, self._parts), "start")
         app = await self._start_reading() if self._duties.readings else None
         self._start_chores()
         log.info("worker.started", role=self._role.value)
