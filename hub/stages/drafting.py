@@ -16,6 +16,7 @@ from hub.policy.facts import Recipient
 from hub.stages.case_file import CaseFile
 from hub.stages.cut import Cut, Evidence, Question, cut
 from hub.stages.expiry import shown_until
+from hub.stages.knowledge import Knowledge
 from hub.stages.open_categories import Openable
 from hub.stages.parts import Parts
 from hub.stages.view_record import Draft, part_content
@@ -52,7 +53,7 @@ class Drafting:
         if not made.parts and (before is None or (before.removed and before.state != "pending")):
             return None
         until = (
-            shown_until(self.now, self.parts.lease, file.known.values())
+            shown_until(self.now, self.parts.lease, _shown_people(file, made))
             if made.parts
             else self.now + _REMOVAL_LIFE
         )
@@ -95,6 +96,12 @@ def unit(agency: Agency, role: str, file: CaseFile) -> Recipient:
         controller=agency.id, kind=agency.kind, role=role, worker=worker,
         assigned=file.case_of(agency.id) is not None, undertaking=agency.undertaking,
     )  # fmt: skip
+
+
+def _shown_people(file: CaseFile, made: Cut) -> list[Knowledge]:
+    """Those whose consents and birthdays may tell when the view ends: nobody who is absent from it."""
+    shown = {part.person for part in made.parts}
+    return [knowledge for knowledge in file.known.values() if knowledge.person in shown]
 
 
 def view_row(draft: Draft, mac: str, value: bytes) -> ViewRow:

@@ -30,7 +30,9 @@ def take_receipts(parts: Parts, topic_id: str, batch: Sequence[Record]) -> Recei
     intake, receipts = _sort_out(topic_id, batch)
     with parts.store.transaction() as connection:
         for receipt in receipts:
-            views.confirmed(connection, receipt["view_id"].hex(), receipt["answer"], receipt["at"])
+            views.confirmed(
+                connection, receipt["recipient"], receipt["view_id"].hex(), receipt["answer"], receipt["at"]
+            )
         finish(connection, parts, STAGE, intake)
     answers = [(receipt["answer"], receipt["at"]) for receipt in receipts]
     return ReceiptsOutcome(len(receipts), len(intake.bad), answers)

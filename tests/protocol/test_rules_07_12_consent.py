@@ -81,7 +81,9 @@ def test_rule_7_a_scope_that_cannot_be_read_withdraws_everything(world: World, s
         ('{"purposes": ["joint_case_management"], "categories": ["EG", "LS"]}', []),
     ],
 )
-def test_rule_7_a_scope_withdraws_where_all_its_dimensions_meet(world: World, scope: str, seen: list[str]) -> None:
+def test_rule_7_a_scope_withdraws_where_all_its_dimensions_meet(
+    world: World, scope: str, seen: list[str]
+) -> None:
     world.shared()
     world.jc.say("BenefitGranted", MOTHER, {"kind": "RB", "month": "2026-09"}, consents=["c1"])
     world.run()
@@ -93,7 +95,9 @@ def test_rule_7_a_scope_withdraws_where_all_its_dimensions_meet(world: World, sc
 
 @pytest.mark.parametrize("order", list(permutations(range(2))))
 @pytest.mark.parametrize("ahead", [0, 1])
-def test_rule_7_of_two_grants_with_one_id_the_smaller_stands(world: World, order: tuple[int, ...], ahead: int) -> None:
+def test_rule_7_of_two_grants_with_one_id_the_smaller_stands(
+    world: World, order: tuple[int, ...], ahead: int
+) -> None:
     """However they come: recorded first wins, even when it is received last."""
     world.know_family()
     for number in order:
@@ -152,7 +156,9 @@ def test_rule_8_a_withdrawal_works_from_any_agency_and_case(world: World, family
 
 @pytest.mark.parametrize("said", [-3, 0, 3])
 @pytest.mark.parametrize("broker", [-3, 0, 3])
-def test_rule_8_a_withdrawal_holds_at_once_whatever_the_clocks_say(world: World, said: int, broker: int) -> None:
+def test_rule_8_a_withdrawal_holds_at_once_whatever_the_clocks_say(
+    world: World, said: int, broker: int
+) -> None:
     world.shared()
     world.wait(days=10)
     now = world.clock.now()
@@ -192,7 +198,9 @@ def test_rule_8_a_withdrawal_waits_behind_no_bad_record(world: World) -> None:
 
 def test_rule_8_an_objection_holds_for_earlier_records_too(world: World) -> None:
     world.know_family()
-    world.jc.grants("c1", MOTHER, ["EG", "G9"], payload={"explicit_special": True, "recipient_workers": ["w1"]})
+    world.jc.grants(
+        "c1", MOTHER, ["EG", "G9"], payload={"explicit_special": True, "recipient_workers": ["w1"]}
+    )
     world.measure(source_203=True)
     world.run()
     assert len(world.open(JA, "ja_asd").cut.parts) == 1
@@ -229,7 +237,9 @@ def test_rule_9_a_consent_signed_elsewhere_reaches_the_sender_without_its_signer
     assert not {"granted_by", "subject"} & entry.keys()
     assert world.ja.ref(MOTHER) not in orjson.dumps(entry).decode()
     assert "c1" not in _register(world, JA)
-    assert all(world.ja.ref(MOTHER).encode() not in one.value for one in world.records(f"agency.{JC}.register"))
+    assert all(
+        world.ja.ref(MOTHER).encode() not in one.value for one in world.records(f"agency.{JC}.register")
+    )
 
 
 def test_rule_9_the_register_follows_withdrawal_custody_and_birthday(world: World) -> None:
@@ -337,7 +347,9 @@ def test_rule_10_a_birthday_counts_from_berlin_midnight_on(world: World, down: i
     world.know_family()
     turns = date(2026, 10, 26)  # the day after the clocks went back
     for office in (world.jc, world.ja):
-        office.say("SubjectRecorded", CHILD, {"birth_date": turns.replace(year=2011)}, key=f"born {CHILD}", version=1)
+        office.say(
+            "SubjectRecorded", CHILD, {"birth_date": turns.replace(year=2011)}, key=f"born {CHILD}", version=1
+        )
     world.ja.grants("c2", CHILD, ["HS"], by=[MOTHER])
     world.help()
     world.run()
@@ -387,7 +399,12 @@ def test_rule_11_admission_asks_for_no_worker_and_disclosure_does(world: World) 
     assert world.decisions() == [("admitted", "")]
     for assigned, parts in ((True, 1), (False, 0)):
         who = Recipient(
-            controller=JA, kind="youth_welfare", role="ja_asd", worker="w", assigned=assigned, undertaking=False
+            controller=JA,
+            kind="youth_welfare",
+            role="ja_asd",
+            worker="w",
+            assigned=assigned,
+            undertaking=False,
         )
         made = open_view(world.parts, world.ja.key.case(FAMILY), who, "joint_case_management")
         assert len(made.cut.parts) == parts

@@ -142,11 +142,13 @@ def delivered(connection: Connection, view_ids: Iterable[str], at: int) -> None:
     )
 
 
-def confirmed(connection: Connection, view_id: str, answer: str, at: int) -> None:
-    """The recipient's sink said what became of a view."""
-    connection.execute(update(view_state).where(view_state.c.view_id == view_id).values(state=answer))
-    d = disclosure.c
-    connection.execute(update(disclosure).where(d.view_id == view_id).values(confirmed_at=at, answer=answer))
+def confirmed(connection: Connection, recipient: str, view_id: str, answer: str, at: int) -> None:
+    """The recipient's sink said what became of its view; of others' views it says nothing."""
+    v, d = view_state.c, disclosure.c
+    mine = update(view_state).where(v.view_id == view_id, v.recipient == recipient)
+    connection.execute(mine.values(state=answer))
+    entries = update(disclosure).where(d.view_id == view_id, d.recipient == recipient)
+    connection.execute(entries.values(confirmed_at=at, answer=answer))
 
 
 def ending_before(connection: Connection, until: int) -> list[str]:
