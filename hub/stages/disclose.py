@@ -51,7 +51,7 @@ class _Round:
     pending: Sequence[_Pending]
 
 
-def disclose(parts: Parts, limit: int = 100) -> DiscloseOutcome:
+def disclose(parts: Parts, limit: int = 50) -> DiscloseOutcome:
     """One round over the oldest marks; call again until `marks` is 0."""
     with parts.store.transaction() as connection:
         first = _prepare(connection, parts, limit)

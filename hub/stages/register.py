@@ -4,14 +4,15 @@ An agency gets the consents whose sender it is, in its own pseudonyms, with the 
 learns nothing of who signed at the other office. A heartbeat tells the gate that its register is up to date.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import orjson
 from sqlalchemy import Connection, delete, select, tuple_
 
-from hub.adapters.store.tables import register_dirty
+from hub.adapters.store.bulk import among, merge, values
+from hub.adapters.store.tables import register_dirty, registered
 from hub.domain.clock import micros
 from hub.domain.consent import Consent, ScopedWithdrawal
 from hub.domain.seal import place, seal
@@ -35,11 +36,16 @@ def write_register(parts: Parts, limit: int = 500) -> int:
         ).all()
         if not marked:
             return 0
-        known = learn(connection, parts.keys, parts.knowledge, [row.subject for row in marked])
-        entries = dict(_by_agency(parts, known))
-    for agency, records in sorted(entries.items()):
-        parts.log.append(f"agency.{agency}.register", records)
+        names = [row.subject for row in marked]
+        known = learn(connection, parts.keys, parts.knowledge, names)
+        before = _registered(connection, names)
+    now = parts.clock.now()
+    named = {(key, consent.id) for key, one in known.items() for consent in _of_sender(key, one, now)}
+    entries = _entries(parts, known, now) + [_tombstone(*gone) for gone in sorted(before - named)]
+    for agency in sorted({agency for agency, _ in entries}):
+        parts.log.append(f"agency.{agency}.register", [record for to, record in entries if to == agency])
     with parts.store.transaction() as connection:
+        _keep(connection, named - before, before - named)
         _clear(connection, [(row.subject, row.number) for row in marked])
     return len(marked)
 
@@ -57,16 +63,36 @@ def _clear(connection: Connection, read: Sequence[tuple[str, int]]) -> None:
     connection.execute(delete(register_dirty).where(tuple_(r.subject, r.number).in_(read)))
 
 
-def _by_agency(parts: Parts, known: Mapping[str, Knowledge]) -> Iterator[tuple[str, list[Outgoing]]]:
-    now = parts.clock.now()
-    wanted = {key: KeyRef("proof", *key.split(":", 1)) for key, k in known.items() if _of_sender(key, k, now)}
+def _registered(connection: Connection, names: Sequence[str]) -> set[tuple[str, str]]:
+    wanted = select(registered).where(among(connection, registered.c.subject))
+    return {
+        (key, consent) for key, consent in connection.execute(wanted, {"keys": values(connection, names)})
+    }
+
+
+def _keep(connection: Connection, new: set[tuple[str, str]], gone: set[tuple[str, str]]) -> None:
+    merge(connection, registered, sorted(new), "(subject, consent_id) DO NOTHING")
+    r = registered.c
+    if gone:
+        connection.execute(delete(registered).where(tuple_(r.subject, r.consent_id).in_(sorted(gone))))
+
+
+def _entries(parts: Parts, known: Mapping[str, Knowledge], now: datetime) -> list[tuple[str, Outgoing]]:
+    """(agency, entry) of every consent that its gate may count on."""
+    wanted = {
+        key: KeyRef("proof", *key.split(":", 1)) for key, one in known.items() if _of_sender(key, one, now)
+    }
     keys = parts.keys.sealing(wanted.values())
-    entries: dict[str, list[Outgoing]] = {}
-    for key, ref in wanted.items():
-        for consent in _of_sender(key, known[key], now):
-            record = _consent_entry(keys[ref], consent, known[key], now)
-            entries.setdefault(ref.controller, []).append(Outgoing(consent.id.encode(), record))
-    yield from entries.items()
+    return [
+        (ref.controller, Outgoing(consent.id.encode(), _consent_entry(keys[ref], consent, known[key], now)))
+        for key, ref in wanted.items()
+        for consent in _of_sender(key, known[key], now)
+    ]
+
+
+def _tombstone(key: str, consent_id: str) -> tuple[str, Outgoing]:
+    """A consent that is not this person's any more, as after a split: the gate forgets it."""
+    return key.split(":", 1)[0], Outgoing(consent_id.encode(), b"")
 
 
 def _of_sender(key: str, knowledge: Knowledge, at: datetime) -> list[Consent]:
@@ -75,7 +101,7 @@ def _of_sender(key: str, knowledge: Knowledge, at: datetime) -> list[Consent]:
 
 
 def _consent_entry(key: Key, consent: Consent, knowledge: Knowledge, now: datetime) -> bytes:
-    content = _content(consent, signed(consent, knowledge.subject(now), now))
+    content = _content(consent, verdict=signed(consent, knowledge.subject(now), now))
     where = place("register", ENTRY.fingerprint, consent.id.encode(), key.ref.subject, "CT", key.version)
     box = seal(key.cipher, key.version, orjson.dumps(content), where)
     entry = _entry("consent", key.ref.controller, micros(now))
@@ -84,7 +110,7 @@ def _consent_entry(key: Key, consent: Consent, knowledge: Knowledge, now: dateti
     )
 
 
-def _content(consent: Consent, verdict: bool) -> dict[str, Any]:
+def _content(consent: Consent, *, verdict: bool) -> dict[str, Any]:
     """A consent without its signers."""
     return {
         "id": consent.id,

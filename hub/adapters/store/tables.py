@@ -114,6 +114,12 @@ register_dirty = Table(
     Column("subject", String, primary_key=True),
     Column("number", BigInteger, nullable=False),
 )
+registered = Table(  # which consents each agency's register names, so that one it must forget is taken out
+    "registered",
+    metadata,
+    Column("subject", String, primary_key=True),
+    Column("consent_id", String, primary_key=True),
+)
 ending = Table(  # rule 5: persons of whom the last ground may have ended, until somebody has looked
     "ending",
     metadata,
