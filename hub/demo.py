@@ -85,7 +85,7 @@ class DemoOutcome:
 class Demo:
     """The simulated world, its connectors and the hub, in a folder of their own."""
 
-    def __init__(self, folder: Path, families: int, seed: int) -> None:
+    def __init__(self, folder: Path, families: int, seed: int, canary: str | None = None) -> None:
         self.folder, self.outcome = folder, DemoOutcome()
         self.clock = ManualClock(datetime.combine(START, time(6), tzinfo=BERLIN))
         self._master = master = new_master()
@@ -98,7 +98,7 @@ class Demo:
             _write_office(folder / office, office)
         self.simulation = Simulation(
             families, seed, START, f"sqlite:///{folder / 'jobcenter' / 'jobcenter.sqlite'}",
-            folder / "youth_office" / "export",
+            folder / "youth_office" / "export", canary=canary,
         )  # fmt: skip
         self._sources = [self._source(office) for _, office, _ in OFFICES]
         self._sinks = [self._sink(office) for _, office, _ in OFFICES]
@@ -164,10 +164,11 @@ class Demo:
         if waiting:
             quarantined["parked"] += waiting
         return {
-            "read": out.read, "events": out.events, "published": out.published, "withheld": dict(sorted(out.withheld.items())),
+            "read": out.read, "events": out.events, "published": out.published,
+            "withheld": dict(sorted(out.withheld.items())),
             "source_quarantined": dict(sorted(out.source_quarantined.items())),
             "admitted": out.consents_taken + sum(count for outcome, _, count in decided if outcome == "admitted"),
-            "withheld_at_admission": {rules: count for outcome, rules, count in sorted(decided) if outcome == "withheld"},
+            "withheld_at_admission": {rules: n for outcome, rules, n in sorted(decided) if outcome == "withheld"},
             "held": on_hold, "quarantined": dict(sorted(quarantined.items())), "duplicates": out.duplicates,
             "joint_cases": shown["joint_cases"], "disclosures": shown["disclosures"], "withdrawals": out.withdrawals,
         }  # fmt: skip

@@ -73,7 +73,9 @@ class TopicState:
 class EventLog(Protocol):
     """An append-only log of topics with partitions fixed at creation."""
 
-    def create(self, topics: Mapping[str, int], config: Mapping[str, Mapping[str, str]] | None = None) -> None:
+    def create(
+        self, topics: Mapping[str, int], config: Mapping[str, Mapping[str, str]] | None = None
+    ) -> None:
         """Create the topics (name → partitions) that do not exist; existing ones stay as they are."""
         ...
 
@@ -85,7 +87,7 @@ class EventLog(Protocol):
         ...
 
     def read(self, topic: str, positions: Mapping[int, int], limit: int = 1000) -> Sequence[Record]:
-        """Up to `limit` records from these positions (partition → next offset), in order per partition; [] at the end."""
+        """Up to `limit` records from these positions (partition → next offset), in order per partition; [] at end."""
         ...
 
     def state(self, topics: Sequence[str]) -> Mapping[str, TopicState]:
@@ -102,7 +104,9 @@ class KeyRef(NamedTuple):
     """
 
     kind: Literal["box", "view", "proof"]
-    controller: str  # box, proof: the agency whose data it is; view: the recipient, who must be able to open it
+    controller: (
+        str  # box, proof: the agency whose data it is; view: the recipient, who must be able to open it
+    )
     subject: str
     sender: str = ""  # view only
 
@@ -147,7 +151,9 @@ class KeyStore(Protocol):
         """The newest usable key of each, provisioned once; after a fence or a destruction a new version."""
         ...
 
-    def opening(self, wanted: Iterable[tuple[KeyRef, int]]) -> Mapping[tuple[KeyRef, int], Key | Erased | Fenced]:
+    def opening(
+        self, wanted: Iterable[tuple[KeyRef, int]]
+    ) -> Mapping[tuple[KeyRef, int], Key | Erased | Fenced]:
         """The key of each version; unknown versions answer Erased, like destroyed ones."""
         ...
 

@@ -66,7 +66,7 @@ def write(name: str, parsed: Parsed, record: Mapping[str, Any]) -> bytes:
 def read(
     name: str, parsed: Parsed, data: bytes, limit: int = MAX_BYTES, *, whole: bool = True
 ) -> dict[str, Any]:
-    """The record in ``data``, all of it if ``whole``; raises InvalidPayload for anything else, whatever the bytes are."""
+    """The record in ``data``, all of it if ``whole``; raises InvalidPayload for anything else, whatever it is."""
     if len(data) > limit:
         raise InvalidPayload(name, f"longer than {limit} bytes")
     stream = io.BytesIO(data)

@@ -4,8 +4,8 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable
-from pathlib import Path
 from functools import partial
+from pathlib import Path
 from resource import RUSAGE_SELF, getrusage
 from typing import TypeVar
 
@@ -91,7 +91,7 @@ def _pipeline(parts: Parts, events: int, result: BenchResult) -> float:
     spent: dict[str, float] = {}
     last = began = time.perf_counter()
 
-    def observe(stage: str, outcome: object) -> None:
+    def observe(stage: str, _outcome: object) -> None:
         nonlocal last
         now = time.perf_counter()
         spent[stage] = spent.get(stage, 0.0) + now - last

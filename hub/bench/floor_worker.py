@@ -15,7 +15,9 @@ def main() -> None:
     """Run until SIGTERM."""
     settings = load_settings(host="kafka")
     parts = build_parts(settings, Given(agencies=agencies()))
-    options = Options(bootstrap=settings.kafka_bootstrap, group=os.environ["HUB_GROUP"], chunk=int(os.environ["HUB_CHUNK"]))
+    options = Options(
+        bootstrap=settings.kafka_bootstrap, group=os.environ["HUB_GROUP"], chunk=int(os.environ["HUB_CHUNK"])
+    )
     own = Duties(readings=(Reading(STAGE, (f"agency.{JC}.events",), take_floor),))
     Worker(parts, Role.CASES, options, lambda *_: None, own).run()
 

@@ -47,7 +47,9 @@ def bench_kafka(events: int, workers: int, told: Told) -> BenchResult:
 
 
 class _Bench:
-    def __init__(self, bootstrap: str, server: str, folder: Path, events: int, workers: int, told: Told) -> None:
+    def __init__(
+        self, bootstrap: str, server: str, folder: Path, events: int, workers: int, told: Told
+    ) -> None:
         self._bootstrap, self._server, self._folder, self._told = bootstrap, server, folder, told
         self._name = f"bench_{token_hex(4)}"
         self._kek = as_text(new_master())
@@ -135,7 +137,7 @@ class _Bench:
         return watch.wait(work.case_ref(JA, family), removed=False) * 1000
 
     def _withdrawals(self, parts: Parts, work: Workload, watch: ViewWatch) -> list[float]:
-        """Milliseconds from a withdrawal's acknowledgement to the removal or the narrower view, while events pour in."""
+        """Milliseconds from a withdrawal's acknowledgement to the view without that person, in a burst."""
         first = self._result.events * 20
         burst = Thread(target=work.publish_events, args=(parts.log, self._result.events // 4, first))
         burst.start()
@@ -175,5 +177,9 @@ class _Bench:
 
     def _settings(self, url: str) -> Settings:
         return load_settings(
-            host="kafka", kafka_bootstrap=self._bootstrap, database_url=url, key_database_url=self._keys, kek=self._kek
+            host="kafka",
+            kafka_bootstrap=self._bootstrap,
+            database_url=url,
+            key_database_url=self._keys,
+            kek=self._kek,
         )

@@ -13,7 +13,10 @@ from hub.adapters.store import Store
 from hub.adapters.store.tables import position
 from hub.errors import HubError
 
-_LOOK, _GIVE_UP = 0.02, 600.0  # seconds between two looks, and after which a round that stands still is given up
+_LOOK, _GIVE_UP = (
+    0.02,
+    600.0,
+)  # seconds between two looks, and after which a round that stands still is given up
 
 
 class Workers:
@@ -52,7 +55,10 @@ class Workers:
                 raise HubError(f"a worker ended with {code}:\n{self._last_words()}", place="bench")
 
     def _last_words(self) -> str:
-        ends = (path.read_text(encoding="utf-8", errors="replace")[-1500:] for path in sorted(self._folder.glob("*.log")))
+        ends = (
+            path.read_text(encoding="utf-8", errors="replace")[-1500:]
+            for path in sorted(self._folder.glob("*.log"))
+        )
         return "\n".join(ends)
 
     def _measure(self) -> None:

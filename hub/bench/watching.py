@@ -30,7 +30,9 @@ class ViewWatch:
         """Seconds until a view of this case comes in which this person is not."""
         began = time.perf_counter()
         for view in self._views(began):
-            if view["case_ref"] == case_ref and subject_ref not in {part["subject_ref"] for part in view["parts"]}:
+            if view["case_ref"] == case_ref and subject_ref not in {
+                part["subject_ref"] for part in view["parts"]
+            }:
                 return time.perf_counter() - began
         raise HubError("no view came", place=self._topic)
 

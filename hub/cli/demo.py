@@ -60,8 +60,9 @@ def _told(found: dict[str, Any], families: int) -> list[str]:
         f"  veröffentlicht    {found['published']:>6}  versiegelt",
         f"  zurückgehalten    {sum(found['withheld'].values()):>6}  im Amt geblieben: {withheld}",
         f"  zugelassen        {found['admitted']:>6}  vom Hub nochmals geprüft",
-        f"  angehalten        {found['held']:>6}  · in Quarantäne {sum(found['quarantined'].values())}"
-        f" · doppelt {found['duplicates']}",
+        f"  angehalten        {found['held']:>6}",
+        f"  in Quarantäne     {sum(found['quarantined'].values()):>6}",
+        f"  doppelt           {found['duplicates']:>6}",
         f"  gemeinsame Fälle  {found['joint_cases']:>6}",
         f"  Offenlegungen     {found['disclosures']:>6}  jede im Register",
         f"  Widerrufe         {found['withdrawals']:>6}",

@@ -16,7 +16,7 @@ from hub.simulate import DayReport, Simulation
 FIRST_DAY = datetime(2026, 6, 1)  # noqa: DTZ001 - a calendar day, as Typer hands it over
 
 
-def simulate(  # noqa: PLR0917 - Typer calls it by keyword
+def simulate(
     out: Annotated[Path, typer.Option(help="Empty folder for jobcenter.sqlite and jugendamt/.")],
     families: Annotated[
         int, typer.Option(min=1, help="The first twenty cover every kind; 9800 are a Kreis.")

@@ -24,7 +24,7 @@ from hub.store_metrics import StoreCollector
 log = structlog.get_logger()
 
 
-def worker(  # noqa: PLR0917 - Typer calls it by keyword
+def worker(
     role: Annotated[
         Role, typer.Option(help="What this process does; consents wants one of its own.")
     ] = Role.ALL,

@@ -26,7 +26,7 @@ class Agency:
     undertaking: bool = False
 
 
-def default_agency(agency_id: str, kind: str, name: str = "", undertaking: bool = False) -> Agency:
+def default_agency(agency_id: str, kind: str, name: str = "", *, undertaking: bool = False) -> Agency:
     """An agency with all the roles of its kind."""
     return Agency(
         id=agency_id, kind=kind, name=name or agency_id, roles=ROLES_BY_KIND[kind], undertaking=undertaking

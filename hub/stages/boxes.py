@@ -55,7 +55,7 @@ def content(envelope: Envelope, kind: Literal["box", "proof"], found: Found) -> 
 
 
 def seal_state(envelope: Envelope, kind: Literal["box", "proof"], found: Found) -> State:
-    """Whether every box opens where it stands; what is in them is not looked at. The worst state of any is that of all."""
+    """Whether every box opens where it stands; what is in them is not looked at. The worst state counts."""
     ref = key_ref(envelope, kind)
     for category, box in envelope.boxes.items():
         key = found.get((ref, key_version(box)))

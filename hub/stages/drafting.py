@@ -64,8 +64,8 @@ class Drafting:
         case_ref = file.case_of(agency.id) or (before.case_ref if before else "")
         version = before.version + 1 if before else 1
         draft = Draft(
-            made, contents, file, agency.id, role, case_ref, secrets.token_bytes(16), self.generation, version, micros(self.now),
-            micros(until),
+            made, contents, file, agency.id, role, case_ref, secrets.token_bytes(16), self.generation, version,
+            micros(self.now), micros(until),
         )  # fmt: skip
         return draft, mac
 

@@ -14,7 +14,6 @@ from hub.errors import DataError, OffsetGap
 from hub.ports import Record
 from hub.stages.parts import Parts
 
-
 E = TypeVar("E")
 
 

@@ -68,7 +68,7 @@ class Knowledge:
         )
 
     def objected(self, at: datetime) -> bool:
-        """§ 76 SGB X: from then on, for all records, earlier ones too; one that is known holds, whatever the clocks say."""
+        """§ 76 SGB X: from then on, for all records, earlier ones too; one that is known holds, whatever clocks say."""
         return any(min(since, at) <= at for since in self.objections)
 
     def consents_at(self, at: datetime) -> tuple[Consent, ...]:
@@ -127,7 +127,7 @@ def learn(
     known: dict[str, Knowledge] = {}
     missing: list[subjects.State] = []
     for name in names:
-        state = states.get(name) or subjects.State(name, name, False, False, 0)
+        state = states.get(name) or subjects.stranger(name)
         cached = cache.get(name, state.epoch) if state.epoch else None
         if cached is None:
             missing.append(state)

@@ -1,7 +1,8 @@
 """Which categories a consent would open to a role that no ground covers now. Pure.
 
 What a view calls withheld must never betray what exists, so it is asked of the policy with a made-up record of each
-category, once with the consents there are and once with one that names everything. A65, K8a, B68 and CT are never named.
+category, once with the consents there are and once with one that names everything. A65, K8a, B68 and CT are
+never named.
 """
 
 from collections.abc import Iterable, Sequence

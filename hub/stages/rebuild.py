@@ -1,7 +1,7 @@
 """Rebuilding a read model from the log beside the live one, then switching (protocol rule 21).
 
-The second set of rows has a generation of its own and positions of its own. Killed at any point, the live rows stand and
-the next rebuild starts afresh. It marks nothing dirty: a rebuild changes no view.
+The second set of rows has a generation of its own and positions of its own. Killed at any point, the live rows
+stand and the next rebuild starts afresh. It marks nothing dirty: a rebuild changes no view.
 """
 
 from collections.abc import Callable, Iterator, Sequence

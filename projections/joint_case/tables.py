@@ -25,7 +25,8 @@ case_row = Table(
 )
 
 ON_CONFLICT = (
-    "(generation, record_ref, controller) DO UPDATE SET event_id = excluded.event_id, source_version = excluded.source_version,"
+    "(generation, record_ref, controller) DO UPDATE SET event_id = excluded.event_id,"
+    " source_version = excluded.source_version,"
     " publication = excluded.publication, occurred_at = excluded.occurred_at, recorded_at = excluded.recorded_at,"
     " by_norm = excluded.by_norm, event_type = excluded.event_type, subject = excluded.subject,"
     " case_key = excluded.case_key, envelope = excluded.envelope"

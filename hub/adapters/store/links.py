@@ -10,7 +10,6 @@ from hub.adapters.store import subjects
 from hub.adapters.store.bulk import among, merge, values
 from hub.adapters.store.tables import case_link, pairing, subject
 
-
 _LINKING = 0x666272_17  # names the lock in the database; any number that nothing else uses
 
 

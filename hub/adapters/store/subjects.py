@@ -32,6 +32,11 @@ class State(NamedTuple):
     epoch: int
 
 
+def stranger(key: str) -> State:
+    """A subject that the hub has never heard of: itself, with nothing known."""
+    return State(key, key, linked=False, split=False, epoch=0)
+
+
 def is_family(key: str) -> bool:
     """A family's own subject ref is its case ref."""
     return key.split(":", 1)[1].startswith("f_")
@@ -155,7 +160,7 @@ def concerned(connection: Connection, keys: Iterable[str]) -> tuple[list[str], l
 
 
 def raise_epochs(connection: Connection, keys: Iterable[str], at: int) -> int:
-    """Raise the epoch of everybody concerned and mark their cases, their register entries (rule 10). Returns how many."""
+    """Raise the epoch of everybody concerned and mark their cases and register entries (rule 10). Returns how many."""
     names, cases = _locked(connection, set(keys))
     bound = {"keys": values(connection, names)}
     connection.execute(
