@@ -1,0 +1,139 @@
+"""Tables that the documentation takes from the code: `python -m tests.docs.tables` writes them into the pages."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+
+from hub.errors import HubError
+from hub.metrics import STORE_GAUGES, metrics
+from hub.policy import decide, default_policy, parse_request
+from schemas import event_schema, event_types, event_versions, topics
+from tests.docs.pages import ROOT, pages
+
+EXAMPLES = ROOT / "tests" / "contract_examples" / "decide"
+_CHOSEN = ("01", "02", "03", "04", "06", "07", "08", "09", "10", "12", "18")
+Rows = Iterator[Sequence[str]]
+
+
+def policy() -> Rows:
+    """A part of the examples that tests/unit/policy/test_examples.py holds the policy to."""
+    yield "case", "who", "what", "purpose", "ground", "decision", "reason"
+    for path in sorted(EXAMPLES.glob("*.json")):
+        if path.name[:2] in _CHOSEN:
+            words = path.stem[3:].replace("-", " ")
+            yield words, *_example(json.loads(path.read_text(encoding="utf-8")))
+
+
+def _example(case: Mapping[str, Any]) -> Sequence[str]:
+    decision = decide(default_policy(), parse_request(dict(case)))
+    event, to = case["event"], case["recipient"]
+    told = ", ".join(f"{name} ({label or 'no label'})" for name, label in event["fields"].items())
+    reasons = ", ".join(f"{reason.rule} {reason.norm}" for reason in decision.reasons)
+    return (
+        f"`{to['role']}`",
+        f"{event['type']} of {case['sender']['controller']}: {told}",
+        case["purpose"].replace("_", " "),
+        _ground(case),
+        f"**{decision.outcome}**",
+        reasons or "–",
+    )
+
+
+def _ground(case: Mapping[str, Any]) -> str:
+    ground = case["event"]["ground"]
+    if "norm" in ground:
+        return f"{ground['norm']}, {'attested' if ground['attested_by'] else 'not attested'}"
+    named = [one for one in case["consents"] if one["id"] in ground["consents"]]
+    return "; ".join(_consent(one, case["at"]) for one in named) or "none"
+
+
+def _consent(consent: Mapping[str, Any], at: str) -> str:
+    withdrawn = consent["withdrawn_at"] is not None and consent["withdrawn_at"] <= at
+    return f"consent for {' '.join(consent['categories'])}{', withdrawn' if withdrawn else ''}"
+
+
+def topic_table() -> Rows:
+    yield "topic", "key", "written by", "kept"
+    for topic in topics().values():
+        hours = topic.retention_hours
+        kept = (
+            "newest per key (compacted)"
+            if topic.cleanup == "compact"
+            else f"{hours} h"
+            if hours
+            else "for ever"
+        )
+        yield f"`{topic.pattern.format(agency='<id>')}`", topic.key, topic.written_by, kept
+
+
+def event_table() -> Rows:
+    yield "event", "topic", "versions", "fields (category)"
+    versions = [schema.event_type for schema in event_versions()]
+    for name in event_types():
+        schema = event_schema(name)
+        fields = ", ".join(f"{field.name} ({_category(field)})" for field in schema.fields.values())
+        yield f"`{name}`", schema.topic, str(versions.count(name)), fields
+
+
+def _category(field: Any) -> str:
+    kinds = ", ".join(f"{kind}: {label}" for kind, label in (field.category_by_kind or {}).items())
+    special = "; G9 by code" if field.special else ""
+    return f"{kinds or field.category or 'none'}{special}"
+
+
+def exit_codes() -> Rows:
+    """The error tree; several of a code share a row."""
+    yield "code", "errors"
+    named: dict[int, list[str]] = {}
+    for kind in _tree(HubError):
+        named.setdefault(kind.exit_code, []).append(f"`{kind.__name__}`")
+    yield from ((f"`{code}`", ", ".join(names)) for code, names in sorted(named.items()))
+
+
+def _tree(kind: type[HubError]) -> Iterator[type[HubError]]:
+    yield kind
+    for child in kind.__subclasses__():
+        if child.__module__ == "hub.errors":
+            yield from _tree(child)
+
+
+def metric_table() -> Rows:
+    yield "metric", "labels", "says"
+    registry = CollectorRegistry()
+    made = metrics(registry)
+    found = [
+        (metric._name, metric._labelnames, metric._documentation, metric._type)
+        for name in type(made).__dataclass_fields__
+        if hasattr(metric := getattr(made, name), "_documentation")
+    ]
+    rows = [
+        (f"{name}_total" if kind == "counter" else name, tuple(labels), says)
+        for name, labels, says, kind in found
+    ]
+    rows += [(name, labels, says) for name, (says, labels) in STORE_GAUGES.items()]
+    yield from ((f"`{name}`", ", ".join(labels) or "–", says) for name, labels, says in sorted(rows))
+
+
+TABLES: Mapping[str, Callable[[], Rows]] = {
+    "policy": policy,
+    "topics": topic_table,
+    "events": event_table,
+    "exit-codes": exit_codes,
+    "metrics": metric_table,
+}
+
+
+def table(name: str) -> str:
+    """The table in Markdown."""
+    head, *rows = TABLES[name]()
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+
+
+if __name__ == "__main__":
+    written = {name: table(name) for name in TABLES}
+    for page in pages():
+        if page.blocks:
+            page.path.write_text(page.with_blocks(written), encoding="utf-8")

@@ -1,0 +1,53 @@
+"""Every link leads somewhere, and every file and test that a page names is there."""
+
+import re
+
+import pytest
+
+from tests.docs.pages import ROOT, Page, pages
+
+_FILE = re.compile(r"(?:hub|schemas|connectors|projections|deploy|docs|tests)/[\w./-]*\w")
+_CITED = re.compile(r"docs/[\w/-]+\.md|docs/adr/\d{4}")
+CODE = sorted(
+    path
+    for folder in ("hub", "schemas", "connectors", "projections")
+    for path in (ROOT / folder).rglob("*.py")
+)
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.name))
+def test_links(page: Page) -> None:
+    broken = [link for link in page.links if not link.startswith("https://") and not _leads(page, link)]
+    assert broken == []
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.name))
+def test_files_and_tests_that_are_named(page: Page) -> None:
+    missing = [code for code in page.codes if _FILE.match(code) and not _is_there(code)]
+    assert missing == []
+
+
+def test_pages_that_the_code_names() -> None:
+    cited = {name for path in CODE for name in _CITED.findall(path.read_text(encoding="utf-8"))}
+    missing = {
+        name for name in cited if not list(ROOT.glob(name if name.endswith(".md") else f"{name}-*.md"))
+    }
+    assert "docs/how-to/after-a-restore.md" in cited
+    assert missing == set()
+
+
+def _leads(page: Page, link: str) -> bool:
+    target, _, anchor = link.partition("#")
+    path = (page.path.parent / target).resolve() if target else page.path
+    if not path.exists():
+        return False
+    return not anchor or anchor in Page(path).anchors
+
+
+def _is_there(code: str) -> bool:
+    """`path`, or `path::test`."""
+    name, _, test = code.partition("::")
+    found = list(ROOT.glob(name.rstrip("/"))) if "*" not in name else list(ROOT.glob(name))
+    if not found:
+        return False
+    return not test or any(f"def {test}(" in path.read_text(encoding="utf-8") for path in found)

@@ -1,0 +1,59 @@
+"""Snippets marked `run` do what the pages say. Those of one page share a folder, from top to bottom.
+
+A console snippet holds commands behind "$ " and below each what it prints, "..." standing for anything.
+"""
+
+import doctest
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.docs.pages import ROOT, Page, Snippet, pages
+
+_FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+_SECONDS = 120
+RUNNABLE = [page for page in pages() if page.snippets]
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """A folder that looks like a clone, in which a page may write."""
+    for name in ("deploy", "tests"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    return tmp_path
+
+
+@pytest.mark.parametrize("page", RUNNABLE, ids=lambda page: str(page.name))
+def test_snippets(page: Page, clone: Path) -> None:
+    for snippet in page.snippets:
+        for command, expected in _steps(snippet):
+            found = _run(command, clone)
+            assert doctest.OutputChecker().check_output(expected or "...\n", found, _FLAGS), (command, found)
+
+
+def test_the_pages_have_snippets() -> None:
+    assert {page.name for page in RUNNABLE} >= {"README.md", "docs/tutorial/erste-schritte.md"}
+
+
+def _steps(snippet: Snippet) -> Iterator[tuple[list[str], str]]:
+    """Each command with what it should print."""
+    if snippet.language == "python":
+        yield [sys.executable, "-c", snippet.text], ""
+        return
+    for step in snippet.text.split("$ ")[1:]:
+        command, _, expected = step.partition("\n")
+        yield ["bash", "-ec", command], expected
+
+
+def _run(command: list[str], folder: Path) -> str:
+    env = {name: value for name, value in os.environ.items() if not name.startswith("HUB_")}
+    env |= {"PATH": f"{Path(sys.executable).parent}:{env['PATH']}", "COLUMNS": "120", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        command, cwd=folder, env=env, capture_output=True, text=True, timeout=_SECONDS, check=False
+    )
+    assert done.returncode == 0, (command, done.stdout, done.stderr)
+    return done.stdout
