@@ -33,7 +33,12 @@ class Store:
         return self.engine.dialect.name == "sqlite"
 
     def create(self, *read_models: MetaData) -> None:
-        """Create the tables that do not exist yet, those of the read models included."""
+        """Create what does not exist yet, the read models' tables included; on PostgreSQL by its migrations."""
+        if not self.is_sqlite:
+            from hub.adapters.store.migrations import upgrade
+
+            upgrade(self.engine)
+            return
         for part in (metadata, *read_models):
             part.create_all(self.engine)
 

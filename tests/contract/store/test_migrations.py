@@ -1,0 +1,59 @@
+"""The migrations lead to exactly the tables that the code uses."""
+
+from pathlib import Path
+
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import MetaData, inspect
+
+from hub.adapters.store import Store
+from hub.adapters.store.tables import metadata
+from hub.bootstrap import READ_MODELS
+
+
+def _all_tables() -> MetaData:
+    together = MetaData()
+    for part in (metadata, *READ_MODELS):
+        for table in part.sorted_tables:
+            table.to_metadata(together)
+    return together
+
+
+def test_migrated_store_is_what_the_code_expects(database_url: str) -> None:
+    store = Store(database_url)
+    store.create(*READ_MODELS)
+    with store.engine.connect() as connection:
+        found = compare_metadata(MigrationContext.configure(connection), _all_tables())
+    store.close()
+    assert [one for one in found if one[0] != "remove_table"] == []
+
+
+def test_upgrading_twice_changes_nothing(database_url: str) -> None:
+    store = Store(database_url)
+    store.create(*READ_MODELS)
+    store.create(*READ_MODELS)
+    assert "alembic_version" in inspect(store.engine).get_table_names()
+    store.close()
+
+
+def test_sqlite_store_has_the_same_tables_and_columns(database_url: str, tmp_path: Path) -> None:
+    stores = [Store(database_url), Store(f"sqlite:///{tmp_path / 'store.sqlite'}")]
+    shapes = []
+    for store in stores:
+        store.create(*READ_MODELS)
+        tables = inspect(store.engine)
+        names = sorted(set(tables.get_table_names()) - {"alembic_version"})
+        shapes.append({name: sorted(column["name"] for column in tables.get_columns(name)) for name in names})
+        store.close()
+    assert shapes[0] == shapes[1]
+
+
+def test_a_column_that_no_migration_makes_is_noticed(database_url: str) -> None:
+    store = Store(database_url)
+    store.create(*READ_MODELS)
+    with store.transaction() as connection:
+        connection.exec_driver_sql("ALTER TABLE dirty DROP COLUMN urgent")
+    with store.engine.connect() as connection:
+        found = compare_metadata(MigrationContext.configure(connection), _all_tables())
+    store.close()
+    assert any(one[0] == "add_column" for one in found)
