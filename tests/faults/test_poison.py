@@ -1,10 +1,14 @@
 """A record that nobody can read is set aside with what follows it; others go on (protocol rules 15 and 16)."""
 
+from datetime import timedelta
+
 from sqlalchemy import select
 
 from hub.adapters.store import tables
 from hub.ports import Outgoing
 from hub.stages.parts import CASES
+from projections.consent_register.tables import consent_row
+from tests.support.publisher import START
 from tests.support.stories import Families
 from tests.support.workers import Rig
 
@@ -42,10 +46,15 @@ def test_poison_on_every_topic(hub_rig: Rig) -> None:
 
     before = set(families.told)
     families.go_on()
+    for name in families.names:
+        office.person(name, name, at=START + timedelta(days=2))
+    office.flush()
     families.say_more()
     hub_rig.until_quiet()
     assert quarantined(hub_rig).keys() == {"consents", "admit", "receipts", "project"}
     assert parked(hub_rig) == {"admit": 1, "consents": 1, "project": 1}
+    w = consent_row.c.event_type == "ConsentWithdrawn"
+    assert hub_rig.count(consent_row, w) == len(families.names), "a withdrawal waits behind nothing"
     arrived = set(hub_rig.versions()) - before
     assert len(arrived) == 1, "events of the two families with poison wait, those of the third go on"
     assert worker.process.poll() is None
