@@ -21,7 +21,7 @@ from hub.policy.gate import Verdict
 from hub.ports import KeyRef, Outgoing, Record
 from hub.stages.boxes import Found, key_ref, keys_for, seal_state
 from hub.stages.decode import Event, decode_event, encode_envelope, narrowed, whole_headers
-from hub.stages.facts import confider, event_facts
+from hub.stages.facts import confider, event_facts, signature
 from hub.stages.intake import Intake, finish, lane, sort_out, still_mine
 from hub.stages.knowledge import Knowledge, learn
 from hub.stages.parts import CASES, Parts, topic_agency
@@ -158,23 +158,7 @@ def _unknown(event: Event, knowledge: Knowledge) -> str:
 def judge(desk: Desk, event: Event) -> Verdict:
     """The gate's verdict; equal questions within one batch are asked once."""
     e = event.envelope
-    asked = (
-        event.subject,
-        e.event_type,
-        tuple(e.fields.items()),
-        tuple(e.consents),
-        e.norm,
-        e.task_norm,
-        e.attested_by,
-        e.entrusted_by,
-        e.source_203,
-        e.objected_76,
-        e.task_class,
-        e.connection,
-        e.merges_with,
-        e.endangers_help,
-        e.addressee,
-    )
+    asked = (event.subject, signature(e))
     verdict = desk.memo.get(asked)
     if verdict is None:
         known, at = desk.known[event.subject], desk.at

@@ -18,7 +18,7 @@ from hub.policy.decision import Decision
 from hub.policy.facts import Recipient, Request, Sender
 from hub.policy.reduce import obliged_categories, reduced
 from hub.stages.boxes import Content
-from hub.stages.facts import confider, event_facts
+from hub.stages.facts import confider, event_facts, signature
 from hub.stages.knowledge import Knowledge
 from hub.stages.open_categories import Openable, withheld_categories
 from schemas import to_json
@@ -94,9 +94,10 @@ def cut(
     names: Mapping[str, str],
 ) -> Cut:
     """Decide every record for this recipient; `evidence` comes in the order in which it is shown."""
+    knife = _Knife(policy, agencies, question, known, names)
     shown: dict[tuple[str, str], list[tuple[Entry, Envelope]]] = {}
     for one in evidence:
-        entry = _entry(policy, agencies, question, one, known[one.subject], names)
+        entry = knife.entry(one)
         if entry is not None:
             key = (known[one.subject].person, one.envelope.controller_id)
             shown.setdefault(key, []).append((entry, one.envelope))
@@ -104,24 +105,38 @@ def cut(
     return Cut(parts, _withheld(policy, agencies, question, parts, known))
 
 
-def _entry(
-    policy: Policy,
-    agencies: Mapping[str, Agency],
-    question: Question,
-    one: Evidence,
-    knowledge: Knowledge,
-    names: Mapping[str, str],
-) -> Entry | None:
-    if one.content.state != "open" or not is_joint(question, one, knowledge):
-        return None
-    decision = decide(policy, request_of(agencies, question, one.envelope, knowledge, names))
-    if decision.outcome not in ("allow", "redact"):
-        return None
-    fields = _shown(decision, question, one)
-    if not fields:
-        return None
-    marked = tuple(name for name in decision.marked if name in fields)
-    return Entry(one.envelope.event_type, one.record_ref, moment(one.envelope.occurred_at), fields, marked)
+@dataclass(frozen=True, slots=True)
+class _Knife:
+    """One question to many records; equal records of one subject are decided once."""
+
+    policy: Policy
+    agencies: Mapping[str, Agency]
+    question: Question
+    known: Mapping[str, Knowledge]
+    names: Mapping[str, str]
+    decided: dict[object, Decision] = field(default_factory=dict)
+
+    def entry(self, one: Evidence) -> Entry | None:
+        """What is shown of this record, if anything."""
+        if one.content.state != "open" or not is_joint(self.question, one, self.known[one.subject]):
+            return None
+        decision = self._decision(one)
+        if decision.outcome not in ("allow", "redact"):
+            return None
+        fields = _shown(decision, self.question, one)
+        if not fields:
+            return None
+        marked = tuple(name for name in decision.marked if name in fields)
+        occurred = moment(one.envelope.occurred_at)
+        return Entry(one.envelope.event_type, one.record_ref, occurred, fields, marked)
+
+    def _decision(self, one: Evidence) -> Decision:
+        asked = (one.subject, signature(one.envelope))
+        if asked not in self.decided:
+            knowledge = self.known[one.subject]
+            request = request_of(self.agencies, self.question, one.envelope, knowledge, self.names)
+            self.decided[asked] = decide(self.policy, request)
+        return self.decided[asked]
 
 
 def is_joint(question: Question, one: Evidence, knowledge: Knowledge) -> bool:
