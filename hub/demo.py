@@ -95,7 +95,7 @@ class Demo:
         self.parts: Parts = build_parts(self._settings, Given(clock=self.clock, agencies=agencies()))
         self.hub = Embedded(self.parts, self.outcome.observe)
         for _, office, _ in OFFICES:
-            _write_office(folder / office, office)
+            write_office(folder / office, office)
         self.simulation = Simulation(
             families, seed, START, f"sqlite:///{folder / 'jobcenter' / 'jobcenter.sqlite'}",
             folder / "youth_office" / "export", canary=canary,
@@ -127,7 +127,7 @@ class Demo:
 
     def _source(self, office: str) -> Any:
         config = load_config(self.folder / office / "source.toml")
-        key = AgencyKey(_seeded(office))
+        key = AgencyKey(seeded(office))
         return build_source(config, key, self._keys(config.agency), self.parts.log)
 
     def _sink(self, office: str) -> Any:
@@ -188,7 +188,7 @@ def balance(counts: Mapping[str, Any]) -> bool:
     return bool(counts["events"] == source and counts["published"] == hub)
 
 
-def _write_office(folder: Path, office: str) -> None:
+def write_office(folder: Path, office: str) -> None:
     """An agency's own folder: its configuration, its state, its exports."""
     if not EXAMPLES.is_dir():
         raise ConfigurationError(
@@ -199,7 +199,7 @@ def _write_office(folder: Path, office: str) -> None:
     (folder / "export").mkdir()
 
 
-def _seeded(office: str) -> bytes:
+def seeded(office: str) -> bytes:
     """The simulated agency's key: invented like its families, so that the same seed gives the same pseudonyms."""
     return f"simulated {office}".encode().ljust(32, b".")
 
@@ -223,7 +223,7 @@ def explained(parts: Parts, example: Withheld) -> dict[str, Any]:
 
 def caller(demo: Demo) -> ViewerDirectory:
     """Who may look in the demo: every role of both offices, each at the families that its office knows."""
-    keys = {agency: AgencyKey(_seeded(office)) for agency, office, _ in OFFICES}
+    keys = {agency: AgencyKey(seeded(office)) for agency, office, _ in OFFICES}
     return cast_directory(
         demo.simulation.world, demo.parts.agencies, lambda agency, number: keys[agency].case(number)
     )

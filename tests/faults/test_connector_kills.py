@@ -26,7 +26,9 @@ from tests.support.workers import report
 
 LIVES = int(os.environ.get("HUB_CHAOS_ROUNDS", "5"))
 FAMILIES, SEED = 6 + LIVES // 2, 3
-ROWS = 20 if LIVES < 10 else 5  # that a source reads at once, so that the lives get beyond control data and not to the end
+ROWS = (
+    20 if LIVES < 10 else 5
+)  # that a source reads at once, so that the lives get beyond control data and not to the end
 
 
 @pytest.fixture
@@ -60,7 +62,7 @@ def live_and_die(world: KafkaWorld, part: str, *points: str) -> None:
 
 
 def records(parts: Parts) -> set[tuple[object, ...]]:
-    """What stands in the joint case; numbers of publications aside, for they depend on when a gate learned of a consent."""
+    """What stands in the joint case; publications aside: they depend on when a gate learned of a consent."""
     c = case_row.c
     wanted = select(c.record_ref, c.event_type, c.case_key, c.subject, c.source_version, c.occurred_at)
     with parts.store.transaction() as connection:
@@ -78,6 +80,11 @@ def published_again(world: KafkaWorld) -> int:
             times[envelope["event_id"], envelope["publication"]].append(envelope | {"boxes": sorted(boxes)})
     assert all(one == same[0] for same in times.values() for one in same)
     return sum(len(same) - 1 for same in times.values())
+
+
+def shown(folder: Path) -> dict[str, list[tuple[object, ...]]]:
+    """Both offices' staging tables."""
+    return {office: staged(folder / office) for office in FOLDERS.values()}
 
 
 def test_connectors_killed_between_doing_and_saving(world: KafkaWorld, undisturbed: Demo) -> None:
@@ -101,7 +108,6 @@ def test_connectors_killed_between_doing_and_saving(world: KafkaWorld, undisturb
     live_and_die(world, "sink", "sink.after_apply:1", "sink.after_receipt:1")
     world.start_sinks()
     world.until_idle()
-    for office in FOLDERS.values():
-        expected = staged(undisturbed.folder / office)
-        world.rig.until(lambda o=office, e=expected: staged(world.folder / o) == e, "the views of a story without kills")
+    expected = shown(undisturbed.folder)
+    world.rig.until(lambda: shown(world.folder) == expected, "the views of a story without kills")
     report(f"{2 * LIVES} kills of sources, {every} records, {again} duplicates; {2 * LIVES} kills of sinks")

@@ -1,0 +1,113 @@
+"""`hub demo` and `hub bench` as the command-line contract has them: in a process of their own, without a network."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hub.demo import balance
+
+DEMO = {
+    "read": int, "events": int, "published": int, "withheld": dict, "source_quarantined": dict, "admitted": int,
+    "withheld_at_admission": dict, "held": int, "quarantined": dict, "duplicates": int, "joint_cases": int,
+    "disclosures": int, "withdrawals": int, "explained": dict, "seconds": float,
+}  # fmt: skip
+BENCH = {
+    "host": str, "events": int, "workers": int, "environment": dict, "stages": dict, "end_to_end_events_per_s": float,
+    "floor_events_per_s": float, "ratio_to_floor": float, "latency_ms": dict, "withdrawal_ms": dict,
+    "rebuild_events_per_s": float, "per_event_us": dict, "peak_rss_mb": float, "applied": int,
+    "duplicates_applied": int, "lost": int,
+}  # fmt: skip
+ENVIRONMENT = {"cores", "memory_gb", "kafka", "postgresql", "python", "faust"}
+STEPS = {"decode", "decide", "open", "seal", "encode", "audit", "sql", "publish"}
+OFFLINE = """
+import socket, sys
+def refuse(*_): raise OSError("this test has no network")
+socket.socket.connect = socket.socket.connect_ex = socket.socket.bind = socket.getaddrinfo = refuse
+sys.argv[0] = "hub"
+from hub.cli import main
+main()
+"""
+
+
+def hub(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command in an empty folder, without any setting, and without a network: whoever asks for one fails."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith("HUB_")}
+    return subprocess.run(
+        [sys.executable, "-c", OFFLINE, *arguments], capture_output=True, text=True, env=env, cwd=folder, timeout=240,
+        check=False,
+    )  # fmt: skip
+
+
+def answer(folder: Path, *arguments: str) -> dict[str, Any]:
+    """The one JSON object that it prints; nothing else is on standard output, nothing at all on standard error."""
+    done = hub(folder, *arguments)
+    assert (done.returncode, done.stderr) == (0, "")
+    found: dict[str, Any] = json.loads(done.stdout)
+    assert list(folder.iterdir()) == [], "it leaves nothing behind"
+    return found
+
+
+def typed(found: dict[str, Any], keys: dict[str, type]) -> None:
+    assert keys.keys() <= found.keys()
+    assert {name: type(found[name]) for name in keys} == keys
+
+
+def test_offline_means_offline(tmp_path: Path) -> None:
+    """The counterpart: a verb that needs the network fails in the same surroundings."""
+    code = OFFLINE.replace("from hub.cli import main\nmain()", "socket.create_connection(('127.0.0.1', 1))")
+    assert code != OFFLINE
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=False
+    )
+    assert "this test has no network" in done.stderr
+
+
+def test_demo_counts_balance_and_repeat(tmp_path: Path) -> None:
+    first, again = (answer(tmp_path, "demo", "--json") for _ in range(2))
+    typed(first, DEMO)
+    assert balance(first)
+    assert min(first["admitted"], first["joint_cases"], first["disclosures"], first["withdrawals"]) > 0
+    assert sum(first["withheld"].values()) > 0
+    counts = DEMO.keys() - {"seconds"}
+    assert {name: again[name] for name in counts} == {name: first[name] for name in counts}
+
+
+def test_demo_explains_a_withheld_event(tmp_path: Path) -> None:
+    explained = answer(tmp_path, "demo", "--json", "--families", "4")["explained"]
+    assert explained["outcome"] == "withheld"
+    assert len(bytes.fromhex(explained["event_id"])) == 16
+    assert all(reason["rule"] and reason["norm"] and reason["text"] for reason in explained["reasons"])
+    assert explained["reasons"]
+
+
+def test_demo_speaks_german(tmp_path: Path) -> None:
+    done = hub(tmp_path, "demo", "--families", "4")
+    assert done.returncode == 0
+    for word in ("gelesen", "veröffentlicht", "zurückgehalten", "zugelassen", "Widerrufe", "blieb im Amt"):
+        assert word in done.stdout
+    assert "Traceback" not in done.stderr
+
+
+def test_bench_on_the_embedded_host(tmp_path: Path) -> None:
+    found = answer(tmp_path, "bench", "--json", "--events", "300")
+    typed(found, BENCH)
+    assert (found["host"], found["events"], found["workers"]) == ("embedded", 300, 1)
+    assert found["environment"].keys() >= ENVIRONMENT
+    assert found["per_event_us"].keys() >= STEPS
+    assert all({"p50", "p99"} <= found[name].keys() for name in ("latency_ms", "withdrawal_ms"))
+    assert found["stages"]
+    assert all(stage["events_per_s"] > 0 for stage in found["stages"].values())
+    assert (found["applied"], found["duplicates_applied"], found["lost"]) == (300, 0, 0)
+    assert found["ratio_to_floor"] > 0
+
+
+@pytest.mark.parametrize("wrong", [["demo", "--families", "0"], ["bench", "--events", "nonsense"]])
+def test_a_wrong_call_is_one(tmp_path: Path, wrong: Sequence[str]) -> None:
+    done = hub(tmp_path, *wrong)
+    assert (done.returncode, done.stdout) == (64, "")
