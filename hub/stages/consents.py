@@ -69,12 +69,23 @@ def linking_keys(parts: Parts, events: Sequence[Event]) -> Found:
     return keys_for(parts.keys, "proof", [event.envelope for event in events if _links(event)])
 
 
+RECEIVED = "received_at"
+
+
+def received_at(record: Record) -> int:
+    """When the hub received it: the append time, or the earlier one of what a restored log was given back."""
+    first = dict(record.headers).get(RECEIVED, b"")
+    return min(int(first), record.timestamp) if first.isdigit() else record.timestamp
+
+
 def apply_events(connection: Connection, parts: Parts, events: Sequence[Event], found: Found) -> int:
     """Rows, links, epochs and marks of these events. Returns how many epochs rose."""
     if not events:
         return 0
     live = subjects.live_generation(connection, "consent_register")
-    rows = [apply.row(live, event.envelope, event.record.value, event.record.timestamp) for event in events]
+    rows = [
+        apply.row(live, event.envelope, event.record.value, received_at(event.record)) for event in events
+    ]
     merge(connection, consent_row, apply.folded(rows), ON_CONFLICT)
     subjects.register(connection, [(event.subject, event.case_key) for event in events])
     changed = {event.subject for event in events}

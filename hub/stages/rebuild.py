@@ -198,5 +198,5 @@ def _decode_consent(record: Record) -> Event:
 
 def _register_rows(new: int, events: Sequence[Event]) -> list[tuple[object, ...]]:
     return register_rows.folded(
-        register_rows.row(new, e.envelope, e.record.value, e.record.timestamp) for e in events
+        register_rows.row(new, e.envelope, e.record.value, consents.received_at(e.record)) for e in events
     )

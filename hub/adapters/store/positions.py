@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, delete, select
 
 from hub.adapters.store.bulk import merge
 from hub.adapters.store.tables import position
@@ -46,6 +46,12 @@ def save(connection: Connection, stage: str, topic: str, topic_id: str, offsets:
         " WHERE position.next_offset < excluded.next_offset"
     )
     merge(connection, position, rows, clause)
+
+
+def reset(connection: Connection, stage: str, state: TopicState, offsets: Mapping[int, int]) -> None:
+    """Set positions outright, also backwards: only for an operator who lets a stopped hub go on."""
+    connection.execute(delete(position).where(position.c.stage == stage, position.c.topic == state.name))
+    save(connection, stage, state.name, state.topic_id, offsets)
 
 
 def check(state: TopicState, stored: Mapping[int, tuple[str, int]], committed: Mapping[int, int]) -> None:

@@ -1,0 +1,63 @@
+"""`hub resume`: an operator lets a stopped hub go on after a restore."""
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from hub.cli.opened import opened_parts
+from hub.cli.output import AsJson, print_json, print_lines
+from hub.config import load_settings
+from hub.hosts.faust.roles import Role
+from hub.stages.parts import Parts
+from hub.stages.resume import disagreements
+from hub.stages.resume import resume as go_on
+
+
+def resume(
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Wirklich weitergehen; ohne dies wird nur gezeigt.")
+    ] = False,
+    group: Annotated[
+        str, typer.Option(envvar="HUB_GROUP", help="Anfang der Gruppennamen der Worker.")
+    ] = "hub",
+    as_json: AsJson = False,
+) -> None:
+    """Nach dem Einspielen einer Sicherung weitergehen (Endecodes 82 bis 84). Alle Worker müssen stehen."""
+    settings = load_settings()
+    with opened_parts(settings) as parts:
+        found = _done(parts, settings.kafka_bootstrap, group) if yes else _shown(parts)
+    if as_json:
+        print_json(found)
+    else:
+        print_lines(_told(found, done=yes))
+    raise typer.Exit(0 if yes or not found["findings"] else 1)
+
+
+def _shown(parts: Parts) -> dict[str, object]:
+    return {"findings": [asdict(finding) for finding in disagreements(parts)]}
+
+
+def _done(parts: Parts, bootstrap: str, group: str) -> dict[str, object]:
+    """First the store, then the broker's memory: a crash in between is met by doing it again."""
+    outcome = asdict(go_on(parts))
+    if not bootstrap:
+        return outcome
+    from hub.adapters.log.groups import forget
+
+    return outcome | {"groups": forget(bootstrap, [f"{group}.{role.value}" for role in Role])}
+
+
+def _told(found: dict[str, object], *, done: bool) -> list[str]:
+    findings = found["findings"]
+    lines = [f"{one['topic']} ({one['stage']}): {one['what']} ({one['code']})" for one in findings]  # type: ignore[attr-defined]
+    lines = lines or ["Store und Log stimmen überein."]
+    if not done:
+        return [*lines, "Nichts wurde geändert. Alle Worker anhalten, dann: hub resume --yes"]
+    return [
+        *lines,
+        f"Nachgetragen: {found['appended'] or 'nichts'}. Generation {found['generation']}.",
+        f"{found['views_to_look_at']} gemeinsame Fälle werden neu geprüft.",
+        f"{found['adopted_views']} ausgelieferte Sichten waren dem Store unbekannt.",
+        "Jetzt zuerst den Worker consents starten, dann die anderen.",
+    ]
