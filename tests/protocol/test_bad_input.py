@@ -81,7 +81,9 @@ CASES = {
     "person as family": Bad("unreadable", lambda w, e: e._replace(subject_ref="f_other")),
     "beyond all time": Bad("unreadable", lambda w, e: e._replace(occurred_at=2**62)),
     "no date": Bad("unreadable", lambda w, e: e._replace(connection="gestern")),
-    "key of nobody": Bad("key_erased", lambda w, e: _box(e, b"\x00\x00\x01\x00" + e.boxes["EG"][4:]), outcome="withheld"),
+    "key of nobody": Bad(
+        "key_erased", lambda w, e: _box(e, b"\x00\x00\x01\x00" + e.boxes["EG"][4:]), outcome="withheld"
+    ),
 }
 BYTES = {"cut off": lambda good: good[:-7], "too long": lambda good: good + bytes(1 << 20)}
 
@@ -108,7 +110,9 @@ def _send(world: World, name: str) -> None:
 
 @pytest.mark.parametrize("together", [True, False], ids=["one batch", "two batches"])
 @pytest.mark.parametrize("name", CASES)
-def test_bad_input_ends_with_a_reason_and_a_place_and_other_cases_go_on(ready: World, name: str, together: bool) -> None:
+def test_bad_input_ends_with_a_reason_and_a_place_and_other_cases_go_on(
+    ready: World, name: str, together: bool
+) -> None:
     bad = CASES[name]
     _send(ready, name)
     if not together:

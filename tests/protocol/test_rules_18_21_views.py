@@ -7,7 +7,7 @@ import orjson
 import pytest
 from sqlalchemy import text
 
-from hub.adapters.store import meta, subjects
+from hub.adapters.store import meta, subjects, views
 from hub.domain.clock import micros
 from hub.errors import ServiceUnavailable
 from hub.ports import Outgoing
@@ -105,8 +105,8 @@ def test_rule_18_pending_views_and_their_disclosure_entries_are_one_transaction(
     _ready(world)
     with crash_at("disclose.between"):
         world.run()
-    views = {row["view_id"] for row in world.rows("view_state")}
-    assert {row["view_id"] for row in world.rows("disclosure")} == views
+    sent = {row["view_id"] for row in world.rows("view_state")}
+    assert {row["view_id"] for row in world.rows("disclosure")} == sent
     (entry,) = [row for row in world.rows("disclosure") if row["role"] == "ja_asd"]
     assert (entry["sender"], entry["recipient"], entry["delivered_at"]) == (JC, JA, None)
     assert entry["fields"] == "MeasureStarted.norm,MeasureStarted.provider,MeasureStarted.status"
@@ -200,10 +200,10 @@ def test_rule_19_what_a_sink_answers_is_kept_and_only_of_its_own_views(world: Wo
 
 def test_rule_19_what_is_right_already_is_not_delivered_again(world: World) -> None:
     world.shared()
-    views = len(world.views(JA))
+    sent = len(world.views(JA))
     world.jc.grants("c5", MOTHER, ["EG"])
     world.run()
-    assert len(world.views(JA)) == views
+    assert len(world.views(JA)) == sent
 
 
 # --- rule 20 --------------------------------------------------------------------------------------------------------
@@ -257,13 +257,13 @@ def test_rule_21_killed_at_any_point_the_live_rows_stand(world: World, name: str
 
 def test_rule_21_a_rebuild_marks_nothing_and_changes_no_view(world: World) -> None:
     world.shared()
-    views = len(world.views(JA))
+    sent = len(world.views(JA))
     epochs = world.rows("subject")
     assert world.divergence() == 0
     assert world.rows("dirty") == []
     assert world.rows("subject") == epochs
     world.run()
-    assert len(world.views(JA)) == views
+    assert len(world.views(JA)) == sent
 
 
 @pytest.mark.parametrize("change", ["DELETE FROM {0}", "UPDATE {0} SET case_key = 'ja-a:f_x'"])
@@ -347,3 +347,54 @@ def _hide(world: World, how: str) -> None:
         world.jc.withdraws("c8", "hidden")
     world.measure([consents_of], person="hidden", key="hidden")
     world.run()
+
+
+@pytest.mark.parametrize("code", ["AAAA", "MMMM", "ZZZZ", "0000"])
+def test_rule_19_versions_rise_when_a_family_is_paired_once_more(world: World, code: str) -> None:
+    world.shared()
+    world.wait(minutes=1)
+    for office in (world.jc, world.ja):
+        office.pairs(MOTHER, 1, code=code)
+    world.measure(key="more")
+    world.run()
+    world.jc.withdraws("c1", MOTHER)
+    world.run()
+    shown = [(one.view["version"], len(one.types)) for one in world.views(JA, "ja_asd")]
+    assert [version for version, _ in shown] == list(range(1, len(shown) + 1))
+    assert shown[-1] == (len(shown), 0)
+
+
+def test_rule_3_two_joint_cases_with_the_same_agencies_never_become_one(world: World) -> None:
+    """An agency has one case of a family: a sheet that says otherwise was typed at the wrong one."""
+    world.shared()
+    for office in (world.jc, world.ja):
+        office.born("aunt", NOW.date().replace(year=1980), family="aunt's")
+        office.pairs("aunt", 1, code="AUNT", family="aunt's")
+    world.jc.grants("c9", "aunt", ["EG"], family="aunt's")
+    world.measure(["c9"], person="aunt", family="aunt's")
+    world.run()
+    for office, family in ((world.jc, "fam"), (world.ja, "aunt's")):
+        office.pairs("grandmother", 1, code="BOTH", family=family)
+    world.run()
+    assert sorted(row["case_key"] for row in world.rows("case_link")) == sorted(
+        office.case(family) for office in (world.jc, world.ja) for family in ("fam", "aunt's")
+    )
+    assert len({row["joint_case"] for row in world.rows("case_link")}) == 2
+    assert {row["key"] for row in world.rows("subject") if row["linked"]} == {
+        office.subject(name) for office in (world.jc, world.ja) for name in (MOTHER, CHILD, "aunt")
+    }
+
+
+def test_rule_19_views_of_a_joint_case_that_becomes_part_of_another_are_carried_on(world: World) -> None:
+    world.shared()
+    with world.parts.store.transaction() as connection:
+        before = views.newest(
+            connection, {row["joint_case"] for row in world.rows_in(connection, "case_link")}
+        )
+        (old,) = {joint for joint, _, _ in before}
+        views.carry(connection, old, "j_new")
+        assert {joint for joint, _, _ in views.newest(connection, ["j_new"])} == {"j_new"}
+        views.save_views(connection, [next(iter(before.values()))])
+        views.carry(connection, old, "j_new")
+        assert len(views.newest(connection, [old])) == 1
+        assert old in {row["case_key"] for row in world.rows_in(connection, "dirty")}

@@ -14,7 +14,7 @@ from unittest.mock import patch
 
 import orjson
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import Connection, select, text
 
 from hub.adapters.clocks import ManualClock
 from hub.adapters.keys.sql import SqlKeyStore
@@ -311,11 +311,13 @@ class World:
     def rows(self, name: str) -> list[Mapping[str, Any]]:
         """All rows of a table of the store or of a read model."""
         with self.parts.store.transaction() as connection:
-            if name in tables.metadata.tables:
-                return [
-                    dict(row._mapping) for row in connection.execute(select(tables.metadata.tables[name]))
-                ]
-            return [dict(row._mapping) for row in connection.execute(text(f"SELECT * FROM {name}"))]  # noqa: S608
+            return self.rows_in(connection, name)
+
+    def rows_in(self, connection: Connection, name: str) -> list[Mapping[str, Any]]:
+        """The same as an open transaction sees it."""
+        known = tables.metadata.tables.get(name)
+        found = connection.execute(text(f"SELECT * FROM {name}") if known is None else select(known))  # noqa: S608
+        return [dict(row._mapping) for row in found]
 
     def decisions(self) -> list[tuple[str, str]]:
         """(outcome, rules) of every event that was decided at admission."""

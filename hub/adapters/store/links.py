@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, func, select, update
 
-from hub.adapters.store import subjects
+from hub.adapters.store import subjects, views
 from hub.adapters.store.bulk import among, merge, values
 from hub.adapters.store.tables import case_link, pairing, subject
 
@@ -42,7 +42,9 @@ def pair(connection: Connection, found: Sequence[Pair]) -> set[str]:
     for row in rows:
         sheets[row.digest].append(row)
     both = {digest: sheet for digest, sheet in sheets.items() if _joins(sheet)}
-    link_cases(connection, {f"j_{digest}": {one.case_key for one in sheet} for digest, sheet in both.items()})
+    named = {f"j_{digest}": {one.case_key for one in sheet} for digest, sheet in both.items()}
+    refused = link_cases(connection, named)
+    both = {digest: sheet for digest, sheet in both.items() if f"j_{digest}" not in refused}
     return link_persons(connection, _same_persons(both))
 
 
@@ -105,11 +107,15 @@ def split_persons(connection: Connection, keys: Iterable[str], at: int) -> set[s
     return parted.union(*same.values())
 
 
-def link_cases(connection: Connection, sheets: Mapping[str, set[str]]) -> None:
-    """The cases of each name are one joint case."""
+def link_cases(connection: Connection, sheets: Mapping[str, set[str]]) -> set[str]:
+    """The cases of each name are one joint case. Returns the names that were refused: an agency has one case of a family
+    (rule 3), so what would join two of its cases joins nobody until a person has looked."""
     found = subjects.joint_cases(connection, {case for cases in sheets.values() for case in cases})
     before = {case: joint for case, joint in found.items() if joint != case}
     joint = _united(sheets, before)
+    crowded = _crowded(connection, joint, before)
+    refused = {name for name, cases in sheets.items() if crowded & {joint[case] for case in cases}}
+    joint = {case: name for case, name in joint.items() if name not in crowded}
     merge(
         connection,
         case_link,
@@ -120,10 +126,23 @@ def link_cases(connection: Connection, sheets: Mapping[str, set[str]]) -> None:
     for old, new in sorted(moves):
         c = case_link.c
         connection.execute(update(case_link).where(c.joint_case == old).values(joint_case=new))
+        views.carry(connection, old, new)
+    return refused
+
+
+def _crowded(connection: Connection, joint: Mapping[str, str], before: Mapping[str, str]) -> set[str]:
+    """The joint cases that would hold two cases of one agency."""
+    held = subjects.cases_of(connection, set(before.values()))
+    every: defaultdict[str, set[str]] = defaultdict(set)
+    for case, name in joint.items():
+        every[name] |= {case, *held.get(before.get(case, ""), ())}
+    return {name for name, cases in every.items() if len({_agency(case) for case in cases}) < len(cases)}
 
 
 def _united(groups: Mapping[str, set[str]], before: Mapping[str, str]) -> dict[str, str]:
-    """item → name, where groups that share an item or an earlier name become one, under the smallest name of all."""
+    """item → name, where groups that share an item or an earlier name become one, under the smallest earlier name, or
+    of all if there is none: what was shown under a name keeps it, so that its versions go on rising (rule 19)."""
+    used = set(before.values())
     name_of: dict[str, str] = {}
 
     def root(name: str) -> str:
@@ -132,7 +151,7 @@ def _united(groups: Mapping[str, set[str]], before: Mapping[str, str]) -> dict[s
         return name
 
     def unite(one: str, other: str) -> None:
-        first, second = sorted((root(one), root(other)))
+        first, second = sorted((root(one), root(other)), key=lambda name: (name not in used, name))
         name_of[second] = first
 
     home: dict[str, str] = {}

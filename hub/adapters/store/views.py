@@ -1,9 +1,10 @@
 """Marks, views, the disclosure register and the retrieval log."""
 
+import secrets
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Connection, delete, func, insert, select, text, tuple_, update
+from sqlalchemy import Connection, delete, exists, func, insert, select, text, tuple_, update
 
 from hub.adapters.store.bulk import among, merge, values
 from hub.adapters.store.tables import dirty, disclosure, membership, meta, retrieval, view_state
@@ -112,6 +113,23 @@ def newest(connection: Connection, joint_cases: Iterable[str]) -> dict[tuple[str
     wanted = select(view_state).where(among(connection, view_state.c.joint_case))
     rows = [ViewRow(*row) for row in connection.execute(wanted, {"keys": values(connection, joint_cases)})]
     return {row.key: row for row in rows}
+
+
+def carry(connection: Connection, old: str, new: str) -> None:
+    """A joint case became part of another: its views go with it. Those of which the other has one of its own stay under
+    the old name, which is no case any more, and are marked: the next round removes them."""
+    v, other = view_state.c, view_state.alias("other").c
+    taken = exists().where(other.joint_case == new, other.recipient == v.recipient, other.role == v.role)
+    connection.execute(update(view_state).where(v.joint_case == old, ~taken).values(joint_case=new))
+    left = select(v.joint_case, func.max(v.as_of)).where(v.joint_case == old).group_by(v.joint_case)
+    for name, at in connection.execute(left).all():
+        row = (name, secrets.randbits(62), at, True)
+        merge(
+            connection,
+            dirty,
+            [row],
+            "(case_key) DO UPDATE SET number = excluded.number, urgent = excluded.urgent",
+        )
 
 
 _NEWEST = (
