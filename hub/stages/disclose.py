@@ -32,6 +32,7 @@ class DiscloseOutcome:
     delivered: int = 0
     removed: int = 0
     aborted: int = 0
+    urgent: bool = False  # something was withdrawn, granted or ended: what is left may be urgent too
     waits: list[int] = field(
         default_factory=list
     )  # microseconds since 1970 at which the cleared marks were set
@@ -51,7 +52,7 @@ class _Round:
     pending: Sequence[_Pending]
 
 
-def disclose(parts: Parts, limit: int = 50) -> DiscloseOutcome:
+def disclose(parts: Parts, limit: int = 30) -> DiscloseOutcome:
     """One round over the oldest marks; call again until `marks` is 0."""
     with parts.store.transaction() as connection:
         first = _prepare(connection, parts, limit)
@@ -113,6 +114,7 @@ def _deliver(connection: Connection, parts: Parts, first: _Round) -> DiscloseOut
         delivered=len(going) - removed,
         removed=removed,
         aborted=len(first.pending) - len(going),
+        urgent=any(mark.urgent for marks in first.marks.values() for mark in marks),
         waits=[mark.since for mark in done],
     )
 

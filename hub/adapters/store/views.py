@@ -16,6 +16,7 @@ class Mark(NamedTuple):
     case_key: str
     number: int
     since: int
+    urgent: bool = False
 
 
 class ViewRow(NamedTuple):
@@ -67,7 +68,7 @@ class DisclosureRow(NamedTuple):
 def marks(connection: Connection, limit: int) -> list[Mark]:
     """The urgent marks, then the oldest. They are not locked: whoever raises epochs locks persons first and marks after
     them, and who did it the other way round would wait for a withdrawal that waits for him."""
-    wanted = select(dirty.c.case_key, dirty.c.number, dirty.c.since).order_by(
+    wanted = select(dirty.c.case_key, dirty.c.number, dirty.c.since, dirty.c.urgent).order_by(
         dirty.c.urgent.desc(), dirty.c.since, dirty.c.case_key
     )
     return [Mark(*row) for row in connection.execute(wanted.limit(limit))]

@@ -27,6 +27,9 @@ class Role(StrEnum):
     ALL = "all"
 
 
+_TIMES_AS_LONG, _LONGEST_REST = 3.0, 0.3  # times the round; seconds, and a withdrawal waits no longer
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """A stage that reads topics; a `gated` one waits until consents have caught up (rule 14)."""
@@ -39,13 +42,21 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Chore:
-    """Something done again and again: at once while `more(outcome)`, else after `every` seconds."""
+    """Something done again and again: at once while `more(outcome)`, else after `every` seconds. After an outcome that
+    `gives_way` it rests longer than it worked, so that what comes before it in the way of an event has the machine."""
 
     name: str
     do: Do
     every: float
     more: Callable[[Any], bool] = lambda _: False
+    gives_way: Callable[[Any], bool] = lambda _: False
     gated: bool = False
+
+    def rest(self, outcome: Any, seconds: float) -> float:
+        """How long to wait after a round that took `seconds`."""
+        if self.gives_way(outcome):
+            return min(_TIMES_AS_LONG * seconds, _LONGEST_REST)
+        return 0.0 if self.more(outcome) else self.every
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +101,17 @@ def _cases(parts: Parts, pace: float) -> Duties:
 
 
 def _disclose(_parts: Parts, pace: float) -> Duties:
-    return Duties(chores=(Chore("disclose", disclose.disclose, every=pace, more=_found_marks, gated=True),))
+    return Duties(
+        chores=(Chore("disclose", disclose.disclose, pace, _found_marks, _none_urgent, gated=True),)
+    )
 
 
 def _found_marks(outcome: disclose.DiscloseOutcome) -> bool:
     return outcome.marks > 0
+
+
+def _none_urgent(outcome: disclose.DiscloseOutcome) -> bool:
+    return outcome.marks > 0 and not outcome.urgent
 
 
 def _topics(parts: Parts, kind: str) -> Iterator[str]:

@@ -148,8 +148,9 @@ class Worker:
                     self._wait_until_open()
                 began = time.monotonic()
                 outcome = self._patience.persist(lambda: chore.do(self._parts), chore.name)
-                self._observe(chore.name, "", outcome, time.monotonic() - began)
-                self._patience.rest(0 if chore.more(outcome) else chore.every)
+                seconds = time.monotonic() - began
+                self._observe(chore.name, "", outcome, seconds)
+                self._patience.rest(chore.rest(outcome, seconds))
         except Interrupted:
             return
         except BaseException as error:  # noqa: BLE001 - a worker without one of its chores is none
