@@ -4,11 +4,11 @@ Nothing is played: the agencies write their own database and CSV exports day by 
 the same mapping files that an agency would write, and the embedded host drives the same stages as Kafka does.
 """
 
-import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
+from importlib.resources import files
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,6 @@ from hub.config import load_settings
 from hub.domain.agencies import Agency, default_agency
 from hub.domain.clock import BERLIN, berlin_day
 from hub.domain.identifiers import AgencyKey
-from hub.errors import ConfigurationError
 from hub.hosts.embedded import Embedded
 from hub.simulate import Simulation
 from hub.stages.parts import Parts
@@ -41,7 +40,9 @@ OFFICES = (
     ("ja-seestadt", "youth_office", "Jugendamt Seestadt"),
 )
 KINDS = {"jobcenter": "jobcenter", "youth_office": "youth_welfare"}
-EXAMPLES = Path(__file__).resolve().parents[1] / "deploy" / "examples"
+CONNECTORS = files("hub.simulate") / "connectors"
+"""Folder of each office with the configurations of its connectors, as its operator would write them."""
+
 _ROUNDS = 12  # of connectors and hub in turn on one day, until nothing moves
 
 Told = Callable[[str], None]
@@ -190,13 +191,10 @@ def balance(counts: Mapping[str, Any]) -> bool:
 
 def write_office(folder: Path, office: str) -> None:
     """An agency's own folder: its configuration, its state, its exports."""
-    if not EXAMPLES.is_dir():
-        raise ConfigurationError(
-            "the example configurations are missing", place="deploy/examples", remedy="run in the clone"
-        )
-    shutil.copytree(EXAMPLES / office, folder)
-    (folder / "state").mkdir()
-    (folder / "export").mkdir()
+    for part in ("state", "export"):
+        (folder / part).mkdir(parents=True)
+    for name in ("source.toml", "sink.toml"):
+        (folder / name).write_bytes((CONNECTORS / office / name).read_bytes())
 
 
 def seeded(office: str) -> bytes:

@@ -22,7 +22,7 @@ RUNNABLE = [page for page in pages() if page.snippets]
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
     """A folder that looks like a clone, in which a page may write."""
-    for name in ("deploy", "tests"):
+    for name in ("deploy", "hub", "tests"):
         (tmp_path / name).symlink_to(ROOT / name)
     return tmp_path
 

@@ -12,7 +12,7 @@ from connectors.snapshot_csv.config import csv_settings
 from connectors.sql.config import sql_settings
 from hub.errors import ConfigurationError, NoInput
 
-EXAMPLES = Path(__file__).parents[3] / "deploy" / "examples"
+EXAMPLES = Path(__file__).parents[3] / "hub" / "simulate" / "connectors"
 FILES = sorted(EXAMPLES.glob("*/source.toml"))
 
 
