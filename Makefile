@@ -50,8 +50,10 @@ postgres: $(READY) ## a PostgreSQL in the foreground, until Ctrl+C
 bench: $(READY) need-broker ## what this machine clears per second
 	$(BIN)/hub bench
 
-chaos: $(READY) need-broker ## only the fault tests: servers killed, stopped and continued
-	$(BIN)/pytest tests/faults
+chaos: export HUB_CHAOS_ROUNDS ?= 50
+chaos: export HUB_BURST_EVENTS ?= 200000
+chaos: $(READY) need-broker ## only the fault tests, ten times as long as in CI: servers killed, stopped and continued
+	$(BIN)/pytest -s tests/faults tests/acceptance/test_withdrawal_burst.py
 
 clean: ## remove what make made, the fetched broker too
 	rm -rf $(VENV) .cache .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build *.egg-info
