@@ -40,7 +40,7 @@ class Families:
         for _ in range(rounds):
             self._measures += 1
             for name in self.names:
-                scope = {"categories": ["TM"], "purposes": [f"p{self._measures}"]}
+                scope = {"categories": ["TM"], "purposes": ["cost_contribution"]}
                 at = START + timedelta(days=1, seconds=self._measures)
                 self.jobcenter.withdraw(name, name, self.consents[name], scope=scope, at=at)
         self.jobcenter.flush()
