@@ -118,13 +118,10 @@ class Metrics:
     build_info: Gauge
     events: Counter
     policy_decisions: Counter
-    released_without_consent: Counter
     event_age: Histogram
     apply_duration: Histogram
     apply_retries: Counter
-    connector_last_success: Gauge
     withdrawal_latency: Histogram
-    projection_divergence: Gauge
     view_requests: Counter
     view_duration: Histogram
 
@@ -191,14 +188,6 @@ class Metrics:
         cause = next((word for kind, word in _CAUSES.items() if isinstance(error, kind)), "other")
         self.apply_retries.labels(stage, cause).inc()
 
-    def record_connector(self, agency: str, source: str, at: datetime) -> None:
-        """A connector's run ended well; `source` is the name of its mapping, not a path."""
-        self.connector_last_success.labels(agency, source).set(at.timestamp())
-
-    def record_rebuild(self, projection: str, rows: int) -> None:
-        """How many rows of a rebuilt projection differ from the live one."""
-        self.projection_divergence.labels(projection).set(rows)
-
     def record_view(self, route: str, status: int, seconds: float) -> None:
         """One answer of the web side; `route` is the route's pattern, never the path that was asked for."""
         self.batched.add(self.view_requests, (route, f"{status // 100}xx"), 1)
@@ -237,25 +226,15 @@ def metrics(registry: CollectorRegistry = PROCESS) -> Metrics:
             "hub_events_total", "Events by what became of them", "agency", "event_type", "outcome"
         ),
         policy_decisions=counter("hub_policy_decisions_total", "Decisions at admission", "rule", "decision"),
-        released_without_consent=counter(
-            "hub_released_without_consent_total",
-            "Releases that a recomputation finds without ground; must stay 0",
-        ),
         event_age=histogram(
             "hub_event_age_seconds", "From the record at its agency to the joint case", _LATE, "agency"
         ),
         apply_duration=histogram("hub_apply_duration_seconds", "One batch of a stage", _FAST, "stage"),
         apply_retries=counter("hub_apply_retries_total", "Batches that were tried again", "stage", "cause"),
-        connector_last_success=gauge(
-            "hub_connector_last_success_timestamp_seconds", "End of the last good run", "agency", "source"
-        ),
         withdrawal_latency=histogram(
             "hub_withdrawal_latency_seconds",
             "From the mark that a consent ended to the view taken away",
             _LATE,
-        ),
-        projection_divergence=gauge(
-            "hub_projection_divergence_rows", "Rows in which the last rebuild differed", "projection"
         ),
         view_requests=counter("hub_view_requests_total", "Answers of the web side", "route", "code_class"),
         view_duration=histogram("hub_view_duration_seconds", "Time to answer", _FAST, "route"),

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from prometheus_client import start_http_server
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from sqlalchemy import Connection, func, select
@@ -11,7 +12,7 @@ from sqlalchemy import Connection, func, select
 from hub.adapters.store import meta, positions, quarantines, tables
 from hub.domain.clock import micros
 from hub.errors import ServiceUnavailable
-from hub.metrics import STORE_GAUGES
+from hub.metrics import PROCESS, STORE_GAUGES
 from hub.ports import TopicState
 from hub.stages.parts import CASES, Parts, topic_agency
 
@@ -109,3 +110,9 @@ def _family(name: str, values: Mapping[tuple[str, ...], float]) -> GaugeMetricFa
     for series, value in sorted(values.items()):
         family.add_metric(series, value)
     return family
+
+
+def serve(parts: Parts, port: int) -> None:
+    """Answer at http://127.0.0.1:`port`/metrics, from a thread of its own."""
+    PROCESS.register(StoreCollector(parts))
+    start_http_server(port, addr="127.0.0.1", registry=PROCESS)

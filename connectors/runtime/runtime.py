@@ -63,6 +63,10 @@ class Connector:
         self._last: datetime | None = None
         _retry_quarantine(state, config.digest)
 
+    def check(self) -> None:
+        """Whether the source can be read as configured; sends nothing. Raises ConfigurationError or ServiceUnavailable."""
+        self._source.check()
+
     def step(self, now: datetime) -> StepReport:
         """Everything the source holds now, up to the configured number of batches."""
         tally = Tally()

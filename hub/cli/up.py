@@ -3,6 +3,7 @@
 import signal
 import time
 from collections import Counter
+from collections.abc import Callable
 from threading import Event
 from typing import Annotated, Any
 
@@ -13,6 +14,8 @@ from hub.cli.output import AsJson, print_json, print_lines, warn
 from hub.config import Settings, load_settings
 from hub.errors import ConfigurationError, ServiceUnavailable
 from hub.hosts.embedded import Embedded
+from hub.metrics import metrics
+from hub.store_metrics import serve
 
 PAUSE = 1.0  # seconds between two looks at a quiet log
 LONGEST = 30.0  # seconds between two attempts at something that does not answer
@@ -45,12 +48,28 @@ def _told_to_stop() -> Event:
     return stop
 
 
+def _observer(batches: Counter[str]) -> Callable[[str, Any], None]:
+    """Counts batches for the answer, and everything for the metrics."""
+    last = time.monotonic()
+
+    def observe(stage: str, outcome: Any) -> None:
+        nonlocal last
+        now = time.monotonic()
+        batches.update([stage])
+        metrics().record(stage, "", outcome, now - last)
+        last = now
+
+    return observe
+
+
 def _run(settings: Settings, beat: float, *, once: bool, stop: Event) -> dict[str, Any]:
     """Rounds until `stop`; what does not answer is waited for, what must not go on ends the process."""
     batches: Counter[str] = Counter()
     began = time.monotonic()
     with opened_parts(settings) as parts:
-        host = Embedded(parts, lambda stage, _outcome: batches.update([stage]))
+        host = Embedded(parts, _observer(batches))
+        if settings.metrics_port:
+            serve(parts, settings.metrics_port)
         warn(f"embedded hub: {len(parts.agencies)} agencies, data in {settings.data.name}/")
         next_beat, pause = 0.0, PAUSE
         while True:

@@ -8,7 +8,6 @@ from typing import Annotated, Any
 
 import structlog
 import typer
-from prometheus_client import start_http_server
 
 from hub.bootstrap import build_parts
 from hub.config import Settings, load_settings
@@ -17,9 +16,9 @@ from hub.hosts.faust.options import Options
 from hub.hosts.faust.patience import Interrupted, Patience
 from hub.hosts.faust.roles import Role
 from hub.hosts.faust.supervise import follow_parent, supervise
-from hub.metrics import PROCESS, metrics
+from hub.metrics import metrics
 from hub.stages.parts import Parts
-from hub.store_metrics import StoreCollector
+from hub.store_metrics import serve
 
 log = structlog.get_logger()
 
@@ -64,7 +63,7 @@ def worker(
 
     parts = _ready(settings)
     if settings.metrics_port:
-        _serve_metrics(parts, settings.metrics_port)
+        serve(parts, settings.metrics_port)
     Worker(parts, role, options, _observe).run()
 
 
@@ -89,12 +88,6 @@ def _observe(stage: str, topic: str, outcome: Any, seconds: float) -> None:
     again = {name: count for name in ("skipped", "duplicates") if (count := getattr(outcome, name, 0))}
     if again:
         log.info("worker.redelivered", stage=stage, topic=topic, **again)
-
-
-def _serve_metrics(parts: Parts, port: int) -> None:
-    """Answer at http://127.0.0.1:`port`/metrics, from a thread of its own."""
-    PROCESS.register(StoreCollector(parts))
-    start_http_server(port, addr="127.0.0.1", registry=PROCESS)
 
 
 def _log_to_stderr() -> None:

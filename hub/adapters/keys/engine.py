@@ -31,7 +31,7 @@ def connect(url: str | URL) -> Engine:
         return engine
     raise ConfigurationError(
         "keys live in SQLite or PostgreSQL",
-        place="HUB_KEYS_URL",
+        place="HUB_KEY_DATABASE_URL",
         remedy="write postgresql://host/name or sqlite:///file",
     )
 

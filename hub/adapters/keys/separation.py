@@ -12,7 +12,7 @@ _LOCAL = {"", "localhost", "127.0.0.1", "::1", "[::1]"}
 
 def refuse_same_database(store_url: str, key_url: str) -> None:
     """Raises ConfigurationError when both name one database, however they spell it."""
-    store, keys = _parsed(store_url, "HUB_STORE_URL"), _parsed(key_url, "HUB_KEYS_URL")
+    store, keys = _parsed(store_url, "HUB_DATABASE_URL"), _parsed(key_url, "HUB_KEY_DATABASE_URL")
     if store.get_backend_name() != keys.get_backend_name():
         return
     same = (
@@ -23,7 +23,7 @@ def refuse_same_database(store_url: str, key_url: str) -> None:
     if same:
         raise ConfigurationError(
             "store and keys are the same database",
-            place="HUB_KEYS_URL",
+            place="HUB_KEY_DATABASE_URL",
             remedy="name a database of its own for the keys",
         )
 

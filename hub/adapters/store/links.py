@@ -49,10 +49,8 @@ def pair(connection: Connection, found: Sequence[Pair]) -> set[str]:
 
 
 def _joins(sheet: Sequence[Pair]) -> bool:
-    """Whether one case each of two agencies or more named the code. Named for two families of one agency it joins
-    nobody any more: a code typed at the wrong family must not make two persons one, so a person decides."""
-    cases = {one.case_key for one in sheet}
-    return 1 < len(cases) == len({_agency(case) for case in cases})
+    """Whether two agencies or more named the code."""
+    return len({_agency(one.case_key) for one in sheet}) > 1
 
 
 def _agency(key: str) -> str:
@@ -108,8 +106,8 @@ def split_persons(connection: Connection, keys: Iterable[str], at: int) -> set[s
 
 
 def link_cases(connection: Connection, sheets: Mapping[str, set[str]]) -> set[str]:
-    """The cases of each name are one joint case. Returns the names that were refused: an agency has one case of a family
-    (rule 3), so what would join two of its cases joins nobody until a person has looked."""
+    """The cases of each name are one joint case. Returns the names that were refused: an agency has one case of a
+    family (rule 3), so what would join two of its cases joins nobody until a person has looked."""
     found = subjects.joint_cases(connection, {case for cases in sheets.values() for case in cases})
     before = {case: joint for case, joint in found.items() if joint != case}
     joint = _united(sheets, before)

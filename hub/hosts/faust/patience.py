@@ -9,6 +9,7 @@ from typing import TypeVar
 import structlog
 
 from hub.errors import ServiceUnavailable
+from hub.metrics import metrics
 
 log = structlog.get_logger()
 T = TypeVar("T")
@@ -37,6 +38,7 @@ class Patience:
                 self.told(what, error)
                 if time.monotonic() > give_up:
                     raise
+                metrics().record_retry(what, error)
                 log.warning("worker.waiting", what=what, error=type(error).__name__, place=error.place)
             self.rest(pause)
             pause = min(pause * 2, _LONGEST)

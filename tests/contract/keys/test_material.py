@@ -71,7 +71,7 @@ def test_no_cache_outlives_the_protocol(life: float, sealing_life: float) -> Non
     ],
 )
 def test_one_database_for_store_and_keys_is_refused(store: str, keys: str) -> None:
-    with pytest.raises(ConfigurationError, match="HUB_KEYS_URL"):
+    with pytest.raises(ConfigurationError, match="HUB_KEY_DATABASE_URL"):
         refuse_same_database(store, keys)
 
 
