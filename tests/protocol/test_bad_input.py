@@ -42,7 +42,7 @@ def _of_another_person(world: World, good: Envelope) -> Envelope:
 
 
 def _of_another_category(world: World, good: Envelope) -> Envelope:
-    fields = {name: "G9" for name in good.fields}
+    fields = dict.fromkeys(good.fields, "G9")
     return good._replace(fields=fields, boxes={"G9": good.boxes["EG"]})
 
 
@@ -108,8 +108,11 @@ def _send(world: World, name: str) -> None:
     world.jc.send(spoilt, kind="events", key=good.case_ref, value=value or encode_envelope(spoilt))
 
 
-@pytest.mark.parametrize("together", [True, False], ids=["one batch", "two batches"])
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(
+    ("name", "together"),
+    [(name, True) for name in CASES]
+    + [(name, False) for name in ("cut off", "flipped bit", "key of nobody")],
+)
 def test_bad_input_ends_with_a_reason_and_a_place_and_other_cases_go_on(
     ready: World, name: str, together: bool
 ) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from unittest.mock import patch
 
@@ -13,6 +14,7 @@ import pytest
 from hub.adapters.store import links, subjects
 from hub.domain.clock import micros
 from hub.stages import consents, disclose
+from hub.stages.case_file import read_cases
 from hub.stages.disclose import DiscloseOutcome
 from tests.support.world import JA, JC, MOTHER, NOW, World
 
@@ -55,8 +57,8 @@ def _in_thread(name: str, work: Callable[[], object]) -> Future[object]:
 
 
 @pytest.fixture
-def world(tmp_path: Path, database_url: str) -> Iterator[World]:
-    made = World.at(tmp_path, database_url)
+def world(folder: Path, database_url: str) -> Iterator[World]:
+    made = World.at(folder, database_url)
     yield made
     made.close()
 
@@ -66,6 +68,11 @@ def _take(world: World, agency: str = JC) -> Callable[[], object]:
     state = world.parts.log.state([topic])[topic]
     records = world.records(topic)
     return lambda: consents.take_consents(world.parts, state.topic_id, records)
+
+
+def _slowly(real: Callable[..., object], stop: Stop, *args: object) -> object:
+    stop.here()
+    return real(*args)
 
 
 def _mark(world: World) -> None:
@@ -124,13 +131,8 @@ def test_whoever_reads_marks_does_not_keep_a_withdrawal_waiting(world: World) ->
     _mark(world)
     world.wait(minutes=1)
     world.jc.withdraws("c1", MOTHER)
-    stop, real = Stop("preparing"), disclose.read_cases
-
-    def slowly(*args: object) -> object:
-        stop.here()
-        return real(*args)  # type: ignore[arg-type]
-
-    with patch("hub.stages.disclose.read_cases", slowly):
+    stop = Stop("preparing")
+    with patch("hub.stages.disclose.read_cases", partial(_slowly, read_cases, stop)):
         preparing = _in_thread("preparing", lambda: disclose.disclose(world.parts))
         assert stop.reached.wait(PATIENCE)
         _in_thread("withdrawing", _take(world)).result(PATIENCE)
@@ -194,13 +196,7 @@ def test_two_workers_give_out_each_version_of_a_view_once(world: World) -> None:
         with patch("hub.hosts.embedded.disclose", lambda parts: DiscloseOutcome()):
             world.run()
         stop = Stop("first")
-        real = disclose.read_cases
-
-        def slowly(*args: object, stop: Stop = stop) -> object:
-            stop.here()
-            return real(*args)  # type: ignore[arg-type]
-
-        with patch("hub.stages.disclose.read_cases", slowly):
+        with patch("hub.stages.disclose.read_cases", partial(_slowly, read_cases, stop)):
             first = _in_thread("first", lambda: disclose.disclose(world.parts))
             assert stop.reached.wait(PATIENCE)
             second = _in_thread("second", lambda: disclose.disclose(world.parts))

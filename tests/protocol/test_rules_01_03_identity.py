@@ -31,8 +31,9 @@ def test_rule_1_back_to_the_first_content_is_a_third_version(world: World) -> No
 
 @pytest.mark.parametrize("order", list(permutations(range(3))))
 def test_rule_2_the_highest_version_and_publication_stands_in_every_order(
-    world: World, order: tuple[int, ...]
+    small: World, order: tuple[int, ...]
 ) -> None:
+    world = small
     world.shared()
     versions = [(1, 1, "old"), (2, 1, "new"), (2, 2, "newest")]
     for version, publication, provider in (versions[place] for place in order):

@@ -76,7 +76,8 @@ def test_rule_13_a_zombie_writes_nothing(world: World) -> None:
     world.shared()
     world.measure(key="next", provider="Neu")
     topic_id, batch = _batch(world, f"agency.{JC}.events")
-    real, raced = admit.decide_batch, []
+    real = admit.decide_batch
+    raced: list[int] = []
 
     def meanwhile(*args: object, **kw: bool) -> admit.Desk:
         desk = real(*args, **kw)  # type: ignore[arg-type]
@@ -214,7 +215,8 @@ def test_rule_15_events_are_held_until_consent_and_birth_date_are_known(world: W
 def test_rule_15_a_consent_that_comes_while_an_event_is_decided_wakes_it(world: World) -> None:
     world.know_family()
     world.measure()
-    real, raced = admit.decide_batch, []
+    real = admit.decide_batch
+    raced: list[int] = []
 
     def meanwhile(*args: object, **kw: bool) -> admit.Desk:
         desk = real(*args, **kw)  # type: ignore[arg-type]

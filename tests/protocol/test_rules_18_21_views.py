@@ -117,9 +117,9 @@ def test_rule_18_pending_views_and_their_disclosure_entries_are_one_transaction(
 
 def test_rule_18_a_broker_that_does_not_answer_rolls_back_and_the_mark_stays(world: World) -> None:
     _ready(world)
-    with patch.object(world.parts.log, "append", side_effect=ServiceUnavailable("down")):
-        with pytest.raises(ServiceUnavailable):
-            disclose(world.parts)
+    down = ServiceUnavailable("down")
+    with patch.object(world.parts.log, "append", side_effect=down), pytest.raises(ServiceUnavailable):
+        disclose(world.parts)
     assert world.rows("dirty")
     world.run()
     assert world.seen(JA, "ja_asd") == ["MeasureStarted"]
@@ -222,9 +222,10 @@ def test_rule_20_every_look_is_logged_with_what_it_was_for(world: World) -> None
 
 def test_rule_20_a_look_that_cannot_be_logged_is_not_answered(world: World) -> None:
     world.shared()
-    with patch("hub.stages.open_view.views.log_retrieval", side_effect=ServiceUnavailable("down")):
-        with pytest.raises(ServiceUnavailable):
-            world.open(JA, "ja_asd")
+    down = ServiceUnavailable("down")
+    log = patch("hub.stages.open_view.views.log_retrieval", side_effect=down)
+    with log, pytest.raises(ServiceUnavailable):
+        world.open(JA, "ja_asd")
 
 
 def test_rule_20_a_look_sees_a_withdrawal_at_once(world: World) -> None:

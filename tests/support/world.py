@@ -1,6 +1,6 @@
 """A whole hub in one process with two agencies, a clock that stands still until told, and everything to look into.
 
-What is published passes through the real stages, driven by the embedded host; only the time and the agencies are made up.
+What is published passes through the real stages, driven by the embedded host; only time and agencies are made up.
 """
 
 import base64
@@ -189,8 +189,8 @@ class Office(Publisher):
         """A withdrawal; `scope` is the JSON text in the envelope."""
         key = how.pop("key", f"end {consent} {scope}")
         return self.say(
-            "ConsentWithdrawn", person, {"consent_id": consent}, key=key, family=family, consent_id=consent, scope=scope,
-            **how,
+            "ConsentWithdrawn", person, {"consent_id": consent}, key=key, family=family, consent_id=consent,
+            scope=scope, **how,
         )  # fmt: skip
 
     def ref(self, person: str) -> str:
