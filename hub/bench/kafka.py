@@ -29,7 +29,7 @@ from hub.stages.rebuild import rebuild
 
 ROUNDS = 5
 PER_FAMILY = 24  # events of one family in a run: two persons, three lines, four months
-CHUNK = 1000
+CHUNK = 2000
 _SINGLES = 40  # single events and withdrawals whose way is timed
 _AGENCIES = "".join(f'[[agency]]\nid = "{agency.id}"\nkind = "{agency.kind}"\n\n' for agency in agencies())
 

@@ -40,7 +40,7 @@ def worker(
     ] = 20.0,
     chunk: Annotated[
         int, typer.Option(envvar="HUB_CHUNK", min=1, help="Records of one partition in one transaction.")
-    ] = 500,
+    ] = 1000,
 ) -> None:
     """Run stages on Kafka until SIGTERM. Exit codes: hub/errors.py; 81 to 85 need a person."""
     _log_to_stderr()

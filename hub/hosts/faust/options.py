@@ -16,7 +16,7 @@ class Options:
     group: str = "hub"
     patience: float = 60.0
     session_timeout: float = 20.0
-    chunk: int = 500
-    fetch_bytes: int = 1024 * 1024
+    chunk: int = 1000
+    fetch_bytes: int = 4 * 1024 * 1024
     pace: float = 0.05
     stop_within: float = 40.0

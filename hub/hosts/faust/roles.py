@@ -84,9 +84,9 @@ def _consents(parts: Parts, pace: float) -> Duties:
         Reading(receipts.STAGE, tuple(_topics(parts, "receipts")), receipts.take_receipts),
     )
     chores = (
-        Chore("caught_up", mark_if_caught_up, every=max(pace, 0.5)),
+        Chore("caught_up", mark_if_caught_up, every=max(pace, 1.0)),
         Chore("tick", tick, every=5.0),
-        Chore("register", write_register, every=pace, more=bool),
+        Chore("register", write_register, every=max(pace, 0.25), more=bool),
         Chore("heartbeat", beat, every=10.0),
     )
     return Duties(readings, chores, first=(start_closed,))
@@ -97,7 +97,7 @@ def _cases(parts: Parts, pace: float) -> Duties:
         Reading(admit.STAGE, tuple(_topics(parts, "events")), admit.admit, gated=True),
         Reading(project.STAGE, (CASES,), project.project),
     )
-    return Duties(readings, (Chore("held", answer_held, every=pace, gated=True),))
+    return Duties(readings, (Chore("held", answer_held, every=max(pace, 1.0), more=bool, gated=True),))
 
 
 def _disclose(_parts: Parts, pace: float) -> Duties:
