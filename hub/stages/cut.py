@@ -75,6 +75,9 @@ class Cut:
     withheld: Mapping[str, tuple[str, ...]]
 
 
+NOTHING = Cut((), {})
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """Who looks, why, and when."""

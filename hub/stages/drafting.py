@@ -14,7 +14,7 @@ from hub.domain.agencies import Agency
 from hub.domain.clock import micros
 from hub.policy.facts import Recipient
 from hub.stages.case_file import CaseFile
-from hub.stages.cut import Cut, Evidence, Question, cut
+from hub.stages.cut import NOTHING, Cut, Evidence, Question, cut
 from hub.stages.expiry import shown_until
 from hub.stages.knowledge import Knowledge
 from hub.stages.open_categories import Openable
@@ -70,7 +70,10 @@ class Drafting:
         return draft, mac
 
     def _cut(self, file: CaseFile, agency: Agency, role: str) -> Cut:
-        question = Question(unit(agency, role, file), PURPOSE, self.now, self.openable)
+        recipient = unit(agency, role, file)
+        if role == "coordinator" and recipient.worker is None:
+            return NOTHING  # a coordinator is always named (domain D): no record can pass
+        question = Question(recipient, PURPOSE, self.now, self.openable)
         policy, agencies = self.parts.gate.policy, self.parts.agencies
         return cut(policy, agencies, question, _from_others(file, agency), file.known, file.names)
 

@@ -6,10 +6,8 @@ from hub.adapters.store import subjects, views
 from hub.domain.clock import micros
 from hub.policy.facts import Recipient
 from hub.stages.case_file import CaseFile, read_cases
-from hub.stages.cut import Cut, Question, cut
+from hub.stages.cut import NOTHING, Cut, Question, cut
 from hub.stages.parts import Parts
-
-_NOTHING = Cut((), {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,4 +37,4 @@ def open_view(parts: Parts, case_ref: str, recipient: Recipient, purpose: str) -
             parts.gate.policy.version,
             micros(question.at),
         )
-    return OpenedView(made, question, file) if made.parts else OpenedView(_NOTHING, question, None)
+    return OpenedView(made, question, file) if made.parts else OpenedView(NOTHING, question, None)

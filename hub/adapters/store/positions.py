@@ -1,8 +1,8 @@
 """Positions: how far each stage has read, kept with what it did (protocol rule 13)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, delete, func, select
 
 from hub.adapters.store.bulk import merge
 from hub.adapters.store.tables import position
@@ -18,6 +18,12 @@ def load(connection: Connection, stage: str, topic: str) -> dict[int, tuple[str,
         position.c.stage == stage, position.c.topic == topic
     )
     return {row.partition: (row.topic_id, row.next_offset) for row in connection.execute(wanted)}
+
+
+def total(connection: Connection, stages: Sequence[str]) -> int:
+    """How many records these stages have behind them: it rises while they work."""
+    wanted = select(func.coalesce(func.sum(position.c.next_offset), 0)).where(position.c.stage.in_(stages))
+    return int(connection.execute(wanted).scalar_one())
 
 
 def lock(connection: Connection, stage: str, topic: str, topic_id: str, partition: int) -> int:

@@ -93,6 +93,11 @@ def clear(connection: Connection, done: Iterable[Mark]) -> None:
         connection.execute(delete(dirty).where(tuple_(dirty.c.case_key, dirty.c.number).in_(read)))
 
 
+def urgent(connection: Connection) -> bool:
+    """Whether a case waits that must not wait."""
+    return bool(connection.execute(select(exists().where(dirty.c.urgent))).scalar_one())
+
+
 def waiting(connection: Connection) -> int:
     return int(connection.execute(select(func.count()).select_from(dirty)).scalar_one())
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from hub.hosts.faust.yielding import Yielding
 from hub.ports import Record
 from hub.stages import admit, consents, disclose, project, receipts
 from hub.stages.caught_up import consent_topics, mark_if_caught_up, start_closed
@@ -27,9 +28,6 @@ class Role(StrEnum):
     ALL = "all"
 
 
-_TIMES_AS_LONG, _LONGEST_REST = 3.0, 0.3  # times the round; seconds, and a withdrawal waits no longer
-
-
 @dataclass(frozen=True, slots=True)
 class Reading:
     """A stage that reads topics; a `gated` one waits until consents have caught up (rule 14)."""
@@ -42,21 +40,18 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Chore:
-    """Something done again and again: at once while `more(outcome)`, else after `every` seconds. After an outcome that
-    `gives_way` it rests longer than it worked, so that what comes before it in the way of an event has the machine."""
+    """Something done again and again: at once while `more(outcome)`, else after `every` seconds.
+
+    `gives_way(outcome, seconds)` may ask for a rest after a round that took so long, and `wakes()` ends such a rest.
+    """
 
     name: str
     do: Do
     every: float
     more: Callable[[Any], bool] = lambda _: False
-    gives_way: Callable[[Any], bool] = lambda _: False
+    gives_way: Callable[[Any, float], float] = lambda _, __: 0.0
+    wakes: Callable[[], bool] = lambda: False
     gated: bool = False
-
-    def rest(self, outcome: Any, seconds: float) -> float:
-        """How long to wait after a round that took `seconds`."""
-        if self.gives_way(outcome):
-            return min(_TIMES_AS_LONG * seconds, _LONGEST_REST)
-        return 0.0 if self.more(outcome) else self.every
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,18 +95,16 @@ def _cases(parts: Parts, pace: float) -> Duties:
     return Duties(readings, (Chore("held", answer_held, every=max(pace, 1.0), more=bool, gated=True),))
 
 
-def _disclose(_parts: Parts, pace: float) -> Duties:
-    return Duties(
-        chores=(Chore("disclose", disclose.disclose, pace, _found_marks, _none_urgent, gated=True),)
+def _disclose(parts: Parts, pace: float) -> Duties:
+    way = Yielding(parts)
+    chore = Chore(
+        "disclose", disclose.disclose, pace, _found_marks, way.rest, way.something_urgent, gated=True
     )
+    return Duties(chores=(chore,))
 
 
 def _found_marks(outcome: disclose.DiscloseOutcome) -> bool:
     return outcome.marks > 0
-
-
-def _none_urgent(outcome: disclose.DiscloseOutcome) -> bool:
-    return outcome.marks > 0 and not outcome.urgent
 
 
 def _topics(parts: Parts, kind: str) -> Iterator[str]:

@@ -150,11 +150,18 @@ class Worker:
                 outcome = self._patience.persist(lambda: chore.do(self._parts), chore.name)
                 seconds = time.monotonic() - began
                 self._observe(chore.name, "", outcome, seconds)
-                self._patience.rest(chore.rest(outcome, seconds))
+                self._rest(chore, outcome, seconds)
         except Interrupted:
             return
         except BaseException as error:  # noqa: BLE001 - a worker without one of its chores is none
             leave(error)
+
+    def _rest(self, chore: Chore, outcome: Any, seconds: float) -> None:
+        """Wait as the chore says, and end a longer rest early when something wakes it."""
+        until = time.monotonic() + chore.gives_way(outcome, seconds)
+        while time.monotonic() < until and not chore.wakes():
+            self._patience.rest(_LOOK)
+        self._patience.rest(0.0 if chore.more(outcome) else chore.every)
 
     def _wait_until_open(self) -> None:
         """Rule 14: go on when consents were read to the end they had when this worker started, and are kept up."""
