@@ -1,5 +1,7 @@
 """A broker for all fault tests, whose topics each test makes afresh."""
 
+import gc
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,3 +21,16 @@ def faults_kafka() -> Iterator[LocalKafka]:
 def hub_rig(faults_kafka: LocalKafka, postgres: str, tmp_path: Path) -> Iterator[Rig]:
     with rig(faults_kafka.bootstrap, postgres, tmp_path) as made:
         yield made
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """kafka-python leaves the sockets that a killed broker refused to the garbage collector, which warns of each in
+    whatever test it happens to run."""
+    for item in items:
+        item.add_marker(pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"))
+
+
+def pytest_unconfigure() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()

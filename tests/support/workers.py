@@ -1,14 +1,12 @@
 """A hub of real processes for one test: a broker, two databases, two agencies, workers that may be killed."""
 
 import base64
-import gc
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -124,22 +122,23 @@ class Rig:
         return {row.record_ref: (row.source_version, row.publication) for row in rows}
 
     def quiet(self) -> bool:
-        """Whether every topic is read to its end, nothing is held that could be decided, and no mark waits."""
-        stages = {"hub.cases": "project"}
-        for agency in self.parts.agencies:
-            for kind, stage in (("consents", "consents"), ("events", "admit"), ("receipts", "receipts")):
-                stages[f"agency.{agency}.{kind}"] = stage
-        ends = {
-            (stages[name], name, partition): end
-            for name, state in self.parts.log.state(sorted(stages)).items()
-            for partition, end in state.end.items()
-            if end
-        }
+        """Whether every topic is read to its end and no mark waits. Positions are asked first: what is produced
+        meanwhile then counts as unread."""
         p = tables.position.c
         with self.parts.store.transaction() as connection:
             rows = connection.execute(select(p.stage, p.topic, p.partition, p.next_offset)).all()
         read = {(row.stage, row.topic, row.partition): row.next_offset for row in rows}
-        return all(read.get(key, 0) >= end for key, end in ends.items()) and not self.count(tables.dirty)
+        stages = {"hub.cases": "project"}
+        for agency in self.parts.agencies:
+            for kind, stage in (("consents", "consents"), ("events", "admit"), ("receipts", "receipts")):
+                stages[f"agency.{agency}.{kind}"] = stage
+        states = self.parts.log.state(sorted(stages))
+        behind = any(
+            read.get((stages[name], name, partition), 0) < end
+            for name, state in states.items()
+            for partition, end in state.end.items()
+        )
+        return not behind and not self.count(tables.dirty)
 
     def until(self, true: Callable[[], bool], what: str, within: float = PATIENT) -> None:
         """Wait; what the workers said last is shown if it does not come true."""
@@ -194,16 +193,8 @@ def rig(bootstrap: str, server: str, folder: Path, **env: str) -> Iterator[Rig]:
     finally:
         made.stop()
         close(made.parts)
-        _collect_refused_connections()
         for url in (store, keys):
             drop_database(server, str(make_url(url).database))
-
-
-def _collect_refused_connections() -> None:
-    """kafka-python leaves sockets that a killed broker refused to the garbage collector, which warns of them."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        gc.collect()
 
 
 def parts_of(env: dict[str, str]) -> Parts:
