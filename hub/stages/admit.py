@@ -57,7 +57,6 @@ class Desk:
     names: Mapping[str, str]
     seen: set[tuple[str, int]]
     keys: Found
-    memo: dict[object, Verdict] = field(default_factory=dict)
     produce: list[Outgoing] = field(default_factory=list)
     fenced: set[KeyRef] = field(default_factory=set)
     closed: set[str] = field(default_factory=set)  # lanes in which an event did not open
@@ -156,17 +155,18 @@ def _unknown(event: Event, knowledge: Knowledge) -> str:
 
 
 def judge(desk: Desk, event: Event) -> Verdict:
-    """The gate's verdict; equal questions within one batch are asked once."""
-    e = event.envelope
-    asked = (event.subject, signature(e))
-    verdict = desk.memo.get(asked)
-    if verdict is None:
-        known, at = desk.known[event.subject], desk.at
-        sender = Sender(controller=e.controller_id, kind=desk.parts.agencies[e.controller_id].kind)
-        facts = event_facts(e, known, at, confider(e, desk.names))
-        verdict = desk.parts.gate.judge(sender, known.subject(at), facts, known.consents_at(at), at)
-        desk.memo[asked] = verdict
-    return verdict
+    """The gate's verdict. Equal questions about one person are asked once, unless somebody confided the answer: whom
+    the hub takes a confider to be may change without this person's epoch."""
+    envelope, known, at = event.envelope, desk.known[event.subject], desk.at
+
+    def ask() -> Verdict:
+        sender = Sender(
+            controller=envelope.controller_id, kind=desk.parts.agencies[envelope.controller_id].kind
+        )
+        facts = event_facts(envelope, known, at, confider(envelope, desk.names))
+        return desk.parts.gate.judge(sender, known.subject(at), facts, known.consents_at(at), at)
+
+    return ask() if envelope.entrusted_by else known.verdict(signature(envelope), at, ask)
 
 
 def _outgoing(desk: Desk, event: Event, verdict: Verdict) -> Outgoing:

@@ -6,9 +6,9 @@ withdraws everything; of two grants with one id the smaller (recorded_at, event_
 """
 
 from collections import OrderedDict, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from threading import Lock
 from typing import Any
 
@@ -16,10 +16,11 @@ import orjson
 from sqlalchemy import Connection
 
 from hub.adapters.store import subjects
-from hub.domain.clock import berlin_day, moment
+from hub.domain.clock import berlin_day, berlin_midnight, moment
 from hub.domain.consent import Consent, ScopedWithdrawal
 from hub.domain.envelope import Envelope
 from hub.policy.facts import CATEGORIES, CONSENT_PURPOSES, Subject
+from hub.policy.gate import Verdict
 from hub.policy.grounds import age_on
 from hub.ports import KeyStore
 from hub.stages.boxes import Content, content, keys_for
@@ -54,6 +55,22 @@ class Knowledge:
     objections: tuple[datetime, ...] = ()
     linked: bool = False
     split: bool = False
+    verdicts: dict[object, tuple[Verdict, datetime]] = field(default_factory=dict, repr=False, compare=False)
+
+    def verdict(self, asked: object, at: datetime, judge: Callable[[], Verdict]) -> Verdict:
+        """What was judged of this person before, as long as neither the epoch nor time alone can have changed it."""
+        found = self.verdicts.get(asked)
+        if found is None or at >= found[1]:
+            found = self.verdicts[asked] = judge(), self.steady_until(at)
+        return found[0]
+
+    def steady_until(self, at: datetime) -> datetime:
+        """The next moment at which time alone may change what the policy says: a consent begins or ends, a day does."""
+        moments = [berlin_midnight(berlin_day(at) + timedelta(days=1)), *self.objections]
+        for consent in self.consents:
+            moments += [consent.granted_at, *(part.at for part in consent.scoped_withdrawals)]
+            moments += [end for end in (consent.valid_until, consent.withdrawn_at) if end]
+        return min(moment for moment in moments if moment > at)
 
     def subject(self, at: datetime) -> Subject:
         """The subject of a policy request; a family's custodians are its adult members."""
