@@ -64,7 +64,7 @@ class Connector:
         _retry_quarantine(state, config.digest)
 
     def check(self) -> None:
-        """Whether the source can be read as configured; sends nothing. Raises ConfigurationError or ServiceUnavailable."""
+        """Whether the source can be read as configured; sends nothing. Raises what the source finds."""
         self._source.check()
 
     def step(self, now: datetime) -> StepReport:

@@ -107,7 +107,7 @@ def put(case: dict[str, Any], **changes: Any) -> dict[str, Any]:
     changed = deepcopy(case)
     for path, value in changes.items():
         *way, last = [int(part) if part.isdigit() else part for part in path.split("__")]
-        at = changed
+        at: Any = changed
         for part in way:
             at = at[part]
         at[last] = value

@@ -175,7 +175,8 @@ def test_without_any_attribute_it_denies(case: dict[str, Any], path: tuple[str |
 
 @pytest.mark.parametrize(("case", "path"), REQUIRED, ids=lambda value: ".".join(map(str, value)))
 def test_a_value_of_another_type_denies(case: dict[str, Any], path: tuple[str | int, ...]) -> None:
-    for wrong in (7, 1.5, ["x", 1], {"x": 1}, [[]]):
+    others: tuple[Any, ...] = (7, 1.5, ["x", 1], {"x": 1}, [[]])
+    for wrong in others:
         changed = deepcopy(case)
         holder, key = at(changed, path)
         holder[key] = wrong
