@@ -18,7 +18,7 @@ from tests.support.workers import Rig, report
 
 LIVES = 5
 KILLED = {-signal.SIGKILL, 137}
-ROUNDS = int(os.environ.get("HUB_CHAOS_ROUNDS", "5"))
+ROUNDS = int(os.environ.get("HUB_CHAOS_ROUNDS", "3"))
 SEED = int(os.environ.get("HUB_CHAOS_SEED", str(random.SystemRandom().randrange(2**32))))
 POINTS = {
     "consents.in_transaction:2": "consents",

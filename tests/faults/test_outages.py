@@ -40,6 +40,7 @@ def test_closed_until_consents_are_read(hub_rig: Rig) -> None:
     time.sleep(0.5)
     assert hub_rig.count(tables.decision) == hub_rig.count(tables.disclosure) == 0
     hub_rig.start("consents")
+    hub_rig.until(lambda: set(hub_rig.versions()) == families.told, "every record")
     hub_rig.until_quiet()
     assert_each_once(hub_rig, families.told)
     assert hub_rig.count(tables.disclosure) > 0
@@ -71,8 +72,9 @@ def test_without_keys_it_freezes_and_skips_nothing(
         made.until(lambda: bool(worker.said("worker.waiting")), "word that it waits")
         assert made.versions() == frozen
         keys_server.restart()
-        made.until_quiet()
-        assert_each_once(made, families.told | newcomers.told)
+        told = families.told | newcomers.told
+        made.until(lambda: set(made.versions()) == told, "every record")
+        assert_each_once(made, told)
 
 
 def test_the_store_goes_away_for_a_while(faults_kafka: LocalKafka, tmp_path: Path) -> None:
@@ -88,7 +90,7 @@ def test_the_store_goes_away_for_a_while(faults_kafka: LocalKafka, tmp_path: Pat
         server.restart()
         families.go_on()
         assert len(families.told) == 2 * len(families_told)
-        made.until_quiet()
+        made.until(lambda: set(made.versions()) == families.told, "every record")
         assert_each_once(made, families.told)
         assert worker.process.poll() is None
 
