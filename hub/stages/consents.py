@@ -22,7 +22,7 @@ from hub.stages.grounds_end import end_grounds
 from hub.stages.intake import finish, sort_out, still_mine
 from hub.stages.parts import Parts, topic_agency
 from projections.consent_register import apply
-from projections.consent_register.queries import naming
+from projections.consent_register.queries import naming, with_custody
 from projections.consent_register.tables import ON_CONFLICT, consent_row
 
 STAGE = "consents"
@@ -91,6 +91,8 @@ def apply_events(connection: Connection, parts: Parts, events: Sequence[Event], 
     changed = {event.subject for event in events}
     changed |= _link_all(connection, parts, [event for event in events if _links(event)], found)
     changed.update(_granted_for(connection, live, events))
+    if any(event.envelope.event_type == "IdentitySplit" for event in events):
+        changed |= with_custody(connection, live)
     ending = [event for event in events if ends(event)]
     ended = {event.subject for event in ending} | _granted_for(connection, live, ending)
     subjects.mark_ending(connection, ended)

@@ -27,12 +27,16 @@ class RegisterRow(NamedTuple):
     envelope: bytes
 
 
+_LINKING = ("IdentityLinkProposed", "IdentityLinked", "IdentitySplit")
 _COLUMNS = [_ROW[name] for name in RegisterRow._fields]
 
 
 def about(connection: Connection, generation: int, subjects: Iterable[str]) -> list[RegisterRow]:
-    """All rows about these subjects (keys `controller:subject_ref`)."""
-    wanted = select(*_COLUMNS).where(_ROW.generation == generation, among(connection, _ROW.subject))
+    """What may matter to the policy about these subjects (keys `controller:subject_ref`): everything but links, which
+    stand in tables of their own."""
+    wanted = select(*_COLUMNS).where(
+        _ROW.generation == generation, among(connection, _ROW.subject), _ROW.event_type.not_in(_LINKING)
+    )
     return [RegisterRow(*row) for row in connection.execute(wanted, {"keys": values(connection, subjects)})]
 
 
@@ -50,6 +54,12 @@ def ending_between(connection: Connection, generation: int, after: int, until: i
         _ROW.generation == generation, _ROW.valid_until > after, _ROW.valid_until <= until
     )
     return sorted(set(connection.execute(wanted).scalars()))
+
+
+def with_custody(connection: Connection, generation: int) -> set[str]:
+    """Subjects whose custodians are known: who is meant by one of them may change without anybody naming the child."""
+    wanted = select(_ROW.subject).where(_ROW.generation == generation, _ROW.event_type == "CustodyChanged")
+    return set(connection.execute(wanted.distinct()).scalars())
 
 
 def with_control_data(connection: Connection, generation: int) -> list[RegisterRow]:

@@ -46,6 +46,22 @@ def test_rule_10_every_change_raises_the_epochs_of_all_concerned(world: World, c
     assert all(after[key] == before[key] for key in strangers)
 
 
+def test_rule_10_a_split_reaches_the_children_of_custodians_who_live_elsewhere(world: World) -> None:
+    """The father belongs to another case: whom the hub takes him to be decides whether he signed for the child."""
+    world.know_family()
+    for office in (world.jc, world.ja):
+        office.born("father", date(1988, 1, 1), family="other")
+        office.pairs("father", 1, code="OTHER", family="other")
+    world.ja.held_by(CHILD, ["father"])
+    world.run()
+    world.wait(minutes=1)
+    before = _epochs(world)
+    world.ja.say("IdentitySplit", "father", {"refs": [world.ja.subject("father")]}, family="other")
+    world.run()
+    child = world.ja.subject(CHILD)
+    assert _epochs(world)[child] > before[child]
+
+
 def test_rule_10_epochs_and_marks_are_in_the_transaction_of_the_withdrawal(world: World) -> None:
     world.shared()
     world.wait(hours=1)
