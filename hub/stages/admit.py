@@ -57,6 +57,7 @@ class Desk:
     names: Mapping[str, str]
     seen: set[tuple[str, int]]
     keys: Found
+    policy: bytes
     produce: list[Outgoing] = field(default_factory=list)
     fenced: set[KeyRef] = field(default_factory=set)
     closed: set[str] = field(default_factory=set)  # lanes in which an event did not open
@@ -103,7 +104,8 @@ def decide_batch(parts: Parts, intake: Intake[Event], *, park: bool = False) -> 
         known = learn(connection, parts.keys, parts.knowledge, {event.subject for event in intake.events})
         names = subjects.persons(connection, confiders) if confiders else {}
     found = keys_for(parts.keys, "box", envelopes)
-    desk = Desk(parts, intake, parts.clock.now(), known, names, seen, found)
+    policy = parts.gate.policy.version.encode()
+    desk = Desk(parts, intake, parts.clock.now(), known, names, seen, found, policy)
     for event in intake.events:
         if park and desk.closed and (at := lane(event.record)) in desk.closed:
             intake.parked.append((event.record, at))
@@ -176,7 +178,7 @@ def _outgoing(desk: Desk, event: Event, verdict: Verdict) -> Outgoing:
         value = encode_envelope(narrowed(event.envelope, verdict.kept))
     headers = (
         *whole_headers(value),
-        ("policy", desk.parts.gate.policy.version.encode()),
+        ("policy", desk.policy),
         ("epoch", b"%d" % desk.known[event.subject].epoch),
         ("dropped", _rules(verdict.dropped).encode()),
     )
@@ -184,7 +186,7 @@ def _outgoing(desk: Desk, event: Event, verdict: Verdict) -> Outgoing:
 
 
 def _rules(dropped: Mapping[str, str]) -> str:
-    return ",".join(sorted(set(dropped.values())))
+    return ",".join(sorted(set(dropped.values()))) if dropped else ""
 
 
 def _note(desk: Desk, event: Event, outcome: str, rules: str) -> None:

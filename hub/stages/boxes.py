@@ -30,11 +30,11 @@ def key_ref(envelope: Envelope, kind: Literal["box", "proof"]) -> KeyRef:
 
 def keys_for(keys: KeyStore, kind: Literal["box", "proof"], envelopes: Iterable[Envelope]) -> Found:
     """The keys of all boxes of these events, in one call."""
-    wanted = {
-        (key_ref(envelope, kind), key_version(box))
-        for envelope in envelopes
-        for box in envelope.boxes.values()
-    }
+    wanted: set[tuple[KeyRef, int]] = set()
+    for envelope in envelopes:
+        ref = key_ref(envelope, kind)
+        for box in envelope.boxes.values():
+            wanted.add((ref, key_version(box)))
     return keys.opening(wanted)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Column, ColumnElement, Connection, Table, bindparam, func, select, true
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.sql import any_
-from sqlalchemy.types import String
+from sqlalchemy.types import BigInteger, Boolean, Integer, LargeBinary, String
 
 Row = Sequence[Any]
 
@@ -44,13 +44,17 @@ def _insert_all(connection: Connection, table: Table, rows: Sequence[Row], on_co
     _driver_cursor(connection).execute(statement, [value for row in rows for value in row])
 
 
+_POSTGRESQL = {String: "text", Integer: "int4", BigInteger: "int8", Boolean: "bool", LargeBinary: "bytea"}
+
+
 def _copy(connection: Connection, table: Table, rows: Sequence[Row], on_conflict: str) -> None:
     stage, name = f"copy_{table.name}", table.name
     cursor = _driver_cursor(connection)
     cursor.execute(
         f"CREATE TEMP TABLE IF NOT EXISTS {stage} (LIKE {name} INCLUDING DEFAULTS) ON COMMIT DELETE ROWS"
     )
-    with cursor.copy(f"COPY {stage} FROM STDIN") as copy:
+    with cursor.copy(f"COPY {stage} FROM STDIN (FORMAT BINARY)") as copy:
+        copy.set_types([_POSTGRESQL[type(column.type)] for column in table.columns])
         for row in rows:
             copy.write_row(row)
     cursor.execute(f"INSERT INTO {name} SELECT * FROM {stage} ON CONFLICT {on_conflict}")  # noqa: S608  our own names
