@@ -23,7 +23,8 @@ from hub.stages.boxes import Found, key_ref, keys_for, seal_state
 from hub.stages.decode import Event, decode_event, encode_envelope, narrowed, whole_headers
 from hub.stages.facts import confider, event_facts, signature
 from hub.stages.intake import Intake, finish, lane, sort_out, still_mine
-from hub.stages.knowledge import Knowledge, learn
+from hub.stages.knowledge import Knowledge
+from hub.stages.learning import learn
 from hub.stages.parts import CASES, Parts, topic_agency
 from hub.stages.register import key_entries
 

@@ -13,7 +13,8 @@ from hub.adapters.store import subjects, views
 from hub.domain.envelope import Envelope
 from hub.stages.boxes import content, keys_for
 from hub.stages.cut import Evidence
-from hub.stages.knowledge import Knowledge, learn
+from hub.stages.knowledge import Knowledge
+from hub.stages.learning import learn
 from hub.stages.parts import Parts
 from projections.joint_case.queries import CaseRow, of_cases
 from schemas import decode_single

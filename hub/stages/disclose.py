@@ -17,7 +17,8 @@ from hub.failpoints import fail_point
 from hub.ports import Outgoing
 from hub.stages.case_file import CaseFile, read_cases
 from hub.stages.drafting import Drafting, disclosure_rows, view_row
-from hub.stages.knowledge import Knowledge, learn
+from hub.stages.knowledge import Knowledge
+from hub.stages.learning import learn
 from hub.stages.parts import Parts
 from hub.stages.view_record import view_records
 

@@ -12,7 +12,8 @@ from sqlalchemy import Connection
 
 from hub.adapters.store import subjects
 from hub.ports import KeyRef
-from hub.stages.knowledge import Knowledge, learn
+from hub.stages.knowledge import Knowledge
+from hub.stages.learning import learn
 from hub.stages.parts import Parts
 from hub.stages.view_record import subject_at
 from projections.joint_case.queries import has_norm_ground

@@ -18,7 +18,8 @@ from hub.domain.consent import Consent, ScopedWithdrawal
 from hub.domain.seal import place, seal
 from hub.policy.grounds import signed
 from hub.ports import Key, KeyRef, Outgoing
-from hub.stages.knowledge import Knowledge, learn
+from hub.stages.knowledge import Knowledge
+from hub.stages.learning import learn
 from hub.stages.parts import Parts
 from schemas import encode_single, record_schema
 

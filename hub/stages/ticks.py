@@ -15,7 +15,7 @@ from hub.domain.clock import berlin_day, micros, moment
 from hub.stages.expiry import comes_of_age
 from hub.stages.grounds_end import end_grounds
 from hub.stages.held import end_expired_holds
-from hub.stages.knowledge import learn
+from hub.stages.learning import learn
 from hub.stages.parts import Parts
 from projections.consent_register.queries import ending_between, with_control_data
 

@@ -15,7 +15,7 @@ from hub.domain.envelope import Envelope
 from hub.policy.facts import Sender
 from hub.policy.gate import Verdict
 from hub.stages.facts import confider, event_facts
-from hub.stages.knowledge import learn
+from hub.stages.learning import learn
 from hub.stages.parts import Parts
 from hub.stages.trail_found import Found, opened
 
