@@ -35,12 +35,18 @@ class Store:
     def create(self, *read_models: MetaData) -> None:
         """Create what does not exist yet, the read models' tables included; on PostgreSQL by its migrations."""
         if not self.is_sqlite:
-            from hub.adapters.store.migrations import upgrade
-
-            upgrade(self.engine)
+            self._migrate()
             return
         for part in (metadata, *read_models):
             part.create_all(self.engine)
+
+    def _migrate(self) -> None:
+        from hub.adapters.store.migrations import upgrade
+
+        try:
+            upgrade(self.engine)
+        except DBAPIError as error:
+            raise _without_values(error.orig, self.engine) from None
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:

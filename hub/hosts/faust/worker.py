@@ -158,8 +158,9 @@ class Worker:
 
     def _rest(self, chore: Chore, outcome: Any, seconds: float) -> None:
         """Wait as the chore says, and end a longer rest early when something wakes it."""
-        until = time.monotonic() + chore.gives_way(outcome, seconds)
-        while time.monotonic() < until and not chore.wakes():
+        asked = self._patience.persist(lambda: chore.gives_way(outcome, seconds), chore.name)
+        until = time.monotonic() + asked
+        while time.monotonic() < until and not self._patience.persist(chore.wakes, chore.name):
             self._patience.rest(_LOOK)
         self._patience.rest(0.0 if chore.more(outcome) else chore.every)
 

@@ -197,7 +197,7 @@ def test_lag_and_what_waits_are_measured(world: World) -> None:
     }  # fmt: skip
     with world.parts.store.transaction() as connection:
         connection.execute(insert(tables.quarantine).values(row))
-        connection.execute(insert(tables.dirty).values(case_key="c", number=1, since=5_000_000))
+        connection.execute(insert(tables.dirty).values(case_key="c", number=1, since=5_000_000, urgent=False))
     text = browser.get("/metrics").text
     lags = [
         float(line.split()[1]) for line in text.splitlines() if line.startswith("hub_consumer_lag_records{")
