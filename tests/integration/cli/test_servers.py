@@ -15,7 +15,7 @@ from hub.bootstrap import build_parts
 from hub.cli.app import app
 from hub.cli.opened import close_parts
 from hub.config import load_settings
-from hub.hosts.local import create_database, drop_database
+from hub.hosts.local import LocalKafka, create_database, drop_database
 
 
 @pytest.fixture
@@ -30,11 +30,11 @@ def agency(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 @pytest.fixture
 def configured(
-    kafka: str, postgres: str, database_url: str, monkeypatch: pytest.MonkeyPatch
+    own_kafka: LocalKafka, postgres: str, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[None]:
     keys = f"keys_{uuid4().hex[:8]}"
     monkeypatch.setenv("HUB_HOST", "kafka")
-    monkeypatch.setenv("HUB_KAFKA_BOOTSTRAP", kafka)
+    monkeypatch.setenv("HUB_KAFKA_BOOTSTRAP", own_kafka.bootstrap)
     monkeypatch.setenv("HUB_DATABASE_URL", _driver(database_url))
     monkeypatch.setenv("HUB_KEY_DATABASE_URL", _driver(create_database(postgres, keys)))
     monkeypatch.setenv("HUB_KEK", as_text(new_master()))
