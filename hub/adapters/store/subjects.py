@@ -2,10 +2,10 @@
 
 import secrets
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import NamedTuple
 
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import Connection, delete, select, update
 
 from hub.adapters.store.bulk import among, merge, values
 from hub.adapters.store.tables import (
@@ -13,7 +13,6 @@ from hub.adapters.store.tables import (
     dirty,
     ending,
     generation,
-    held,
     membership,
     register_dirty,
     subject,
@@ -225,9 +224,3 @@ def live_generation(connection: Connection, projection: str) -> int:
         select(generation.c.live).where(generation.c.projection == projection)
     ).scalar()
     return 1 if found is None else int(found)
-
-
-def holds_of(connection: Connection) -> Mapping[str, int]:
-    """How many events are held, by reason."""
-    counted = select(held.c.reason, func.count()).group_by(held.c.reason)
-    return {str(reason): int(count) for reason, count in connection.execute(counted)}
