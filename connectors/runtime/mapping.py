@@ -20,7 +20,7 @@ from schemas import EventSchema, InvalidPayload
 Payload = Mapping[str, Any]
 Lookups = Mapping[str, Mapping[str, Sequence[Mapping[str, str]]]]  # name → key → rows (the columns kept)
 
-_OWN_NAME = {
+OWN_NAME = {
     "ConsentGranted": "subject",
     "CustodyChanged": "child",
 }  # fields that repeat the subject's pseudonym
@@ -132,8 +132,8 @@ class Mapper:
         source_key = f"{row.key}{_SEPARATOR}{case_id}" if mapping.case.lookup else row.key
         payload = {name: self._field(mapping, name, row) for name in mapping.fields}
         payload = {name: value for name, value in payload.items() if value is not None}
-        if schema.event_type in _OWN_NAME:
-            payload[_OWN_NAME[schema.event_type]] = subject_ref
+        if schema.event_type in OWN_NAME:
+            payload[OWN_NAME[schema.event_type]] = subject_ref
         occurred, since, until = (
             self._time(mapping, name, row) for name in ("occurred_at", "valid_from", "valid_to")
         )

@@ -26,9 +26,9 @@ class Registered(NamedTuple):
 
 
 class Register:
-    """This agency's register, as far as it was read."""
+    """This agency's register, as far as it was read; without a log and keys it stays empty (a preview asks nobody)."""
 
-    def __init__(self, agency: str, log: EventLog, keys: KeyStore) -> None:
+    def __init__(self, agency: str, log: EventLog | None = None, keys: KeyStore | None = None) -> None:
         self._agency, self._log, self._keys = agency, log, keys
         self._topic = topics()["register"].of(agency)
         self._positions: dict[int, int] = {}
@@ -40,13 +40,14 @@ class Register:
 
     def refresh(self, touched: set[str]) -> None:
         """Read to the end as it is now; adds the subjects concerned as it goes. Raises ServiceUnavailable."""
-        state = self._log.state([self._topic]).get(self._topic)
-        if state is None:
+        log = self._log
+        state = log.state([self._topic]).get(self._topic) if log else None
+        if log is None or state is None:
             return
         for partition, first in state.first.items():
             self._positions.setdefault(partition, first)
         while any(self._positions[p] < end for p, end in state.end.items()):
-            records = self._log.read(self._topic, self._positions, 2000)
+            records = log.read(self._topic, self._positions, 2000)
             if not records:
                 break
             touched |= self._apply(records)
@@ -65,7 +66,7 @@ class Register:
         entries = [(record, _decoded(record)) for record in records]
         boxes = [e for _, e in entries if e and e["kind"] == "consent" and e["box"] and e["subject_ref"]]
         wanted = {(self._key(e), key_version(e["box"])) for e in boxes}
-        opened = self._keys.opening(wanted) if wanted else {}
+        opened = self._keys.opening(wanted) if wanted and self._keys else {}
         touched: set[str] = set()
         for record, entry in entries:
             if entry is None:

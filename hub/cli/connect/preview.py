@@ -1,0 +1,96 @@
+"""`hub connect preview`: what would leave the house, before anything does. No broker and no key service is asked."""
+
+import secrets
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from connectors.runtime.build import SECRET_SIZE, agency_key
+from connectors.runtime.config import ConnectorConfig, load_config
+from connectors.runtime.preview import Preview, RecordFate, by_type
+from connectors.runtime.preview import preview as look
+from hub.adapters.clocks import FileClock, SystemClock
+from hub.cli.connect.preview_page import FATES, page
+from hub.cli.output import AsJson, print_json, warn
+from hub.domain.identifiers import AgencyKey
+
+SHOWN = 20
+
+
+def preview(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="TOML-Datei der Quelle")],
+    as_json: AsJson = False,
+    html: Annotated[Path | None, typer.Option("--html", help="als eine HTML-Seite in diese Datei")] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=0, help="so viele Datensätze zeigen (Summen zählen immer alle)")
+    ] = None,
+) -> None:
+    """Zeigt je Datensatz, welches Feld gesendet, pseudonymisiert oder zurückgehalten würde. Sendet nichts."""
+    settings = load_config(config)
+    clock = FileClock(settings.clock_file) if settings.clock_file else SystemClock()
+    found = look(settings, _key(settings), clock.now())
+    if html:
+        html.write_text(page(settings.agency, clock.now(), found, limit), encoding="utf-8")
+    if as_json:
+        print_json(as_object(found, limit))
+    else:
+        _print(found, SHOWN if limit is None else limit)
+
+
+def as_object(found: Preview, limit: int | None = None) -> dict[str, Any]:
+    """The contract's object; `faults` and `read` stand beside."""
+    return {
+        "records": [record.as_json() for record in islice(found.records, limit)],
+        "totals": dict(sorted(found.totals.items())),
+        "unmapped_columns": {name: list(columns) for name, columns in sorted(found.unmapped.items())},
+        "faults": [dict(zip(("place", "event_type", "reason", "remedy"), one, strict=True)) for one in found.faults],
+        "read": found.read,
+    }  # fmt: skip
+
+
+def _key(settings: ConnectorConfig) -> AgencyKey:
+    """The agency's own key, or one for this look alone: the pseudonyms shown are then of no further use."""
+    if settings.keys.agency_key_file is None:
+        warn("config.keys.agency_key_file is not set: the pseudonyms shown are for this preview alone")
+        return AgencyKey(secrets.token_bytes(SECRET_SIZE))
+    return agency_key(settings.keys.agency_key_file)
+
+
+def _print(found: Preview, limit: int) -> None:
+    console = Console()
+    console.print(_summary(found))
+    for table in _records(islice(found.records, limit)):
+        console.print(table)
+    left = len(found.records) - limit
+    if left > 0:
+        console.print(f"{left} weitere Datensätze: --limit {len(found.records)}, oder alle mit --html DATEI.")
+    for place, kind, reason, remedy in found.faults:
+        console.print(f"Nicht lesbar: {place} {kind} – {reason}. {remedy}", markup=False, highlight=False)
+    for stream, columns in sorted(found.unmapped.items()):
+        console.print(f"Nicht zugeordnet, wird nie gesendet: {stream}: {', '.join(columns)}", markup=False)
+    for rule, count in sorted(found.totals.items()):
+        console.print(f"Zurückgehalten nach {rule}: {count} Felder", highlight=False)
+
+
+def _summary(found: Preview) -> Table:
+    title = f"{found.read} Zeilen gelesen, {len(found.records)} Datensätze; gesendet wurde nichts"
+    table = Table("Ereignis", "ginge hinaus", "insgesamt", title=title, title_justify="left")
+    for name, sent, total in by_type(found.records):
+        table.add_row(name, str(sent), str(total))
+    return table
+
+
+def _records(records: Iterable[RecordFate]) -> Iterator[Table]:
+    for record in records:
+        title = f"{record.event_type} · {record.place} · {record.subject_ref}"
+        table = Table(
+            "Feld", "Kategorie", "was geschieht", "Regel", "Norm", title=title, title_justify="left"
+        )
+        for each in record.fields:
+            table.add_row(each.field, each.category, FATES[each.fate], each.rule, each.norm)
+        yield table
