@@ -107,6 +107,7 @@ class Knowledge:
             consents,
             sorted(cases),
             sorted(cases & consented),
+            self.objected(subject_ref),
             self.register.key_versions.get(subject_ref, 0),
         )
         return self._key.row_hash(repr(parts).encode())

@@ -73,8 +73,7 @@ class Connector:
         self._note(self._source.refresh(now), tally)
         first = self._state.fresh()
         self._learn(now)
-        if first:
-            self._remember(self._knowledge.subjects(), now)
+        self._owe(now, first=first)
         is_open = self._knowledge.register.fresh(now, self._config.register_limit_seconds)
         more = self._read(now, tally, is_open=is_open)
         if is_open and not more:
@@ -238,28 +237,41 @@ class Connector:
             pairs[event.case_ref] = Local("case", event.case_id)
         self._pseudonyms.add(pairs.items())
 
+    def _owe(self, now: datetime, *, first: bool) -> None:
+        """Before anything is judged: whoever the gate knows otherwise about than when their records were judged is owed
+        a second reading.
+
+        The debt is on disk until it is paid. A verdict that goes back to what it was does not cancel it: records that
+        were read in between, before a crash or within a long backlog, were judged by it.
+        """
+        if first:
+            self._remember(self._knowledge.subjects(), now)
+            return
+        old = self._state.signatures(self._pending)
+        empty = self._knowledge.signature("", now, frozenset())
+        current = {
+            subject: self._knowledge.signature(subject, now, self._consented) for subject in self._pending
+        }
+        with self._state.transaction():
+            self._state.owe(subject for subject, found in current.items() if found != old.get(subject, empty))
+        self._pending.clear()
+
     def _remember(self, subjects: Iterable[str], now: datetime) -> None:
+        """What is known of these is what all their records were judged by."""
         signatures = {s: self._knowledge.signature(s, now, self._consented) for s in subjects}
         with self._state.transaction():
             self._state.save_signatures(signatures)
 
     def _republish(self, now: datetime, tally: Tally) -> None:
-        """Rule 12: whoever the gate knows otherwise about than when their records were judged is read again."""
-        old, empty = self._state.signatures(), self._knowledge.signature("", now, frozenset())
-        changed = {
-            subject: signature for subject in sorted(self._pending)
-            if (signature := self._knowledge.signature(subject, now, self._consented)) != old.get(subject, empty)
-        }  # fmt: skip
-        subjects = list(changed)
+        """Rule 12: whoever is owed it is read again."""
+        subjects = self._state.owed()
         for start in range(0, len(subjects), SUBJECTS_AT_ONCE):
             chunk = subjects[start : start + SUBJECTS_AT_ONCE]
             try:
                 self._again(chunk, now, tally)
             except NothingKept:
                 return
-            with self._state.transaction():
-                self._state.save_signatures({subject: changed[subject] for subject in chunk})
-        self._pending.clear()
+            self._remember(chunk, now)
 
     def _again(self, subjects: Sequence[str], now: datetime, tally: Tally) -> None:
         local = self._pseudonyms.local(subjects)

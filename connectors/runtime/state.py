@@ -157,12 +157,23 @@ class State:
         ]
         self.db.executemany("INSERT OR REPLACE INTO published VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
 
-    def signatures(self) -> Mapping[str, bytes]:
-        """Subject → what the gate knew of it when its records were last judged."""
-        return dict(self.db.execute("SELECT subject_ref, signature FROM known"))
+    def signatures(self, subjects: Iterable[str]) -> Mapping[str, bytes]:
+        """Subject → what the gate knew of it when its records were last judged; empty for those in `owed`."""
+        query = "SELECT signature FROM known WHERE subject_ref = ?"
+        found = ((subject, self.db.execute(query, (subject,)).fetchone()) for subject in subjects)
+        return {subject: row[0] for subject, row in found if row}
 
     def save_signatures(self, signatures: Mapping[str, bytes]) -> None:
         self.db.executemany("INSERT OR REPLACE INTO known VALUES (?, ?)", signatures.items())
+
+    def owe(self, subjects: Iterable[str]) -> None:
+        """These must be read and judged again; a signature saved later says that it was done."""
+        self.save_signatures(dict.fromkeys(subjects, b""))
+
+    def owed(self) -> list[str]:
+        """Subjects to read and judge again, in a fixed order."""
+        query = "SELECT subject_ref FROM known WHERE signature = x'' ORDER BY subject_ref"
+        return [row[0] for row in self.db.execute(query)]
 
     def quarantine(self, entries: Iterable[Quarantined]) -> int:
         """Keep these; the number of those that are new (another content counts as new)."""

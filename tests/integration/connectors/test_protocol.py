@@ -1,7 +1,7 @@
 """Rules 2, 4, 9 and 12: numbers, new keys, a stale register, and what was withheld is not forgotten."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +91,74 @@ def test_the_hubs_verdict_opens_what_was_withheld(offices: Any, tools: Any) -> N
     connector.close()
     again = offices.step(offices.source(JC), now + timedelta(minutes=2))
     assert (again.events, again.published) == (0, 0)
+
+
+def told(offices: Any, *, signed: bool) -> None:
+    """The hub's verdict on every consent of the jobcenter, in its register."""
+    for envelope, content in granted(offices):
+        offices.register(
+            JC, envelope["subject_ref"], consent_of(envelope, content, signed=signed), content["granted_at"]
+        )
+
+
+def until_killed(offices: Any, at: datetime, patch: pytest.MonkeyPatch, point: str, count: int) -> None:
+    """A life that ends at the point."""
+    connector = offices.source(JC)
+    with patch.context() as context:
+        _kill_at(context, point, count)
+        with pytest.raises(Killed):
+            offices.step(connector, at)
+    connector.close()
+
+
+def whole_story(offices: Any, at: datetime) -> list[Any]:
+    """What a connector publishes that reads everything at once and then learns that all is signed."""
+    connector = offices.source(JC)
+    offices.step(connector, at)
+    told(offices, signed=True)
+    offices.step(connector, at)
+    return list(offices.facts(JC))
+
+
+def test_a_verdict_that_came_and_went_between_two_lives_withholds_nothing(
+    make_offices: Callable[..., Any], tools: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The hub finds a consent unsigned as long as it lacks control data, then signed, as the gate had it at first: what
+    a life in between read and withheld is published all the same (rules 9 and 12)."""
+    whole, broken = make_offices("whole"), make_offices("broken")
+    now = tools.evening(0)
+    for offices in (whole, broken):
+        offices.write_day(0)
+    broken.edit(JC, lambda toml: toml.replace("[connector]\n", "[connector]\nbatch = 20\n"))
+    until_killed(broken, now, monkeypatch, "connector.after_save", 4)
+    told(broken, signed=False)
+    until_killed(broken, now, monkeypatch, "connector.after_republish", 1)
+    assert broken.facts(JC) != whole_story(whole, now)
+    told(broken, signed=True)
+    broken.step(broken.source(JC), now)
+    assert broken.facts(JC) == whole.facts(JC)
+
+
+def test_a_verdict_that_came_and_went_within_a_backlog_withholds_nothing(
+    make_offices: Callable[..., Any], tools: Any
+) -> None:
+    """The same within one life, which comes to publish again only when its backlog is read."""
+    whole, broken = make_offices("whole"), make_offices("broken")
+    now = tools.evening(0)
+    for offices in (whole, broken):
+        offices.write_day(0)
+    small = "[connector]\nbatch = 20\nbatches_per_step = 4\n"
+    broken.edit(JC, lambda toml: toml.replace("[connector]\n", small))
+    connector = broken.source(JC)
+    assert broken.step(connector, now).more
+    told(broken, signed=False)
+    between = broken.step(connector, now)
+    assert between.more
+    assert sum(between.withheld.values()) > 0
+    told(broken, signed=True)
+    while broken.step(connector, now).more:
+        pass
+    assert broken.facts(JC) == whole_story(whole, now)
 
 
 def test_a_wider_consent_publishes_the_present_state_under_the_next_number(offices: Any, tools: Any) -> None:
