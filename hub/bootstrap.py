@@ -17,7 +17,7 @@ from hub.config import Settings, load_agencies
 from hub.domain.agencies import Agency, by_id
 from hub.errors import ConfigurationError
 from hub.policy.gate import Gate, declared_roles
-from hub.policy.load import default_paths, default_policy, load_policy
+from hub.policy.load import load_policy, refuse_strangers
 from hub.ports import Clock, EventLog
 from hub.stages.parts import Parts
 from projections.consent_register.tables import metadata as consent_register
@@ -39,6 +39,8 @@ def build_parts(settings: Settings, given: Given | None = None) -> Parts:
     """Everything a hub needs, opened and created where missing; raises ConfigurationError before anything is sent."""
     given = given or Given()
     agencies = tuple(given.agencies) or load_agencies(settings.agencies)
+    policy = load_policy(settings.policy_files)
+    refuse_strangers(policy, {agency.id for agency in agencies})
     refuse_same_database(settings.store_url, settings.key_url)
     master = master_key(settings.kek.get_secret_value(), settings.kek_file or "")
     clock = given.clock or build_clock(settings)
@@ -51,9 +53,6 @@ def build_parts(settings: Settings, given: Given | None = None) -> Parts:
     )
     store = Store(settings.store_url)
     store.create(*READ_MODELS)
-    policy = (
-        load_policy([*default_paths(), *settings.policy_files]) if settings.policy_files else default_policy()
-    )
     return Parts(
         store=store,
         log=log,

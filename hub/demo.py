@@ -129,7 +129,8 @@ class Demo:
     def _source(self, office: str) -> Any:
         config = load_config(self.folder / office / "source.toml")
         key = AgencyKey(seeded(office))
-        return build_source(config, key, self._keys(config.agency), self.parts.log)
+        files = self._settings.policy_files
+        return build_source(config, key, self._keys(config.agency), self.parts.log, files)
 
     def _sink(self, office: str) -> Any:
         config = load_config(self.folder / office / "sink.toml")

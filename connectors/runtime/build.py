@@ -1,12 +1,12 @@
 """Puts a connector together from its configuration and the parts of its host; kinds are found by entry point."""
 
 import base64
+from collections.abc import Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
 from connectors.runtime.config import ConnectorConfig
-from connectors.runtime.judging import Judge
 from connectors.runtime.ports import Sink
 from connectors.runtime.pseudonyms import Pseudonyms
 from connectors.runtime.runtime import Connector
@@ -14,7 +14,7 @@ from connectors.runtime.state import State
 from hub.domain.identifiers import AgencyKey
 from hub.errors import ConfigurationError
 from hub.policy.gate import Declared, Gate
-from hub.policy.load import default_policy
+from hub.policy.load import load_policy, refuse_strangers
 from hub.ports import EventLog, KeyStore
 
 GROUP = "hub.connectors"
@@ -31,17 +31,21 @@ def kind(config: ConnectorConfig) -> Any:
 
 
 def build_source(
-    config: ConnectorConfig, key: AgencyKey, keys: KeyStore, log: EventLog, judge: Judge | None = None
+    config: ConnectorConfig, key: AgencyKey, keys: KeyStore, log: EventLog, policy_files: Sequence[Path] = ()
 ) -> Connector:
-    """A source connector, its own files opened; raises ConfigurationError or TryAgain (another one is running)."""
+    """A source connector, its own files opened; raises ConfigurationError or TryAgain (another one is running).
+
+    `policy_files` are the hub's, where the connector is told of them; its own stand in its configuration.
+    """
     module = kind(config)
     if module.spec.role != "source":
         raise ConfigurationError("is no source", place="config.connector.kind", remedy="run it as a sink")
+    judge = gate(config, policy_files)
     state = State(config.state, lambda row_key: key.row_hash(b"key" + row_key.encode()))
     source = module.build(config, state, key)
     return Connector(
         config, source, key, state=state, pseudonyms=Pseudonyms(config.pseudonyms), keys=keys, log=log,
-        judge=judge or gate(config),
+        judge=judge,
     )  # fmt: skip
 
 
@@ -54,10 +58,15 @@ def build_sink(config: ConnectorConfig, keys: KeyStore, log: EventLog) -> Sink:
     return sink
 
 
-def gate(config: ConnectorConfig) -> Gate:
-    """The policy with the recipient roles that the configuration declares."""
+def gate(config: ConnectorConfig, policy_files: Sequence[Path] = ()) -> Gate:
+    """The policy with the recipient roles that the configuration declares, tightened by these files and its own.
+
+    Raises ConfigurationError for a file of its own that names an agency with which it exchanges nothing.
+    """
+    partners = {role.controller for role in config.recipients}
+    refuse_strangers(load_policy(config.policy_files), {config.agency, *partners})
     declared = tuple(Declared(r.controller, r.kind, r.role, r.undertaking) for r in config.recipients)
-    return Gate(default_policy(), declared)
+    return Gate(load_policy([*config.policy_files, *policy_files]), declared)
 
 
 def agency_key(path: Path | None) -> AgencyKey:

@@ -62,6 +62,7 @@ class ConnectorConfig:
     max_event_bytes: int
     register_limit_seconds: float
     recipients: tuple[Role, ...]
+    policy_files: tuple[Path, ...]
     keys: KeyFiles
     log: LogAddress
     clock_file: Path | None
@@ -112,8 +113,10 @@ def parse_config(raw: Mapping[str, Any], folder: Path) -> ConnectorConfig:
         batch=connector.take("batch", int, 1000), batches_per_step=connector.take("batches_per_step", int, 100),
         max_event_bytes=connector.take("max_event_bytes", int, 500_000),
         register_limit_seconds=connector.take("register_limit_seconds", float, 900.0),
-        recipients=tuple(_role(item) for item in table.items("recipients")), keys=_keys(table.table("keys"), folder),
-        log=_log(table.table("log"), folder), clock_file=folder / clock if clock else None,
+        recipients=tuple(_role(item) for item in table.items("recipients")),
+        policy_files=tuple(folder / name for name in connector.texts("policy_files", ())),
+        keys=_keys(table.table("keys"), folder), log=_log(table.table("log"), folder),
+        clock_file=folder / clock if clock else None,
         style=style, lookups=lookups, streams=streams, settings=settings,
         folder=folder, digest=_digest(raw),
     )  # fmt: skip

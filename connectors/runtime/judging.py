@@ -15,6 +15,8 @@ from hub.policy.gate import Verdict
 class Judge(Protocol):
     """`hub.policy.gate.Gate`."""
 
+    def mark(self, at: datetime) -> str: ...
+
     def judge(
         self, sender: Sender, subject: Subject, event: EventFacts, consents: Sequence[Consent], at: datetime
     ) -> Verdict: ...

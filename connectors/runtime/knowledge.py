@@ -96,8 +96,9 @@ class Knowledge:
                 found.append(replace(consent, categories=rest, granted_by=(SIGNED,) if valid else ()))
         return tuple(found)
 
-    def signature(self, subject_ref: str, at: datetime, consented: frozenset[str]) -> bytes:
-        """A keyed hash of all that decides what may pass for this subject: when it changes, judge again."""
+    def signature(self, subject_ref: str, at: datetime, consented: frozenset[str], policy: str) -> bytes:
+        """A keyed hash of all that decides what may pass for this subject: when it changes, judge again. `policy` names
+        what the policy says on that day."""
         consents = sorted(
             (consent.id, valid, consent.in_force(at), _shape(consent))
             for consent, valid in self._judged(subject_ref, at)
@@ -109,6 +110,7 @@ class Knowledge:
             sorted(cases & consented),
             self.objected(subject_ref),
             self.register.key_versions.get(subject_ref, 0),
+            policy,
         )
         return self._key.row_hash(repr(parts).encode())
 

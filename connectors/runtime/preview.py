@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from connectors.runtime.build import gate, kind
 from connectors.runtime.config import ConnectorConfig
-from connectors.runtime.judging import EgressGate, Judge, Judged
+from connectors.runtime.judging import EgressGate, Judged
 from connectors.runtime.knowledge import Knowledge
 from connectors.runtime.lookups import LookupIndex
 from connectors.runtime.mapping import OWN_NAME, MappedEvent, Mapper, Unmapped
@@ -26,7 +26,7 @@ from hub.domain.identifiers import AgencyKey
 from hub.errors import ConfigurationError
 from hub.policy.compiled import Reason
 from hub.policy.facts import Sender
-from hub.policy.load import default_policy
+from hub.policy.gate import Gate
 
 Fate = Literal["sent", "pseudonymised", "withheld"]
 CONSENT, NORM, NEEDLESS = "R04", "R09", "R03"
@@ -79,7 +79,9 @@ class Preview:
     read: int = 0
 
 
-def preview(config: ConnectorConfig, key: AgencyKey, now: datetime, judge: Judge | None = None) -> Preview:
+def preview(
+    config: ConnectorConfig, key: AgencyKey, now: datetime, policy_files: Sequence[Path] = ()
+) -> Preview:
     """Read the whole source as a first run would, with a state of its own that is thrown away.
 
     Raises what the source raises; opens no log and no key store.
@@ -91,7 +93,7 @@ def preview(config: ConnectorConfig, key: AgencyKey, now: datetime, judge: Judge
         state = State(Path(folder) / "state.sqlite", lambda row_key: key.row_hash(b"key" + row_key.encode()))
         source: Source = module.build(config, state, key)
         try:
-            return _Looking(config, key, judge or gate(config), now).over(source, state)
+            return _Looking(config, key, gate(config, policy_files), now).over(source, state)
         finally:
             source.close()
             state.close()
@@ -100,14 +102,14 @@ def preview(config: ConnectorConfig, key: AgencyKey, now: datetime, judge: Judge
 class _Looking:
     """One walk over a source."""
 
-    def __init__(self, config: ConnectorConfig, key: AgencyKey, judge: Judge, now: datetime) -> None:
+    def __init__(self, config: ConnectorConfig, key: AgencyKey, judge: Gate, now: datetime) -> None:
         self._config, self._now, self._found = config, now, Preview()
         self._mapper = Mapper(key, config.agency_kind, config.streams)
         self._lookups = LookupIndex(config.lookups)
         self._knowledge = Knowledge(config.agency, key, Register(config.agency))
         sender = Sender(controller=config.agency, kind=config.agency_kind)
         self._gate = EgressGate(sender, judge, self._knowledge)
-        period = default_policy().on(berlin_day(now)) or default_policy().latest
+        period = judge.policy.on(berlin_day(now)) or judge.policy.latest
         self._reasons: Mapping[str, Reason] = period.reasons
 
     def over(self, source: Source, state: State) -> Preview:

@@ -248,9 +248,11 @@ class Connector:
             self._remember(self._knowledge.subjects(), now)
             return
         old = self._state.signatures(self._pending)
-        empty = self._knowledge.signature("", now, frozenset())
+        policy = self._gate.judge.mark(now)
+        empty = self._knowledge.signature("", now, frozenset(), policy)
         current = {
-            subject: self._knowledge.signature(subject, now, self._consented) for subject in self._pending
+            subject: self._knowledge.signature(subject, now, self._consented, policy)
+            for subject in self._pending
         }
         with self._state.transaction():
             self._state.owe(subject for subject, found in current.items() if found != old.get(subject, empty))
@@ -258,7 +260,8 @@ class Connector:
 
     def _remember(self, subjects: Iterable[str], now: datetime) -> None:
         """What is known of these is what all their records were judged by."""
-        signatures = {s: self._knowledge.signature(s, now, self._consented) for s in subjects}
+        policy = self._gate.judge.mark(now)
+        signatures = {s: self._knowledge.signature(s, now, self._consented, policy) for s in subjects}
         with self._state.transaction():
             self._state.save_signatures(signatures)
 

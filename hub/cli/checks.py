@@ -24,7 +24,9 @@ from hub.adapters.store.tables import metadata, position
 from hub.bootstrap import READ_MODELS, build_clock, build_log
 from hub.cli.topics import compared, log_file_exists
 from hub.config import Settings, load_agencies, load_settings
+from hub.domain.clock import berlin_day
 from hub.errors import ConfigurationError, HubError
+from hub.policy.load import load_policy, refuse_strangers
 from hub.ports import EventLog, TopicState
 from hub.stages import consents
 
@@ -55,6 +57,7 @@ def all_checks() -> Iterator[Check]:
     yield Check("settings", ok=True, found=f"host {settings.host}")
     yield _disk(settings)
     yield _try("agencies", lambda: _agencies(settings))
+    yield _try("policy", lambda: _policy(settings))
     yield _try("kek", lambda: _kek(settings))
     yield _try("key_database_apart", lambda: _apart(settings))
     yield _try("key_database", lambda: _key_database(settings))
@@ -93,6 +96,16 @@ def _agencies(settings: Settings) -> Check:
     ok = bool(agencies) and len({agency.id for agency in agencies}) == len(agencies)
     found = ", ".join(f"{agency.id} ({agency.kind})" for agency in agencies) or "none"
     return Check("agencies", ok, found, "" if ok else "name each agency once in the agencies file")
+
+
+def _policy(settings: Settings) -> Check:
+    policy = load_policy(settings.policy_files)
+    refuse_strangers(policy, {agency.id for agency in load_agencies(settings.agencies)})
+    change = policy.changes_after(berlin_day(build_clock(settings).now()))
+    ahead = f", changes on {change.isoformat()}" if change else ""
+    return Check(
+        "policy", ok=True, found=f"{policy.version[:15]}, {len(settings.policy_files)} own files{ahead}"
+    )
 
 
 def _kek(settings: Settings) -> Check:

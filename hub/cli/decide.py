@@ -18,7 +18,7 @@ from hub.errors import NoInput
 from hub.policy.decide import decide as judge
 from hub.policy.decision import Decision
 from hub.policy.explain import explain
-from hub.policy.load import default_policy
+from hub.policy.load import Policy, load_policy
 from hub.policy.request import read_request
 
 _EXACT = ("outcome", "kept", "dropped", "marked")
@@ -43,21 +43,28 @@ class Trial:
 
 def decide(
     path: Annotated[Path, typer.Argument(metavar="FILE|DIR", help="Anfrage als JSON, oder ein Ordner davon")],
+    policy: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--policy", metavar="FILE", help="Datei, mit der ein Amt Zellen enger fasst; mehrfach möglich"
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="ein JSON-Objekt auf der Standardausgabe")] = False,
 ) -> None:
     """Was würde geschehen, wenn …: eine Anfrage, eine Entscheidung, mit Regel und Norm."""
+    loaded = load_policy(policy or ())
     if path.is_dir():
-        _folder(path, as_json)
+        _folder(loaded, path, as_json)
         return
-    decision = judge(default_policy(), read_request(_bytes(path)))
+    decision = judge(loaded, read_request(_bytes(path)))
     if as_json:
         _print_json(decision.as_json())
     else:
         Console().print(explain(decision), markup=False, highlight=False)
 
 
-def _folder(path: Path, as_json: bool) -> None:
-    trials = list(_trials(path))
+def _folder(policy: Policy, path: Path, as_json: bool) -> None:
+    trials = list(_trials(policy, path))
     misses = sum(not trial.hit for trial in trials)
     if as_json:
         cases = [trial.as_json() for trial in trials]
@@ -68,12 +75,12 @@ def _folder(path: Path, as_json: bool) -> None:
         raise typer.Exit(1)
 
 
-def _trials(path: Path) -> Iterator[Trial]:
+def _trials(policy: Policy, path: Path) -> Iterator[Trial]:
     for file in sorted(path.glob("*.json")):
         data = _bytes(file)
         expected = _expectation(data)
         if expected is not None:
-            decision = judge(default_policy(), read_request(data))
+            decision = judge(policy, read_request(data))
             yield Trial(file.name, decision, tuple(_differences(decision, expected)))
 
 

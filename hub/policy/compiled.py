@@ -3,8 +3,8 @@
 Built by `hub.policy.load`. Nothing here reads a file or a clock.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date
 from types import MappingProxyType
 
@@ -17,13 +17,16 @@ class Cell:
     """What one role sees of one category.
 
     `show` is A, R, D, own, count, agg or confider (entrusted data, opened by who confided them alone);
-    `consent_only` tells a cell that a norm does not open. `text` is the reviewed wording.
+    `consent_only` tells a cell that a norm does not open. `text` is the reviewed wording. A cell that an agency's own
+    file tightened knows what it was `before`, and that file's `rule`.
     """
 
     text: str
     show: str
     consent_only: bool
     norm: str
+    before: "Cell | None" = None
+    rule: str = ""
 
     @property
     def closed(self) -> bool:
@@ -45,15 +48,33 @@ class Reason:
         return {"rule": self.rule, "norm": self.norm, "effect": self.effect, "text": self.text}
 
 
+Row = Mapping[str, Cell]
+Rows = Mapping[str, Row]
+_NO_ROW: Row = MappingProxyType({})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Period:
-    """One stretch of Berlin days (both ends included) with one matrix and one wording of every rule."""
+    """One stretch of Berlin days (both ends included) with one matrix and one wording of every rule.
+
+    `rows`: role → category → cell. `own`: the narrower rows for what passes between controllers of which those named
+    have a policy file of their own; `agencies` are all who have one.
+    """
 
     first: date
     last: date
-    rows: Mapping[str, Mapping[str, Cell]]
+    rows: Rows
     reasons: Mapping[str, Reason]
     holds: frozenset[str]
+    own: Mapping[frozenset[str], Rows] = field(default_factory=lambda: MappingProxyType({}))
+    agencies: frozenset[str] = frozenset()
+
+    def row(self, role: str, sender: str, recipient: str) -> Row:
+        """What this role of the recipient may see of the sender's; nothing for a role without a column."""
+        rows = self.rows
+        if self.agencies:
+            rows = self.own.get(self.agencies & {sender, recipient}, rows)
+        return rows.get(role, _NO_ROW)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,15 +96,16 @@ class Policy:
         """The wording used where a question carries no time."""
         return self.periods[-1]
 
+    def changes_after(self, day: date) -> date | None:
+        """The next Berlin day on which other cells or wordings hold, if one is fixed already."""
+        return next((period.first for period in self.periods if period.first > day), None)
 
-def forbid(period: Period, cells: Iterable[tuple[str, str]]) -> Period:
-    """The same period with the given (role, category) cells turned to D: tightening is always possible."""
-    rows = {role: dict(row) for role, row in period.rows.items()}
-    for role, category in cells:
-        cell = rows[role][category]
-        rows[role][category] = replace(cell, text="D", show="D", consent_only=False)
-    return replace(period, rows=frozen_rows(rows))
+    def mark(self, day: date) -> str:
+        """Names what holds on a Berlin day: another mark, and everything decided before must be looked at again."""
+        period = self.on(day)
+        return f"{self.version} {period.first.isoformat() if period else 'none'}"
 
 
-def frozen_rows(rows: Mapping[str, Mapping[str, Cell]]) -> Mapping[str, Mapping[str, Cell]]:
+def frozen_rows(rows: Rows) -> Rows:
+    """The same rows, which nobody can change."""
     return MappingProxyType({role: MappingProxyType(dict(row)) for role, row in rows.items()})

@@ -24,7 +24,9 @@ class FieldRules:
         self._request = request
         self._event = event
         self._inside = inside
-        self._row = period.rows[request.recipient.role]
+        self._row = period.row(
+            request.recipient.role, request.sender.controller, request.recipient.controller
+        )
         self._consents = Consents(request, day)
         self._for_cost = request.purpose == "cost_contribution" and not inside
         self._addressed = inside or request.recipient.controller == event.addressee
@@ -32,6 +34,19 @@ class FieldRules:
 
     def rule_for(self, category: str) -> str | None:
         cell = self._row.get(category)
+        rule = self._rule(category, cell)
+        return (
+            rule if rule is None or cell is None or cell.before is None else self._whose(category, cell, rule)
+        )
+
+    def _whose(self, category: str, cell: Cell, rule: str) -> str:
+        """The rule of the agency's own file, where the matrix alone would have answered otherwise."""
+        before = cell.before
+        while before is not None and self._rule(category, before) == rule:
+            cell, before = before, before.before
+        return cell.rule or rule
+
+    def _rule(self, category: str, cell: Cell | None) -> str | None:
         closed = self._closed_path(category, cell)
         if closed or cell is None:
             return closed or "R03"

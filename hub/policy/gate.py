@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from hub.domain.agencies import Agency
+from hub.domain.clock import berlin_day
 from hub.domain.consent import Consent
 from hub.policy.decide import decide
 from hub.policy.facts import EventFacts, NormGround, Recipient, Request, Sender, Subject
@@ -46,6 +47,10 @@ class Gate:
 
     policy: Policy
     declared: tuple[Declared, ...]
+
+    def mark(self, at: datetime) -> str:
+        """Names what holds at a moment; when it changes, what was judged before is judged again."""
+        return self.policy.mark(berlin_day(at))
 
     def judge(
         self, sender: Sender, subject: Subject, event: EventFacts, consents: Sequence[Consent], at: datetime

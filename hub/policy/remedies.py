@@ -51,7 +51,7 @@ def obligations(
     if request.inside:
         return ("log_retrieval",) + (("keep_dispute_mark",) if marked else ())
     role = request.recipient.role
-    row = period.rows.get(role, {})
+    row = period.row(role, request.sender.controller, request.recipient.controller)
     reduced = [f"reduce:{code}:{role}" for code in kept if code in row and row[code].show == "R"]
     found = ["log_disclosure"]
     if isinstance(request.event.ground, NormGround) and role != "subject":

@@ -5,13 +5,13 @@ import hmac
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 import orjson
 
 from hub.adapters.store.views import DisclosureRow, ViewRow
 from hub.domain.agencies import Agency
-from hub.domain.clock import micros
+from hub.domain.clock import berlin_day, micros
 from hub.policy.facts import Recipient
 from hub.stages.case_file import CaseFile
 from hub.stages.cut import NOTHING, Cut, Evidence, Question, cut
@@ -53,7 +53,7 @@ class Drafting:
         if not made.parts and (before is None or (before.removed and before.state != "pending")):
             return None
         until = (
-            shown_until(self.now, self.parts.lease, _shown_people(file, made))
+            shown_until(self.now, self.parts.lease, _shown_people(file, made), self._policy_changes())
             if made.parts
             else self.now + _REMOVAL_LIFE
         )
@@ -77,9 +77,18 @@ class Drafting:
         policy, agencies = self.parts.gate.policy, self.parts.agencies
         return cut(policy, agencies, question, _from_others(file, agency), file.known, file.names)
 
+    def _policy_changes(self) -> date | None:
+        return self.parts.gate.policy.changes_after(berlin_day(self.now))
+
     def _still_right(self, before: ViewRow, mac: str, not_after: int) -> bool:
-        """The same content was delivered, and its lease has more than half of its time to go or cannot be longer."""
-        if before.removed or before.state == "pending" or before.content_mac != mac:
+        """The same content was delivered, and its lease has more than half of its time to go or cannot be longer; one
+        that is too long by now is no longer right."""
+        if (
+            before.removed
+            or before.state == "pending"
+            or before.content_mac != mac
+            or before.not_after > not_after
+        ):
             return False
         left = before.not_after - micros(self.now)
         return left > self.parts.lease * 500_000 or before.not_after >= not_after

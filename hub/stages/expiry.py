@@ -10,9 +10,14 @@ from hub.stages.knowledge import Knowledge
 COMING_OF_AGE = (15, 18)  # who signs changes: § 36 SGB I, § 2 BGB
 
 
-def shown_until(now: datetime, lease: int, people: Iterable[Knowledge]) -> datetime:
-    """The lease, or what ends before it by time alone: a consent that runs out, a birthday that changes who signs."""
+def shown_until(
+    now: datetime, lease: int, people: Iterable[Knowledge], policy_changes: date | None = None
+) -> datetime:
+    """The lease, or what ends before it by time alone: a consent that runs out, a birthday that changes who signs, the
+    day on which another policy holds."""
     until = now + timedelta(seconds=lease)
+    if policy_changes is not None:
+        until = min(until, berlin_midnight(policy_changes))
     for knowledge in people:
         ends = [consent.valid_until for consent in knowledge.consents if consent.valid_until]
         if birthday := next_coming_of_age(knowledge.birth_date, berlin_day(now)):

@@ -1,4 +1,4 @@
-"""What time alone changes (protocol rule 10): consents that run out, birthdays, leases, holds.
+"""What time alone changes (protocol rule 10): consents that run out, birthdays, leases, holds, and the policy's days.
 
 The consents worker calls `tick` often. What was due since the last call is found by comparing with the moment that the
 store keeps, so nothing is missed while the hub was down.
@@ -19,7 +19,7 @@ from hub.stages.learning import learn
 from hub.stages.parts import Parts
 from projections.consent_register.queries import ending_between, with_control_data
 
-_LAST = "tick.last"
+_LAST, _POLICY = "tick.last", "policy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,8 @@ def tick(parts: Parts) -> TickOutcome:
         subjects.mark_ending(connection, ended)
         changed = {*ended, *_birthdays(connection, parts, berlin_day(before), berlin_day(now))}
         raised = subjects.raise_epochs(connection, changed, micros(now)) if changed else 0
+        if meta.changed(connection, _POLICY, parts.gate.mark(now)):
+            raised = subjects.raise_all(connection, micros(now))
         renewed = _renew(connection, parts, micros(now))
         meta.put(connection, _LAST, micros(now))
     return TickOutcome(raised, renewed, end_expired_holds(parts), end_grounds(parts))

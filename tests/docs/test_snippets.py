@@ -1,6 +1,7 @@
 """Snippets marked `run` do what the pages say. Those of one page share a folder, from top to bottom.
 
-A console snippet holds commands behind "$ " and below each what it prints, "..." standing for anything.
+A console snippet holds commands behind "$ " ("> " where they go on) and below each what it prints, "..." standing for
+anything.
 """
 
 import doctest
@@ -8,6 +9,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -45,8 +47,10 @@ def _steps(snippet: Snippet) -> Iterator[tuple[list[str], str]]:
         yield [sys.executable, "-c", snippet.text], ""
         return
     for step in snippet.text.split("$ ")[1:]:
-        command, _, expected = step.partition("\n")
-        yield ["bash", "-ec", command], expected
+        command, *lines = step.splitlines(keepends=True)
+        more = list(takewhile(lambda line: line.startswith(">"), lines))
+        typed = "".join([command, *(line[1:].removeprefix(" ") for line in more)])
+        yield ["bash", "-ec", typed], "".join(lines[len(more) :])
 
 
 def _run(command: list[str], folder: Path) -> str:

@@ -5,6 +5,8 @@ from sqlalchemy import Connection, select
 from hub.adapters.store.bulk import merge
 from hub.adapters.store.tables import meta
 
+_NEW_VALUE = "(name) DO UPDATE SET value = excluded.value"
+
 
 def get(connection: Connection, name: str) -> int | None:
     """A moment (microseconds since 1970 UTC) or number kept under a name."""
@@ -12,5 +14,13 @@ def get(connection: Connection, name: str) -> int | None:
     return None if found is None else int(found)
 
 
+def changed(connection: Connection, name: str, said: str) -> bool:
+    """Whether a text kept under a name was another one; keeps the new one. The first is no change."""
+    before = connection.execute(select(meta.c.value).where(meta.c.name == name)).scalar()
+    if before != said:
+        merge(connection, meta, [(name, said)], _NEW_VALUE)
+    return before is not None and before != said
+
+
 def put(connection: Connection, name: str, value: int) -> None:
-    merge(connection, meta, [(name, str(value))], "(name) DO UPDATE SET value = excluded.value")
+    merge(connection, meta, [(name, str(value))], _NEW_VALUE)

@@ -170,6 +170,19 @@ def raise_epochs(connection: Connection, keys: Iterable[str], at: int) -> int:
     return len(names)
 
 
+def raise_all(connection: Connection, at: int) -> int:
+    """Raise everybody's epoch and mark every case: all is decided anew (rule 10). Returns how many.
+
+    The marks are ordinary ones, so that no withdrawal queues behind them.
+    """
+    keys = connection.execute(select(subject.c.key).order_by(subject.c.key).with_for_update()).scalars().all()
+    connection.execute(update(subject).values(epoch=subject.c.epoch + 1))
+    cases = connection.execute(select(membership.c.case_key).distinct()).scalars()
+    mark_dirty(connection, cases, at)
+    mark_register(connection, keys)
+    return len(keys)
+
+
 def _locked(connection: Connection, keys: set[str]) -> tuple[list[str], list[str]]:
     """Everybody concerned, locked in a fixed order, and their cases. Whom a link joined to them while we waited for the
     lock is concerned as well, so it is asked until nobody joins."""

@@ -17,6 +17,7 @@ from connectors.runtime.preview import preview as look
 from hub.adapters.clocks import FileClock, SystemClock
 from hub.cli.connect.preview_page import FATES, page
 from hub.cli.output import AsJson, print_json, warn
+from hub.config import load_settings
 from hub.domain.identifiers import AgencyKey
 
 SHOWN = 20
@@ -33,7 +34,7 @@ def preview(
     """Zeigt je Datensatz, welches Feld gesendet, pseudonymisiert oder zurückgehalten würde. Sendet nichts."""
     settings = load_config(config)
     clock = FileClock(settings.clock_file) if settings.clock_file else SystemClock()
-    found = look(settings, _key(settings), clock.now())
+    found = look(settings, _key(settings), clock.now(), load_settings().policy_files)
     if html:
         html.write_text(page(settings.agency, clock.now(), found, limit), encoding="utf-8")
     if as_json:

@@ -17,6 +17,7 @@ from connectors.runtime.config import ConnectorConfig, load_config
 from connectors.runtime.ports import Held
 from connectors.runtime.state import State
 from hub.adapters.clocks import FileClock, SystemClock
+from hub.config import load_settings
 from hub.errors import ConfigurationError, ServiceUnavailable
 from hub.ports import Clock, EventLog, KeyStore
 
@@ -139,9 +140,8 @@ class _Runner:
 
     def _build(self) -> Any:
         if self._source:
-            return build_source(
-                self._settings, agency_key(self._settings.keys.agency_key_file), self._keys, self._log
-            )
+            key = agency_key(self._settings.keys.agency_key_file)
+            return build_source(self._settings, key, self._keys, self._log, load_settings().policy_files)
         return build_sink(self._settings, self._keys, self._log)
 
     def _tell(self, report: Any, as_json: bool) -> None:

@@ -9,8 +9,8 @@ from hub.adapters.keys.kek import as_text, new_master
 from tests.unit.cli.conftest import World, answer, hub
 
 CHECKS = [
-    "python", "settings", "disk_space", "agencies", "kek", "key_database_apart", "key_database", "store", "clock",
-    "log", "topics", "positions", "consents_caught_up",
+    "python", "settings", "disk_space", "agencies", "policy", "kek", "key_database_apart", "key_database", "store",
+    "clock", "log", "topics", "positions", "consents_caught_up",
 ]  # fmt: skip
 
 

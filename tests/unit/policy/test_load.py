@@ -73,7 +73,6 @@ CELLS = ("matrix", 0, "cells")
         (change("rule", 4, "valid_to", value=date(2026, 1, 1)), "rule R04"),
         (change("matrix", 0, "valid_from", value="always"), "matrix"),
         (change("matrix", value=[]), "policy"),
-        (change("forbid", value=[{"role": "mayor", "category": "EG"}]), "forbid EG × mayor"),
         ({**tables(), "matrix": TABLES["matrix"] * 2}, "matrix"),
         ({**tables(), "rule": TABLES["rule"] + TABLES["rule"][4:5]}, "rule R04"),
     ],
@@ -89,18 +88,11 @@ def test_a_file_that_is_none(tmp_path: Path, text: str) -> None:
     file = tmp_path / "policy.toml"
     file.write_text(text, encoding="utf-8")
     with pytest.raises(ConfigurationError):
+        read_tables([file])
+    with pytest.raises(ConfigurationError):
         load_policy([file])
     with pytest.raises(ConfigurationError):
         load_policy([tmp_path / "missing.toml"])
-
-
-def test_an_agency_tightens_with_a_file_of_its_own(tmp_path: Path) -> None:
-    file = tmp_path / "tighten.toml"
-    file.write_text('[[forbid]]\nrole = "ja_asd"\ncategory = "EG"\n', encoding="utf-8")
-    policy = load_policy([*default_paths(), file])
-    decision = decide(policy, parse_request(request()))
-    assert decision.dropped == {"field": "R03"}
-    assert decision.policy_version == policy.version != default_policy().version
 
 
 def two_periods() -> dict[str, list[dict[str, Any]]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from copy import deepcopy
+from datetime import date
 from typing import Any
 
 import pytest
@@ -121,10 +122,16 @@ def test_removing_a_consent_never_widens(case: dict[str, Any], index: int) -> No
     assert set(judged(fewer).kept) <= set(judged(case).kept)
 
 
+def closing(role: str, category: str, agency: str = "") -> dict[str, Any]:
+    """A `[[tighten]]` table that turns a cell off for ever."""
+    what = {"id": "closed", "role": role, "category": category, "cell": "D", "agency": agency}
+    return {**what, "norm": "§ 67a SGB X", "de": "Zu", "valid_from": date(1, 1, 1)}
+
+
 @settings(max_examples=25)
 @given(requests(), st.sampled_from(sorted(HOME)), st.sampled_from(CATEGORIES))
 def test_closing_a_cell_never_allows(case: dict[str, Any], role: str, category: str) -> None:
-    tighter = compile_policy({**TABLES, "forbid": [{"role": role, "category": category}]})
+    tighter = compile_policy({**TABLES, "tighten": [closing(role, category)]})
     decision = judged(case, tighter)
     assert set(decision.kept) <= set(judged(case).kept)
     assert decision.policy_version != default_policy().version
