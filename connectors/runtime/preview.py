@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from connectors.runtime.build import gate, kind
 from connectors.runtime.config import ConnectorConfig
@@ -68,13 +68,23 @@ class RecordFate:
         }  # fmt: skip
 
 
+class Fault(NamedTuple):
+    """What cannot be read, and would wait in quarantine."""
+
+    place: str
+    event_type: str
+    reason: str
+    column: str
+    remedy: str
+
+
 @dataclass(slots=True)
 class Preview:
-    """`totals`: rule → withheld fields. `faults`: what cannot be read, as (place, event type, reason, remedy)."""
+    """`totals`: rule → withheld fields; `read`: rows."""
 
     records: list[RecordFate] = field(default_factory=list)
     totals: Counter[str] = field(default_factory=Counter)
-    faults: list[tuple[str, str, str, str]] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
     unmapped: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     read: int = 0
 
@@ -148,7 +158,9 @@ class _Looking:
     def _row(self, row: Row, consented: frozenset[str]) -> None:
         for one in self._mapper.events(row, self._lookups.tables):
             if isinstance(one, Unmapped):
-                self._found.faults.append((one.place, one.event_type, one.reason, one.remedy))
+                self._found.faults.append(
+                    Fault(one.place, one.event_type, one.reason, one.column, one.remedy)
+                )
                 continue
             judged = self._gate.of(one, self._now)
             silent = one.control and one.case_ref not in consented
@@ -183,7 +195,7 @@ class _Looking:
         return self._reasons[rule].norm if rule in self._reasons else ""
 
     def _note(self, incidents: Sequence[Incident]) -> None:
-        found = [(one.place, "", one.reason, one.remedy) for one in incidents]
+        found = [Fault(one.place, "", one.reason, "", one.remedy) for one in incidents]
         self._found.faults += [one for one in found if one not in self._found.faults]
 
 
@@ -193,3 +205,10 @@ def by_type(records: Iterable[RecordFate]) -> Iterator[tuple[str, int, int]]:
     for record in records:
         counted.setdefault(record.event_type, Counter())[record.sent] += 1
     return ((name, count[True], count.total()) for name, count in sorted(counted.items()))
+
+
+def alike(faults: Sequence[Fault]) -> Iterator[tuple[Fault, int]]:
+    """Faults of one kind (event, reason, column) together: the first of them, and how many."""
+    kinds = Counter((fault.event_type, fault.reason, fault.column) for fault in faults)
+    first = {(fault.event_type, fault.reason, fault.column): fault for fault in reversed(faults)}
+    return ((first[kind], count) for kind, count in kinds.items())

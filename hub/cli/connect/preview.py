@@ -12,7 +12,7 @@ from rich.table import Table
 
 from connectors.runtime.build import SECRET_SIZE, agency_key
 from connectors.runtime.config import ConnectorConfig, load_config
-from connectors.runtime.preview import Preview, RecordFate, by_type
+from connectors.runtime.preview import Preview, RecordFate, alike, by_type
 from connectors.runtime.preview import preview as look
 from hub.adapters.clocks import FileClock, SystemClock
 from hub.cli.connect.preview_page import FATES, page
@@ -49,7 +49,7 @@ def as_object(found: Preview, limit: int | None = None) -> dict[str, Any]:
         "records": [record.as_json() for record in islice(found.records, limit)],
         "totals": dict(sorted(found.totals.items())),
         "unmapped_columns": {name: list(columns) for name, columns in sorted(found.unmapped.items())},
-        "faults": [dict(zip(("place", "event_type", "reason", "remedy"), one, strict=True)) for one in found.faults],
+        "faults": [fault._asdict() for fault in found.faults],
         "read": found.read,
     }  # fmt: skip
 
@@ -70,8 +70,9 @@ def _print(found: Preview, limit: int) -> None:
     left = len(found.records) - limit
     if left > 0:
         console.print(f"{left} weitere Datensätze: --limit {len(found.records)}, oder alle mit --html DATEI.")
-    for place, kind, reason, remedy in found.faults:
-        console.print(f"Nicht lesbar: {place} {kind} – {reason}. {remedy}", markup=False, highlight=False)
+    for fault, count in alike(found.faults):
+        first = f"{fault.event_type} {fault.column}: {fault.reason}, zuerst {fault.place}. {fault.remedy}"
+        console.print(f"Nicht lesbar ({count}): {first}", markup=False, highlight=False)
     for stream, columns in sorted(found.unmapped.items()):
         console.print(f"Nicht zugeordnet, wird nie gesendet: {stream}: {', '.join(columns)}", markup=False)
     for rule, count in sorted(found.totals.items()):

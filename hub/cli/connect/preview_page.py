@@ -5,7 +5,7 @@ from datetime import datetime
 from html import escape
 from itertools import islice
 
-from connectors.runtime.preview import FieldFate, Preview, RecordFate, by_type
+from connectors.runtime.preview import FieldFate, Preview, RecordFate, alike, by_type
 from hub.domain.clock import BERLIN
 
 FATES = {"sent": "wird gesendet", "pseudonymised": "als Pseudonym", "withheld": "bleibt im Haus"}
@@ -46,7 +46,8 @@ def _body(agency: str, at: datetime, found: Preview, limit: int | None) -> Itera
         rows = ((name, ", ".join(columns)) for name, columns in sorted(found.unmapped.items()))
         yield _table("Nicht zugeordnet, wird nie gesendet", ("Quelle", "Spalten"), rows)
     if found.faults:
-        yield _table("Nicht lesbar", ("Ort", "Ereignis", "Grund", "Abhilfe"), found.faults)
+        columns = ("Zuerst", "Ereignis", "Grund", "Spalte", "Abhilfe", "Anzahl")
+        yield _table("Nicht lesbar", columns, ((*fault, count) for fault, count in alike(found.faults)))
     yield "<h2>Datensatz für Datensatz</h2>"
     for record in islice(found.records, limit):
         yield _record(record)

@@ -1,0 +1,114 @@
+"""How a column is written, told from a sample: dates, decimals, flags, codes. Pure; keeps no free text."""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+DATES = ("%d.%m.%Y", "%Y-%m-%d", "%d/%m/%Y", "%Y%m%d", "%d-%m-%Y")
+TIMES = (
+    "%d.%m.%Y %H:%M:%S", "%d.%m.%Y %H:%M", "%Y-%m-%d %H:%M:%S.%f", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S",
+    "%Y-%m-%d %H:%M", "%d.%m.%Y, %H:%M",
+)  # fmt: skip
+FLAGS = ({"J", "N"}, {"ja", "nein"}, {"1", "0"}, {"true", "false"}, {"Y", "N"}, {"wahr", "falsch"}, {"X"})
+NEGATIVE = frozenset({"N", "nein", "0", "false", "falsch"})
+OPEN_ENDS = re.compile(r"^(31\.12\.9999|9999-12-31|31/12/9999|99991231|31-12-9999)")
+_COMMA = re.compile(r"-?\d{1,3}(\.\d{3})*,\d+|-?\d+,\d+")
+_POINT = re.compile(r"-?\d+\.\d+")
+_LONGEST_CODE, _MOST_CODES, _YEARS = 40, 60, range(1890, 2101)
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """`shape`: date, time, decimal, number, flag, text or empty; `written`: its strptime format or decimal sign.
+
+    `values` are kept only where they could be codes; `unique`: no value came twice and none was missing.
+    """
+
+    name: str
+    shape: str
+    written: str = ""
+    filled: float = 0.0
+    unique: bool = False
+    open_ends: tuple[str, ...] = ()
+    values: tuple[str, ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table or file that was looked at; `key`: its primary key where the database names one."""
+
+    name: str
+    columns: Mapping[str, Column]
+    rows: int
+    key: tuple[str, ...] = ()
+
+
+def table(name: str, header: Sequence[str], rows: Iterable[Sequence[Any]], key: Sequence[str] = ()) -> Table:
+    """The profile of a table from a sample of its rows."""
+    sample = list(rows)
+    columns = {title: column(title, [row[at] for row in sample]) for at, title in enumerate(header)}
+    return Table(name, columns, len(sample), tuple(key))
+
+
+def column(name: str, values: Sequence[Any]) -> Column:
+    """The profile of one column."""
+    texts = [_text(value) for value in values]
+    filled = [text for text in texts if text]
+    ends = tuple(sorted({text for text in filled if OPEN_ENDS.match(text)}))
+    shape, written = _shape([text for text in filled if text not in ends])
+    share = len(filled) / len(texts) if texts else 0.0
+    unique = len(set(filled)) == len(texts) > 0
+    return Column(name, shape, written, share, unique, ends, _codes(filled))
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "1" if value else "0"
+    if isinstance(value, datetime):
+        return value.strftime("%Y-%m-%d %H:%M:%S.%f")
+    if isinstance(value, date):
+        return value.isoformat()
+    return "" if value is None else format(value, "f") if isinstance(value, Decimal) else str(value).strip()
+
+
+def _shape(texts: Sequence[str]) -> tuple[str, str]:
+    if not texts:
+        return "empty", ""
+    for shape, formats in (("time", TIMES), ("date", DATES)):
+        for written in formats:
+            if all(_reads(text, written) for text in texts):
+                return shape, written
+    if any(set(texts) <= flags for flags in FLAGS):
+        return "flag", ""
+    for pattern, sign in ((_COMMA, ","), (_POINT, ".")):
+        if all(pattern.fullmatch(text) or text.isdigit() for text in texts) and _any(pattern, texts):
+            return "decimal", sign
+    return ("number", "") if all(text.isdigit() for text in texts) else ("text", "")
+
+
+def _any(pattern: re.Pattern[str], texts: Sequence[str]) -> bool:
+    return any(pattern.fullmatch(text) for text in texts)
+
+
+def _reads(text: str, written: str) -> bool:
+    try:
+        return datetime.strptime(text, written).year in _YEARS  # noqa: DTZ007  only whether it can be read
+    except ValueError:
+        return False
+
+
+def _codes(filled: Sequence[str]) -> tuple[str, ...]:
+    """Values that could be codes: few and short. They leave memory only for a column that was recognised as coded."""
+    found = set(filled)
+    could_be = 0 < len(found) <= _MOST_CODES and max(map(len, found)) <= _LONGEST_CODE
+    return tuple(sorted(found)) if could_be else ()
+
+
+def most(found: Iterable[str], otherwise: str, wanted: Callable[[str], bool] = bool) -> str:
+    """The commonest of these, or `otherwise`."""
+    counted = Counter(one for one in found if wanted(one))
+    return counted.most_common(1)[0][0] if counted else otherwise

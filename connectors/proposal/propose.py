@@ -1,0 +1,239 @@
+"""Tables and their profiles → the streams, events and code tables that a configuration would begin with. Pure.
+
+What is not recognised is named, never guessed: it stays a comment for the person who reads the file.
+"""
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from connectors.proposal.profile import Column, Table
+from schemas import code_list, event_schema
+
+_SIGNS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss"})
+_KEY_ENDS = ("nr", "id", "nummer", "key", "schluessel")
+_WORDS_OF = {
+    "language": "languages",
+    "languages": "languages",
+    "purposes": "purposes",
+    "categories": "categories",
+}
+"""Fields whose codes no list of the catalogue checks: the table of words that tells them."""
+_DATED = frozenset({"date", "time"})
+
+Concepts = Mapping[str, str]  # concept → column
+
+
+@dataclass(frozen=True, slots=True)
+class Coded:
+    """A code table: the agency's code → ours, and the codes that nobody recognised. `of`: the list they are of."""
+
+    name: str
+    of: str
+    known: Mapping[str, str] = field(repr=False)
+    unknown: tuple[str, ...] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """An event that a table makes. `values`: field → column, columns joined, or a coded column."""
+
+    type: str
+    subject: str
+    case: str
+    filled: str
+    times: Mapping[str, str]
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A table with its key and events; `unused` columns are named so that somebody decides."""
+
+    name: str
+    source: str
+    key: tuple[str, ...]
+    version: str
+    deleted: str
+    events: tuple[Event, ...]
+    unused: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What a configuration begins with. `members`: the stream that says whose case is whose (stream, person, case)."""
+
+    streams: tuple[Stream, ...]
+    codes: tuple[Coded, ...]
+    members: tuple[str, str, str] | None
+    unrecognised: tuple[Table, ...]
+
+
+@cache
+def vocabulary() -> Mapping[str, Any]:
+    """The packaged words."""
+    text = (files("connectors.proposal") / "vocabulary.toml").read_text(encoding="utf-8")
+    return tomllib.loads(text)
+
+
+def plain(name: str) -> str:
+    """A name as it is compared."""
+    return "".join(sign for sign in name.lower().translate(_SIGNS) if sign.isalnum())
+
+
+def propose(tables: Sequence[Table]) -> Proposal:
+    """The proposal for these tables."""
+    known = {table.name: concepts(table) for table in tables}
+    members = next(
+        (
+            (stream_name(table.name), found["person"], found["case"])
+            for table in tables
+            if {"person", "case", "role"} <= (found := known[table.name]).keys()
+        ),
+        None,
+    )
+    coded: dict[str, Coded] = {}
+    streams = [_stream(table, known[table.name], members, coded) for table in tables]
+    return Proposal(
+        tuple(stream for stream in streams if stream.events),
+        tuple(coded.values()),
+        members,
+        tuple(table for table, stream in zip(tables, streams, strict=True) if not stream.events),
+    )
+
+
+def stream_name(table: str) -> str:
+    """A table's or file's name as the configuration calls its stream."""
+    return plain(table.removesuffix(".csv")) or "stream"
+
+
+def concepts(table: Table) -> Concepts:
+    """What each column is called among us: the first word of the list that a column's name equals, or ends with."""
+    words: Mapping[str, Sequence[str]] = vocabulary()["concepts"]
+    names = {plain(column): column for column in table.columns}
+    found: dict[str, str] = {}
+    for concept, synonyms in words.items():
+        hit = next((names[word] for word in synonyms if word in names), None) or next(
+            (names[name] for word in synonyms for name in names if len(word) > 3 and name.endswith(word)),
+            None,
+        )
+        if hit is not None:
+            found[concept] = hit
+    return found
+
+
+def _stream(
+    table: Table, known: Concepts, members: tuple[str, str, str] | None, coded: dict[str, Coded]
+) -> Stream:
+    events = tuple(
+        _event(entry, table, known, coded) for entry in vocabulary()["event"] if _fits(entry, known, members)
+    )
+    key = table.key or _key(table)
+    used = {column for event in events for column in _columns(event)} | {*key}
+    used |= {known[name] for name in ("changed", "deleted") if name in known}
+    return Stream(
+        stream_name(table.name), table.name, key, known.get("changed", ""), known.get("deleted", ""), events,
+        tuple(name for name in table.columns if name not in used),
+    )  # fmt: skip
+
+
+def _fits(entry: Mapping[str, Any], known: Concepts, members: tuple[str, str, str] | None) -> bool:
+    if not {*entry["needs"]} <= known.keys() or {*entry.get("without", ())} & known.keys():
+        return False
+    subject = entry.get("subject")
+    return (subject is None or subject in known) and ("case" in known or members is not None)
+
+
+def _event(entry: Mapping[str, Any], table: Table, known: Concepts, coded: dict[str, Coded]) -> Event:
+    schema = event_schema(entry["type"])
+    values: dict[str, Any] = {}
+    for name, concept in entry.get("fields", {}).items():
+        if concept in known:
+            values[name] = _value(name, schema.fields[name].codelist, table.columns[known[concept]], coded)
+    for name, parts in entry.get("joined", {}).items():
+        columns = [known[part] for part in parts if part in known]
+        if columns:
+            values[name] = columns
+    values |= {name: {"constant": value} for name, value in entry.get("constants", {}).items()}
+    if schema.event_type == "ConsentGranted":
+        flags = {
+            name: known[f"notice_{name}"]
+            for name in ("purpose", "refusal", "withdrawal")
+            if f"notice_{name}" in known
+        }
+        values |= {"notices": {"flags": flags}} if flags else {}
+    subject = known[entry["subject"]] if "subject" in entry else ""
+    times = {
+        name: found
+        for name, wanted in entry.get("times", {}).items()
+        if (found := _time(wanted, table, known))
+    }
+    filled = known[entry["filled"]] if "filled" in entry else ""
+    return Event(
+        entry["type"], subject, known.get("case", ""), filled, times or {"occurred_at": "@version"}, values
+    )
+
+
+def _time(wanted: str | Sequence[str], table: Table, known: Concepts) -> str:
+    """The first of these columns that holds days or times; "" when none does."""
+    columns = (known[one] for one in ([wanted] if isinstance(wanted, str) else wanted) if one in known)
+    return next((name for name in columns if table.columns[name].shape in (*_DATED, "empty")), "")
+
+
+def _value(name: str, codelist: str | None, column: Column, coded: dict[str, Coded]) -> Any:
+    if name in ("granted_by", "custodians"):
+        return {"column": column.name, "person": True}
+    of = codelist or _WORDS_OF.get(name, "")
+    words = vocabulary()["codes"].get(of, {})
+    if not column.values or not (words or codelist):
+        return column.name
+    table = _coded(column, words, of, known=codelist is not None)
+    if not table.unknown and all(code == ours for code, ours in table.known.items()):
+        return column.name
+    return {"column": column.name, "codes": _put(table, coded)}
+
+
+def _put(table: Coded, coded: dict[str, Coded]) -> str:
+    """Add to the code table of the same column name and list; returns what it is called."""
+    name = table.name
+    if name in coded and coded[name].of != table.of:
+        name = f"{table.name}_{table.of}"
+    old = coded.get(name, Coded(name, table.of, {}, ()))
+    unknown = tuple(sorted({*old.unknown, *table.unknown}))
+    coded[name] = Coded(name, table.of, {**old.known, **table.known}, unknown)
+    return name
+
+
+def _coded(column: Column, words: Mapping[str, Sequence[str]], of: str, *, known: bool) -> Coded:
+    listed = code_list(of) if known else None
+    ours = {word: code for code, known in words.items() for word in (*known, plain(code))}
+    told: dict[str, str] = {}
+    codes = sorted({part.strip() for value in column.values for part in value.split(",")} - {""})
+    for code in codes:
+        if plain(code) in ours:
+            told[code] = ours[plain(code)]
+        elif listed and listed.known(code):
+            told[code] = code
+    return Coded(plain(column.name), of, told, tuple(code for code in codes if code not in told))
+
+
+def _key(table: Table) -> tuple[str, ...]:
+    """A column that looks like a key and repeats nowhere, else the whole row."""
+    unique = [name for name, column in table.columns.items() if column.unique]
+    named = [name for name in unique if plain(name).endswith(_KEY_ENDS)]
+    return (next(iter(named or unique)),) if unique else tuple(table.columns)
+
+
+def _columns(event: Event) -> set[str]:
+    found = {event.subject, event.case, event.filled, *event.times.values()}
+    for value in event.values.values():
+        if isinstance(value, str):
+            found.add(value)
+        elif isinstance(value, list):
+            found.update(value)
+        else:
+            found.update({value.get("column", "")}, dict(value.get("flags", {})).values())
+    return found - {""}

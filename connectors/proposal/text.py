@@ -1,0 +1,170 @@
+"""A proposal as a commented configuration file that loads as it stands. Pure."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from connectors.proposal.profile import NEGATIVE, Column, Table, most
+from connectors.proposal.propose import Coded, Event, Proposal, Stream
+from schemas import event_schema
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class House:
+    """What only the people know: who they are, for whom something may leave, and where it is read.
+
+    `recipients`: (controller, kind, role). `settings` belong to the kind of source.
+    """
+
+    agency: str
+    agency_kind: str
+    kind: str
+    recipients: Sequence[tuple[str, str, str]]
+    settings: Mapping[str, Any]
+
+
+def config_text(house: House, tables: Sequence[Table], proposal: Proposal) -> str:
+    """The file."""
+    parts = [_head(house), _settings(house), _recipients(house), _defaults(tables)]
+    parts += [_codes(one) for one in proposal.codes]
+    parts += [_lookup(proposal)] if proposal.members else []
+    parts += [_stream(house, stream, proposal) for stream in proposal.streams]
+    parts += [_rest(proposal.unrecognised)] if proposal.unrecognised else []
+    return "\n\n".join("\n".join(part) for part in parts) + "\n"
+
+
+def _head(house: House) -> Iterator[str]:
+    yield f"# Quelle von {house.agency}: ein Vorschlag von `hub connect init`. Bitte Zeile für Zeile lesen."
+    yield "# Danach: hub connect preview DIESE_DATEI zeigt, was das Haus verlassen würde, und sendet nichts."
+    yield "#"
+    yield "# Nicht zugeordnete Spalten werden nie gesendet. Ein Code ohne Eintrag in [codes] hält den Datensatz an."
+    yield ""
+    yield from ("[agency]", f"id = {_s(house.agency)}", f"kind = {_s(house.agency_kind)}", "")
+    yield from ("[connector]", f"kind = {_s(house.kind)}", 'state = "state/source.sqlite"')
+    yield from ('pseudonyms = "state/pseudonyms.sqlite"', "")
+    yield from ("[keys]", 'agency_key_file = "agency.key"  # Ihr eigenes Geheimnis; Kopie in den Tresor')
+    yield '# kek_file = "controller.kek"      # vom Betreiber des Hubs; erst für `hub connect run` nötig'
+    yield '# database_url = ""                # Schlüsseldatenbank des Hubs; erst für `hub connect run` nötig'
+    yield ""
+    yield from ("[log]", '# bootstrap = "kafka.example:9092"  # Broker; erst für `hub connect run` nötig')
+
+
+def _settings(house: House) -> Iterator[str]:
+    yield "[settings]"
+    for name, value in house.settings.items():
+        yield f"{name} = {_s(value)}"
+
+
+def _recipients(house: House) -> Iterator[str]:
+    yield "# Nur für diese Rollen darf überhaupt etwas das Haus verlassen."
+    for controller, kind, role in house.recipients:
+        yield from (
+            "[[recipients]]",
+            f"controller = {_s(controller)}",
+            f"kind = {_s(kind)}",
+            f"role = {_s(role)}",
+        )
+
+
+def _defaults(tables: Sequence[Table]) -> Iterator[str]:
+    """How the export writes things, by what was found most."""
+    columns = [column for table in tables for column in table.columns.values()]
+    yield "# So schreibt dieses Haus. Aus einer Stichprobe gelesen; einzelne Werte können abweichen."
+    yield "[defaults]"
+    yield f"date = {_s(_written(columns, 'date', '%Y-%m-%d'))}"
+    yield f"timestamp = {_s(_written(columns, 'time', '%Y-%m-%d %H:%M:%S'))}"
+    decimal = _written(columns, "decimal", ".")
+    yield f"decimal = {_s(decimal)}"
+    yield f"thousands = {_s('.' if decimal == ',' else '')}"
+    flags = {value for column in columns if column.shape == "flag" for value in column.values}
+    if flags:
+        yield f"true = {_s(sorted(flags - NEGATIVE) or ['1'])}"
+        yield f"false = {_s(sorted(flags & NEGATIVE) or ['0'])}"
+    ends = sorted({end for column in columns for end in column.open_ends})
+    yield f"open_end = {_s(ends)}"
+    yield 'zone = "Europe/Berlin"'
+
+
+def _written(columns: Iterable[Column], shape: str, otherwise: str) -> str:
+    return most((column.written for column in columns if column.shape == shape), otherwise)
+
+
+def _codes(coded: Coded) -> Iterator[str]:
+    yield f"[codes.{_key(coded.name)}]"
+    for code, ours in coded.known.items():
+        yield f"{_s(code)} = {_s(ours)}"
+    for code in coded.unknown:
+        yield f'# {_s(code)} = ""  # unbekannt: bitte ergänzen, sonst wird der Datensatz angehalten'
+
+
+def _lookup(proposal: Proposal) -> Iterator[str]:
+    stream, person, case = proposal.members or ("", "", "")
+    yield "# Was eine Zeile selbst nicht trägt: die Fälle einer Person."
+    yield from ("[lookups.cases]", f"stream = {_s(stream)}", f"key = {_s(person)}", f"columns = {_s([case])}")
+
+
+def _stream(house: House, stream: Stream, proposal: Proposal) -> Iterator[str]:
+    name = _key(stream.name)
+    yield f"[streams.{name}]"
+    yield f"{'file' if house.kind == 'snapshot_csv' else 'table'} = {_s(stream.source)}"
+    yield f"key = {_s(list(stream.key))}"
+    if house.kind == "sql":
+        yield f"version = {_s(stream.version or 'BITTE_EINTRAGEN')}  # Änderungszeit oder steigende Nummer"
+    if stream.deleted:
+        yield f'# gone = {{ column = {_s(stream.deleted)}, in = ["J"] }}  # falls Löschungen so gekennzeichnet sind'
+    if stream.unused:
+        yield f"# nicht zugeordnet, wird nie gesendet: {', '.join(stream.unused)}"
+    for event in stream.events:
+        yield ""
+        yield from _event(name, event, proposal.members[2] if proposal.members else "")
+
+
+def _event(stream: str, event: Event, case: str) -> Iterator[str]:
+    schema = event_schema(event.type)
+    yield f"[[streams.{stream}.events]]"
+    yield f"type = {_s(event.type)}"
+    if event.filled:
+        yield f"when = [{{ column = {_s(event.filled)}, filled = true }}]"
+    if event.subject:
+        yield f"subject = {_s(event.subject)}"
+    if event.case:
+        yield f"case = {_s(event.case)}"
+    else:
+        yield f'case = {{ lookup = "cases", by = {_s(event.subject)}, column = {_s(case)} }}'
+    for time, column in event.times.items():
+        yield f"{time} = {_s(column)}"
+    yield f"[streams.{stream}.events.fields]"
+    for name, spec in schema.fields.items():
+        if name in event.values:
+            yield f"{name} = {_value(event.values[name])}"
+        elif name not in ("subject", "child"):
+            yield f'# {name} = ""  # {spec.category}; keine Spalte erkannt'
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, list):
+        return f'{{ columns = {_s(value)}, join = " " }}' if len(value) > 1 else _s(value[0])
+    return _s(value)
+
+
+def _rest(tables: Sequence[Table]) -> Iterator[str]:
+    yield "# Nicht erkannt, wird nicht gelesen:"
+    for table in tables:
+        yield f"#   {table.name}: {', '.join(table.columns)}"
+
+
+def _s(value: Any) -> str:
+    """A TOML value."""
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{_key(name)} = {_s(one)}" for name, one in value.items()) + " }"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(_s(one) for one in value) + "]"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _key(name: str) -> str:
+    bare = name.isascii() and name.replace("_", "").replace("-", "").isalnum()
+    return name if bare else _s(name)

@@ -1,0 +1,123 @@
+"""`hub connect init` on exports of houses that nobody has seen: what is proposed loads, and a preview runs on it."""
+
+import hashlib
+import json
+import sqlite3
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from hub.cli import USAGE
+from hub.cli.connect import app
+from hub.errors import UsageError
+
+NORTH = {
+    "klienten.csv": "PersonID,Zuname,Vorname,Geb-Dat,Geschlecht\n"
+    "11,Ahrens,Ida,03.02.1990,weiblich\n12,Ahrens,Max,01.05.2016,männlich\n",
+    "faelle.csv": "Fall-Nr,PersonID,Rolle,Beginn,Ende\nF1,11,Mutter,01.01.2026,\nF1,12,Kind,01.01.2026,\n",
+    "hzE.csv": "HilfeNr,Fall-Nr,PersonID,Hilfeart,Träger,Beginn,Ende\n"
+    "1,F1,12,31,Haus Nord,01.03.2026,\n2,F1,12,XY,Haus Nord,02.03.2026,\n",
+}
+
+
+def called(*arguments: str) -> Any:
+    return CliRunner().invoke(app, list(arguments))
+
+
+def export(folder: Path, files: dict[str, str], encoding: str) -> Path:
+    """One finished snapshot as a system would leave it."""
+    day = folder / "2026-11-01"
+    day.mkdir(parents=True)
+    entries = []
+    for name, text in files.items():
+        data = text.encode(encoding)
+        (day / name).write_bytes(data)
+        rows = len(text.splitlines()) - 1
+        entries.append({"file": name, "rows": rows, "sha256": hashlib.sha256(data).hexdigest()})
+    (day / "manifest.json").write_text(
+        json.dumps({"as_of": "2026-11-01", "files": entries}), encoding="utf-8"
+    )
+    return folder
+
+
+@pytest.fixture
+def north(tmp_path: Path) -> Path:
+    return export(tmp_path / "export", NORTH, "utf-8")
+
+
+def init(out: Path, *where: str) -> Any:
+    who = ("--agency", "ja-nord", "--agency-kind", "youth_welfare", "--recipient", "jc-nord:jobcenter")
+    return called("init", str(out), *who, *where)
+
+
+def test_a_strange_export_is_recognised_and_previewed(north: Path, tmp_path: Path) -> None:
+    out = tmp_path / "amt" / "source.toml"
+    result = init(out, "--folder", str(north), "--encoding", "utf-8", "--delimiter", ",", "--json")
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["events"] == [
+        "HelpStarted", "MemberJoined", "PersonRegistered", "SubjectRecorded",
+    ]  # fmt: skip
+    shown = json.loads(called("preview", str(out), "--json").stdout)
+    types = [record["event_type"] for record in shown["records"]]
+    assert sorted(set(types)) == ["HelpStarted", "MemberJoined", "PersonRegistered", "SubjectRecorded"]
+    assert [(fault["column"], fault["reason"]) for fault in shown["faults"]] == [("Hilfeart", "unknown_code")]
+
+
+def test_what_is_not_known_stays_a_comment_and_no_value_is_written(north: Path, tmp_path: Path) -> None:
+    out = tmp_path / "source.toml"
+    init(out, "--folder", str(north), "--encoding", "utf-8", "--delimiter", ",")
+    text = out.read_text(encoding="utf-8")
+    assert '# "XY" = ""' in text
+    assert not [name for name in ("Ahrens", "Ida", "Max", "1990") if name in text]
+    assert stat.S_IMODE((tmp_path / "agency.key").stat().st_mode) == 0o600
+
+
+def test_a_database_is_read_by_its_own_keys(tmp_path: Path) -> None:
+    file = tmp_path / "fach.sqlite"
+    with sqlite3.connect(file) as database:
+        database.execute(
+            "CREATE TABLE Stamm (PersNr TEXT PRIMARY KEY, Nachname TEXT, Vorname TEXT, GebDatum TEXT, "
+            "AendZeit TEXT, BgNr TEXT)"
+        )
+        database.execute(
+            "INSERT INTO Stamm VALUES ('7', 'A', 'B', '1990-01-02', '2026-05-01 08:00:00', 'B1')"
+        )
+    out = tmp_path / "source.toml"
+    assert init(out, "--url", f"sqlite:///{file}").exit_code == 0
+    assert 'key = ["PersNr"]' in out.read_text(encoding="utf-8")
+    shown = json.loads(called("preview", str(out), "--json").stdout)
+    assert {record["event_type"] for record in shown["records"]} == {"PersonRegistered", "SubjectRecorded"}
+    assert not shown["faults"]
+
+
+def test_discover_shows_how_columns_are_written_and_no_value(north: Path) -> None:
+    result = called("discover", "--folder", str(north), "--encoding", "utf-8", "--delimiter", ",", "--json")
+    tables = {table["name"]: table for table in json.loads(result.stdout)["tables"]}
+    born = next(c for c in tables["klienten.csv"]["columns"] if c["name"] == "Geb-Dat")
+    assert (born["shape"], born["written"]) == ("date", "%d.%m.%Y")
+    assert "Ahrens" not in result.stdout
+
+
+@pytest.mark.parametrize(("encoding", "delimiter"), [("ascii", ","), ("no-such-code", ",")])
+def test_another_encoding_is_refused_with_file_and_line(north: Path, encoding: str, delimiter: str) -> None:
+    result = called("discover", "--folder", str(north), "--encoding", encoding, "--delimiter", delimiter)
+    assert result.exit_code != 0
+    assert ".csv, line 1" in str(result.exception)
+
+
+def test_what_is_missing_is_named_when_nobody_can_be_asked(tmp_path: Path) -> None:
+    result = called("init", str(tmp_path / "source.toml"))
+    assert isinstance(result.exception, UsageError)
+    assert result.exception.exit_code == USAGE
+    assert "--agency" in str(result.exception)
+
+
+def test_an_existing_file_is_left_alone(north: Path, tmp_path: Path) -> None:
+    out = tmp_path / "source.toml"
+    out.write_text("mine", encoding="utf-8")
+    result = init(out, "--folder", str(north), "--encoding", "utf-8", "--delimiter", ",")
+    assert isinstance(result.exception, UsageError)
+    assert out.read_text(encoding="utf-8") == "mine"
