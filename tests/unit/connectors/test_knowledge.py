@@ -29,13 +29,13 @@ def test_an_objection_and_its_end_are_reasons_to_judge_again(
     subject = objection.subject_ref
     born = make_event("SubjectRecorded", {"birth_date": datetime(1990, 1, 1, tzinfo=UTC).date()}, key="2")
     knowledge.learn([born], complete=True)
-    before = knowledge.signature(subject, NOW, frozenset())
+    before = knowledge.signature(subject, NOW, frozenset(), "policy")
 
     knowledge.learn([objection], complete=False)
-    raised = knowledge.signature(subject, NOW, frozenset())
+    raised = knowledge.signature(subject, NOW, frozenset(), "policy")
     knowledge.forget([objection.record_ref])
 
     assert raised != before
-    assert knowledge.signature(subject, NOW, frozenset()) == before
+    assert knowledge.signature(subject, NOW, frozenset(), "policy") == before
     keys.close()
     log.close()
