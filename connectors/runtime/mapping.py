@@ -9,9 +9,10 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from typing import Any
 
+from connectors.runtime.cells import is_empty, read
 from connectors.runtime.ports import Row
 from connectors.runtime.streams import Condition, EventMapping, Reference, Stream
-from connectors.runtime.values import VERSION, Style, is_empty, read
+from connectors.runtime.values import VERSION, Style
 from hub.domain.clock import BERLIN, berlin_day, micros, moment
 from hub.domain.identifiers import AgencyKey
 from hub.errors import DataError

@@ -1,22 +1,14 @@
-"""Values of an export and how they are read: one column (or several) → one field, as configured. Pure.
-
-A value that cannot be read is a DataError with reason and column; it is never guessed and never shown.
-"""
+"""What a configuration says of a value: where it stands and how the export writes it. Pure; read by `cells`."""
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time
-from decimal import Decimal, InvalidOperation
-from functools import lru_cache
+from decimal import Decimal
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from connectors.runtime.reading import Table
-from hub.errors import ConfigurationError, DataError
+from hub.errors import ConfigurationError
 
-Values = Mapping[str, object]
-MONEY = 10**12  # floats of a database are rounded to cents below this
 VERSION = "@version"
 """In place of a column: the moment of the row's version, where the row itself says no time."""
 
@@ -33,6 +25,7 @@ class Style:
     true: tuple[str, ...] = ("1", "J")
     false: tuple[str, ...] = ("0", "N")
     open_end: tuple[str, ...] = ()
+    empty: tuple[str, ...] = ()
     zone: str = "Europe/Berlin"
 
 
@@ -42,7 +35,9 @@ class Value:
 
     `columns`: one, or several joined by `join` or listed. `flags`: code → column that says whether it is in the list.
     `codes`: the agency's code → ours. `out`: strftime format for a date that becomes text. `person`: a local person
-    id, to be replaced by the pseudonym.
+    id, to be replaced by the pseudonym. `pattern`: a regular expression whose one group is what counts of the text.
+    `factor`: what a number is multiplied by (cents to euros: 0.01). `default`: what stands for empty; `otherwise`: what
+    a code that is in no table becomes, in place of being held.
     """
 
     columns: tuple[str, ...] = ()
@@ -55,6 +50,10 @@ class Value:
     suffix: str = ""
     person: bool = False
     dated: bool = False
+    pattern: re.Pattern[str] | None = None
+    factor: Decimal | None = None
+    default: Any = None
+    otherwise: str | None = None
     style: Style = Style()
 
     @property
@@ -64,7 +63,7 @@ class Value:
 
 
 STYLE_TEXTS = ("date", "timestamp", "decimal", "thousands", "split", "zone")
-STYLE_LISTS = ("true", "false", "open_end")
+STYLE_LISTS = ("true", "false", "open_end", "empty")
 
 
 def style_of(table: Table, base: Style) -> Style:
@@ -74,6 +73,12 @@ def style_of(table: Table, base: Style) -> Style:
         changes[name] = table.take(name, str, getattr(base, name))
     for name in STYLE_LISTS:
         changes[name] = table.texts(name, getattr(base, name))
+    if any("%y" in changes[name] for name in ("date", "timestamp")):
+        raise ConfigurationError(
+            "has years of two digits: whose century is it?",
+            place=table.place,
+            remedy="export whole years (%Y)",
+        )
     return replace(base, **changes)
 
 
@@ -98,154 +103,34 @@ def value_of(raw: Any, place: str, style: Style, codes: Mapping[str, Mapping[str
         columns=columns, constant=constant, flags=tuple((code, str(column)) for code, column in dict(flags).items()),
         join=table.any("join"), codes=codes[named] if named else None, out=table.any("out"),
         prefix=table.take("prefix", str, ""), suffix=table.take("suffix", str, ""),
-        person=table.flag("person"), dated=dated, style=style_of(table, style),
+        person=table.flag("person"), dated=dated, pattern=_pattern(table), factor=_factor(table),
+        default=table.any("default"), otherwise=table.any("otherwise"), style=style_of(table, style),
     )  # fmt: skip
     table.close()
     return value
 
 
-def is_empty(raw: object, style: Style) -> bool:
-    """Empty means unknown, and an open end is no end."""
-    if raw is None:
-        return True
-    text = raw if isinstance(raw, str) else raw.isoformat() if isinstance(raw, date) else str(raw)
-    text = text.strip()
-    return not text or text in style.open_end or text.startswith("9999-12-31")
-
-
-def read(value: Value, row: Values, kind: str) -> Any:
-    """The value as the schema's `kind` wants it; None = absent. Raises DataError."""
-    if value.constant is not None:
-        return value.constant
-    if value.flags:
-        return [
-            code for code, column in value.flags if _boolean(_cell(row, column), column, value.style)
-        ] or None
-    if kind == "strings":
-        return _listed(value, row)
-    parts = [_one(value, _cell(row, column), column, kind) for column in value.columns]
-    if value.join is None:
-        return parts[0]
-    found = [str(part) for part in parts if part is not None]
-    return value.join.join(found) or None
-
-
-def _cell(row: Values, column: str) -> object:
-    if column not in row:
-        raise DataError(
-            "column is not there", reason="column_missing", place=column, remedy="correct the mapping"
-        )
-    return row[column]
-
-
-def _listed(value: Value, row: Values) -> list[str] | None:
-    found: list[str] = []
-    for column in value.columns:
-        raw = _cell(row, column)
-        if not is_empty(raw, value.style):
-            parts = str(raw).split(value.style.split) if value.style.split else [str(raw)]
-            found += [_text(value, part.strip(), column) for part in parts if part.strip()]
-    return found or None
-
-
-def _one(value: Value, raw: object, column: str, kind: str) -> Any:
-    if is_empty(raw, value.style):
+def _pattern(table: Table) -> re.Pattern[str] | None:
+    raw = table.take("pattern", str, "")
+    if not raw:
         return None
-    match kind:
-        case "boolean":
-            return _boolean(raw, column, value.style)
-        case "int" | "long":
-            return _integer(raw, column)
-        case "double":
-            return float(_decimal(raw, column, value.style))
-        case "decimal":
-            return _decimal(raw, column, value.style)
-        case "date":
-            return _date(raw, column, value.style)
-        case "timestamp-micros":
-            return _moment(raw, column, value.style)
-    if value.out or value.dated:
-        return _clock(raw, column, value.style, "time").strftime(value.out or "%Y-%m-%d")
-    return _text(value, str(raw).strip(), column)
-
-
-def _text(value: Value, text: str, column: str) -> str:
-    if value.codes is not None:
-        if text not in value.codes:
-            raise DataError(
-                "code is not in the code table", reason="unknown_code", place=column, remedy="extend [codes]"
-            )
-        text = value.codes[text]
-    return f"{value.prefix}{text}{value.suffix}"
-
-
-def _unreadable(column: str, what: str) -> DataError:
-    return DataError(
-        f"is no {what}", reason="unreadable_value", place=column, remedy="correct the record or the format"
-    )
-
-
-def _boolean(raw: object, column: str, style: Style) -> bool:
-    if isinstance(raw, bool):
-        return raw
-    text = "" if raw is None else str(raw).strip()
-    if text in style.true:
-        return True
-    if text in style.false:
-        return False
-    raise _unreadable(column, "yes or no")
-
-
-def _integer(raw: object, column: str) -> int:
     try:
-        return int(str(raw).strip())
-    except ValueError:
-        raise _unreadable(column, "whole number") from None
-
-
-def _decimal(raw: object, column: str, style: Style) -> Decimal:
-    """Digits in groups of three where there are thousands at all: "12.50" is no 1,250 and no 12,5."""
-    text = str(raw).strip()
-    if isinstance(raw, str):
-        groups = rf"\d{{1,3}}(?:{re.escape(style.thousands)}\d{{3}})+|" if style.thousands else ""
-        if not re.fullmatch(rf"[+-]?(?:{groups}\d+)(?:{re.escape(style.decimal)}\d+)?", text):
-            raise _unreadable(column, "number")
-        text = text.replace(style.thousands, "").replace(style.decimal, ".")
-    try:
-        number = Decimal(text)
-    except InvalidOperation:
-        raise _unreadable(column, "number") from None
-    return number.quantize(Decimal("0.01")) if isinstance(raw, float) and abs(number) < MONEY else number
-
-
-def _date(raw: object, column: str, style: Style) -> date:
-    if isinstance(raw, date) and not isinstance(raw, datetime):
-        return raw
-    return _clock(raw, column, style, "date").date()
-
-
-def _moment(raw: object, column: str, style: Style) -> datetime:
-    found = _clock(raw, column, style, "time")
-    aware = found if found.tzinfo else found.replace(tzinfo=ZoneInfo(style.zone))
-    return aware.astimezone(UTC)
-
-
-def _clock(raw: object, column: str, style: Style, what: str) -> datetime:
-    """A time as the export writes it, without zone; a date is its first moment."""
-    if isinstance(raw, datetime):
-        return raw
-    if isinstance(raw, date):
-        return datetime.combine(raw, time())
-    text = str(raw).strip()
-    found = _parsed(text, style.date) or _parsed(text, style.timestamp)
-    if found is None:
-        raise _unreadable(column, what)
+        found = re.compile(raw)
+    except re.error as error:
+        raise ConfigurationError(
+            f"is no regular expression: {error}", place=f"{table.place}.pattern", remedy="correct it"
+        ) from None
+    if found.groups != 1:
+        raise ConfigurationError(
+            "needs exactly one group", place=f"{table.place}.pattern", remedy="put what counts in parentheses"
+        )
     return found
 
 
-@lru_cache(maxsize=16_384)
-def _parsed(text: str, pattern: str) -> datetime | None:
-    try:
-        return datetime.strptime(text, pattern)  # noqa: DTZ007  the zone is the configuration's
-    except ValueError:
+def _factor(table: Table) -> Decimal | None:
+    raw = table.any("factor")
+    if raw is None:
         return None
+    if isinstance(raw, bool) or not isinstance(raw, int | float):
+        raise ConfigurationError("must be a number", place=f"{table.place}.factor", remedy="for example 0.01")
+    return Decimal(str(raw))

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from connectors.runtime.values import Style, read, value_of
+from connectors.runtime.cells import read
+from connectors.runtime.values import Style, value_of
 from hub.errors import ConfigurationError, DataError
 
 GERMAN = Style(
@@ -42,6 +43,12 @@ def take(raw: Any, row: dict[str, object], kind: str) -> Any:
         ({"column": "c", "suffix": " h/Woche"}, "2,50", "string", "2,50 h/Woche"),
         ({"column": "c", "date": "%Y%m", "out": "%Y-%m"}, "202611", "string", "2026-11"),
         ({"constant": True}, "", "boolean", True),
+        ({"column": "c", "default": "u"}, " ", "string", "u"),
+        ({"column": "c", "codes": "sex", "otherwise": "u"}, "?", "string", "u"),
+        ({"column": "c", "factor": 0.01, "thousands": ""}, "12345", "decimal", Decimal("123.45")),
+        ({"column": "c", "pattern": "§ *([0-9]+)"}, "Hilfe nach § 31 SGB VIII", "string", "31"),
+        ({"column": "c", "pattern": "^([0-9.]{10})"}, "07.06.2015 Uhrzeit", "date", date(2015, 6, 7)),
+        ({"column": "c", "empty": ["NULL", "00.00.0000"]}, "00.00.0000", "date", None),
     ],
 )  # fmt: skip
 def test_it_is_read(raw: Any, cell: object, kind: str, expected: object) -> None:
@@ -85,3 +92,23 @@ def test_flags_make_a_list() -> None:
 def test_a_wrong_description_is_refused(raw: Any) -> None:
     with pytest.raises(ConfigurationError):
         value_of(raw, "test", GERMAN, CODES)
+
+
+@pytest.mark.parametrize(
+    ("raw", "problem"),
+    [
+        ({"column": "c", "date": "%d.%m.%y"}, "two digits"),
+        ({"column": "c", "pattern": "31"}, "one group"),
+        ({"column": "c", "pattern": "("}, "regular expression"),
+        ({"column": "c", "factor": "x"}, "number"),
+    ],
+)
+def test_a_doubtful_way_of_reading_is_refused(raw: Any, problem: str) -> None:
+    with pytest.raises(ConfigurationError, match=problem):
+        value_of(raw, "test", GERMAN, CODES)
+
+
+def test_what_does_not_match_the_pattern_is_held() -> None:
+    with pytest.raises(DataError) as caught:
+        take({"column": "c", "pattern": "§ *([0-9]+)"}, {"c": "Beratung"}, "string")
+    assert caught.value.reason == "unreadable_value"
