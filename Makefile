@@ -1,6 +1,7 @@
 # Everything a clone needs. `make` prepares .venv; `make help` lists the rest.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
+WORKERS ?= 2 # test processes; each has a broker and a database server of its own
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
@@ -29,7 +30,7 @@ serve: $(READY) ## the same, and the joint view in a browser
 	$(BIN)/hub demo --serve
 
 test: $(READY) need-broker ## the whole suite, on a real broker and a real PostgreSQL (needs Java 17 and Maven)
-	$(BIN)/pytest
+	$(BIN)/pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
 
 check: $(READY) ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .

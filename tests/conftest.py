@@ -5,6 +5,7 @@ The servers are imported where they are asked for: a pure test starts in a secon
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -14,6 +15,20 @@ from hypothesis import HealthCheck, settings
 settings.register_profile("here", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", settings.get_profile("here"), derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "here")
+
+SPREAD = ("acceptance", "docs", "faults", "integration/connectors")
+"""Folders (below this one) whose tests are long and share little."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What two processes share out between them (`pytest -n 2 --dist loadgroup`): file by file, so that the servers of
+    a file are started once; in the folders of SPREAD test by test, apart from those that look at one story."""
+    for item in items:
+        file = item.path.relative_to(Path(__file__).parent)
+        if "told" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("told"))
+        elif not file.as_posix().startswith(SPREAD):
+            item.add_marker(pytest.mark.xdist_group(file.as_posix()))
 
 
 @pytest.fixture(scope="session")

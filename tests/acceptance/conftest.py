@@ -35,7 +35,7 @@ def server() -> Iterator[LocalPostgres]:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """One story, lived by both hosts; both have come to rest."""
+    """One story, lived by both hosts; both have come to rest, and no worker or sink runs any more."""
 
     embedded: Demo
     kafka: KafkaWorld
@@ -58,5 +58,6 @@ def told(
         world.start_workers()
         world.start_sinks()
         world.live(DAYS)
+        world.rig.stop()
         yield Told(demo, world, broker, server)
     demo.close()
