@@ -15,6 +15,7 @@ from typing import Any
 
 from sqlalchemy import func, select
 
+from connectors.desk.desk import Desk
 from connectors.runtime.build import build_sink, build_source
 from connectors.runtime.config import load_config
 from connectors.runtime.report import StepReport, Withheld
@@ -42,6 +43,9 @@ OFFICES = (
 KINDS = {"jobcenter": "jobcenter", "youth_office": "youth_welfare"}
 CONNECTORS = files("hub.simulate") / "connectors"
 """Folder of each office with the configurations of its connectors, as its operator would write them."""
+
+SOURCES = ("source.toml", "desk.toml")
+"""The agency's own system and its consent desk: two connectors of one agency."""
 
 _ROUNDS = 12  # of connectors and hub in turn on one day, until nothing moves
 
@@ -101,7 +105,7 @@ class Demo:
             families, seed, START, f"sqlite:///{folder / 'jobcenter' / 'jobcenter.sqlite'}",
             folder / "youth_office" / "export", canary=canary,
         )  # fmt: skip
-        self._sources = [self._source(office) for _, office, _ in OFFICES]
+        self._sources = [self._source(office, file) for _, office, _ in OFFICES for file in SOURCES]
         self._sinks = [self._sink(office) for _, office, _ in OFFICES]
 
     def run(self, told: Told) -> None:
@@ -110,9 +114,10 @@ class Demo:
             told(f"{day:%d.%m.%Y}")
             self.simulation.write_day(day)
             self.clock.set(datetime.combine(day, time(20), tzinfo=BERLIN))
-            self._until_quiet()
+            self.settle()
 
-    def _until_quiet(self) -> None:
+    def settle(self) -> None:
+        """Connectors and hub in turn, until nothing moves."""
         for _ in range(_ROUNDS):
             self.hub.run_until_quiet()
             self.hub.beat()
@@ -126,8 +131,8 @@ class Demo:
             if not any(report.published or report.read for report in reports):
                 return
 
-    def _source(self, office: str) -> Any:
-        config = load_config(self.folder / office / "source.toml")
+    def _source(self, office: str, file: str) -> Any:
+        config = load_config(self.folder / office / file)
         key = AgencyKey(seeded(office))
         files = self._settings.policy_files
         return build_source(config, key, self._keys(config.agency), self.parts.log, files)
@@ -175,6 +180,12 @@ class Demo:
             "joint_cases": shown["joint_cases"], "disclosures": shown["disclosures"], "withdrawals": out.withdrawals,
         }  # fmt: skip
 
+    def desk(self, agency: str) -> Desk:
+        """The consent desk of one agency, with that agency's own configuration and key."""
+        office = next(office for known, office, _ in OFFICES if known == agency)
+        path = self.folder / office / "desk.toml"
+        return Desk.open(path, AgencyKey(seeded(office)), self.parts.gate.policy)
+
 
 def agencies() -> Sequence[Agency]:
     return [default_agency(agency, KINDS[office], name) for agency, office, name in OFFICES]
@@ -194,7 +205,7 @@ def write_office(folder: Path, office: str) -> None:
     """An agency's own folder: its configuration, its state, its exports."""
     for part in ("state", "export"):
         (folder / part).mkdir(parents=True)
-    for name in ("source.toml", "sink.toml"):
+    for name in (*SOURCES, "sink.toml"):
         (folder / name).write_bytes((CONNECTORS / office / name).read_bytes())
 
 

@@ -2,11 +2,11 @@
 
 import base64
 from collections.abc import Sequence
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
 from connectors.runtime.config import ConnectorConfig
+from connectors.runtime.kinds import load_kind
 from connectors.runtime.ports import Sink
 from connectors.runtime.pseudonyms import Pseudonyms
 from connectors.runtime.runtime import Connector
@@ -17,17 +17,12 @@ from hub.policy.gate import Declared, Gate
 from hub.policy.load import load_policy, refuse_strangers
 from hub.ports import EventLog, KeyStore
 
-GROUP = "hub.connectors"
 SECRET_SIZE = 32
 
 
 def kind(config: ConnectorConfig) -> Any:
     """The module of the configured kind: `spec` and `build`; raises ConfigurationError."""
-    found = [entry for entry in entry_points(group=GROUP) if entry.name == config.kind]
-    if not found:
-        names = ", ".join(sorted({entry.name for entry in entry_points(group=GROUP)}))
-        raise ConfigurationError("unknown kind", place="config.connector.kind", remedy=f"one of {names}")
-    return found[0].load()
+    return load_kind(config.kind)
 
 
 def build_source(

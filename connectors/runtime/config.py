@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from connectors.runtime.kinds import completed
 from connectors.runtime.reading import Table
 from connectors.runtime.streams import Lookup, Stream, lookup_of, stream_of
 from connectors.runtime.values import Style, style_of
@@ -93,7 +94,7 @@ def load_config(path: Path) -> ConnectorConfig:
         ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"is no TOML: {error}", place=path.name, remedy="correct the file") from None
-    return parse_config(raw, path.parent.resolve())
+    return parse_config(completed(raw), path.parent.resolve())
 
 
 def parse_config(raw: Mapping[str, Any], folder: Path) -> ConnectorConfig:

@@ -55,7 +55,7 @@ class EgressGate:
             return Judged(event, frozenset(event.payload))
         consents = self.knowledge.consents(event.subject_ref, at)
         objected = event.objected_76 or self.knowledge.objected(event.subject_ref)
-        facts = _facts(event, consents, objected=objected)
+        facts = facts_of(event, consents, objected=objected)
         if not facts.fields:
             return Judged(event, frozenset(), objected=objected, rule="R00")
         subject = Subject(ref=event.subject_ref, birth_date=None, capable=None, custodians=(SIGNED,))
@@ -71,7 +71,8 @@ class EgressGate:
         )
 
 
-def _facts(event: MappedEvent, consents: Sequence[Consent], *, objected: bool) -> EventFacts:
+def facts_of(event: MappedEvent, consents: Sequence[Consent], *, objected: bool) -> EventFacts:
+    """The event as the policy sees it, naming all these consents where no norm is its ground."""
     return EventFacts(
         type=event.schema.event_type, fields=event.categories, ground=_ground(event, consents),
         entrusted_by=event.entrusted_by, source_203=event.source_203, objected_76=objected, task_class=event.task_class,

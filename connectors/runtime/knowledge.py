@@ -130,7 +130,7 @@ class Knowledge:
 
     def _known(self, subject_ref: str) -> Iterable[Consent]:
         own = {
-            e.payload["id"]: _own(e)
+            e.payload["id"]: consent_of(e)
             for e in self._events(subject_ref)
             if e.schema.event_type == "ConsentGranted"
         }
@@ -188,7 +188,7 @@ def _adult(birth_date: date | None, day: date) -> bool:
     return birth_date is not None and age_on(day, birth_date) >= MAJORITY
 
 
-def _own(event: MappedEvent) -> Consent:
+def consent_of(event: MappedEvent) -> Consent:
     """The consent as the agency recorded it; what is not recorded does not count for it."""
     p = event.payload
     return Consent(

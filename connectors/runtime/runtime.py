@@ -31,7 +31,7 @@ from hub.ports import EventLog, KeyStore
 STALE = "register_stale"
 SUBJECTS_AT_ONCE = 200
 DIGEST = "mapping"
-LINKING = frozenset({"IdentityLinkProposed", "IdentityLinked", "IdentitySplit"})
+_ALWAYS = frozenset({"IdentityLinkProposed", "IdentityLinked", "IdentitySplit", "ConsentWithdrawn"})
 
 
 class Connector:
@@ -177,10 +177,11 @@ class Connector:
     def _may_speak(self, event: MappedEvent) -> bool:
         """Control data leave only for cases in which somebody consented; of nobody else a word is said.
 
-        Who brought a pairing code has signed the joint form at the other office: the link lets the register say so.
+        Who brought a pairing code has signed the joint form at the other office: the link lets the register say so. Nor
+        is a withdrawal ever kept back: the consent it ends may have been signed where this gate cannot see it.
         """
-        linking = event.schema.event_type in LINKING
-        return not event.control or linking or event.case_ref in self._consented
+        free = event.schema.event_type in _ALWAYS
+        return not event.control or free or event.case_ref in self._consented
 
     def _send(self, judged: Sequence[Judged], now: datetime) -> Prepared:
         passing = [one for one in judged if one.kept]

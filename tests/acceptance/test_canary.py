@@ -165,7 +165,7 @@ def test_quarantine_metrics_and_logs_name_nobody(
         demo.simulation.write_day(day)
         spoil(tmp_path, day)
         demo.clock.set(datetime.combine(day, EVENING, tzinfo=BERLIN))
-        demo._until_quiet()
+        demo.settle()
     assert sum(demo.outcome.source_quarantined.values()) >= 2
 
     counted.batched.release()

@@ -38,7 +38,7 @@ def undisturbed(tmp_path: Path) -> Iterator[Demo]:
     day = next(demo.simulation.days)
     demo.simulation.write_day(day)
     demo.clock.set(datetime.combine(day, EVENING, tzinfo=BERLIN))
-    demo._until_quiet()
+    demo.settle()
     yield demo
     demo.close()
 

@@ -107,7 +107,13 @@ def test_what_counts_in_the_present_state_has_the_fields_for_it(schema: EventSch
 def test_a_consent_has_every_key_that_the_policy_reads() -> None:
     keys = """id subject granted_by sender recipients recipient_workers purposes categories form
     explicit_special notices text_version proof_hash granted_at valid_until withdrawn_at"""
-    assert set(event_schema("ConsentGranted").fields) == {*keys.split(), "language"}
+    told = {
+        "language",
+        "interpreter",
+        "text_hash",
+        "supersedes",
+    }  # who signs must understand, and show what was signed
+    assert set(event_schema("ConsentGranted").fields) == {*keys.split(), *told}
 
 
 def test_events_without_a_person_carry_none() -> None:

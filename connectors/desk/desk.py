@@ -1,0 +1,154 @@
+"""One agency's consent desk: what its pages and commands do, with the agency's own configuration and nothing else."""
+
+import secrets
+from collections.abc import Iterable, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from connectors.desk.book import Book, Grant, Objection, Withdrawal
+from connectors.desk.config import desk_settings
+from connectors.desk.offer import Direction, offered
+from connectors.desk.records import Household, OwnRecords
+from connectors.desk.signing import Signed, Ticks, new_process, sign, standing, withdrawals_of
+from connectors.desk.table import Table
+from connectors.desk.texts import ConsentText
+from connectors.runtime.config import ConnectorConfig, load_config
+from hub.domain.agencies import ROLES_BY_KIND
+from hub.domain.consent import Consent
+from hub.domain.identifiers import AgencyKey
+from hub.errors import UsageError
+from hub.policy.compiled import Policy
+from hub.policy.facts import Sender
+from hub.policy.gate import Declared
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """A household at the desk, with every consent of it that this agency knows and who objected (§ 76 SGB X)."""
+
+    household: Household
+    standing: tuple[Consent, ...]
+    objected: frozenset[str] = field(repr=False)
+
+    def consent(self, consent_id: str) -> Consent | None:
+        return next((one for one in self.standing if one.id == consent_id), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """The desk of one agency; `others` are the agencies that receive and send, with the roles that they declared."""
+
+    config: ConnectorConfig
+    key: AgencyKey = field(repr=False)
+    policy: Policy = field(repr=False)
+    others: Mapping[str, tuple[Declared, ...]]
+
+    @classmethod
+    def open(cls, path: Path, key: AgencyKey, policy: Policy) -> "Desk":
+        """The desk of this configuration file; raises ConfigurationError."""
+        config = load_config(path)
+        others: dict[str, tuple[Declared, ...]] = {}
+        for role in config.recipients:
+            declared = Declared(role.controller, role.kind, role.role, role.undertaking)
+            others[role.controller] = (*others.get(role.controller, ()), declared)
+        return cls(config, key, policy, others)
+
+    def directions(self) -> tuple[Direction, ...]:
+        """From here to every other agency, and back: one form lies in both offices."""
+        own, kind = self.config.agency, self.config.agency_kind
+        mine = tuple(Declared(own, kind, role, undertaking=False) for role in ROLES_BY_KIND[kind])
+        here = Sender(controller=own, kind=kind)
+        pairs = [
+            (
+                Direction(here, other, roles[0].kind, roles),
+                Direction(Sender(controller=other, kind=roles[0].kind), own, kind, mine),
+            )
+            for other, roles in self.others.items()
+        ]
+        return tuple(one for pair in pairs for one in pair)
+
+    def offered(self, direction: Direction, at: datetime) -> tuple[str, ...]:
+        return offered(self.policy, direction, at)
+
+    def family(self, case: str, now: datetime) -> Family | None:
+        """The family of this case as it is known now; None when nobody is known in it."""
+        records = OwnRecords(load_config(desk_settings(self.config).records), self.key)
+        with closing(records):
+            household = records.household(case, now)
+        if household is None:
+            return None
+        with closing(self.book()) as book:
+            known = standing(household, book.grants(household.id), book.withdrawals(household.id))
+            objections = book.objections(household.id)
+        refs = {member.id: member.ref for member in household.members}
+        objected = frozenset(refs[o.person_id] for o in objections if "76" in o.norm and o.person_id in refs)
+        return Family(household, tuple(known), objected)
+
+    def table(self, family: Family, now: datetime) -> Table:
+        """The signing table of this family."""
+        return Table(self.policy, family.household, now, family.objected)
+
+    def sign(
+        self, family: Family, ticks: Ticks, directions: Iterable[Direction], text: ConsentText, now: datetime
+    ) -> Signed:
+        """Write what was signed into the book; what it replaces ends in the same moment. Raises UsageError."""
+        process = new_process(secrets.choice)
+        signed = sign(family.household, ticks, tuple(directions), text, now, family.standing, process)
+        with closing(self.book()) as book:
+            book.enter(signed.entries, now, [(signed.proof, signed.process, signed.said)])
+        return signed
+
+    def withdraw(
+        self, family: Family, consent_ids: Iterable[str], now: datetime, *,
+        scope: Mapping[str, frozenset[str]] | None = None, reason: str = "",
+    ) -> int:  # fmt: skip
+        """Take these consents back, whole or in part; raises UsageError for one that is not this family's."""
+        wanted = list(dict.fromkeys(consent_ids))
+        found = [one for one in family.standing if one.id in wanted]
+        if len(found) < len(wanted) or not found:
+            raise UsageError(
+                "no such consent of this family", place="consent desk", remedy="see hub consent list"
+            )
+        entries = withdrawals_of(family.household, found, now, reason, new_process(secrets.choice), scope)
+        with closing(self.book()) as book:
+            book.enter(entries, now)
+        return len(entries)
+
+    def withdraw_by_number(
+        self, family: Family, consent_ids: Iterable[str], now: datetime, reason: str = ""
+    ) -> int:
+        """Take back what was signed at another agency, by the numbers on the family's copy: whoever brings the paper is
+        heard, and it works from any agency that names the number."""
+        head = family.household.members[0]
+        number = new_process(secrets.choice)
+        entries = [
+            Withdrawal(f"{one}:{number}", one, head.id, family.household.id, (), (), (), reason, now)
+            for one in dict.fromkeys(consent_ids)
+        ]
+        with closing(self.book()) as book:
+            book.enter(entries, now)
+        return len(entries)
+
+    def object_to(self, family: Family, ref: str, now: datetime, norm: str = "§ 76 SGB X") -> str:
+        """Record one person's objection; raises UsageError for somebody else."""
+        member = family.household.member(ref)
+        if member is None:
+            raise UsageError("no such person in this family", place="consent desk", remedy="name a member")
+        entry = Objection(f"O-{new_process(secrets.choice)}", member.id, family.household.id, norm, "", now)
+        with closing(self.book()) as book:
+            book.enter([entry], now)
+        return entry.objection_id
+
+    def grants(self) -> tuple[list[Grant], list[Withdrawal]]:
+        """Everything that stands in the book."""
+        with closing(self.book()) as book:
+            return book.grants(), book.withdrawals()
+
+    def proof(self, process: str) -> str | None:
+        with closing(self.book()) as book:
+            return book.proof(process)
+
+    def book(self) -> Book:
+        return Book(desk_settings(self.config).book)

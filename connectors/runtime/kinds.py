@@ -1,0 +1,36 @@
+"""Kinds of connectors, found by entry point; a kind whose source is always the same brings its own mapping."""
+
+from collections.abc import Mapping
+from importlib.metadata import entry_points
+from typing import Any
+
+from hub.errors import ConfigurationError
+
+GROUP = "hub.connectors"
+_MAPPED = ("codes", "defaults", "lookups", "streams")
+
+
+def load_kind(name: str) -> Any:
+    """The module of a kind: `spec`, `build` and perhaps `mapping`; raises ConfigurationError."""
+    found = [entry for entry in entry_points(group=GROUP) if entry.name == name]
+    if not found:
+        names = ", ".join(sorted({entry.name for entry in entry_points(group=GROUP)}))
+        raise ConfigurationError("unknown kind", place="config.connector.kind", remedy=f"one of {names}")
+    return found[0].load()
+
+
+def completed(raw: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The tables of a configuration with the mapping that its kind brings; raises ConfigurationError when the file has
+    one too."""
+    connector = raw.get("connector")
+    name = connector.get("kind") if isinstance(connector, Mapping) else None
+    known = {entry.name for entry in entry_points(group=GROUP)}
+    module = load_kind(name) if isinstance(name, str) and name in known else None
+    if module is None or not hasattr(module, "mapping"):
+        return raw
+    if extra := [table for table in _MAPPED if table in raw]:
+        raise ConfigurationError(
+            f"a {name} brings its own mapping", place=f"config.{extra[0]}", remedy="remove this table"
+        )
+    brought: Mapping[str, Any] = module.mapping()
+    return {**raw, **brought}
