@@ -184,7 +184,7 @@ class Demo:
         """The consent desk of one agency, with that agency's own configuration and key."""
         office = next(office for known, office, _ in OFFICES if known == agency)
         path = self.folder / office / "desk.toml"
-        return Desk.open(path, AgencyKey(seeded(office)), self.parts.gate.policy)
+        return Desk.open(path, AgencyKey(seeded(office)))
 
 
 def agencies() -> Sequence[Agency]:

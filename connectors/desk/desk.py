@@ -14,6 +14,7 @@ from connectors.desk.records import Household, OwnRecords
 from connectors.desk.signing import Signed, Ticks, new_process, sign, standing, withdrawals_of
 from connectors.desk.table import Table
 from connectors.desk.texts import ConsentText
+from connectors.runtime.build import gate
 from connectors.runtime.config import ConnectorConfig, load_config
 from hub.domain.agencies import ROLES_BY_KIND
 from hub.domain.consent import Consent
@@ -41,19 +42,21 @@ class Desk:
     """The desk of one agency; `others` are the agencies that receive and send, with the roles that they declared."""
 
     config: ConnectorConfig
+    records: ConnectorConfig  # of the connector that reads the agency's system
     key: AgencyKey = field(repr=False)
     policy: Policy = field(repr=False)
     others: Mapping[str, tuple[Declared, ...]]
 
     @classmethod
-    def open(cls, path: Path, key: AgencyKey, policy: Policy) -> "Desk":
-        """The desk of this configuration file; raises ConfigurationError."""
+    def open(cls, path: Path, key: AgencyKey) -> "Desk":
+        """The desk of this configuration file, under the policy of the agency's own gate; raises ConfigurationError."""
         config = load_config(path)
+        records = load_config(desk_settings(config).records)
         others: dict[str, tuple[Declared, ...]] = {}
         for role in config.recipients:
             declared = Declared(role.controller, role.kind, role.role, role.undertaking)
             others[role.controller] = (*others.get(role.controller, ()), declared)
-        return cls(config, key, policy, others)
+        return cls(config, records, key, gate(records).policy, others)
 
     def directions(self) -> tuple[Direction, ...]:
         """From here to every other agency, and back: one form lies in both offices."""
@@ -74,7 +77,7 @@ class Desk:
 
     def family(self, case: str, now: datetime) -> Family | None:
         """The family of this case as it is known now; None when nobody is known in it."""
-        records = OwnRecords(load_config(desk_settings(self.config).records), self.key)
+        records = OwnRecords(self.records, self.key)
         with closing(records):
             household = records.household(case, now)
         if household is None:

@@ -19,7 +19,7 @@ from connectors.runtime.lookups import LookupIndex
 from connectors.runtime.mapping import OWN_NAME, MappedEvent, Mapper, Unmapped
 from connectors.runtime.ports import Incident, Row, Source
 from connectors.runtime.register import Register
-from connectors.runtime.runtime import LINKING, unmapped_columns
+from connectors.runtime.runtime import ALWAYS_SAID, unmapped_columns
 from connectors.runtime.state import State
 from hub.domain.clock import berlin_day
 from hub.domain.identifiers import AgencyKey
@@ -164,7 +164,7 @@ class _Looking:
                 continue
             judged = self._gate.of(one, self._now)
             silent = one.control and one.case_ref not in consented
-            if silent and one.schema.event_type not in LINKING:
+            if silent and one.schema.event_type not in ALWAYS_SAID:
                 judged = Judged(one, frozenset(), dropped=dict.fromkeys(one.payload, NEEDLESS))
             self._record(judged)
 

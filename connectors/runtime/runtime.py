@@ -31,7 +31,7 @@ from hub.ports import EventLog, KeyStore
 STALE = "register_stale"
 SUBJECTS_AT_ONCE = 200
 DIGEST = "mapping"
-_ALWAYS = frozenset({"IdentityLinkProposed", "IdentityLinked", "IdentitySplit", "ConsentWithdrawn"})
+ALWAYS_SAID = frozenset({"IdentityLinkProposed", "IdentityLinked", "IdentitySplit", "ConsentWithdrawn"})
 
 
 class Connector:
@@ -180,7 +180,7 @@ class Connector:
         Who brought a pairing code has signed the joint form at the other office: the link lets the register say so. Nor
         is a withdrawal ever kept back: the consent it ends may have been signed where this gate cannot see it.
         """
-        free = event.schema.event_type in _ALWAYS
+        free = event.schema.event_type in ALWAYS_SAID
         return not event.control or free or event.case_ref in self._consented
 
     def _send(self, judged: Sequence[Judged], now: datetime) -> Prepared:
