@@ -53,8 +53,9 @@ def _part_rows(
 ) -> Iterator[dict[str, Any]]:
     common = {
         "fall": _local(local, view["case_ref"]), "fall_ref": view["case_ref"], "rolle": view["role"],
-        "person": _local(local, part["subject_ref"]), "person_ref": part["subject_ref"], "absender": part["sender"],
-        "stand": view["as_of"], "gilt_bis": view["not_after"],
+        "fachkraft": view["worker"] or "", "person": _local(local, part["subject_ref"]),
+        "person_ref": part["subject_ref"], "absender": part["sender"], "stand": view["as_of"],
+        "gilt_bis": view["not_after"],
     }  # fmt: skip
     for entry in content.get("entries", ()):
         head = {

@@ -108,8 +108,8 @@ class StagingSink:
         connection.execute(delete(sicht).where(_slot(sicht, view)))
         connection.execute(delete(fassung).where(_slot(fassung, view)))
         entry = {name: view[name] for name in ("generation", "version")}
-        slot = {"fall_ref": view["case_ref"], "rolle": view["role"], "entfernt": view["removed"]}
-        connection.execute(insert(fassung).values(**slot, **entry))
+        slot = {"fall_ref": view["case_ref"], "rolle": view["role"], "fachkraft": view["worker"] or ""}
+        connection.execute(insert(fassung).values(**slot, **entry, entfernt=view["removed"]))
         if new and not view["removed"]:
             connection.execute(insert(sicht), list(new))
 
@@ -164,7 +164,8 @@ class StagingSink:
 
 
 def _slot(table: Any, view: View) -> Any:
-    return and_(table.c.fall_ref == view["case_ref"], table.c.rolle == view["role"])
+    mine = table.c.fall_ref == view["case_ref"], table.c.rolle == view["role"]
+    return and_(*mine, table.c.fachkraft == (view["worker"] or ""))
 
 
 def _compare(state: TopicState, partition: int, position: int, topic_id: str) -> None:

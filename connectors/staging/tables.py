@@ -28,6 +28,7 @@ sicht = Table(
     Column("fall", String(64)),  # the agency's own number; empty when it does not know the case
     Column("fall_ref", String(64), nullable=False, index=True),
     Column("rolle", String(32), nullable=False),
+    Column("fachkraft", String(64), nullable=False),  # whom consents name; empty: for everybody in this role
     Column("person", String(64)),  # the agency's own number; empty when it does not know the person
     Column("person_ref", String(64), nullable=False),
     Column("absender", String(64), nullable=False),
@@ -46,6 +47,7 @@ fassung = Table(
     metadata,
     Column("fall_ref", String(64), primary_key=True),
     Column("rolle", String(32), primary_key=True),
+    Column("fachkraft", String(64), primary_key=True),
     Column("generation", Integer, nullable=False),
     Column("version", BigInteger, nullable=False),
     Column("entfernt", Boolean, nullable=False),

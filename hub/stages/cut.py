@@ -4,18 +4,20 @@ Each person is judged separately; those of whom nothing may be shown are absent,
 order, totals) tells whether they exist (domain D). A field on hold hides its whole entry.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from hub.domain.agencies import Agency
 from hub.domain.clock import moment
+from hub.domain.consent import Consent
 from hub.domain.envelope import Envelope
 from hub.policy.compiled import Policy
 from hub.policy.decide import decide
 from hub.policy.decision import Decision
 from hub.policy.facts import Recipient, Request, Sender
+from hub.policy.grounds import counts
 from hub.policy.reduce import obliged_categories, reduced
 from hub.stages.boxes import Content
 from hub.stages.facts import confider, event_facts, signature
@@ -58,13 +60,14 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What is shown of one person from one sender, and on which grounds."""
+    """What is shown of one person from one sender, and on which grounds; `consents` are those that count for it."""
 
     person: str
     sender: str
     entries: tuple[Entry, ...]
     grounds: tuple[str, ...]
     fields: tuple[str, ...]
+    consents: tuple[Consent, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +101,13 @@ def cut(
 ) -> Cut:
     """Decide every record for this recipient; `evidence` comes in the order in which it is shown."""
     knife = _Knife(policy, agencies, question, known, names)
-    shown: dict[tuple[str, str], list[tuple[Entry, Envelope]]] = {}
+    shown: dict[tuple[str, str], list[tuple[Entry, Evidence]]] = {}
     for one in evidence:
         entry = knife.entry(one)
         if entry is not None:
             key = (known[one.subject].person, one.envelope.controller_id)
-            shown.setdefault(key, []).append((entry, one.envelope))
-    parts = tuple(_part(person, sender, entries) for (person, sender), entries in sorted(shown.items()))
+            shown.setdefault(key, []).append((entry, one))
+    parts = tuple(knife.part(person, sender, entries) for (person, sender), entries in sorted(shown.items()))
     return Cut(parts, _withheld(policy, agencies, question, parts, known))
 
 
@@ -117,13 +120,13 @@ class _Knife:
     question: Question
     known: Mapping[str, Knowledge]
     names: Mapping[str, str]
-    decided: dict[object, Decision] = field(default_factory=dict)
+    decided: dict[object, tuple[Decision, Request]] = field(default_factory=dict)
 
     def entry(self, one: Evidence) -> Entry | None:
         """What is shown of this record, if anything."""
         if one.content.state != "open" or not is_joint(self.question, one, self.known[one.subject]):
             return None
-        decision = self._decision(one)
+        decision, _ = self._decision(one)
         if decision.outcome not in ("allow", "redact"):
             return None
         fields = _shown(decision, self.question, one)
@@ -133,12 +136,27 @@ class _Knife:
         occurred = moment(one.envelope.occurred_at)
         return Entry(one.envelope.event_type, one.record_ref, occurred, fields, marked)
 
-    def _decision(self, one: Evidence) -> Decision:
+    def part(self, person: str, sender: str, entries: Sequence[tuple[Entry, Evidence]]) -> Part:
+        """Those entries of one person from one sender."""
+        grounds = {ground for _, one in entries for ground in _grounds(one.envelope)}
+        fields = {f"{entry.event_type}.{name}" for entry, _ in entries for name in entry.fields}
+        return Part(
+            person, sender, tuple(entry for entry, _ in entries), tuple(sorted(grounds)), tuple(sorted(fields)),
+            tuple({consent.id: consent for _, one in entries for consent in self._behind(one)}.values()),
+        )  # fmt: skip
+
+    def _behind(self, one: Evidence) -> Iterable[Consent]:
+        """The consents that count for what is kept of a shown record."""
+        decision, request = self._decision(one)
+        kept = {one.envelope.fields[name] for name in decision.kept}
+        return [c for c in request.consents if any(counts(c, category, request) for category in kept)]
+
+    def _decision(self, one: Evidence) -> tuple[Decision, Request]:
         asked = (one.subject, signature(one.envelope))
         if asked not in self.decided:
             knowledge = self.known[one.subject]
             request = request_of(self.agencies, self.question, one.envelope, knowledge, self.names)
-            self.decided[asked] = decide(self.policy, request)
+            self.decided[asked] = decide(self.policy, request), request
         return self.decided[asked]
 
 
@@ -174,14 +192,6 @@ def _shown(decision: Decision, question: Question, one: Evidence) -> dict[str, A
         return kept
     obliged = obliged_categories(decision.obligations)
     return reduced(kept, one.envelope.fields, obliged, question.recipient.role) if obliged else kept
-
-
-def _part(person: str, sender: str, entries: Sequence[tuple[Entry, Envelope]]) -> Part:
-    grounds = {ground for _, envelope in entries for ground in _grounds(envelope)}
-    fields = {f"{entry.event_type}.{name}" for entry, _ in entries for name in entry.fields}
-    return Part(
-        person, sender, tuple(entry for entry, _ in entries), tuple(sorted(grounds)), tuple(sorted(fields))
-    )
 
 
 def _grounds(envelope: Envelope) -> Sequence[str]:

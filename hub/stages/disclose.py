@@ -42,6 +42,7 @@ class DiscloseOutcome:
 @dataclass(frozen=True, slots=True)
 class _Pending:
     row: ViewRow
+    before: ViewRow | None
     people: tuple[str, ...]
 
 
@@ -91,18 +92,23 @@ def _draft(connection: Connection, parts: Parts, files: Mapping[str, CaseFile]) 
         connection, [row for draft, _ in drafted for row in disclosure_rows(draft, policy)]
     )
     return [
-        _Pending(row, tuple(sorted(draft.file.known))) for row, (draft, _) in zip(rows, drafted, strict=True)
+        _Pending(row, before.get(row.key), tuple(sorted(draft.file.known)))
+        for row, (draft, _) in zip(rows, drafted, strict=True)
     ]
 
 
 def _deliver(connection: Connection, parts: Parts, first: _Round) -> DiscloseOutcome:
-    """Lock again; what differs, or has run out meanwhile, is left to the next round with its mark."""
+    """Lock again; what differs, or has run out meanwhile, is left to the next round with its mark, as if it had never
+    been: a number left out would tell the recipient that something had happened."""
     people = {key for one in first.pending for key in one.people}
     now = learn(connection, parts.keys, parts.knowledge, people, lock=True)
     at = micros(parts.clock.now())
     aborted = {
         one.row.joint_case for one in first.pending if not _unchanged(one, now) or at >= one.row.not_after
     }
+    for one in first.pending:
+        if one.row.joint_case in aborted:
+            views.put_back(connection, one.row, one.before)
     going = [one for one in first.pending if one.row.joint_case not in aborted]
     _append(parts, going)
     fail_point("disclose.after_produce")

@@ -14,16 +14,15 @@ from hub.domain.agencies import Agency
 from hub.domain.clock import berlin_day, micros
 from hub.policy.facts import Recipient
 from hub.stages.case_file import CaseFile
-from hub.stages.cut import NOTHING, Cut, Evidence, Question, cut
+from hub.stages.cut import Cut, Evidence, Question, cut
 from hub.stages.expiry import shown_until
-from hub.stages.knowledge import Knowledge
 from hub.stages.open_categories import Openable
 from hub.stages.parts import Parts
-from hub.stages.view_record import Draft, part_content
+from hub.stages.view_record import Draft, in_own_order, part_content
 
 PURPOSE = "joint_case_management"
 _REMOVAL_LIFE = timedelta(days=7)
-Before = Mapping[tuple[str, str, str], ViewRow]
+Before = Mapping[tuple[str, str, str, str], ViewRow]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,22 +37,22 @@ class Drafting:
 
     def drafts(self, file: CaseFile) -> list[tuple[Draft, str]]:
         """The views that must be delivered, each with the hash of what it says; what is still right is left out."""
-        asked = {(agency.id, role) for agency in self._knowing(file) for role in agency.roles}
-        asked |= {(to, role) for joint, to, role in self.before if joint == file.joint_case}
+        asked = {one for agency in self._knowing(file) for one in units(agency, file)}
+        asked |= {(to, role, worker) for joint, to, role, worker in self.before if joint == file.joint_case}
         agencies = self.parts.agencies
-        found = (self._draft(file, agencies[to], role) for to, role in sorted(asked) if to in agencies)
+        found = (self._draft(file, agencies[to], *whom) for to, *whom in sorted(asked) if to in agencies)
         return [one for one in found if one]
 
     def _knowing(self, file: CaseFile) -> list[Agency]:
         return [agency for agency in self.parts.agencies.values() if file.case_of(agency.id)]
 
-    def _draft(self, file: CaseFile, agency: Agency, role: str) -> tuple[Draft, str] | None:
-        before = self.before.get((file.joint_case, agency.id, role))
-        made = self._cut(file, agency, role)
+    def _draft(self, file: CaseFile, agency: Agency, role: str, worker: str) -> tuple[Draft, str] | None:
+        before = self.before.get((file.joint_case, agency.id, role, worker))
+        made = self._cut(file, agency, role, worker)
         if not made.parts and (before is None or (before.removed and before.state != "pending")):
             return None
         until = (
-            shown_until(self.now, self.parts.lease, _shown_people(file, made), self._policy_changes())
+            shown_until(self.now, self.parts.lease, made.parts, file.known.values(), self._policy_changes())
             if made.parts
             else self.now + _REMOVAL_LIFE
         )
@@ -64,18 +63,16 @@ class Drafting:
         case_ref = file.case_of(agency.id) or (before.case_ref if before else "")
         version = before.version + 1 if before else 1
         draft = Draft(
-            made, contents, file, agency.id, role, case_ref, secrets.token_bytes(16), self.generation, version,
+            made, contents, file, agency.id, role, worker, case_ref, secrets.token_bytes(16), self.generation, version,
             micros(self.now), micros(until),
         )  # fmt: skip
         return draft, mac
 
-    def _cut(self, file: CaseFile, agency: Agency, role: str) -> Cut:
-        recipient = unit(agency, role, file)
-        if role == "coordinator" and recipient.worker is None:
-            return NOTHING  # a coordinator is always named (domain D): no record can pass
-        question = Question(recipient, PURPOSE, self.now, self.openable)
+    def _cut(self, file: CaseFile, agency: Agency, role: str, worker: str) -> Cut:
+        question = Question(unit(agency, role, worker, file), PURPOSE, self.now, self.openable)
         policy, agencies = self.parts.gate.policy, self.parts.agencies
-        return cut(policy, agencies, question, _from_others(file, agency), file.known, file.names)
+        made = cut(policy, agencies, question, _from_others(file, agency), file.known, file.names)
+        return in_own_order(self.parts.secret, agency.id, made, file)
 
     def _policy_changes(self) -> date | None:
         return self.parts.gate.policy.changes_after(berlin_day(self.now))
@@ -91,11 +88,12 @@ class Drafting:
         ):
             return False
         left = before.not_after - micros(self.now)
-        return left > self.parts.lease * 500_000 or before.not_after >= not_after
+        return left >= self.parts.lease * 500_000 or before.not_after >= not_after
 
 
-def unit(agency: Agency, role: str, file: CaseFile) -> Recipient:
-    """The unit as a recipient: assigned while its agency has the case; a coordinator only where consents name one."""
+def units(agency: Agency, file: CaseFile) -> Iterable[tuple[str, str, str]]:
+    """(agency, role, worker) of every view that may be owed. A coordinator is always named (domain D), so each worker
+    whom any consent names has a view of their own: what others see, or nobody, makes no difference to it."""
     named = {
         worker
         for knowledge in file.known.values()
@@ -103,24 +101,25 @@ def unit(agency: Agency, role: str, file: CaseFile) -> Recipient:
         if agency.id in consent.recipients
         for worker in consent.recipient_workers
     }
-    worker = named.pop() if role == "coordinator" and len(named) == 1 else None
+    for role in agency.roles:
+        for worker in named if role == "coordinator" else ("",):
+            yield agency.id, role, worker
+
+
+def unit(agency: Agency, role: str, worker: str, file: CaseFile) -> Recipient:
+    """The unit, or its named worker, as a recipient: assigned while its agency has the case."""
     return Recipient(
-        controller=agency.id, kind=agency.kind, role=role, worker=worker,
+        controller=agency.id, kind=agency.kind, role=role, worker=worker or None,
         assigned=file.case_of(agency.id) is not None, undertaking=agency.undertaking,
     )  # fmt: skip
-
-
-def _shown_people(file: CaseFile, made: Cut) -> list[Knowledge]:
-    """Those whose consents and birthdays may tell when the view ends: nobody who is absent from it."""
-    shown = {part.person for part in made.parts}
-    return [knowledge for knowledge in file.known.values() if knowledge.person in shown]
 
 
 def view_row(draft: Draft, mac: str, value: bytes) -> ViewRow:
     """The view as the store keeps it until its delivery is confirmed."""
     return ViewRow(
-        draft.file.joint_case, draft.recipient, draft.role, draft.view_id.hex(), draft.case_ref, draft.generation,
-        draft.version, "pending", not draft.made.parts, mac, draft.as_of, draft.not_after, draft.file.epochs, value,
+        draft.file.joint_case, draft.recipient, draft.role, draft.worker, draft.view_id.hex(), draft.case_ref,
+        draft.generation, draft.version, "pending", not draft.made.parts, mac, draft.as_of, draft.not_after,
+        draft.file.epochs, value,
     )  # fmt: skip
 
 

@@ -8,6 +8,9 @@ from hub.policy.facts import Recipient
 from hub.stages.case_file import CaseFile, read_cases
 from hub.stages.cut import NOTHING, Cut, Question, cut
 from hub.stages.parts import Parts
+from hub.stages.view_record import in_own_order
+
+NOBODYS = "(nobody's)"  # a case that is never there
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,13 +23,18 @@ class OpenedView:
 
 
 def open_view(parts: Parts, case_ref: str, recipient: Recipient, purpose: str) -> OpenedView:
-    """What this recipient sees of its own case `case_ref` now."""
+    """What this recipient sees of its own case `case_ref` now.
+
+    For somebody who is not assigned nothing is read at all, so that a denied family takes the work of an unknown one.
+    """
     with parts.store.transaction() as connection:
         case_key = f"{recipient.controller}:{case_ref}"
         joint = subjects.joint_cases(connection, [case_key])[case_key]
-        file = read_cases(connection, parts, [joint])[joint]
+        read = joint if recipient.assigned or recipient.role == "subject" else NOBODYS
+        file = read_cases(connection, parts, [read])[read]
         question = Question(recipient, purpose, parts.clock.now())
         made = cut(parts.gate.policy, parts.agencies, question, file.evidence, file.known, file.names)
+        made = in_own_order(parts.secret, recipient.controller, made, file)
         views.log_retrieval(
             connection,
             joint,

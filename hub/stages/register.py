@@ -1,16 +1,21 @@
 """Stage register: what each agency's gate must know of consents, written back to it (protocol rule 9).
 
 An agency gets the consents whose sender it is, in its own pseudonyms, with the hub's verdict instead of the signers: it
-learns nothing of who signed at the other office. A heartbeat tells the gate that its register is up to date.
+learns nothing of who signed at the other office. An entry is written when it says something else and at no other time:
+epochs rise with everything that happens in a household, which is not the agency's to count. A heartbeat tells the gate
+that its register is up to date.
 """
 
+import hashlib
+import hmac
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import Connection, delete, select, tuple_
+from sqlalchemy import Connection, delete, select, tuple_, update
 
+from hub.adapters.store import subjects
 from hub.adapters.store.bulk import among, merge, values
 from hub.adapters.store.tables import register_dirty, registered
 from hub.domain.clock import micros
@@ -24,6 +29,14 @@ from hub.stages.parts import Parts
 from schemas import encode_single, record_schema
 
 ENTRY = record_schema("register")
+Name = tuple[str, str]  # subject key, consent id
+
+
+class _Entry(NamedTuple):
+    """An entry for the agency named first; `said` is the same as long as it says the same, whenever it is written."""
+
+    record: tuple[str, Outgoing]
+    said: str
 
 
 def write_register(parts: Parts, limit: int = 500) -> int:
@@ -40,15 +53,25 @@ def write_register(parts: Parts, limit: int = 500) -> int:
         names = [row.subject for row in marked]
         known = learn(connection, parts.keys, parts.knowledge, names)
         before = _registered(connection, names)
-    now = parts.clock.now()
-    named = {(key, consent.id) for key, one in known.items() for consent in _of_sender(key, one, now)}
-    entries = _entries(parts, known, now) + [_tombstone(*gone) for gone in sorted(before - named)]
-    for agency in sorted({agency for agency, _ in entries}):
-        parts.log.append(f"agency.{agency}.register", [record for to, record in entries if to == agency])
+    entries = _entries(parts, known, parts.clock.now())
+    changed = {name: one for name, one in entries.items() if before.get(name) != one.said}
+    gone = sorted(before.keys() - entries.keys())
+    _append(parts, [*(one.record for one in changed.values()), *(_tombstone(*name) for name in gone)])
     with parts.store.transaction() as connection:
-        _keep(connection, named - before, before - named)
+        _keep(connection, [(*name, one.said) for name, one in changed.items()], gone)
         _clear(connection, [(row.subject, row.number) for row in marked])
     return len(marked)
+
+
+def write_again(connection: Connection) -> None:
+    """Forget what the registers said last, so that every entry is written anew: a restored log may have lost some."""
+    connection.execute(update(registered).values(said=""))
+    subjects.mark_register(connection, connection.execute(select(registered.c.subject).distinct()).scalars())
+
+
+def _append(parts: Parts, entries: Sequence[tuple[str, Outgoing]]) -> None:
+    for agency in sorted({agency for agency, _ in entries}):
+        parts.log.append(f"agency.{agency}.register", [record for to, record in entries if to == agency])
 
 
 def beat(parts: Parts) -> None:
@@ -64,31 +87,30 @@ def _clear(connection: Connection, read: Sequence[tuple[str, int]]) -> None:
     connection.execute(delete(register_dirty).where(tuple_(r.subject, r.number).in_(read)))
 
 
-def _registered(connection: Connection, names: Sequence[str]) -> set[tuple[str, str]]:
+def _registered(connection: Connection, names: Sequence[str]) -> dict[Name, str]:
     wanted = select(registered).where(among(connection, registered.c.subject))
-    return {
-        (key, consent) for key, consent in connection.execute(wanted, {"keys": values(connection, names)})
-    }
+    found = connection.execute(wanted, {"keys": values(connection, names)})
+    return {(key, consent): said for key, consent, said in found}
 
 
-def _keep(connection: Connection, new: set[tuple[str, str]], gone: set[tuple[str, str]]) -> None:
-    merge(connection, registered, sorted(new), "(subject, consent_id) DO NOTHING")
+def _keep(connection: Connection, new: Sequence[tuple[str, str, str]], gone: Sequence[Name]) -> None:
+    merge(connection, registered, sorted(new), "(subject, consent_id) DO UPDATE SET said = excluded.said")
     r = registered.c
     if gone:
-        connection.execute(delete(registered).where(tuple_(r.subject, r.consent_id).in_(sorted(gone))))
+        connection.execute(delete(registered).where(tuple_(r.subject, r.consent_id).in_(gone)))
 
 
-def _entries(parts: Parts, known: Mapping[str, Knowledge], now: datetime) -> list[tuple[str, Outgoing]]:
-    """(agency, entry) of every consent that its gate may count on."""
+def _entries(parts: Parts, known: Mapping[str, Knowledge], now: datetime) -> dict[Name, _Entry]:
+    """The entry of every consent that its sender's gate may count on."""
     wanted = {
         key: KeyRef("proof", *key.split(":", 1)) for key, one in known.items() if _of_sender(key, one, now)
     }
     keys = parts.keys.sealing(wanted.values())
-    return [
-        (ref.controller, Outgoing(consent.id.encode(), _consent_entry(keys[ref], consent, known[key], now)))
+    return {
+        (key, consent.id): _consent_entry(parts, keys[ref], consent, known[key], now)
         for key, ref in wanted.items()
         for consent in _of_sender(key, known[key], now)
-    ]
+    }
 
 
 def _tombstone(key: str, consent_id: str) -> tuple[str, Outgoing]:
@@ -101,14 +123,16 @@ def _of_sender(key: str, knowledge: Knowledge, at: datetime) -> list[Consent]:
     return [] if knowledge.split else [one for one in knowledge.consents_at(at) if one.sender == agency]
 
 
-def _consent_entry(key: Key, consent: Consent, knowledge: Knowledge, now: datetime) -> bytes:
-    content = _content(consent, verdict=signed(consent, knowledge.subject(now), now))
+def _consent_entry(parts: Parts, key: Key, consent: Consent, knowledge: Knowledge, now: datetime) -> _Entry:
+    content = orjson.dumps(_content(consent, verdict=signed(consent, knowledge.subject(now), now)))
     where = place("register", ENTRY.fingerprint, consent.id.encode(), key.ref.subject, "CT", key.version)
-    box = seal(key.cipher, key.version, orjson.dumps(content), where)
-    entry = _entry("consent", key.ref.controller, micros(now))
-    return encode_single(
-        ENTRY, entry | {"consent_id": consent.id, "subject_ref": key.ref.subject, "box": box}
-    )
+    entry = _entry("consent", key.ref.controller, micros(now)) | {
+        "consent_id": consent.id,
+        "subject_ref": key.ref.subject,
+        "box": seal(key.cipher, key.version, content, where),
+    }
+    said = hmac.new(parts.secret, where + content, hashlib.sha256).hexdigest()[:32]
+    return _Entry((key.ref.controller, Outgoing(consent.id.encode(), encode_single(ENTRY, entry))), said)
 
 
 def _content(consent: Consent, *, verdict: bool) -> dict[str, Any]:

@@ -30,6 +30,7 @@ from hub.stages import admit, consents, project, receipts
 from hub.stages.caught_up import consent_topics
 from hub.stages.decode import whole_headers
 from hub.stages.parts import CASES, Parts
+from hub.stages.register import write_again
 from projections.consent_register.tables import consent_row
 from projections.joint_case.tables import case_row
 from schemas import InvalidPayload, UnknownSchema, decode_single, record_schema
@@ -96,6 +97,7 @@ def resume(parts: Parts) -> ResumeOutcome:
         outcome.generation = _raise_generation(connection, newest)
         outcome.adopted_views = _adopt(connection, newest)
         outcome.views_to_look_at = _look_again(connection, micros(parts.clock.now()))
+        write_again(connection)
     return outcome
 
 
@@ -155,11 +157,11 @@ def _headers(value: bytes, received_at: int | None) -> tuple[tuple[str, bytes], 
 
 
 def _newest_views(parts: Parts) -> Iterator[dict[str, Any]]:
-    """The newest view of each (recipient, role, case) in the views topics, with its bytes."""
-    newest: dict[tuple[str, str, str], dict[str, Any]] = {}
+    """The newest view of each (recipient, role, worker, case) in the views topics, with its bytes."""
+    newest: dict[tuple[str, str, str, str], dict[str, Any]] = {}
     for agency in sorted(parts.agencies):
         for view in _views_of(parts, f"agency.{agency}.views"):
-            key = (view["recipient"], view["role"], view["case_ref"])
+            key = (view["recipient"], view["role"], view["worker"] or "", view["case_ref"])
             if key not in newest or _order(newest[key]) < _order(view):
                 newest[key] = view
     yield from newest.values()
@@ -210,8 +212,8 @@ def _rank(row: ViewRow) -> tuple[int, int]:
 
 def _row(joint_case: str, view: dict[str, Any]) -> ViewRow:
     return ViewRow(
-        joint_case, view["recipient"], view["role"], view["view_id"].hex(), view["case_ref"], view["generation"],
-        view["version"], "pending", False, "", view["as_of"], view["not_after"], "", view["value"],  # noqa: FBT003
+        joint_case, view["recipient"], view["role"], view["worker"] or "", view["view_id"].hex(), view["case_ref"],
+        view["generation"], view["version"], "pending", False, "", view["as_of"], view["not_after"], "", view["value"],  # noqa: FBT003
     )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from hub.domain.envelope import Envelope
 from hub.policy.decide import decide
 from hub.stages.case_file import CaseFile, read_cases
 from hub.stages.cut import Evidence, Question, is_joint, request_of
-from hub.stages.drafting import PURPOSE, unit
+from hub.stages.drafting import PURPOSE, unit, units
 from hub.stages.parts import Parts
 from hub.stages.trail_found import Found
 from hub.stages.trail_steps import Step
@@ -62,7 +62,7 @@ def _removals(connection: Connection, to: set[tuple[str, str, str]], first: int)
     """Views that were shown and are taken back: nothing at all is left of them."""
     newest = views.newest(connection, {joint for joint, _, _ in to})
     for key, row in newest.items():
-        if key in to and row.removed and row.as_of >= first:
+        if key[:3] in to and row.removed and row.as_of >= first:
             where = f"agency.{row.recipient}.views {row.view_id}"
             recipient = f"{row.recipient}/{row.role}"
             yield Step(at=row.as_of, point="disclose", where=where, outcome="removed", recipient=recipient)
@@ -82,8 +82,8 @@ def _for_each_role(parts: Parts, file: CaseFile, one: Evidence) -> Iterator[Step
     for agency in sorted(parts.agencies.values(), key=lambda agency: agency.id):
         if agency.id == one.envelope.controller_id or file.case_of(agency.id) is None:
             continue
-        for role in agency.roles:
-            question = Question(unit(agency, role, file), PURPOSE, parts.clock.now())
+        for _, role, worker in units(agency, file):
+            question = Question(unit(agency, role, worker, file), PURPOSE, parts.clock.now())
             yield _answer(parts, file, one, question)
 
 

@@ -1,7 +1,7 @@
 """A cut as the record that the recipient's sink opens: one box per person and sender, in the recipient's own names."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import orjson
 
@@ -25,6 +25,7 @@ class Draft:
     file: CaseFile
     recipient: str
     role: str
+    worker: str
     case_ref: str
     view_id: bytes
     generation: int
@@ -62,6 +63,7 @@ def _record(draft: Draft, refs: Sequence[KeyRef], keys: Mapping[KeyRef, Key], po
         "view_id": draft.view_id,
         "recipient": draft.recipient,
         "role": draft.role,
+        "worker": draft.worker or None,
         "case_ref": draft.case_ref,
         "generation": draft.generation,
         "version": draft.version,
@@ -84,6 +86,14 @@ def subject_at(secret: bytes, recipient: str, person: str, same: Iterable[str]) 
     """The same from all subject keys that mean the person."""
     mine = next((key for key in sorted(same) if key.startswith(f"{recipient}:")), None)
     return mine.split(":", 1)[1] if mine else recipient_pseudonym(secret, recipient, person)
+
+
+def in_own_order(secret: bytes, recipient: str, made: Cut, file: CaseFile) -> Cut:
+    """The parts in order of what the recipient itself calls the persons: the hub's names follow links, of which others'
+    may not be guessed from an order that changed."""
+    refs = {part.person: person_ref(secret, recipient, part.person, file) for part in made.parts}
+    ordered = sorted(made.parts, key=lambda part: (refs[part.person], part.sender))
+    return replace(made, parts=tuple(ordered))
 
 
 def part_content(part: Part, made: Cut) -> bytes:

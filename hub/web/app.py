@@ -5,6 +5,7 @@ Until people can log in it serves simulated data only, on loopback only (`hub.we
 
 import asyncio
 import re
+import time
 from importlib.resources import files
 from urllib.parse import parse_qs
 
@@ -33,12 +34,19 @@ from hub.web.wording import unbroken, word
 PURPOSE = "joint_case_management"
 COOKIE = "fallbruecke"
 HOSTS = ("127.0.0.1", "localhost")
+BEAT = 0.25  # seconds
 _FORM_LIMIT = 4096
 _CASE_REF = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
-def create_app(parts: Parts, directory: ViewerDirectory, registry: CollectorRegistry = PROCESS) -> Starlette:
-    """The application; raises ConfigurationError unless everybody in the directory is simulated."""
+def create_app(
+    parts: Parts, directory: ViewerDirectory, registry: CollectorRegistry = PROCESS, *, beat: float = BEAT
+) -> Starlette:
+    """The application; raises ConfigurationError unless everybody in the directory is simulated.
+
+    Joint views leave at the next `beat` (seconds) after they were asked for: how long the hub looked, and so how much
+    there is that it does not show, cannot be timed. 0 switches it off.
+    """
     if not directory.simulated:
         raise ConfigurationError(
             "real people may not be shown before users can log in",
@@ -46,7 +54,7 @@ def create_app(parts: Parts, directory: ViewerDirectory, registry: CollectorRegi
             remedy="serve simulated data only",
         )
     registry.register(StoreCollector(parts))
-    web = Web(parts, directory, registry)
+    web = Web(parts, directory, registry, beat)
     endpoints = [
         ("/", web.choose, ["GET"]),
         ("/ansicht", web.take_role, ["POST"]),
@@ -69,11 +77,18 @@ def create_app(parts: Parts, directory: ViewerDirectory, registry: CollectorRegi
     )
 
 
+def until_beat(seconds: float, beat: float) -> float:
+    """How long to wait after `seconds` of work until the next beat."""
+    return -seconds % beat if beat else 0.0
+
+
 class Web:
     """The endpoints. Everything that reads the store runs in a thread."""
 
-    def __init__(self, parts: Parts, directory: ViewerDirectory, registry: CollectorRegistry) -> None:
-        self._parts, self._directory, self._registry = parts, directory, registry
+    def __init__(
+        self, parts: Parts, directory: ViewerDirectory, registry: CollectorRegistry, beat: float
+    ) -> None:
+        self._parts, self._directory, self._registry, self._beat = parts, directory, registry, beat
         self._sessions = Sessions()
         self._started = micros(parts.clock.now())
         self._style = (files("hub.web.templates") / "style.css").read_bytes()
@@ -128,12 +143,14 @@ class Web:
         viewer = self._viewer(request)
         if viewer is None:
             return RedirectResponse("/", status_code=303)
-        case_ref = request.path_params["case_ref"]
+        began = time.monotonic()
         try:
-            page = await asyncio.to_thread(self._open, viewer, case_ref)
+            page = await asyncio.to_thread(self._open, viewer, request.path_params["case_ref"])
         except ServiceUnavailable:
             return self.unavailable(503)
-        return self._page("family.html", page=page)
+        answer = self._page("family.html", page=page)
+        await asyncio.sleep(until_beat(time.monotonic() - began, self._beat))
+        return answer
 
     async def style(self, _request: Request) -> Response:
         return Response(self._style, media_type="text/css")

@@ -107,13 +107,14 @@ def present(view: OpenedView, agencies: Mapping[str, Agency]) -> Page:
 
 
 def _persons(view: OpenedView, own: str) -> list[_Shown]:
-    """The family first, then by birth date where it is shown; all of a family's own records on one card."""
+    """The family first, then by birth date where it is shown, else as the view orders them; all of a family's own
+    records on one card."""
     families = {known.person for known in view.file.known.values() if known.family} if view.file else set()
     grouped: dict[str, list[Part]] = {}
     for part in view.cut.parts:
         grouped.setdefault(FAMILY if part.person in families else part.person, []).append(part)
     shown = [_shown(key, parts, own) for key, parts in grouped.items()]
-    return sorted(shown, key=lambda one: (not one.family, one.born, one.key))
+    return sorted(shown, key=lambda one: (not one.family, one.born))
 
 
 def _shown(key: str, parts: Sequence[Part], own: str) -> _Shown:

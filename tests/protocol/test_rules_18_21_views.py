@@ -392,9 +392,9 @@ def test_rule_19_views_of_a_joint_case_that_becomes_part_of_another_are_carried_
         before = views.newest(
             connection, {row["joint_case"] for row in world.rows_in(connection, "case_link")}
         )
-        (old,) = {joint for joint, _, _ in before}
+        (old,) = {joint for joint, *_ in before}
         views.carry(connection, old, "j_new")
-        assert {joint for joint, _, _ in views.newest(connection, ["j_new"])} == {"j_new"}
+        assert {joint for joint, *_ in views.newest(connection, ["j_new"])} == {"j_new"}
         views.save_views(connection, [next(iter(before.values()))])
         views.carry(connection, old, "j_new")
         assert len(views.newest(connection, [old])) == 1

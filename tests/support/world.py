@@ -21,7 +21,7 @@ from hub.adapters.keys.sql import SqlKeyStore
 from hub.adapters.store import tables
 from hub.bootstrap import Given, build_parts
 from hub.config import load_settings
-from hub.domain.agencies import default_agency
+from hub.domain.agencies import Agency, default_agency
 from hub.domain.clock import micros
 from hub.domain.envelope import Envelope
 from hub.domain.identifiers import AgencyKey
@@ -217,9 +217,16 @@ class World:
         self.host = Embedded(self.parts, lambda stage, outcome: self.outcomes.append((stage, outcome)))
 
     @classmethod
-    def at(cls, data: Path, store_url: str = "", now: datetime = NOW, **settings: Any) -> "World":
+    def at(
+        cls,
+        data: Path,
+        store_url: str = "",
+        now: datetime = NOW,
+        more: Sequence[Agency] = (),
+        **settings: Any,
+    ) -> "World":
         clock = ManualClock(now)
-        agencies = [default_agency(JC, "jobcenter"), default_agency(JA, "youth_welfare")]
+        agencies = [default_agency(JC, "jobcenter"), default_agency(JA, "youth_welfare"), *more]
         chosen = load_settings(data=data, kek=MASTER, database_url=store_url, **settings)
         return cls(build_parts(chosen, Given(clock=clock, agencies=agencies)), clock, data)
 

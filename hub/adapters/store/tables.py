@@ -119,6 +119,7 @@ registered = Table(  # which consents each agency's register names, so that one 
     metadata,
     Column("subject", String, primary_key=True),
     Column("consent_id", String, primary_key=True),
+    Column("said", String, nullable=False),  # keyed hash of what the entry says
 )
 ending = Table(  # rule 5: persons of whom the last ground may have ended, until somebody has looked
     "ending",
@@ -126,12 +127,13 @@ ending = Table(  # rule 5: persons of whom the last ground may have ended, until
     Column("subject", String, primary_key=True),
     Column("number", BigInteger, nullable=False),
 )
-view_state = Table(  # the newest view of each (joint case, recipient, role)
+view_state = Table(  # the newest view of each (joint case, recipient, role, worker)
     "view_state",
     metadata,
     Column("joint_case", String, primary_key=True),
     Column("recipient", String, primary_key=True),
     Column("role", String, primary_key=True),
+    Column("worker", String, primary_key=True),  # empty: the whole unit's
     Column("view_id", String, nullable=False),
     Column("case_ref", String, nullable=False),
     Column("generation", Integer, nullable=False),

@@ -20,11 +20,13 @@ class Mark(NamedTuple):
 
 
 class ViewRow(NamedTuple):
-    """The newest view of (joint case, recipient, role), sealed for the recipient."""
+    """The newest view of (joint case, recipient, role, worker), sealed for the recipient; `worker` is empty where the
+    view is the whole unit's."""
 
     joint_case: str
     recipient: str
     role: str
+    worker: str
     view_id: str
     case_ref: str
     generation: int
@@ -38,8 +40,8 @@ class ViewRow(NamedTuple):
     value: bytes
 
     @property
-    def key(self) -> tuple[str, str, str]:
-        return self.joint_case, self.recipient, self.role
+    def key(self) -> tuple[str, str, str, str]:
+        return self.joint_case, self.recipient, self.role, self.worker
 
     def __repr__(self) -> str:
         return f"ViewRow({self.view_id} {self.state})"
@@ -114,8 +116,8 @@ def members(connection: Connection, cases: Iterable[str]) -> dict[str, list[str]
     return found
 
 
-def newest(connection: Connection, joint_cases: Iterable[str]) -> dict[tuple[str, str, str], ViewRow]:
-    """The newest view of every recipient and role of these joint cases."""
+def newest(connection: Connection, joint_cases: Iterable[str]) -> dict[tuple[str, str, str, str], ViewRow]:
+    """The newest view of every recipient, role and named worker of these joint cases."""
     wanted = select(view_state).where(among(connection, view_state.c.joint_case))
     rows = [ViewRow(*row) for row in connection.execute(wanted, {"keys": values(connection, joint_cases)})]
     return {row.key: row for row in rows}
@@ -125,7 +127,12 @@ def carry(connection: Connection, old: str, new: str) -> None:
     """A joint case became part of another: its views go with it. Those of which the other has one of its own stay under
     the old name, which is no case any more, and are marked: the next round removes them."""
     v, other = view_state.c, view_state.alias("other").c
-    taken = exists().where(other.joint_case == new, other.recipient == v.recipient, other.role == v.role)
+    taken = exists().where(
+        other.joint_case == new,
+        other.recipient == v.recipient,
+        other.role == v.role,
+        other.worker == v.worker,
+    )
     connection.execute(update(view_state).where(v.joint_case == old, ~taken).values(joint_case=new))
     left = select(v.joint_case, func.max(v.as_of)).where(v.joint_case == old).group_by(v.joint_case)
     for name, at in connection.execute(left).all():
@@ -139,7 +146,7 @@ def carry(connection: Connection, old: str, new: str) -> None:
 
 
 _NEWEST = (
-    "(joint_case, recipient, role) DO UPDATE SET view_id = excluded.view_id, case_ref = excluded.case_ref,"
+    "(joint_case, recipient, role, worker) DO UPDATE SET view_id = excluded.view_id, case_ref = excluded.case_ref,"
     " generation = excluded.generation, version = excluded.version, state = excluded.state, removed = excluded.removed,"
     " content_mac = excluded.content_mac, as_of = excluded.as_of, not_after = excluded.not_after,"
     " epochs = excluded.epochs, value = excluded.value"
@@ -149,6 +156,16 @@ _NEWEST = (
 
 def save_views(connection: Connection, rows: Sequence[ViewRow]) -> None:
     merge(connection, view_state, rows, _NEWEST)
+
+
+def put_back(connection: Connection, aborted: ViewRow, before: ViewRow | None) -> None:
+    """Undo a view that was recorded and certainly not produced, unless a newer one has taken its place: the next one
+    has its number, and the disclosure register names no release that was none."""
+    mine = view_state.c.view_id == aborted.view_id
+    gone = connection.execute(delete(view_state).where(mine).returning(view_state.c.view_id)).all()
+    if gone and before is not None:
+        connection.execute(insert(view_state).values(**before._asdict()))
+    connection.execute(delete(disclosure).where(disclosure.c.view_id == aborted.view_id))
 
 
 def save_disclosures(connection: Connection, rows: Sequence[DisclosureRow]) -> None:

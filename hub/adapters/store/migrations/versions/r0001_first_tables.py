@@ -190,6 +190,7 @@ def upgrade() -> None:
         "registered",
         sa.Column("subject", sa.String(), nullable=False),
         sa.Column("consent_id", sa.String(), nullable=False),
+        sa.Column("said", sa.String(), nullable=False),
         sa.PrimaryKeyConstraint("subject", "consent_id"),
     )
     op.create_table(
@@ -220,6 +221,7 @@ def upgrade() -> None:
         sa.Column("joint_case", sa.String(), nullable=False),
         sa.Column("recipient", sa.String(), nullable=False),
         sa.Column("role", sa.String(), nullable=False),
+        sa.Column("worker", sa.String(), nullable=False),
         sa.Column("view_id", sa.String(), nullable=False),
         sa.Column("case_ref", sa.String(), nullable=False),
         sa.Column("generation", sa.Integer(), nullable=False),
@@ -231,5 +233,5 @@ def upgrade() -> None:
         sa.Column("not_after", sa.BigInteger(), nullable=False),
         sa.Column("epochs", sa.String(), nullable=False),
         sa.Column("value", sa.LargeBinary(), nullable=False),
-        sa.PrimaryKeyConstraint("joint_case", "recipient", "role"),
+        sa.PrimaryKeyConstraint("joint_case", "recipient", "role", "worker"),
     )
