@@ -19,6 +19,7 @@ VERBS: Mapping[str, tuple[str, str]] = {
     "worker": ("hub.cli.worker:worker", "Die Stufen auf Kafka: ein Prozess je Rolle."),
     "connect": ("hub.cli.connect:app", "Die Seite des Amtes: Quellen lesen, Sichten zurückschreiben."),
     "topics": ("hub.cli.topics:app", "Topics anlegen und mit dem Soll vergleichen."),
+    "consent": ("hub.cli.consent:app", "Einwilligungen: Bogen, erteilen, zurücknehmen, nachsehen."),
     "keys": ("hub.cli.keys:app", "Schlüssel erzeugen: für den Hub und für einen Träger."),
     "bench": ("hub.cli.bench:bench", "Wie schnell der Weg ist, im Verhältnis zum Mindestaufwand."),
     "simulate": ("hub.cli.simulate:simulate", "Zwei erfundene Ämter auf die Platte schreiben."),

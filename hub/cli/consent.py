@@ -1,0 +1,202 @@
+"""`hub consent`: what is recorded at the counter, with the agency's own configuration. Only `show` asks the hub."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from connectors.desk.book import Grant
+from connectors.desk.desk import Desk, Family
+from connectors.desk.offer import Direction
+from connectors.desk.records import Member
+from connectors.desk.signing import Ticks, missing
+from connectors.desk.texts import consent_text
+from hub.cli.consent_form import Language, form
+from hub.cli.consent_input import day_of, family_of, opened_desk, pairs_of, ref_of
+from hub.cli.output import AsJson, print_json, print_lines, print_table, rfc3339_of
+from hub.domain.clock import berlin_day
+from hub.domain.consent import Consent
+from hub.errors import UsageError
+from hub.ports import Clock
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Einwilligungen: Bogen drucken, erteilen, zurücknehmen, nachsehen.",
+)
+Config = Annotated[Path, typer.Argument(metavar="CONFIG", help="TOML-Datei des Einwilligungsschalters")]
+Case = Annotated[str, typer.Option("--case", help="Fallnummer, wie sie im Amt heißt")]
+
+
+app.command()(form)
+
+
+@app.command()
+def grant(
+    config: Config,
+    case: Case,
+    signed: Annotated[
+        list[str], typer.Option(help="PERSON=WER[,WER]: für welche Person wer unterschrieben hat")
+    ],
+    to: Annotated[list[str], typer.Option(help="VON>AN=ID,HH,…: was welches Amt welchem mitteilen darf")],
+    purpose: Annotated[
+        list[str] | None, typer.Option(help="Zweck; ohne Angabe gemeinsame Fallarbeit")
+    ] = None,
+    worker: Annotated[list[str] | None, typer.Option(help="VON>AN=KENNUNG: nur für diese Fachkraft")] = None,
+    language: Language = "de",
+    interpreter: Annotated[
+        str, typer.Option(help="none | professional | mediator | companion | worker")
+    ] = "none",
+    until: Annotated[str, typer.Option(help="letzter Tag, JJJJ-MM-TT; ohne Angabe ein Jahr")] = "",
+    code: Annotated[str, typer.Option(help="Code des Bogens, mit --place")] = "",
+    place: Annotated[list[str] | None, typer.Option(help="PERSON=NR: Nummer auf dem Bogen")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Festhalten, was unterschrieben wurde. Was es ersetzt, endet im selben Augenblick."""
+    with opened_desk(config) as (desk, clock):
+        now = clock.now()
+        family = family_of(desk, case, clock)
+        ticks = Ticks(
+            signed={ref_of(family, person): frozenset(ref_of(family, one) for one in by.split(","))
+                    for person, by in pairs_of(signed, "signed")},
+            opened={key: frozenset(codes.split(",")) for key, codes in pairs_of(to, "to")},
+            purposes=frozenset(purpose or ["joint_case_management"]), workers=dict(pairs_of(worker or (), "worker")),
+            interpreter=interpreter, valid_until=day_of(until), code=code,
+            places={ref_of(family, person): int(number) for person, number in pairs_of(place or (), "place")},
+        )  # fmt: skip
+        directions = _chosen(desk, ticks, clock)
+        done = desk.sign(family, ticks, directions, consent_text(language, berlin_day(now)), now)
+        lacking = list(_lacking(family, ticks, clock))
+        ids = [entry.consent_id for entry in desk.grants()[0] if entry.process == done.process]
+    if as_json:
+        print_json({"process": done.process, "consents": ids, "proof": done.proof, "missing": lacking})
+    else:
+        print_lines([f"Vorgang {done.process}: {len(ids)} Einwilligungen festgehalten.", *lacking])
+
+
+@app.command()
+def withdraw(
+    config: Config,
+    case: Case,
+    consent: Annotated[list[str] | None, typer.Option(help="Nummer; ohne Angabe alle dieser Familie")] = None,
+    category: Annotated[list[str] | None, typer.Option(help="nur dies")] = None,
+    purpose: Annotated[list[str] | None, typer.Option(help="nur für diesen Zweck")] = None,
+    recipient: Annotated[list[str] | None, typer.Option(help="nur an dieses Amt")] = None,
+    by_number: Annotated[
+        bool, typer.Option("--by-number", help="auch was in einem anderen Amt unterschrieben wurde")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Zurücknehmen: ganz, oder wo alles zutrifft, was genannt ist."""
+    scope = {
+        "categories": frozenset(category or ()), "purposes": frozenset(purpose or ()),
+        "recipients": frozenset(recipient or ()),
+    }  # fmt: skip
+    with opened_desk(config) as (desk, clock):
+        family = family_of(desk, case, clock)
+        now = clock.now()
+        if by_number:
+            if any(scope.values()):
+                raise UsageError(
+                    "by its number a consent is taken back whole", place="--by-number", remedy="leave the part away"
+                )  # fmt: skip
+            ended = desk.withdraw_by_number(family, consent or (), now)
+        else:
+            ids = consent or [one.id for one in family.standing if one.in_force(now)]
+            ended = desk.withdraw(family, ids, now, scope=scope)
+    if as_json:
+        print_json({"withdrawn": ended, "at": rfc3339_of(now), "partly": any(scope.values())})
+    else:
+        print_lines(
+            [f"Zurückgenommen: {ended}. Was beim anderen Amt geschieht, zeigt hub consent show NUMMER."]
+        )
+
+
+@app.command(name="object")
+def object_to(config: Config, case: Case, person: Annotated[str, typer.Option(help="Personennummer")],
+              as_json: AsJson = False) -> None:  # fmt: skip
+    """Widerspruch nach § 76 SGB X festhalten."""
+    with opened_desk(config) as (desk, clock):
+        family = family_of(desk, case, clock)
+        number = desk.object_to(family, ref_of(family, person), clock.now())
+    if as_json:
+        print_json({"objection": number})
+    else:
+        print_lines([f"Widerspruch festgehalten: {number}."])
+
+
+@app.command(name="list")
+def list_(config: Config, case: Case = "", as_json: AsJson = False) -> None:
+    """Was in diesem Amt unterschrieben und zurückgenommen wurde; mit --case auch aus der Fachanwendung."""
+    with opened_desk(config) as (desk, clock):
+        rows = list(_of_case(desk, case, clock) if case else _of_book(desk))
+    if as_json:
+        print_json({"consents": rows})
+    else:
+        print_table(
+            "Einwilligungen", ("Nummer", "von", "an", "Umfang", "bis", "zurückgenommen"),
+            [(r["id"], r["sender"], ", ".join(r["recipients"]), " ".join(r["categories"]), r["valid_until"] or "–",
+              r["withdrawn_at"] or "–") for r in rows],
+        )  # fmt: skip
+
+
+def _of_case(desk: Desk, case: str, clock: Clock) -> Iterator[dict[str, Any]]:
+    for one in family_of(desk, case, clock).standing:
+        parts = [
+            {"at": rfc3339_of(part.at), "categories": sorted(part.categories), "purposes": sorted(part.purposes),
+             "recipients": sorted(part.recipients)} for part in one.scoped_withdrawals
+        ]  # fmt: skip
+        yield _row(one.id, one, one.withdrawn_at) | {"withdrawn_parts": parts}
+
+
+def _of_book(desk: Desk) -> Iterator[dict[str, Any]]:
+    grants, ends = desk.grants()
+    for one in grants:
+        mine = [end for end in ends if end.consent_id == one.consent_id]
+        whole = [end.withdrawn_at for end in mine if not (end.categories or end.purposes or end.recipients)]
+        told = {"language": one.language, "interpreter": one.interpreter, "text_version": one.text_version}
+        yield _row(one.consent_id, one, min(whole, default=None)) | told
+
+
+def _row(number: str, one: Consent | Grant, withdrawn_at: datetime | None) -> dict[str, Any]:
+    return {
+        "id": number, "sender": one.sender, "recipients": sorted(one.recipients), "categories": sorted(one.categories),
+        "purposes": sorted(one.purposes), "granted_at": rfc3339_of(one.granted_at),
+        "valid_until": rfc3339_of(one.valid_until) if one.valid_until else None,
+        "withdrawn_at": rfc3339_of(withdrawn_at) if withdrawn_at else None,
+    }  # fmt: skip
+
+
+def _chosen(desk: Desk, ticks: Ticks, clock: Clock) -> list[Direction]:
+    """The directions that were ticked; raises UsageError for one, or a category, that is not offered."""
+    known = {one.key: one for one in desk.directions()}
+    for key, codes in ticks.opened.items():
+        if key not in known or not codes <= {*desk.offered(known[key], clock.now())}:
+            raise UsageError(
+                "this cannot be opened by a consent", place="--to",
+                remedy="directions: " + ", ".join(sorted(known)),
+            )  # fmt: skip
+    return [known[key] for key in ticks.opened]
+
+
+def _lacking(family: Family, ticks: Ticks, clock: Clock) -> Iterator[str]:
+    """What is missing, in words."""
+    for member in family.household.members:
+        signed = ticks.signed.get(member.ref)
+        if signed:
+            yield from _lack(family, member, missing(member, signed, clock.now()))
+
+
+def _lack(family: Family, member: Member, lacking: frozenset[str] | None) -> Iterator[str]:
+    if lacking is None:
+        yield (
+            f"Für {member.id}: Wer sorgeberechtigt ist, weiß dieses Amt nicht;"
+            " der Hub prüft es mit den Angaben des Jugendamts."
+        )
+    elif lacking:
+        names = [one.id for one in family.household.members if one.ref in lacking]
+        others = len(lacking) - len(names)
+        who = ", ".join(names + [f"{others} weitere Person(en)"] * bool(others))
+        yield f"Für {member.id} fehlt noch die Unterschrift von: {who}. Bis dahin öffnet sich für diese Person nichts."
