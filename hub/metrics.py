@@ -24,6 +24,7 @@ from hub.stages.admit import AdmitOutcome
 from hub.stages.consents import ConsentsOutcome
 from hub.stages.disclose import DiscloseOutcome
 from hub.stages.project import ProjectOutcome
+from hub.stages.ticks import TickOutcome
 
 PROCESS = CollectorRegistry()
 """The registry of this process."""
@@ -122,6 +123,7 @@ class Metrics:
     apply_duration: Histogram
     apply_retries: Counter
     withdrawal_latency: Histogram
+    erasure_latency: Histogram
     view_requests: Counter
     view_duration: Histogram
 
@@ -140,6 +142,8 @@ class Metrics:
                 self.record_project(outcome, seconds, at)
             case DiscloseOutcome():
                 self.record_disclose(outcome, seconds, at)
+            case TickOutcome():
+                self.record_tick(outcome, seconds, at)
             case _:
                 self.batched.observe(self.apply_duration, (stage,), seconds)
 
@@ -182,6 +186,12 @@ class Metrics:
             self.batched.observe(self.withdrawal_latency, (), longest)
         if outcome.aborted:
             self.apply_retries.labels("disclose", "changed").inc(outcome.aborted)
+
+    def record_tick(self, outcome: TickOutcome, seconds: float, now: datetime) -> None:
+        """What time and requests brought about: one observation for each erasure that was executed."""
+        self.batched.observe(self.apply_duration, ("tick",), seconds)
+        for requested_at in outcome.erased:
+            self.batched.observe(self.erasure_latency, (), _since(requested_at, now))
 
     def record_retry(self, stage: str, error: Exception) -> None:
         """A stage failed and will be tried again; the cause is one of six words, never the error's text."""
@@ -234,6 +244,11 @@ def metrics(registry: CollectorRegistry = PROCESS) -> Metrics:
         withdrawal_latency=histogram(
             "hub_withdrawal_latency_seconds",
             "From the mark that a consent ended to the view taken away",
+            _LATE,
+        ),
+        erasure_latency=histogram(
+            "hub_erasure_latency_seconds",
+            "From the request to the keys destroyed and the rows removed",
             _LATE,
         ),
         view_requests=counter("hub_view_requests_total", "Answers of the web side", "route", "code_class"),

@@ -19,7 +19,8 @@ class Local(NamedTuple):
 
 
 class Pseudonyms:
-    """One SQLite file on the agency's own disk. Pseudonyms never change, so rows are only ever added."""
+    """One SQLite file on the agency's own disk. Pseudonyms never change, so no row does; one goes with an erasure, when
+    the agency itself knows the person no more."""
 
     def __init__(self, path: Path) -> None:
         self._db = open_file(
@@ -38,6 +39,11 @@ class Pseudonyms:
                 place="pseudonym table",
                 remedy="the agency key was changed: restore it",
             )
+
+    def remove(self, ref: str) -> None:
+        """The agency's own system knows nobody of this pseudonym any more."""
+        with self._db:
+            self._db.execute("DELETE FROM pseudonym WHERE ref = ?", (ref,))
 
     def local(self, refs: Iterable[str]) -> Mapping[str, Local]:
         """The local ids of those that are known."""

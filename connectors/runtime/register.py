@@ -36,6 +36,7 @@ class Register:
         self._consents_of: dict[str, set[str]] = defaultdict(set)
         self.consents: dict[str, Registered] = {}
         self.key_versions: dict[str, int] = {}
+        self.erased: dict[str, datetime] = {}  # subject → until when its records have ended
         self.as_of: datetime | None = None
 
     def refresh(self, touched: set[str]) -> None:
@@ -75,6 +76,9 @@ class Register:
                 touched |= self._consent(entry, opened)
             elif entry["kind"] == "key" and entry["subject_ref"]:
                 self.key_versions[entry["subject_ref"]] = entry["key_version"] or 0
+                touched.add(entry["subject_ref"])
+            elif entry["kind"] == "erased" and entry["subject_ref"]:
+                self.erased[entry["subject_ref"]] = moment(entry["at"])
                 touched.add(entry["subject_ref"])
             elif entry["kind"] == "heartbeat":
                 at = moment(entry["at"])

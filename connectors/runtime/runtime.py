@@ -10,6 +10,8 @@ from datetime import datetime
 from itertools import islice
 
 from connectors.runtime.config import ConnectorConfig
+from connectors.runtime.erasing import RULE as ERASED
+from connectors.runtime.erasing import Erasures
 from connectors.runtime.faults import WHOLE, of_incidents, of_refused, of_rows
 from connectors.runtime.judging import EgressGate, Judge, Judged
 from connectors.runtime.knowledge import Knowledge
@@ -32,6 +34,7 @@ STALE = "register_stale"
 SUBJECTS_AT_ONCE = 200
 DIGEST = "mapping"
 ALWAYS_SAID = frozenset({"IdentityLinkProposed", "IdentityLinked", "IdentitySplit", "ConsentWithdrawn"})
+ERASING = "ErasureRequested"
 
 
 class Connector:
@@ -54,6 +57,7 @@ class Connector:
         self._gate = EgressGate(
             Sender(controller=config.agency, kind=config.agency_kind), judge, self._knowledge
         )
+        self._erasures = Erasures(state, self._knowledge)
         self._publisher = Publisher(config, key, keys, log, state)
         self._control = [name for name, stream in config.streams.items() if stream.control]
         self._others = [name for name in config.streams if name not in self._control]
@@ -111,6 +115,22 @@ class Connector:
             self._pending |= self._knowledge.subjects()
         else:
             self._pending |= _crossed(self._knowledge, self._last, now)
+        for subject in self._erasures.new():
+            self._heed_erasure(subject, now)
+        self._erasures.revive(now)
+
+    def _heed_erasure(self, subject: str, now: datetime) -> None:
+        """What the source holds of the subject has ended; of whom it holds nothing, the pseudonym goes too."""
+        local = self._pseudonyms.local([subject])
+        try:
+            rows = list(self._source.subjects({entry.local_id for entry in local.values()})) if local else []
+        except NothingKept:
+            return
+        events, _ = self._mapped(rows, is_open=True)
+        self._erasures.heed(subject, [event for event in events if event.subject_ref == subject], now)
+        if not rows:
+            self._pseudonyms.remove(subject)
+        fail_point("connector.after_erasure")
 
     def _know(self, rows: Sequence[Row], *, complete: bool) -> frozenset[str]:
         alive = [row for row in rows if not row.gone and row.stream in self._control]
@@ -149,7 +169,7 @@ class Connector:
         waiting = {entry.place for entry in unmapped}
         held = of_rows(batch, unmapped, self._state.key_hash)
         again = self._known_faults(held)
-        judged = [self._gate.of(event, now) for event in events if self._may_speak(event)]
+        judged = self._judged(events, now)
         prepared = self._send(judged, now)
         with self._state.transaction():
             self._publisher.confirm(prepared.publications)
@@ -178,10 +198,22 @@ class Connector:
         """Control data leave only for cases in which somebody consented; of nobody else a word is said.
 
         Who brought a pairing code has signed the joint form at the other office: the link lets the register say so. Nor
-        is a withdrawal ever kept back: the consent it ends may have been signed where this gate cannot see it.
+        is a withdrawal ever kept back: the consent it ends may have been signed where this gate cannot see it. Of whom
+        something was published, an erasure may always be asked for.
         """
-        free = event.schema.event_type in ALWAYS_SAID
-        return not event.control or free or event.case_ref in self._consented
+        kind = event.schema.event_type
+        if not event.control or kind in ALWAYS_SAID or event.case_ref in self._consented:
+            return True
+        return kind == ERASING and self._erasures.may_be_asked(event.subject_ref)
+
+    def _judged(self, events: Sequence[MappedEvent], now: datetime) -> list[Judged]:
+        """The gate's verdict on those of whom a word may be said; of what was erased nothing leaves."""
+        speaking = [event for event in events if self._may_speak(event)]
+        out = self._erasures.stay_out(speaking)
+        return [
+            Judged(event, frozenset(), rule=ERASED) if event.record_ref in out else self._gate.of(event, now)
+            for event in speaking
+        ]
 
     def _send(self, judged: Sequence[Judged], now: datetime) -> Prepared:
         passing = [one for one in judged if one.kept]
@@ -285,7 +317,7 @@ class Connector:
         rows = self._source.subjects({entry.local_id for entry in local.values()})
         events, _ = self._mapped(rows, is_open=True)
         state = present_state((event for event in events if event.subject_ref in wanted), now)
-        judged = [self._gate.of(event, now) for event in state if self._may_speak(event)]
+        judged = self._judged(state, now)
         prepared = self._send(judged, now)
         with self._state.transaction():
             self._publisher.confirm(prepared.publications)

@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from connectors.runtime import ended
 from connectors.runtime.files import lease, open_file
 from connectors.runtime.ports import Row
 
@@ -29,6 +30,7 @@ SCHEMA = (
         remedy TEXT NOT NULL, content BLOB NOT NULL, PRIMARY KEY (stream, key, event_type)
     ) WITHOUT ROWID""",
     "CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+    *ended.SCHEMA,
 )
 
 KeyHash = Callable[[str], bytes]

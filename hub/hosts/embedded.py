@@ -40,7 +40,9 @@ class Embedded:
         for topic in consent_topics(self._parts):
             busy |= self._drain(consents.STAGE, topic, consents.take_consents)
         mark_if_caught_up(self._parts)
-        self._tell("tick", tick(self._parts))
+        ticked = tick(self._parts)
+        self._tell("tick", ticked)
+        busy |= bool(ticked.erased)
         while write_register(self._parts):
             busy = True
         return busy

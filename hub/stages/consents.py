@@ -10,15 +10,16 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
-from hub.adapters.store import links, subjects
+from hub.adapters.store import erasures, links, subjects
 from hub.adapters.store.bulk import merge
+from hub.adapters.store.erasures import Erasure
 from hub.domain.clock import micros
 from hub.domain.identifiers import pairing_digest
 from hub.failpoints import fail_point
 from hub.ports import Record
 from hub.stages.boxes import Content, Found, content, keys_for
 from hub.stages.decode import Event, decode_event
-from hub.stages.grounds_end import end_grounds
+from hub.stages.forgetting.grounds_end import end_grounds
 from hub.stages.intake import finish, sort_out, still_mine
 from hub.stages.parts import Parts, topic_agency
 from projections.consent_register import apply
@@ -27,7 +28,7 @@ from projections.consent_register.tables import ON_CONFLICT, consent_row
 
 STAGE = "consents"
 _ENDING = frozenset({"ConsentWithdrawn", "ConsentExpired"})
-_NARROWING = _ENDING | {"ObjectionRaised", "IdentitySplit"}
+_NARROWING = _ENDING | {"ObjectionRaised", "IdentitySplit", "ErasureRequested"}
 _LINKING = frozenset({"IdentityLinkProposed", "IdentityLinked", "IdentitySplit"})
 
 
@@ -88,6 +89,7 @@ def apply_events(connection: Connection, parts: Parts, events: Sequence[Event], 
     ]
     merge(connection, consent_row, apply.folded(rows), ON_CONFLICT)
     subjects.register(connection, [(event.subject, event.case_key) for event in events])
+    erasures.ask(connection, [_erasure(event) for event in events if _erases(event)])
     changed = {event.subject for event in events}
     changed |= _link_all(connection, parts, [event for event in events if _links(event)], found)
     changed.update(_granted_for(connection, live, events))
@@ -107,6 +109,16 @@ def narrows(event: Event) -> bool:
 def ends(event: Event) -> bool:
     """Whether somebody's last ground may have ended with it."""
     return event.envelope.event_type in _ENDING
+
+
+def _erases(event: Event) -> bool:
+    return event.envelope.event_type == "ErasureRequested"
+
+
+def _erasure(event: Event) -> Erasure:
+    """The request, effective like a withdrawal; executed once all consents are read (`hub.stages.forgetting.erase`)."""
+    at = min(event.envelope.occurred_at, received_at(event.record))
+    return Erasure(event.envelope.event_id.hex(), event.subject, at)
 
 
 def _links(event: Event) -> bool:

@@ -37,25 +37,11 @@ def end_expired_holds(parts: Parts) -> int:
     now = parts.clock.now()
     with parts.store.transaction() as connection:
         rows = admissions.expired(connection, micros(now - timedelta(days=parts.hold_days)))
-        decisions = [_withheld(row, parts.gate.policy.version, micros(now)) for row in rows]
+        policy = parts.gate.policy.version
+        decisions = [admissions.withheld(row, row.reason, policy, micros(now)) for row in rows]
         admissions.save_decisions(connection, decisions)
         admissions.let_go(connection, rows)
     return len(rows)
-
-
-def _withheld(row: HeldRow, policy_version: str, at: int) -> admissions.DecisionRow:
-    return admissions.DecisionRow(
-        row.event_id,
-        row.publication,
-        "withheld",
-        row.reason,
-        policy_version,
-        row.epoch,
-        at,
-        row.topic,
-        row.partition,
-        row.offset,
-    )
 
 
 def _record(row: HeldRow) -> Record:

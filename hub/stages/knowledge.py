@@ -5,7 +5,7 @@ register: `hub.stages.fold`; how a stage asks for it: `hub.stages.learning`.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from threading import Lock
@@ -103,6 +103,12 @@ class KnowledgeCache:
             self._kept.move_to_end(subject)
             while len(self._kept) > self._size:
                 self._kept.popitem(last=False)
+
+    def forget(self, subjects: Iterable[str]) -> None:
+        """Keep nothing of these, whatever its epoch."""
+        with self._lock:
+            for subject in subjects:
+                self._kept.pop(subject, None)
 
     def clear(self) -> None:
         with self._lock:

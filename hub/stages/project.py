@@ -16,6 +16,7 @@ from hub.domain.envelope import Head
 from hub.failpoints import fail_point
 from hub.ports import Record
 from hub.stages.decode import decode_head
+from hub.stages.forgetting.gone import living
 from hub.stages.intake import Intake, finish, sort_out, still_mine
 from hub.stages.parts import Parts
 from projections.joint_case import apply
@@ -82,7 +83,8 @@ def _outcome(intake: Intake[Admitted]) -> ProjectOutcome:
 
 
 def apply_events(connection: Connection, events: Sequence[Admitted]) -> None:
-    """Rows, persons and marks of these events."""
+    """Rows, persons and marks of these events; of erased ones nothing."""
+    events = living(connection, events) if events else events
     if not events:
         return
     live = subjects.live_generation(connection, "joint_case")

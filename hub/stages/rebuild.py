@@ -19,6 +19,7 @@ from hub.ports import Record
 from hub.stages import consents, project
 from hub.stages.caught_up import consent_topics
 from hub.stages.decode import Event, decode_event
+from hub.stages.forgetting.gone import living
 from hub.stages.intake import lane
 from hub.stages.parts import CASES, Parts, topic_agency
 from projections.consent_register import apply as register_rows
@@ -40,6 +41,7 @@ class ReadModel:
     decode: Callable[[Record], Any]
     rows: Callable[[int, Sequence[Any]], list[tuple[object, ...]]]
     passes: Callable[[Any], bool] = lambda event: False
+    living: Callable[[Connection, Sequence[Any]], Sequence[Any]] = lambda connection, events: events
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,7 @@ def read_models(parts: Parts) -> dict[str, ReadModel]:
         case_tables.ON_CONFLICT,
         project.decode_case,
         project.newest_rows,
+        living=living,
     )
     register = ReadModel(
         "consent_register",
@@ -117,9 +120,8 @@ class _Rebuild:
             for batch in self._batches(topic):
                 events = list(self._decoded(batch))
                 with self._parts.store.transaction() as connection:
-                    merge(
-                        connection, self._model.table, self._model.rows(new, events), self._model.on_conflict
-                    )
+                    rows = self._model.rows(new, self._model.living(connection, events))
+                    merge(connection, self._model.table, rows, self._model.on_conflict)
                 self._events += len(batch)
                 self._progress(len(batch))
                 fail_point("rebuild.batch")

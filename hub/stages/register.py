@@ -182,6 +182,13 @@ def _entry(kind: str, agency: str, at: int) -> dict[str, Any]:
     }
 
 
+def erased_entry(subject: str, at: int) -> tuple[str, Outgoing]:
+    """(agency, entry): what its gate must not publish again, of what there was until `at`, before a later consent."""
+    agency, ref = subject.split(":", 1)
+    entry = _entry("erased", agency, at) | {"subject_ref": ref}
+    return agency, Outgoing(f"erased {ref}".encode(), encode_single(ENTRY, entry))
+
+
 def key_entries(parts: Parts, refs: Iterable[KeyRef]) -> None:
     """Name the new key version of persons whose box key was fenced, so that the connector publishes again (rule 4)."""
     now = micros(parts.clock.now())

@@ -20,7 +20,7 @@ from hub.failpoints import fail_point
 from hub.ports import Place, Record
 from hub.stages import admit, consents, project, receipts
 from hub.stages.decode import decode_event
-from hub.stages.grounds_end import end_grounds
+from hub.stages.forgetting.grounds_end import end_grounds
 from hub.stages.intake import Intake
 from hub.stages.parts import Parts, topic_agency
 

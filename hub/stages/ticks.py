@@ -13,7 +13,8 @@ from sqlalchemy import Connection
 from hub.adapters.store import meta, subjects, views
 from hub.domain.clock import berlin_day, micros, moment
 from hub.stages.expiry import comes_of_age
-from hub.stages.grounds_end import end_grounds
+from hub.stages.forgetting.erase import erase
+from hub.stages.forgetting.grounds_end import end_grounds
 from hub.stages.held import end_expired_holds
 from hub.stages.learning import learn
 from hub.stages.parts import Parts
@@ -24,12 +25,14 @@ _LAST, _POLICY = "tick.last", "policy"
 
 @dataclass(frozen=True, slots=True)
 class TickOutcome:
-    """How many persons' epochs rose, views were marked for renewal, holds ended, keys were destroyed."""
+    """How many persons' epochs rose, views were marked for renewal, holds ended, keys were destroyed; `erased`: when
+    each erasure that was executed had been asked for, in microseconds since 1970 UTC."""
 
     raised: int = 0
     renewed: int = 0
     holds_ended: int = 0
     keys_destroyed: int = 0
+    erased: tuple[int, ...] = ()
 
 
 def tick(parts: Parts) -> TickOutcome:
@@ -47,7 +50,7 @@ def tick(parts: Parts) -> TickOutcome:
             raised = subjects.raise_all(connection, micros(now))
         renewed = _renew(connection, parts, micros(now))
         meta.put(connection, _LAST, micros(now))
-    return TickOutcome(raised, renewed, end_expired_holds(parts), end_grounds(parts))
+    return TickOutcome(raised, renewed, end_expired_holds(parts), end_grounds(parts), erase(parts))
 
 
 def _birthdays(connection: Connection, parts: Parts, after: date, until: date) -> Iterable[str]:

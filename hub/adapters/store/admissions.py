@@ -91,6 +91,20 @@ def expired(connection: Connection, before: int, limit: int = 500) -> list[HeldR
     return [HeldRow(*row) for row in connection.execute(wanted.with_for_update(skip_locked=True))]
 
 
+def held_of(connection: Connection, key: str) -> list[HeldRow]:
+    """All that is held about this subject."""
+    wanted = select(held).where(held.c.subject == key).order_by(held.c.since, held.c.event_id)
+    return [HeldRow(*row) for row in connection.execute(wanted.with_for_update())]
+
+
+def withheld(row: HeldRow, rule: str, policy_version: str, at: int) -> DecisionRow:
+    """The decision with which a held event ends when nobody lets it in."""
+    return DecisionRow(
+        row.event_id, row.publication, "withheld", rule, policy_version, row.epoch, at, row.topic, row.partition,
+        row.offset,
+    )  # fmt: skip
+
+
 def let_go(connection: Connection, rows: Iterable[HeldRow]) -> None:
     """Remove from the held ones what was decided."""
     for row in rows:

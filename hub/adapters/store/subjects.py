@@ -115,6 +115,12 @@ def households(connection: Connection, families: Iterable[str]) -> dict[str, lis
     }
 
 
+def cases_of_subject(connection: Connection, key: str) -> list[str]:
+    """The cases in which this subject is known."""
+    wanted = select(membership.c.case_key).where(membership.c.subject == key).order_by(membership.c.case_key)
+    return list(connection.execute(wanted).scalars())
+
+
 def newcomers(connection: Connection, members: Iterable[tuple[str, str]]) -> set[str]:
     """The subjects of those of these (subject, case) pairs that the hub has not heard of."""
     pairs = set(members)

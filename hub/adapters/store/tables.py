@@ -178,6 +178,33 @@ retrieval = Table(  # who opened which view; has its own, shorter life than the 
     Column("policy_version", String, nullable=False),
     Column("at", BigInteger, nullable=False),
 )
+erasure = (
+    Table(  # erasures that were asked for, and what became of them; the certificate is JSON without content
+        "erasure",
+        metadata,
+        Column("id", String, primary_key=True),
+        Column("subject", String, nullable=False),
+        Column("requested_at", BigInteger, nullable=False),
+        Column("executed_at", BigInteger),
+        Column("announced", Boolean, nullable=False),
+        Column("completed_at", BigInteger),
+        Column("certificate", String),
+    )
+)
+erasure_answer = Table(  # what a recipient answered to an erasure by another way than its sink
+    "erasure_answer",
+    metadata,
+    Column("erasure", String, primary_key=True),
+    Column("recipient", String, primary_key=True),
+    Column("answer", String, nullable=False),
+    Column("at", BigInteger, nullable=False),
+)
+erased = Table(  # boxes sealed with this key version or an older one make no row any more, whoever reads them again
+    "erased",
+    metadata,
+    Column("subject", String, primary_key=True),
+    Column("version", Integer, nullable=False),
+)
 generation = Table(  # rule 21: which set of rows of a read model is live
     "generation",
     metadata,

@@ -112,6 +112,18 @@ class Offices:
         entry = {"kind": "key", "at": micros(at), "subject_ref": subject, "key_version": version}
         self._entry(agency, f"key {subject}".encode(), entry)
 
+    def erased(self, agency: str, subject: str, at: datetime) -> None:
+        """The hub says that what there was of the subject until then has ended."""
+        self._entry(
+            agency, f"erased {subject}".encode(), {"kind": "erased", "at": micros(at), "subject_ref": subject}
+        )
+
+    def close_all(self) -> None:
+        """End every connector's life."""
+        for part in self._open:
+            part.close()
+        self._open.clear()
+
     def _entry(self, agency: str, key: bytes, entry: Mapping[str, Any]) -> None:
         empty = {"consent_id": None, "subject_ref": None, "key_version": None, "box": None}
         value = encode_single(record_schema("register"), empty | {"agency": agency} | dict(entry))

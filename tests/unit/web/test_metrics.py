@@ -34,7 +34,6 @@ NAMED = """
 
 NOT_YET = {
     "hub_connector_status",
-    "hub_erasure_latency_seconds",
     "hub_clock_skew_seconds",
     "hub_certificate_not_after_timestamp_seconds",
     "hub_connector_last_success_timestamp_seconds",

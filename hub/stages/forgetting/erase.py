@@ -1,0 +1,269 @@
+"""Erasure by request (Art. 17 GDPR, § 84 SGB X): what one agency let into the hub about a person goes, everywhere.
+
+The request is an event on the agency's consents topic; the consents worker executes it once all consent topics are read
+to their end, because only then it knows whether the request was executed before (a restored store reads it again, and
+must not destroy what a later consent brought). Keys go first, then rows, then the word of it: the agency's connector
+must not publish again what has ended, and every recipient gets its view without it. An erasure stays open, and visible,
+until every recipient that had something has answered.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import orjson
+from sqlalchemy import Connection, delete
+
+from hub.adapters.store import admissions, erasures, subjects
+from hub.adapters.store.erasures import Erasure, Told
+from hub.domain.clock import micros, moment
+from hub.domain.envelope import Envelope
+from hub.ports import Certificate, KeyRef
+from hub.stages.boxes import content, keys_for
+from hub.stages.caught_up import is_open
+from hub.stages.forgetting import certificate as certificates
+from hub.stages.forgetting.gone import dark
+from hub.stages.forgetting.speaking import EXECUTED, executed_id, say
+from hub.stages.parts import Parts
+from hub.stages.register import erased_entry
+from hub.stages.view_record import subject_at
+from projections.consent_register.queries import about
+from projections.joint_case.tables import case_row
+from schemas import decode_single
+
+ANSWERED_BY_SINK_AS_OPEN = frozenset({"pending", "delivered"})
+_RULE = "erased"
+
+
+class Who(NamedTuple):
+    """Whom a request means: all names of the person at the agency that asks (`mine`), and everywhere (`same`)."""
+
+    person: str
+    mine: tuple[str, ...]
+    same: tuple[str, ...]
+
+
+def erase(parts: Parts) -> tuple[int, ...]:
+    """Execute, announce and complete what can be. Returns when each executed request was made (microseconds since 1970
+    UTC). Raises KeyServiceUnavailable: then nothing of it happened and it is tried again."""
+    executed = _execute_all(parts)
+    _announce_all(parts)
+    _complete_all(parts)
+    return executed
+
+
+def _execute_all(parts: Parts) -> tuple[int, ...]:
+    with parts.store.transaction() as connection:
+        if not erasures.to_execute(connection):
+            return ()
+    if not is_open(parts):
+        return ()
+    with parts.store.transaction() as connection:
+        asked = erasures.to_execute(connection)
+        erasures.lock_forgetting(connection)
+        for one in asked:
+            _execute(connection, parts, one)
+    return tuple(one.requested_at for one in asked)
+
+
+def _execute(connection: Connection, parts: Parts, one: Erasure) -> None:
+    now = parts.clock.now()
+    who = _who(connection, one.subject)
+    subjects.raise_epochs(connection, who.mine, micros(now))
+    request, before = _said(connection, parts, one)
+    keys = [] if before else certificates.destroyed(_destroy(parts, one.subject, who))
+    ids = before or certificates.key_ids(keys)
+    versions = certificates.box_versions(ids)
+    erasures.mark_gone(connection, versions)
+    removed = {
+        "case_row": sum(_remove_rows(connection, key, version) for key, version in versions.items()),
+        "held": sum(_remove_held(connection, parts, key, version) for key, version in versions.items()),
+    }
+    parts.knowledge.forget(who.same)
+    found = {
+        "id": one.id,
+        "agency": one.subject.split(":", 1)[0],
+        "subjects": list(who.mine),
+        "norm": request.get("norm"),
+        "scope": request.get("scope"),
+        "requested_at": moment(one.requested_at).isoformat(),
+        "executed_at": now.isoformat(),
+        "keys": keys,
+        "key_ids": ids,
+        "removed": removed,
+        "recipients": _recipients(connection, one._replace(executed_at=micros(now)), who),
+        "kept": _KEPT,
+    }
+    erasures.executed(connection, one.id, micros(now), _json(certificates.signed(parts.secret, found)))
+
+
+_KEPT = [
+    {"what": "consent_proof", "norm": "Art. 7(1), 17(3)(e) GDPR", "until": "retention.consent_proof"},
+    {
+        "what": "disclosure_register",
+        "norm": "Art. 15(1)(c), 19 GDPR",
+        "until": "retention.disclosure_register",
+    },
+    {"what": "retrieval_log", "norm": "§ 79 SGB X", "until": "retention.retrieval_log"},
+]
+"""What an erasure leaves: proofs and registers without content, each until its retention ends."""
+
+
+def _who(connection: Connection, subject: str) -> Who:
+    person = subjects.persons(connection, [subject]).get(subject, subject)
+    same = {subject, *subjects.aliases(connection, [person]).get(person, ())}
+    agency = subject.split(":", 1)[0]
+    return Who(person, tuple(sorted(k for k in same if k.startswith(f"{agency}:"))), tuple(sorted(same)))
+
+
+def _said(connection: Connection, parts: Parts, one: Erasure) -> tuple[Mapping[str, Any], list[str]]:
+    """What the request says, and which keys its execution named if there was one."""
+    live = subjects.live_generation(connection, "consent_register")
+    rows = {row.event_id: row.envelope for row in about(connection, live, [one.subject])}
+    wanted = (one.id, executed_id(parts.secret, one.id).hex())
+    envelopes = {key: Envelope(**decode_single(rows[key])[1]) for key in wanted if key in rows}
+    found = keys_for(parts.keys, "proof", envelopes.values())
+    opened = {key: content(envelope, "proof", found).fields for key, envelope in envelopes.items()}
+    return opened.get(wanted[0], {}), list(opened.get(wanted[1], {}).get("key_ids", ()))
+
+
+def _destroy(parts: Parts, subject: str, who: Who) -> list[Certificate]:
+    """Fence, destroy, evict: the boxes' keys, and those under which others were shown what was in them."""
+    return [parts.keys.destroy(ref) for ref in sorted(set(_refs(parts, subject, who)))]
+
+
+def _refs(parts: Parts, subject: str, who: Who) -> Iterable[KeyRef]:
+    sender = subject.split(":", 1)[0]
+    for key in who.mine:
+        yield KeyRef("box", sender, key.split(":", 1)[1])
+    for recipient in parts.agencies.keys() - {sender}:
+        for name in (who.person, *who.mine):  # a link may have given the person another name since
+            yield KeyRef("view", recipient, subject_at(parts.secret, recipient, name, who.same), sender)
+
+
+def _remove_rows(connection: Connection, subject: str, version: int) -> int:
+    """The rows of the joint case, in every generation of it."""
+    c = case_row.c
+    rows = connection.execute(
+        case_row.select()
+        .with_only_columns(c.generation, c.record_ref, c.controller, c.envelope)
+        .where(c.subject == subject)
+    ).all()
+    gone = [row for row in rows if dark(Envelope(**decode_single(row.envelope)[1]), version)]
+    for row in gone:
+        which = (
+            c.generation == row.generation,
+            c.record_ref == row.record_ref,
+            c.controller == row.controller,
+        )
+        connection.execute(delete(case_row).where(*which))
+    return len(gone)
+
+
+def _remove_held(connection: Connection, parts: Parts, subject: str, version: int) -> int:
+    """Events that wait for a decision end as withheld."""
+    rows = [
+        row
+        for row in admissions.held_of(connection, subject)
+        if dark(Envelope(**decode_single(row.value)[1]), version)
+    ]
+    at, policy = micros(parts.clock.now()), parts.gate.policy.version
+    admissions.save_decisions(connection, [admissions.withheld(row, _RULE, policy, at) for row in rows])
+    admissions.let_go(connection, rows)
+    return len(rows)
+
+
+def _announce_all(parts: Parts) -> None:
+    """Tell the log, so that a restored hub knows, and the agency's gate, so that nothing of it is published again."""
+    with parts.store.transaction() as connection:
+        for one in erasures.to_announce(connection):
+            said = orjson.loads(one.certificate or "{}")
+            _say_executed(connection, parts, one, said)
+            for subject in said["subjects"]:
+                agency, entry = erased_entry(subject, one.requested_at)
+                parts.log.append(f"agency.{agency}.register", [entry])
+            erasures.announced(connection, [one.id])
+
+
+def _say_executed(connection: Connection, parts: Parts, one: Erasure, said: Mapping[str, Any]) -> None:
+    payload = {"norm": said["norm"], "scope": said["scope"], "key_ids": said["key_ids"]}
+    say(
+        parts,
+        EXECUTED,
+        one.subject,
+        case_of(connection, one.subject),
+        payload,
+        record_ref=bytes.fromhex(one.id),
+        event_id=executed_id(parts.secret, one.id),
+        at=moment(one.executed_at or one.requested_at),
+    )
+
+
+def case_of(connection: Connection, subject: str) -> str:
+    """A case in which the agency knows this subject; "" for a stranger."""
+    case = next(iter(subjects.cases_of_subject(connection, subject)), "")
+    return case.split(":", 1)[1] if case else ""
+
+
+def _complete_all(parts: Parts) -> None:
+    """Close what every recipient has answered."""
+    with parts.store.transaction() as connection:
+        for one in erasures.to_complete(connection):
+            answers = _recipients(connection, one, _who(connection, one.subject))
+            if all(answer["answered"] for answer in answers):
+                at = parts.clock.now()
+                said = orjson.loads(one.certificate or "{}")
+                said |= {"recipients": answers, "completed_at": at.isoformat()}
+                erasures.executed(
+                    connection, one.id, one.executed_at or 0, _json(certificates.signed(parts.secret, said))
+                )
+                erasures.completed(connection, one.id, micros(at))
+
+
+def _recipients(connection: Connection, one: Erasure, who: Who) -> list[dict[str, Any]]:
+    """What each recipient had, when it was told, and what it answered."""
+    sender = one.subject.split(":", 1)[0]
+    cases = [case for key in who.same for case in subjects.cases_of_subject(connection, key)]
+    joint = sorted(set(subjects.joint_cases(connection, cases).values()))
+    names = sorted({who.person, *who.same})
+    told = erasures.recipients(connection, names, sender, joint, one.executed_at or 0)
+    said = erasures.answers(connection, one.id)
+    return [_answer(recipient, said) for recipient in told]
+
+
+def _answer(told: Told, said: Mapping[str, tuple[str, int]]) -> dict[str, Any]:
+    by_hand = said.get(told.recipient)
+    by_sink = not told.shows and told.state not in ANSWERED_BY_SINK_AS_OPEN
+    return {
+        "recipient": told.recipient,
+        "role": told.role,
+        "first_released_at": moment(told.first_at).isoformat(),
+        "last_released_at": moment(told.last_at).isoformat(),
+        "told_at": moment(told.told_at).isoformat() if told.told_at is not None else None,
+        "answered": by_sink or by_hand is not None,
+        "answer": by_hand[0] if by_hand else told.state if by_sink else None,
+    }
+
+
+def status(parts: Parts, ids: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """Erasures as they stand now, the newest first: all of them, or those named."""
+    with parts.store.transaction() as connection:
+        found = [one for one in erasures.all_of(connection) if not ids or one.id in ids]
+        return [_status(connection, one) for one in found]
+
+
+def _status(connection: Connection, one: Erasure) -> dict[str, Any]:
+    who = _who(connection, one.subject)
+    state = "completed" if one.completed_at else "waiting_for_answers" if one.announced else "requested"
+    return {
+        "id": one.id,
+        "subject": one.subject,
+        "state": state,
+        "requested_at": moment(one.requested_at).isoformat(),
+        "executed_at": moment(one.executed_at).isoformat() if one.executed_at else None,
+        "completed_at": moment(one.completed_at).isoformat() if one.completed_at else None,
+        "recipients": _recipients(connection, one, who) if one.executed_at else [],
+    }
+
+
+def _json(value: Mapping[str, Any]) -> str:
+    return orjson.dumps(value).decode()
