@@ -3,13 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-
 from hub.adapters.clocks import FileClock, SystemClock
-from hub.adapters.keys.kek import master_key
+from hub.adapters.keys.remote import RemoteKeyStore
 from hub.adapters.keys.separation import refuse_same_database
 from hub.adapters.keys.sql import SqlKeyStore
+from hub.adapters.keys.tls import tls_files
 from hub.adapters.log import topics
 from hub.adapters.log.sqlite import SqliteLog
 from hub.adapters.store import Store
@@ -18,7 +16,7 @@ from hub.domain.agencies import Agency, by_id
 from hub.errors import ConfigurationError
 from hub.policy.gate import Gate, declared_roles
 from hub.policy.load import load_policy, refuse_strangers
-from hub.ports import Clock, EventLog
+from hub.ports import Clock, EventLog, HubKeyStore
 from hub.stages.parts import Parts
 from projections.consent_register.tables import metadata as consent_register
 from projections.joint_case.tables import metadata as joint_case
@@ -41,12 +39,15 @@ def build_parts(settings: Settings, given: Given | None = None) -> Parts:
     agencies = tuple(given.agencies) or load_agencies(settings.agencies)
     policy = load_policy(settings.policy_files)
     refuse_strangers(policy, {agency.id for agency in agencies})
-    refuse_same_database(settings.store_url, settings.key_url)
-    master = master_key(settings.kek.get_secret_value(), settings.kek_file or "")
     clock = given.clock or build_clock(settings)
     if settings.host == "embedded":
         settings.data.mkdir(parents=True, exist_ok=True)
-    log = given.log or build_log(settings, clock)
+    keys = build_keys(settings, clock)
+    try:
+        log = given.log or build_log(settings, clock)
+    except BaseException:
+        keys.close()
+        raise
     topics.apply(
         log,
         topics.topic_plan([agency.id for agency in agencies], settings.partitions, settings.topic_timestamps),
@@ -56,11 +57,11 @@ def build_parts(settings: Settings, given: Given | None = None) -> Parts:
     return Parts(
         store=store,
         log=log,
-        keys=SqlKeyStore(settings.key_url, master, clock=clock),
+        keys=keys,
         clock=clock,
         gate=Gate(policy, declared_roles(agencies)),
         agencies=by_id(agencies),
-        secret=hub_secret(master),
+        secret=keys.secret(),
         lease=settings.lease_seconds,
         hold_days=settings.hold_days,
         stale_after=settings.stale_after_seconds,
@@ -69,6 +70,15 @@ def build_parts(settings: Settings, given: Given | None = None) -> Parts:
 
 def build_clock(settings: Settings) -> Clock:
     return FileClock(settings.clock_file) if settings.clock_file else SystemClock()
+
+
+def build_keys(settings: Settings, clock: Clock) -> HubKeyStore:
+    """The key service where one is named, else the key database itself; raises ConfigurationError."""
+    if settings.key_service_url:
+        files = tls_files(settings.tls_ca, settings.tls_cert, settings.tls_key)
+        return RemoteKeyStore(settings.key_service_url, files)
+    refuse_same_database(settings.store_url, settings.key_url)
+    return SqlKeyStore(settings.key_url, settings.keks(), clock=clock, journal=settings.ledger_path)
 
 
 def build_log(settings: Settings, clock: Clock) -> EventLog:
@@ -82,8 +92,3 @@ def build_log(settings: Settings, clock: Clock) -> EventLog:
     from hub.adapters.log.fast_kafka import FastKafkaLog
 
     return FastKafkaLog(settings.kafka_bootstrap, clock=clock)
-
-
-def hub_secret(master: bytes) -> bytes:
-    """What the hub's own hashes are keyed with, apart from every key that wraps."""
-    return HKDF(SHA256(), 32, salt=None, info=b"fallbruecke hub secret").derive(master)

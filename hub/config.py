@@ -1,12 +1,14 @@
 """One frozen Settings, read once by the composition root from `HUB_*` variables or a `.env` file."""
 
 import tomllib
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from hub.adapters.keys.kek import master_keys
 from hub.domain.agencies import ROLES_BY_KIND, Agency
 from hub.errors import ConfigurationError
 
@@ -26,6 +28,14 @@ class Settings(BaseSettings):
     key_database_url: SecretStr = SecretStr("")
     kek: SecretStr = Field(default=SecretStr(""), description="master key, base64 of 32 bytes")
     kek_file: Path | None = None
+    kek_next_file: Path | None = Field(
+        default=None, description="the key to rotate to; KEK_FILE.next by default"
+    )
+    key_service_url: str = Field(default="", description="https://host:port of `hub keys serve`")
+    tls_ca: Path | None = None
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    ledger_file: Path | None = Field(default=None, description="destroyed keys, kept apart from all backups")
     clock_file: Path | None = Field(default=None, description="stories only: the time stands in this file")
     metrics_port: int = 0
     lease_seconds: int = Field(default=24 * 3600, gt=0)
@@ -40,6 +50,18 @@ class Settings(BaseSettings):
     @property
     def key_url(self) -> str:
         return self.key_database_url.get_secret_value() or f"sqlite:///{self.data / 'keys.sqlite'}"
+
+    @property
+    def ledger_path(self) -> Path | None:
+        """Where destructions are written besides the key database; beside the data folder where all lies in it."""
+        if self.ledger_file or self.key_database_url.get_secret_value():
+            return self.ledger_file
+        folder = self.data.absolute()
+        return folder.with_name(f"{folder.name}.ledger")
+
+    def keks(self) -> Callable[[], Sequence[bytes]]:
+        """Reads the key-encryption keys; raises ConfigurationError."""
+        return master_keys(self.kek.get_secret_value(), self.kek_file or "", self.kek_next_file or "")
 
 
 def load_settings(**given: object) -> Settings:

@@ -14,7 +14,8 @@
         ├── StoreIsOlder          82  the log was read further than the store knows: an older store was restored
         ├── LogIsOlder            83  the store has read further than the log reaches: an older log was restored
         ├── TopicRecreated        84  the topic of that name is another one now
-        └── Fenced                85  another worker has taken this partition
+        ├── Fenced                85  another worker has taken this partition
+        └── KeysAreOlder          86  an older key database was restored: replay the ledger with `hub restore`
 
 A message names place, cause and remedy, and never a value from the data (protocol: personal data stays out of
 exceptions). Rejection by policy is a value, `hub.policy.Decision`, never an exception.
@@ -98,3 +99,9 @@ class TopicRecreated(StoppedToBeSafe):
 
 class Fenced(StoppedToBeSafe):
     exit_code = 85
+
+
+class KeysAreOlder(StoppedToBeSafe):
+    """Keys that had been destroyed are back."""
+
+    exit_code = 86

@@ -101,9 +101,10 @@ class KeyRef(NamedTuple):
     """Whose key: `box` and `proof` are per person × controller, `view` per person × sender × recipient (rule 4).
 
     `proof` seals consents, capacity and custody, and outlives the boxes; only the retention of proofs destroys it.
+    `hub` is the hub's own secret, nobody's data.
     """
 
-    kind: Literal["box", "view", "proof"]
+    kind: Literal["box", "view", "proof", "hub"]
     controller: (
         str  # box, proof: the agency whose data it is; view: the recipient, who must be able to open it
     )
@@ -164,3 +165,32 @@ class KeyStore(Protocol):
     def destroy(self, ref: KeyRef) -> Certificate:
         """Fence → destroy → evict; idempotent; the ledger entry stays."""
         ...
+
+
+class Standing(NamedTuple):
+    """How far store and keys have come, so that neither can be put back unnoticed; both numbers only rise."""
+
+    reached: int  # the highest number that the store has told the keys
+    destroyed: int  # how many key versions were ever destroyed
+
+
+class HubKeyStore(KeyStore, Protocol):
+    """What only the hub's own processes may ask besides. Raises KeysAreOlder once an older key database is back."""
+
+    def secret(self) -> bytes:
+        """32 bytes that key the hub's own hashes: the same for ever."""
+        ...
+
+    def ledger(self) -> Sequence[Certificate]:
+        """Every destruction there was, one certificate per key: to be kept apart from the backups of keys and data."""
+        ...
+
+    def replay(self, ledger: Iterable[Certificate]) -> int:
+        """Destroy again what a restored key database brought back; how many versions lived."""
+        ...
+
+    def standing(self, reached: int = 0) -> Standing:
+        """Remember that the store has come to `reached`, and answer how far both ever came."""
+        ...
+
+    def close(self) -> None: ...

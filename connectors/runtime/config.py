@@ -30,11 +30,16 @@ class Role:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyFiles:
-    """Where the agency key, the controller's key-encryption key and the key service are; never the keys themselves."""
+    """Where the agency key is, and either the key service with the certificates for it or the key database with the
+    controller's key-encryption key; never the keys themselves."""
 
     agency_key_file: Path | None
     kek_file: Path | None
     database_url: str = field(repr=False)
+    service_url: str = ""
+    tls_ca: Path | None = None
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,13 +167,19 @@ def _role(table: Table) -> Role:
 
 
 def _keys(table: Table, folder: Path) -> KeyFiles:
-    agency, kek = table.take("agency_key_file", str, ""), table.take("kek_file", str, "")
-    keys = KeyFiles(
-        agency_key_file=folder / agency if agency else None, kek_file=folder / kek if kek else None,
-        database_url=table.take("database_url", str, ""),
-    )  # fmt: skip
+    files = {
+        name: table.take(name, str, "")
+        for name in ("agency_key_file", "kek_file", "tls_ca", "tls_cert", "tls_key")
+    }
+    paths = {name: folder / file if file else None for name, file in files.items()}
+    database, service = table.take("database_url", str, ""), table.take("service_url", str, "")
     table.close()
-    return keys
+    if database and service:
+        raise ConfigurationError(
+            "names a key service and a key database", place="config.keys",
+            remedy="keep one of service_url, database_url",
+        )  # fmt: skip
+    return KeyFiles(**paths, database_url=database, service_url=service)
 
 
 def _log(table: Table, folder: Path) -> LogAddress:

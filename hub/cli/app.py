@@ -20,7 +20,7 @@ VERBS: Mapping[str, tuple[str, str]] = {
     "connect": ("hub.cli.connect:app", "Die Seite des Amtes: Quellen lesen, Sichten zurückschreiben."),
     "topics": ("hub.cli.topics:app", "Topics anlegen und mit dem Soll vergleichen."),
     "consent": ("hub.cli.consent:app", "Einwilligungen: Bogen, erteilen, zurücknehmen, nachsehen."),
-    "keys": ("hub.cli.keys:app", "Schlüssel erzeugen: für den Hub und für einen Träger."),
+    "keys": ("hub.cli.keys:app", "Schlüssel erzeugen, wechseln, ausgeben: der Schlüsseldienst."),
     "bench": ("hub.cli.bench:bench", "Wie schnell der Weg ist, im Verhältnis zum Mindestaufwand."),
     "simulate": ("hub.cli.simulate:simulate", "Zwei erfundene Ämter auf die Platte schreiben."),
 }

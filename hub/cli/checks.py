@@ -15,13 +15,11 @@ from sqlalchemy import func, inspect, select
 from sqlalchemy.engine import make_url
 
 from hub.adapters.keys.engine import connect, transaction
-from hub.adapters.keys.kek import master_key
 from hub.adapters.keys.separation import refuse_same_database
-from hub.adapters.keys.sql import SqlKeyStore
 from hub.adapters.keys.tables import metadata as key_tables
 from hub.adapters.store import Store, positions
 from hub.adapters.store.tables import metadata, position
-from hub.bootstrap import READ_MODELS, build_clock, build_log
+from hub.bootstrap import READ_MODELS, build_clock, build_keys, build_log
 from hub.cli.topics import compared, log_file_exists
 from hub.config import Settings, load_agencies, load_settings
 from hub.domain.clock import berlin_day
@@ -58,9 +56,12 @@ def all_checks() -> Iterator[Check]:
     yield _disk(settings)
     yield _try("agencies", lambda: _agencies(settings))
     yield _try("policy", lambda: _policy(settings))
-    yield _try("kek", lambda: _kek(settings))
-    yield _try("key_database_apart", lambda: _apart(settings))
-    yield _try("key_database", lambda: _key_database(settings))
+    if settings.key_service_url:
+        yield _try("key_service", lambda: _key_service(settings))
+    else:
+        yield _try("kek", lambda: _kek(settings))
+        yield _try("key_database_apart", lambda: _apart(settings))
+        yield _try("key_database", lambda: _key_database(settings))
     yield from _store_checks(settings)
     yield from _log_checks(settings)
 
@@ -109,7 +110,7 @@ def _policy(settings: Settings) -> Check:
 
 
 def _kek(settings: Settings) -> Check:
-    master_key(settings.kek.get_secret_value(), settings.kek_file or "")
+    settings.keks()()
     if settings.kek_file and settings.kek_file.stat().st_mode & 0o077:
         return Check("kek", ok=False, found="others may read the file", remedy="chmod 600 the key's file")
     return Check("kek", ok=True, found="a key of 32 bytes")
@@ -124,12 +125,20 @@ def _key_database(settings: Settings) -> Check:
     """Opening it also compares the key-encryption key with the one the keys were wrapped under."""
     if _no_file(settings.key_url) or not _has_key_tables(settings.key_url):
         return Check("key_database", ok=False, found="not created yet", remedy=_START)
-    keys = SqlKeyStore(settings.key_url, master_key(settings.kek.get_secret_value(), settings.kek_file or ""))
+    return _answering("key_database", settings)
+
+
+def _key_service(settings: Settings) -> Check:
+    return _answering("key_service", settings)
+
+
+def _answering(name: str, settings: Settings) -> Check:
+    keys = build_keys(settings, build_clock(settings))
     try:
-        destroyed = len(keys.ledger())
+        destroyed = keys.standing().destroyed
     finally:
         keys.close()
-    return Check("key_database", ok=True, found=f"answers; {destroyed} keys destroyed so far")
+    return Check(name, ok=True, found=f"answers; {destroyed} keys destroyed so far")
 
 
 def _has_key_tables(url: str) -> bool:

@@ -1,18 +1,15 @@
 """`hub explain EVENT_ID`: what happened to an event, by which rules and norms. Field names, never what they hold."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
 import typer
 
-from hub.adapters.keys.sql import SqlKeyStore
 from hub.cli.opened import opened_parts
 from hub.cli.output import AsJson, print_json, print_lines, rfc3339
 from hub.domain.clock import berlin_day, moment
 from hub.policy.compiled import Policy
 from hub.policy.explain import Language
-from hub.ports import Certificate
-from hub.stages.parts import Parts
 from hub.stages.trail import trail
 from hub.stages.trail_steps import Step, Trail
 
@@ -111,7 +108,7 @@ def explain(
 ) -> None:
     """Was mit einem Ereignis geschah, von der Übergabe bis zum Empfänger: wann, wo, nach welcher Regel und Norm."""
     with opened_parts() as parts:
-        found = trail(parts, event_id.strip().lower(), _ledger(parts))
+        found = trail(parts, event_id.strip().lower(), parts.keys.ledger())
         answer = explained(found, parts.gate.policy, lang)
     if as_json:
         print_json(answer)
@@ -128,10 +125,6 @@ def explained(found: Trail, policy: Policy, lang: Language = "de") -> dict[str, 
         "event_type": found.event_type,
         "trail": [_entry(step, policy, lang) for step in found.steps],
     }
-
-
-def _ledger(parts: Parts) -> Sequence[Certificate]:
-    return parts.keys.ledger() if isinstance(parts.keys, SqlKeyStore) else ()
 
 
 def _entry(step: Step, policy: Policy, lang: Language) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from hub.adapters.keys.sql import SqlKeyStore
 from hub.bootstrap import build_parts
 from hub.config import Settings, load_settings
 from hub.stages.parts import Parts
@@ -23,5 +22,4 @@ def close_parts(parts: Parts) -> None:
     """Let go of the log, the store and the keys."""
     parts.log.close()
     parts.store.close()
-    if isinstance(parts.keys, SqlKeyStore):
-        parts.keys.close()
+    parts.keys.close()

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from hub.adapters.store import Store
 from hub.domain.agencies import Agency
 from hub.policy.gate import Gate
-from hub.ports import Clock, EventLog, KeyStore
+from hub.ports import Clock, EventLog, HubKeyStore
 from hub.stages.knowledge import KnowledgeCache
 
 CASES = "hub.cases"
@@ -22,7 +22,7 @@ class Parts:
 
     store: Store
     log: EventLog
-    keys: KeyStore
+    keys: HubKeyStore
     clock: Clock
     gate: Gate
     agencies: Mapping[str, Agency]

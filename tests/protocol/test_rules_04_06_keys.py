@@ -24,13 +24,13 @@ def _opens(world: World, ref: KeyRef, version: int = 1) -> bool:
 
 def test_rule_4_one_key_per_person_and_controller_and_per_sender_and_recipient(world: World) -> None:
     world.shared()
-    with world.parts.keys._engine.connect() as connection:  # type: ignore[attr-defined]
+    with world.parts.keys.database.engine.connect() as connection:  # type: ignore[attr-defined]
         refs = set(connection.exec_driver_sql("SELECT kind, controller, subject, sender FROM key").all())
     boxes = {tuple(_box_key(world, JC, MOTHER)), tuple(_box_key(world, JA, CHILD))}
     views = {("view", JA, world.ja.ref(MOTHER), JC), ("view", JC, world.jc.ref(CHILD), JA)}
     assert {ref for ref in refs if ref[0] == "box"} == boxes
     assert {ref for ref in refs if ref[0] == "view"} == views
-    assert {ref[0] for ref in refs} == {"box", "view", "proof"}
+    assert {ref[0] for ref in refs} == {"box", "view", "proof", "hub"}
 
 
 def test_rule_4_a_fenced_version_is_withheld_and_the_register_names_the_new_one(world: World) -> None:

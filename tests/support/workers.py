@@ -18,7 +18,6 @@ from kafka import KafkaAdminClient
 from sqlalchemy import func, select
 from sqlalchemy.engine import make_url
 
-from hub.adapters.keys.sql import SqlKeyStore
 from hub.adapters.store import tables
 from hub.bootstrap import build_parts
 from hub.config import Settings, load_settings
@@ -207,8 +206,7 @@ def parts_of(env: dict[str, str]) -> Parts:
 def close(parts: Parts) -> None:
     parts.log.close()
     parts.store.close()
-    if isinstance(parts.keys, SqlKeyStore):
-        parts.keys.close()
+    parts.keys.close()
 
 
 def forget_topics(bootstrap: str) -> None:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 from unittest.mock import patch
 
 import orjson
@@ -17,7 +17,6 @@ import pytest
 from sqlalchemy import Connection, select, text
 
 from hub.adapters.clocks import ManualClock
-from hub.adapters.keys.sql import SqlKeyStore
 from hub.adapters.store import tables
 from hub.bootstrap import Given, build_parts
 from hub.config import load_settings
@@ -227,11 +226,12 @@ class World:
     ) -> "World":
         clock = ManualClock(now)
         agencies = [default_agency(JC, "jobcenter"), default_agency(JA, "youth_welfare"), *more]
-        chosen = load_settings(data=data, kek=MASTER, database_url=store_url, **settings)
+        given = {"ledger_file": data / "ledger", "database_url": store_url, **settings}
+        chosen = load_settings(data=data, kek=MASTER, **given)
         return cls(build_parts(chosen, Given(clock=clock, agencies=agencies)), clock, data)
 
     def close(self) -> None:
-        for part in (self.parts.log, self.parts.store, cast(SqlKeyStore, self.parts.keys)):
+        for part in (self.parts.log, self.parts.store, self.parts.keys):
             part.close()
 
     def run(self) -> None:

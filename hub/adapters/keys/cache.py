@@ -4,17 +4,24 @@ Two lives: a key opens boxes for up to five minutes after the database last conf
 for a few seconds only, so that a fence is soon seen by every process. A cached cipher holds 2.6 kB.
 """
 
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable
 from threading import Lock
 from typing import TypeVar
 
+from hub.adapters.keys.source import Wanted
 from hub.errors import ConfigurationError
 from hub.ports import Key, KeyRef
 
 LONGEST = 300.0  # seconds, protocol rule 4
-Wanted = tuple[KeyRef, int]
+_SWEEP = 30.0  # seconds between two looks for keys whose life is over
 W = TypeVar("W", KeyRef, Wanted)
+
+
+def seconds() -> float:
+    """Seconds that also pass while the machine sleeps: a laptop's lid lengthens no key's life."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 class KeyCache:
@@ -22,7 +29,7 @@ class KeyCache:
 
     def __init__(
         self,
-        monotonic: Callable[[], float],
+        monotonic: Callable[[], float] = seconds,
         *,
         size: int = 20_000,
         life: float = LONGEST,
@@ -36,6 +43,8 @@ class KeyCache:
             )
         self._size, self._life, self._sealing_life, self._monotonic = size, life, sealing_life, monotonic
         self._lock = Lock()
+        self._evicted: dict[KeyRef, float] = {}
+        self._next_sweep = 0.0
         self._opening: OrderedDict[Wanted, tuple[Key, float]] = OrderedDict()
         self._sealing: OrderedDict[KeyRef, tuple[Key, float]] = OrderedDict()
 
@@ -57,19 +66,35 @@ class KeyCache:
         return entry[0] if entry else None
 
     def confirmed(self, keys: Collection[Key], asked_at: float, *, may_seal: bool) -> None:
-        """The database held these keys active at `asked_at`."""
+        """The database held these keys active at `asked_at`; what was evicted since then stays out."""
         with self._lock:
             for key in keys:
+                if asked_at < self._evicted.get(key.ref, -1.0):
+                    continue
                 _put(self._opening, (key.ref, key.version), (key, asked_at + self._life), self._size)
                 if may_seal:
                     _put(self._sealing, key.ref, (key, asked_at + self._sealing_life), self._size)
 
-    def evict(self, ref: KeyRef) -> None:
-        """Forget every version."""
+    def evict(self, refs: Collection[KeyRef]) -> None:
+        """Forget every version of these keys."""
+        gone, now = set(refs), self._monotonic()
         with self._lock:
-            self._sealing.pop(ref, None)
-            for wanted in [wanted for wanted in self._opening if wanted[0] == ref]:
+            for ref in gone:
+                self._evicted[ref] = now
+                self._sealing.pop(ref, None)
+            for wanted in [wanted for wanted in self._opening if wanted[0] in gone]:
                 del self._opening[wanted]
+
+    def _sweep(self, now: float) -> None:
+        """Let go of what may not be used any more: a dead key is not kept for a thief of memory."""
+        if now >= self._next_sweep:
+            self._next_sweep = now + _SWEEP
+            for wanted in [wanted for wanted, (_, until) in self._opening.items() if until <= now]:
+                del self._opening[wanted]
+            for ref in [ref for ref, (_, until) in self._sealing.items() if until <= now]:
+                del self._sealing[ref]
+            for ref in [ref for ref, at in self._evicted.items() if at + self._life <= now]:
+                del self._evicted[ref]
 
     def _look_up(
         self, entries: OrderedDict[W, tuple[Key, float]], wanted: Iterable[W]
@@ -78,6 +103,7 @@ class KeyCache:
         missing: list[W] = []
         now = self._monotonic()
         with self._lock:
+            self._sweep(now)
             for one in wanted:
                 entry = entries.get(one)
                 if entry is not None and now < entry[1]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, FromClause, Row, select, update
+from sqlalchemy import ColumnElement, Connection, FromClause, Row, func, select, update
 
 from hub.adapters.keys.tables import insert_new, key, ledger, ref_of
 from hub.domain.clock import micros, moment
@@ -20,14 +20,18 @@ def fence(connection: Connection, ref: KeyRef, at: int) -> None:
     connection.execute(update(key).where(*active).values(state="fenced", fenced_at=at))
 
 
-def destroy(connection: Connection, ref: KeyRef, at: int, versions: Sequence[int] | None = None) -> int:
-    """Overwrite these versions (all of them by default) and enter them in the ledger; how many still lived."""
-    alive = [*_is(key, ref), key.c.wrapped.is_not(None)]
-    if versions is not None:
-        alive.append(key.c.version.in_(versions))
+def alive(connection: Connection, ref: KeyRef) -> list[tuple[int, str]]:
+    """(version, fingerprint) of every version that is not destroyed."""
+    found = select(key.c.version, key.c.fingerprint).where(*_is(key, ref), key.c.wrapped.is_not(None))
+    return [(row.version, row.fingerprint) for row in connection.execute(found.order_by(key.c.version))]
+
+
+def destroy(connection: Connection, ref: KeyRef, at: int, versions: Sequence[int]) -> int:
+    """Overwrite these versions and enter them in the ledger; how many still lived."""
+    living = (*_is(key, ref), key.c.wrapped.is_not(None), key.c.version.in_(versions))
     gone = connection.execute(
         update(key)
-        .where(*alive)
+        .where(*living)
         .values(state="destroyed", wrapped=None, destroyed_at=at)
         .returning(key.c.version, key.c.fingerprint)
     ).all()
@@ -56,9 +60,14 @@ def replay(connection: Connection, proofs: Iterable[Certificate]) -> int:
         count += destroy(connection, proof.ref, at, proof.versions)
         for version, fingerprint in zip(proof.versions, proof.fingerprints, strict=True):
             entry = _entry(proof.ref, version, fingerprint, at)
-            insert_new(connection, key, [entry | {"state": "destroyed", "created_at": at}])
+            insert_new(connection, key, [entry | {"state": "destroyed", "kek": "", "created_at": at}])
             insert_new(connection, ledger, [entry])
     return count
+
+
+def count(connection: Connection) -> int:
+    """How many versions were ever destroyed; it only rises."""
+    return connection.execute(select(func.count()).select_from(ledger)).scalar_one()
 
 
 def _is(table: FromClause, ref: KeyRef) -> list[ColumnElement[bool]]:

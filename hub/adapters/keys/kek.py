@@ -7,6 +7,7 @@ needs all of them, holds the master. They come from the environment or a file, n
 import base64
 import binascii
 import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -30,6 +31,12 @@ def controller_kek(master: bytes, controller: str) -> bytes:
     )
 
 
+def hub_secret(master: bytes) -> bytes:
+    """What the hub's own hashes are keyed with, as its first master key gave it: kept as a key of its own from then on,
+    so that it survives every change of the master key."""
+    return HKDF(SHA256(), SIZE, salt=None, info=b"fallbruecke hub secret").derive(master)
+
+
 def as_text(key: bytes) -> str:
     """How a key is written into HUB_KEK or its file."""
     return base64.b64encode(key).decode()
@@ -44,6 +51,29 @@ def master_key(kek: str = "", kek_file: Path | str = "") -> bytes:
         found = "both key-encryption keys are set" if kek else "no key-encryption key is set"
         raise ConfigurationError(found, place="HUB_KEK", remedy=_REMEDY)
     return _decode(kek, "HUB_KEK") if kek else _decode(_content(kek_file), "HUB_KEK_FILE")
+
+
+def master_keys(
+    kek: str = "", kek_file: Path | str = "", kek_next_file: Path | str = ""
+) -> Callable[[], Sequence[bytes]]:
+    """Reads `master_key`, and behind it the one that is to follow, as soon as its file exists: `kek_next_file`, or the
+    name of `kek_file` with `.next` after it."""
+    following = next_file(kek_file, kek_next_file)
+
+    def read() -> Sequence[bytes]:
+        first = master_key(kek, kek_file)
+        if following is None or not following.exists():
+            return [first]
+        return [first, _decode(_content(following), "HUB_KEK_NEXT_FILE")]
+
+    return read
+
+
+def next_file(kek_file: Path | str = "", kek_next_file: Path | str = "") -> Path | None:
+    """Where the next key-encryption key is looked for."""
+    if kek_next_file:
+        return Path(kek_next_file)
+    return Path(f"{kek_file}.next") if kek_file else None
 
 
 def _content(path: Path | str) -> str:

@@ -1,4 +1,4 @@
-"""The key database: keys, the ledger of destructions, and a check value per key-encryption key.
+"""The key database: keys, the ledger of destructions, and the names of the key-encryption keys.
 
 `key` and `ledger` are written apart, because the ledger outlives a restored `key` table and is replayed over it.
 Times are microseconds since 1970 UTC. Everything is looked up by one JSON parameter, however many keys are wanted.
@@ -46,6 +46,9 @@ key = Table(
     Column("version", Integer, primary_key=True, autoincrement=False),
     Column("state", String(10), nullable=False),  # active, fenced, destroyed
     Column("wrapped", LargeBinary),  # nonce and sealed key; NULL once destroyed
+    Column(
+        "kek", String(32), nullable=False, index=True
+    ),  # the name of the key-encryption key it is wrapped under
     Column("fingerprint", String(32), nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("fenced_at", BigInteger),
@@ -63,7 +66,19 @@ check = Table(
     "kek_check",
     metadata,
     Column("controller", Text, primary_key=True),  # "" is the master key
-    Column("value", LargeBinary, nullable=False),
+    Column("name", String(32), nullable=False),  # of the key-encryption key that wraps now
+)
+retiring = Table(
+    "kek_retiring",
+    metadata,
+    Column("controller", Text, primary_key=True),
+    Column("name", String(32), primary_key=True),  # some keys may still be wrapped under it
+)
+reached = Table(
+    "reached",
+    metadata,
+    Column("who", Text, primary_key=True),
+    Column("number", BigInteger, nullable=False),  # how far the store has told that it came; it only rises
 )
 REF = [key.c[name] for name in KeyRef._fields]
 
@@ -94,11 +109,13 @@ _WANTED = {
 
 
 def wanted_keys(engine: Engine) -> Select[Any]:
-    """All versions of the refs in the JSON parameter `wanted`: ref, version, state, wrapped."""
+    """All versions of the refs in the JSON parameter `wanted`: ref, version, state, wrapped, kek."""
     columns = [Column(name, Text) for name in KeyRef._fields]
     wanted: CTE = text(_WANTED[engine.dialect.name]).columns(*columns).cte("wanted")
     same = and_(*(key.c[name] == wanted.c[name] for name in KeyRef._fields))
-    return select(*REF, key.c.version, key.c.state, key.c.wrapped).select_from(wanted.join(key, same))
+    return select(*REF, key.c.version, key.c.state, key.c.wrapped, key.c.kek).select_from(
+        wanted.join(key, same)
+    )
 
 
 def create_missing(engine: Engine) -> None:

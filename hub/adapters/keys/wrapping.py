@@ -1,10 +1,14 @@
-"""Wrapping: a key leaves memory only sealed under its controller's key-encryption key, bound to whose key it is."""
+"""Wrapping: a key leaves memory only sealed under its controller's key-encryption key, bound to whose key it is.
+
+While the key-encryption key is changed there are two of them: the key database names the one that wraps, and every
+stored key names the one it is wrapped under.
+"""
 
 import hashlib
 import hmac
 import os
-from collections.abc import Callable
-from functools import lru_cache
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 import orjson
 from cryptography.exceptions import InvalidTag
@@ -15,6 +19,8 @@ from hub.errors import ConfigurationError, KeyServiceUnavailable
 from hub.ports import KeyRef
 
 _NONCE = 12
+Keks = Callable[[], Sequence[bytes]]
+"""Reads the key-encryption keys of this process: the one it began with first, then the one that follows it, if any."""
 
 
 class Wrapper:
@@ -22,8 +28,8 @@ class Wrapper:
 
     def __init__(self, kek: bytes) -> None:
         self._cipher = AESGCM(kek)
-        self.check = hmac.digest(kek, b"fallbruecke check value", hashlib.sha256)
-        """Tells a wrong key-encryption key from the right one and says nothing about either."""
+        self.name = hmac.digest(kek, b"fallbruecke check value", hashlib.sha256).hex()[:32]
+        """Tells one key-encryption key from another and says nothing about either."""
 
     def wrap(self, ref: KeyRef, version: int, key: bytes) -> bytes:
         nonce = os.urandom(_NONCE)
@@ -39,31 +45,72 @@ class Wrapper:
             ) from None
 
 
-Wrappers = Callable[[str], Wrapper]
-"""The wrapper of a controller; raises ConfigurationError when this process may not hold that controller's keys."""
+class Wrappers:
+    """The wrappers of this process by controller ("" is the master key's own); with `controller`, of that one only.
 
+    One that is asked for by a name nobody knows yet makes it read its key-encryption keys again: that is how a running
+    process learns of the next one. Those that it has read stay until it ends.
+    """
 
-def derived(master: bytes) -> Wrappers:
-    """The hub's: every controller's, and "" for the master key's own check value."""
-    return lru_cache(maxsize=None)(
-        lambda controller: Wrapper(controller_kek(master, controller) if controller else master)
-    )
+    def __init__(self, read: Keks, controller: str = "") -> None:
+        self._read, self._only = read, controller
+        self._keks = list(read())
+        self._made: dict[str, dict[str, Wrapper]] = {}
 
+    def beginning(self, controller: str, master: str | None) -> Wrapper:
+        """The one that wraps a controller's first key: derived from the master key of that name, where one wraps."""
+        if self._only or not controller or master is None:
+            return next(iter(self._of(controller).values()))
+        self.require("", master)
+        return list(self._of(controller).values())[list(self._of("")).index(master)]
 
-def only(controller: str, kek: bytes) -> Wrappers:
-    """A connector's: its own controller's and nobody else's."""
-    own = Wrapper(kek)
+    def first_master(self) -> bytes:
+        """The key-encryption key that this process was given first."""
+        return self._keks[0]
 
-    def wrapper(wanted: str) -> Wrapper:
-        if wanted != controller:
+    def named(self, controller: str, name: str) -> Wrapper | None:
+        """The one of this name, if this process may hold it."""
+        if name not in self._of(controller):
+            self._read_again()
+        return self._of(controller).get(name)
+
+    def require(self, controller: str, name: str) -> Wrapper:
+        """The same; raises KeyServiceUnavailable when it is not here."""
+        found = self.named(controller, name)
+        if found is None:
+            raise KeyServiceUnavailable(
+                "keys are wrapped under a key-encryption key that is not here",
+                place=f"HUB_KEK ({controller or 'master'})",
+                remedy="give this process the key they were rewrapped under",
+            )
+        return found
+
+    def following(self, controller: str) -> Wrapper | None:
+        """The one that comes after the first, if it is there already."""
+        self._read_again()
+        return next(iter(list(self._of(controller).values())[1:]), None)
+
+    def _of(self, controller: str) -> dict[str, Wrapper]:
+        if self._only and controller != self._only:
             raise ConfigurationError(
                 "another controller's keys are out of reach here",
-                place=wanted,
+                place=controller,
                 remedy="check the agency's id",
             )
-        return own
+        if controller not in self._made:
+            self._made[controller] = {one.name: one for one in map(self._wrapper(controller), self._keks)}
+        return self._made[controller]
 
-    return wrapper
+    def _wrapper(self, controller: str) -> Callable[[bytes], Wrapper]:
+        own = bool(self._only) or not controller
+        return lambda kek: Wrapper(kek if own else controller_kek(kek, controller))
+
+    def _read_again(self) -> None:
+        with suppress(ConfigurationError):  # a file that is being exchanged is there the next time
+            new = [kek for kek in self._read() if kek not in self._keks]
+            if new:
+                self._keks += new
+                self._made = {}
 
 
 def fingerprint(key: bytes) -> str:

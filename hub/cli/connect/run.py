@@ -17,9 +17,12 @@ from connectors.runtime.config import ConnectorConfig, load_config
 from connectors.runtime.ports import Held
 from connectors.runtime.state import State
 from hub.adapters.clocks import FileClock, SystemClock
+from hub.adapters.keys.kek import next_file
+from hub.adapters.keys.tls import tls_files
+from hub.adapters.keys.wrapping import Keks
 from hub.config import load_settings
 from hub.errors import ConfigurationError, ServiceUnavailable
-from hub.ports import Clock, EventLog, KeyStore
+from hub.ports import Clock, EventLog, HubKeyStore
 
 log = structlog.get_logger()
 app = typer.Typer(no_args_is_help=True, help="Die Seite des Amtes: Quellen lesen, Sichten zurückschreiben.")
@@ -137,6 +140,7 @@ class _Runner:
     def close(self) -> None:
         self._part.close()
         self._log.close()
+        self._keys.close()
 
     def _build(self) -> Any:
         if self._source:
@@ -167,18 +171,34 @@ def open_log(settings: ConnectorConfig, clock: Clock) -> EventLog:
     raise ConfigurationError("no log is named", place="config.log", remedy="set bootstrap or path")
 
 
-def open_keys(settings: ConnectorConfig, clock: Clock) -> KeyStore:
-    """The key service, with this controller's key-encryption key only; raises ConfigurationError."""
+def open_keys(settings: ConnectorConfig, clock: Clock) -> HubKeyStore:
+    """The key service, or the key database with this controller's key-encryption key; raises ConfigurationError."""
+    keys = settings.keys
+    if keys.service_url:
+        from hub.adapters.keys.remote import RemoteKeyStore
+
+        files = tls_files(keys.tls_ca, keys.tls_cert, keys.tls_key, place="config.keys.tls")
+        return RemoteKeyStore(keys.service_url, files)
     from hub.adapters.keys.sql import SqlKeyStore
 
-    url = settings.keys.database_url
-    if not url:
-        raise ConfigurationError("no key database", place="config.keys.database_url", remedy="set it")
-    prefix = "sqlite:///"
+    if not keys.database_url:
+        raise ConfigurationError("no keys", place="config.keys.service_url", remedy="set it")
+    url, prefix = keys.database_url, "sqlite:///"
     if url.startswith(prefix) and not url.startswith(f"{prefix}/"):
         url = f"{prefix}{settings.path(url.removeprefix(prefix))}"
-    kek = secret_of(settings.keys.kek_file, "keys.kek_file")
-    return SqlKeyStore.for_controller(url, settings.agency, kek, clock=clock)
+    return SqlKeyStore.for_controller(url, settings.agency, _keks(keys.kek_file), clock=clock)
+
+
+def _keks(kek_file: Path | None) -> Keks:
+    """The controller's key and the one that follows it, as soon as it lies beside it."""
+    following = next_file(kek_file or "")
+
+    def read() -> list[bytes]:
+        first = secret_of(kek_file, "keys.kek_file")
+        there = following is not None and following.exists()
+        return [first, secret_of(following, "keys.kek_file")] if there else [first]
+
+    return read
 
 
 def _clock(settings: ConnectorConfig) -> Clock:

@@ -11,10 +11,10 @@ from hub.adapters.keys.kek import new_master
 from hub.adapters.keys.sql import SqlKeyStore
 from hub.errors import KeyServiceUnavailable
 from hub.hosts.local.process import free_port
-from tests.contract.keys.contract import KeyStoreContract
+from tests.contract.keys.contract import SqlKeyStoreContract
 
 
-class TestPostgresql(KeyStoreContract):
+class TestPostgresql(SqlKeyStoreContract):
     @pytest.fixture
     def url(self, database_url: str, postgres: str) -> str:
         self.server = postgres

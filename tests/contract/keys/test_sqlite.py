@@ -8,10 +8,10 @@ from hub.adapters.keys.kek import new_master
 from hub.adapters.keys.sql import SqlKeyStore
 from hub.errors import KeyServiceUnavailable
 from hub.ports import KeyRef
-from tests.contract.keys.contract import KeyStoreContract
+from tests.contract.keys.contract import SqlKeyStoreContract
 
 
-class TestSqlite(KeyStoreContract):
+class TestSqlite(SqlKeyStoreContract):
     @pytest.fixture
     def url(self, tmp_path: Path) -> str:
         return f"sqlite:///{tmp_path / 'keys.db'}"
@@ -24,7 +24,7 @@ def test_a_destroyed_key_leaves_no_trace_in_the_files(tmp_path: Path) -> None:
     store = SqlKeyStore(f"sqlite:///{tmp_path / 'keys.db'}", new_master())
     ref = KeyRef("box", "jc", "p_anna")
     store.sealing([ref])
-    with store._engine.connect() as connection:
+    with store.database.engine.connect() as connection:
         wrapped = connection.exec_driver_sql("SELECT wrapped FROM key").scalar_one()
     assert any(wrapped in file.read_bytes() for file in tmp_path.iterdir())
     store.destroy(ref)

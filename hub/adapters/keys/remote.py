@@ -1,0 +1,203 @@
+"""Keys from the key service, over mutual TLS: `hub keys serve` in a process and a database of its own."""
+
+import http.client
+import ssl
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from threading import Lock
+from typing import Any, NoReturn, TypeVar
+from urllib.parse import urlsplit
+
+import orjson
+
+from hub.adapters.keys import wire
+from hub.adapters.keys.cache import KeyCache
+from hub.adapters.keys.cached import CachedKeys
+from hub.adapters.keys.source import Answer, Material, Wanted
+from hub.adapters.keys.tls import TlsFiles, client_context
+from hub.errors import ConfigurationError, DataError, KeysAreOlder, KeyServiceUnavailable
+from hub.ports import Certificate, KeyRef, Standing
+
+PATIENCE = 5.0  # seconds for one answer, and for one connection
+_LONG = 600.0  # seconds for a whole ledger
+_STALE = (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError, ssl.SSLEOFError)
+T = TypeVar("T")
+
+
+class RemoteKeyStore(CachedKeys):
+    """A `HubKeyStore` behind `https://host:port`. As a connector it gets its own controller's keys only, and only seals
+    and opens with them; for anything else it raises ConfigurationError."""
+
+    def __init__(
+        self, url: str, files: TlsFiles, *, cache: KeyCache | None = None, patience: float = PATIENCE
+    ) -> None:
+        super().__init__(KeyServiceClient(url, files, patience), cache)
+
+
+class KeyServiceClient:
+    """A `KeySource` over the wire, which raises KeyServiceUnavailable within `patience` seconds.
+
+    It connects at the first question and keeps its connections. Every question may be asked twice, so one that met a
+    connection which had ended meanwhile is.
+    """
+
+    def __init__(self, url: str, files: TlsFiles, patience: float = PATIENCE) -> None:
+        """Raises ConfigurationError for an address or certificates that cannot be used."""
+        parsed = urlsplit(url)
+        if parsed.scheme != "https" or not parsed.hostname or parsed.path.strip("/") or parsed.query:
+            raise ConfigurationError(
+                "this is no address of a key service", place="HUB_KEY_SERVICE_URL", remedy="https://host:port"
+            )
+        self._host, self._port, self._patience = parsed.hostname, parsed.port or 443, patience
+        self._files = files
+        client_context(files)
+        self._idle: list[http.client.HTTPSConnection] = []
+        self._lock = Lock()
+
+    def newest(self, refs: Iterable[KeyRef]) -> Mapping[KeyRef, Material]:
+        found: dict[KeyRef, Material] = {}
+        for part in _parts(refs):
+            keys = self._ask("seal", "keys", {"refs": [list(ref) for ref in part]})
+            found |= {ref: _material(ref, key) for ref, key in _pairs(part, keys)}
+        return found
+
+    def versions(self, wanted: Iterable[Wanted]) -> Mapping[Wanted, Answer]:
+        found: dict[Wanted, Answer] = {}
+        for part in _parts(wanted):
+            answers = self._ask("open", "answers", {"wanted": [[*ref, version] for ref, version in part]})
+            found |= {one: _answer(one, said) for one, said in _pairs(part, answers)}
+        return found
+
+    def fence(self, ref: KeyRef) -> None:
+        self._ask("fence", "done", {"ref": list(ref)})
+
+    def destroy(self, ref: KeyRef) -> Certificate:
+        said = self._ask("destroy", "certificate", {"ref": list(ref)})
+        return _read(lambda: wire.certificate_of(said))
+
+    def ledger(self) -> Sequence[Certificate]:
+        said = self._ask("ledger", "ledger", {}, patience=_LONG)
+        return _read(lambda: [wire.certificate_of(one) for one in said])
+
+    def replay(self, ledger: Sequence[Certificate]) -> int:
+        parts = [ledger[start : start + wire.MOST] for start in range(0, len(ledger), wire.MOST)]
+        return sum(self._replay(part) for part in parts or [[]])
+
+    def standing(self, reached: int = 0) -> Standing:
+        said = self._ask("standing", "standing", {"reached": reached})
+        return _read(lambda: Standing(*map(int, said)))
+
+    def secret(self) -> bytes:
+        said = self._ask("secret", "secret", {})
+        return _read(lambda: wire.bytes_of(said))
+
+    def close(self) -> None:
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for connection in idle:
+            connection.close()
+
+    def _replay(self, ledger: Sequence[Certificate]) -> int:
+        proofs = [wire.certificate(proof) for proof in ledger]
+        return int(self._ask("replay", "lived", {"ledger": proofs}, patience=_LONG))
+
+    def _ask(self, verb: str, wanted: str, question: Mapping[str, Any], *, patience: float = 0.0) -> Any:
+        body = orjson.dumps(question)
+        try:
+            status, content = self._exchange(f"/v1/{verb}", body, patience or self._patience)
+        except ssl.SSLCertVerificationError:
+            raise _unavailable("the service's certificate is not to be trusted") from None
+        except ssl.SSLError:
+            raise _unavailable("the service does not accept this certificate") from None
+        except (OSError, http.client.HTTPException) as error:
+            raise _unavailable(type(error).__name__) from None
+        said = _read(lambda: orjson.loads(content))
+        if status != http.client.OK:
+            _refuse(status, said)
+        return _read(lambda: said[wanted])
+
+    def _exchange(self, path: str, body: bytes, patience: float) -> tuple[int, bytes]:
+        """On a connection that is kept, and on a new one if that had ended meanwhile."""
+        kept = self._kept()
+        if kept is not None:
+            with suppress(*_STALE):
+                return self._once(kept, path, body, patience)
+        return self._once(self._connected(), path, body, patience)
+
+    def _once(
+        self, connection: http.client.HTTPSConnection, path: str, body: bytes, patience: float
+    ) -> tuple[int, bytes]:
+        try:
+            connection.sock.settimeout(patience)
+            connection.request("POST", path, body, {"Content-Type": "application/json"})
+            response = connection.getresponse()
+            answer = response.status, response.read()
+        except BaseException:
+            connection.close()
+            raise
+        if connection.sock is not None:  # the service may have said that it closes
+            with self._lock:
+                self._idle.append(connection)
+        return answer
+
+    def _kept(self) -> http.client.HTTPSConnection | None:
+        with self._lock:
+            return self._idle.pop() if self._idle else None
+
+    def _connected(self) -> http.client.HTTPSConnection:
+        """Reads the certificates again: renewed ones need no new start."""
+        connection = http.client.HTTPSConnection(
+            self._host, self._port, timeout=self._patience, context=client_context(self._files)
+        )
+        try:
+            connection.connect()
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
+def _parts(wanted: Iterable[Any]) -> Iterable[Sequence[Any]]:
+    """Each one once, as many at a time as the service takes."""
+    asked = list(dict.fromkeys(wanted))
+    return (asked[start : start + wire.MOST] for start in range(0, len(asked), wire.MOST))
+
+
+def _pairs(asked: Sequence[Any], said: Any) -> Iterable[tuple[Any, Any]]:
+    if not isinstance(said, list) or len(said) != len(asked):
+        raise _unavailable("an answer that is none")
+    return zip(asked, said, strict=True)
+
+
+def _material(ref: KeyRef, said: Any) -> Material:
+    return _read(lambda: wire.material(ref, said[0], said[1]))
+
+
+def _answer(wanted: Wanted, said: Any) -> Answer:
+    return _read(lambda: wire.answer_of(wanted, said))
+
+
+def _read(reading: Callable[[], T]) -> T:
+    """What was said, understood; anything else is as good as no answer."""
+    try:
+        return reading()
+    except (DataError, ValueError, KeyError, TypeError, IndexError):
+        raise _unavailable("an answer that is none") from None
+
+
+def _refuse(status: int, said: Any) -> NoReturn:
+    """The service's own words: they name places, never persons."""
+    message, place, remedy = (str(said.get(part, "")) for part in ("error", "place", "remedy"))
+    if status == http.client.CONFLICT:
+        raise KeysAreOlder(message, place=place, remedy=remedy)
+    if status in {http.client.FORBIDDEN, http.client.BAD_REQUEST}:
+        raise ConfigurationError(message, place=place, remedy=remedy)
+    raise KeyServiceUnavailable(message, place=place or "key service", remedy=remedy)
+
+
+def _unavailable(cause: str) -> KeyServiceUnavailable:
+    return KeyServiceUnavailable(
+        f"no keys: {cause}",
+        place="key service",
+        remedy="bring it back; until then nothing is sealed or opened",
+    )

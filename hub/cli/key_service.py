@@ -1,0 +1,76 @@
+"""`hub keys serve`: the key service, in a process and a database of its own."""
+
+import signal
+import sys
+from threading import Thread
+from typing import Annotated
+
+import structlog
+import typer
+from sqlalchemy import inspect
+
+from hub.adapters.keys.database import KeyDatabase
+from hub.adapters.keys.engine import transaction
+from hub.adapters.keys.separation import refuse_same_database
+from hub.adapters.keys.tls import tls_files
+from hub.adapters.store.tables import metadata as store_tables
+from hub.config import Settings, load_agencies, load_settings
+from hub.errors import ConfigurationError
+from hub.hosts.keys.server import KeyServer
+from hub.hosts.keys.service import KeyService
+
+log = structlog.get_logger()
+
+
+def serve(
+    host: Annotated[str, typer.Option(envvar="HUB_KEY_SERVICE_HOST", help="Adresse")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(envvar="HUB_KEY_SERVICE_PORT", min=0, max=65535)] = 8443,
+) -> None:
+    """Den Schlüsseldienst betreiben, bis SIGTERM oder Strg+C kommt."""
+    _log_to_stderr()
+    settings = load_settings()
+    files = tls_files(settings.tls_ca, settings.tls_cert, settings.tls_key)
+    controllers = [agency.id for agency in load_agencies(settings.agencies)]
+    database = open_database(settings)
+    try:
+        server = KeyServer(KeyService(database, controllers), files, host, port)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: Thread(target=server.shutdown).start())
+        log.info("keys.serving", host=host, port=server.port, destroyed_but_back=database.older)
+        server.serve_forever(poll_interval=0.1)
+        server.server_close()
+        log.info("keys.stopped")
+    finally:
+        database.close()
+
+
+def open_database(settings: Settings) -> KeyDatabase:
+    """The key database of these settings; raises ConfigurationError for the store's, and for a wrong key."""
+    refuse_same_database(settings.store_url, settings.key_url)
+    database = KeyDatabase(settings.key_url, settings.keks(), journal=settings.ledger_path)
+    try:
+        _refuse_store(database)
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def _refuse_store(database: KeyDatabase) -> None:
+    """A key service need not know where the store is, so the database itself is looked at."""
+    with transaction(database.engine) as connection:
+        found = set(inspect(connection).get_table_names()) & store_tables.tables.keys()
+    if found:
+        raise ConfigurationError(
+            "this database holds the hub's store",
+            place="HUB_KEY_DATABASE_URL",
+            remedy="name a database of its own for the keys",
+        )
+
+
+def _log_to_stderr() -> None:
+    structlog.configure(
+        processors=[structlog.processors.add_log_level, structlog.processors.TimeStamper(fmt="iso", utc=True),
+                    structlog.processors.JSONRenderer()],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )  # fmt: skip
