@@ -61,21 +61,27 @@ def worker(
     )
     from hub.hosts.faust.worker import Worker
 
-    parts = _ready(settings)
+    stopping = _told_to_stop()
+    parts = _ready(settings, stopping)
     if settings.metrics_port:
         serve(parts, settings.metrics_port)
-    Worker(parts, role, options, _observe).run()
+    Worker(parts, role, options, _observe, stopping=stopping).run()
 
 
 def _without_supervised(arguments: list[str]) -> list[str]:
     return [argument for argument in arguments if argument != "--supervised"]
 
 
-def _ready(settings: Settings) -> Parts:
-    """The parts, as soon as broker, store and key service answer: until then not ready, but not gone either."""
+def _told_to_stop() -> Event:
+    """Set by SIGTERM and SIGINT from now on: one that comes while the parts are being opened is not forgotten."""
     stopping = Event()
     for sign in (signal.SIGTERM, signal.SIGINT):
         signal.signal(sign, lambda *_: stopping.set())
+    return stopping
+
+
+def _ready(settings: Settings, stopping: Event) -> Parts:
+    """The parts, as soon as broker, store and key service answer: until then not ready, but not gone either."""
     try:
         return Patience(stopping, float("inf")).persist(lambda: build_parts(settings), "not ready")
     except Interrupted:

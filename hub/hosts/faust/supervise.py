@@ -20,6 +20,7 @@ log = structlog.get_logger()
 PARENT = "HUB_SUPERVISOR"
 AGAIN = frozenset({69, 70, 75, 137})  # unavailable, bug, try again, killed
 _PR_SET_PDEATHSIG = 1
+_LOOK = 0.05  # seconds between two looks at whether to stop
 _FIRST, _LONGEST, _WELL = (
     0.2,
     10.0,
@@ -64,11 +65,20 @@ class _Supervisor:
                 return code
             rest = _FIRST if time.monotonic() - began > _WELL else min(rest * 2, _LONGEST)
             log.warning("worker.started_again", after=code, rest=rest)
-            time.sleep(rest)
+            if self._told_within(rest):
+                return code
 
     def _once(self) -> int:
         self._child = subprocess.Popen(self._command, env=self._env)
+        if self._stopping:  # told so while the child was being made
+            self._child.terminate()
         return self._child.wait()
+
+    def _told_within(self, seconds: float) -> bool:
+        until = time.monotonic() + seconds
+        while time.monotonic() < until and not self._stopping:
+            time.sleep(_LOOK)
+        return self._stopping
 
     def _pass_on(self, sign: int, _frame: FrameType | None) -> None:
         self._stopping = True

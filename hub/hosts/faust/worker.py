@@ -34,15 +34,17 @@ _CHECK = 30.0  # seconds between two looks at whether the log is still the same 
 
 
 class Worker:
-    """Runs one role until SIGTERM, or until it has to leave; `own` duties stand for those of the role."""
+    """Runs one role until SIGTERM (or until whoever made it sets `stopping`), or until it has to leave; `own` duties
+    stand for those of the role."""
 
     def __init__(
-        self, parts: Parts, role: Role, options: Options, observe: Observe, own: Duties | None = None
-    ) -> None:
+        self, parts: Parts, role: Role, options: Options, observe: Observe, own: Duties | None = None,
+        stopping: Event | None = None,
+    ) -> None:  # fmt: skip
         self._parts, self._role, self._options, self._observe = parts, role, options, observe
         self._duties = own or duties(role, parts, options.pace)
         self._seeker = Seeker(parts, self._duties.readings)
-        self._stopping = Event()
+        self._stopping = stopping or Event()
         self._patience = Patience(self._stopping, options.patience)
         self._started = micros(parts.clock.now())
         self._open_until = 0.0
@@ -53,6 +55,8 @@ class Worker:
         """Never returns: the process ends here, with 0 after SIGTERM or SIGINT."""
         try:
             asyncio.run(self._serve())
+        except Interrupted:
+            leave_stopped()
         except BaseException as error:  # noqa: BLE001 - whatever it is, the process must not stay up without its loop
             leave(error)
 
