@@ -1,31 +1,28 @@
 """The floor: what it costs to get the same events into the same database at all.
 
-Consume, Avro decode, rows by the fastest method the database has, position, commit with fsync: no decision, no seal, no
-audit. The pipeline is measured against it in the same run, over the same transport.
+Consume, Avro decode, rows as the joint case holds them (same columns, key and indexes) by the fastest method the
+database has, position, commit with fsync: no decision, no seal, no audit, no second topic. The pipeline is measured
+against it in the same run, over the same transport.
 """
 
 from collections.abc import Sequence
 
-from sqlalchemy import BigInteger, Column, LargeBinary, MetaData, String, Table
+from sqlalchemy import MetaData
+from sqlalchemy.sql.elements import quoted_name
 
 from hub.adapters.store import positions
 from hub.adapters.store.bulk import merge
 from hub.ports import Record
 from hub.stages.decode import decode_envelope
 from hub.stages.parts import Parts
+from projections.joint_case import apply
+from projections.joint_case.tables import case_row
 
 STAGE = "floor"
 metadata = MetaData()
-floor_row = Table(
-    "floor_row",
-    metadata,
-    Column("event_id", String, primary_key=True),
-    Column("case_ref", String, nullable=False),
-    Column("event_type", String, nullable=False),
-    Column("occurred_at", BigInteger, nullable=False),
-    Column("source_version", BigInteger, nullable=False),
-    Column("envelope", LargeBinary, nullable=False),
-)
+floor_row = case_row.to_metadata(metadata, name="floor_row")
+for index in floor_row.indexes:
+    index.name = quoted_name(str(index.name).replace(case_row.name, floor_row.name), quote=None)
 
 
 def take_floor(parts: Parts, topic_id: str, batch: Sequence[Record]) -> int:
@@ -34,11 +31,9 @@ def take_floor(parts: Parts, topic_id: str, batch: Sequence[Record]) -> int:
     following: dict[int, int] = {}
     for record in batch:
         e = decode_envelope(record)
-        rows[e.event_id] = (
-            e.event_id.hex(), e.case_ref, e.event_type, e.occurred_at, e.source_version, record.value,
-        )  # fmt: skip
+        rows[e.record_ref] = apply.row(1, e, record.value)
         following[record.partition] = record.offset + 1
     with parts.store.transaction() as connection:
-        merge(connection, floor_row, list(rows.values()), "(event_id) DO NOTHING")
+        merge(connection, floor_row, list(rows.values()), "DO NOTHING")
         positions.save(connection, STAGE, batch[0].topic, topic_id, following)
     return len(batch)

@@ -90,7 +90,7 @@ class _Bench:
             workers.start(["hub", "worker", "--role", "disclose"])
             workers.start(["hub", "worker", "--role", "cases"], self._result.workers)
             began = time.perf_counter()
-            pipeline = timed_run(parts.store, workers, "admit", "project", self._result.events)
+            pipeline = self._timed(parts, workers, "admit", "project")
             self._told(f"floor {floor:.0f}/s, pipeline {pipeline:.0f}/s")
             shown = self._until_shown(parts, began)
             self._result.rounds.append({"floor": floor, "pipeline": pipeline, "until_shown_s": shown})
@@ -106,10 +106,16 @@ class _Bench:
         parts, workers = self._parts(url), Workers(self._env(url, f"floor{number}"), self._folder)
         try:
             workers.start(["hub.bench.floor_worker"], self._result.workers)
-            return timed_run(parts.store, workers, FLOOR, FLOOR, self._result.events)
+            return self._timed(parts, workers, FLOOR, FLOOR)
         finally:
             workers.stop()
             parts.store.close()
+
+    def _timed(self, parts: Parts, workers: Workers, first: str, last: str) -> float:
+        def end() -> int:
+            return self._result.events if first == last else sum(parts.log.state([CASES])[CASES].end.values())
+
+        return timed_run(parts.store, workers, first, last, self._result.events, end)
 
     def _afterwards(self, parts: Parts, work: Workload) -> None:
         """With the workers still running: what single events and withdrawals take; then count and rebuild."""

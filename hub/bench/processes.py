@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from sqlalchemy import func, select
@@ -14,7 +14,7 @@ from hub.adapters.store.tables import position
 from hub.errors import HubError
 
 _LOOK, _GIVE_UP = (
-    0.02,
+    0.05,
     600.0,
 )  # seconds between two looks, and after which a round that stands still is given up
 
@@ -81,13 +81,17 @@ def read_so_far(store: Store, stage: str) -> int:
         return int(connection.execute(wanted).scalar_one())
 
 
-def timed_run(store: Store, workers: Workers, first: str, last: str, until: int) -> float:
-    """Events per second from the first commit of stage `first` until `last` has read them all.
+def timed_run(
+    store: Store, workers: Workers, first: str, last: str, until: int, end: Callable[[], int]
+) -> float:
+    """Events per second from the first commit of stage `first` until it has read `until` records and stage `last` the
+    `end()` that its topic then has: what came twice into that topic is no event.
 
     What was committed at the first look does not count, so that starting up is not measured.
     """
     began, behind = _when(store, workers, first, 1)
-    ended, _ = _when(store, workers, last, until)
+    _when(store, workers, first, until)
+    ended, _ = _when(store, workers, last, end())
     return (until - behind) / (ended - began)
 
 
