@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from hub.adapters.store import subjects, views
-from hub.domain.envelope import Envelope
 from hub.stages.boxes import content, keys_for
 from hub.stages.cut import Evidence
+from hub.stages.decode import envelope_of
 from hub.stages.knowledge import Knowledge
 from hub.stages.learning import learn
 from hub.stages.parts import Parts
@@ -74,7 +74,7 @@ def _file(
 
 
 def _open(parts: Parts, rows: Sequence[CaseRow]) -> list[Evidence]:
-    envelopes = [Envelope(**decode_single(row.envelope)[1]) for row in rows]
+    envelopes = [envelope_of(decode_single(row.envelope)[1]) for row in rows]
     found = keys_for(parts.keys, "box", envelopes)
     return [
         Evidence(row.record_ref, row.subject, envelope, content(envelope, "box", found))

@@ -1,9 +1,11 @@
 """From bytes to a checked envelope. Pure: everything that is wrong is a DataError with a reason code and a place."""
 
 import zlib
+from collections.abc import Mapping
 from datetime import date
 from functools import lru_cache
-from typing import NamedTuple
+from operator import itemgetter
+from typing import Any, NamedTuple
 
 from hub.domain.envelope import Envelope, Head
 from hub.domain.seal import key_version
@@ -52,9 +54,15 @@ def decode_envelope(record: Record) -> Envelope:
         raise _bad(record, reason, "this is no envelope") from None
     if schema is not ENVELOPE:
         raise _bad(record, "unknown_schema", "the record is something else than an envelope")
-    return Envelope(**raw)
+    return envelope_of(raw)
 
 
+def envelope_of(raw: Mapping[str, Any]) -> Envelope:
+    """The envelope of a decoded record: by position, for by name costs a quarter of the decoding."""
+    return Envelope._make(_IN_ORDER(raw))
+
+
+_IN_ORDER = itemgetter(*Envelope._fields)
 HEAD = record_head("envelope", Head._fields)
 
 

@@ -21,12 +21,13 @@ from hub.domain.envelope import Envelope
 from hub.policy.facts import CATEGORIES, CONSENT_PURPOSES
 from hub.ports import KeyStore
 from hub.stages.boxes import Content, content, keys_for
+from hub.stages.decode import envelope_of
 from hub.stages.knowledge import Knowledge
 from projections.consent_register import queries
 from projections.consent_register.queries import RegisterRow
 from schemas import decode_single
 
-_WITHDRAWING = frozenset({"ConsentWithdrawn", "ConsentExpired"})
+_WITHDRAWING = frozenset(queries.ENDING)
 _RECORDING = frozenset({"SubjectRecorded", "SubjectChanged"})
 _NEEDED = frozenset({"sender", "granted_at"})  # what a grant cannot be judged without
 _DIMENSIONS: Mapping[str, frozenset[str] | None] = {
@@ -73,7 +74,7 @@ def open_rows(connection: Connection, keys: KeyStore, subject_keys: Iterable[str
     generation = subjects.live_generation(connection, "consent_register")
     rows = {row.event_id: row for row in queries.about(connection, generation, subject_keys)}
     ids = {row.consent_id for row in rows.values() if row.consent_id}
-    rows |= {row.event_id: row for row in queries.naming(connection, generation, ids)} if ids else {}
+    rows |= {row.event_id: row for row in queries.ending(connection, generation, ids)} if ids else {}
     envelopes = {event_id: _envelope(row.envelope) for event_id, row in rows.items()}
     found = keys_for(keys, "proof", envelopes.values())
     return [
@@ -84,7 +85,7 @@ def open_rows(connection: Connection, keys: KeyStore, subject_keys: Iterable[str
 
 
 def _envelope(value: bytes) -> Envelope:
-    return Envelope(**decode_single(value)[1])
+    return envelope_of(decode_single(value)[1])
 
 
 def named(opened: Iterable[Opened]) -> set[str]:

@@ -12,7 +12,7 @@ from hub.adapters.store.tables import decision, held, parked, quarantine
 from hub.domain.envelope import Envelope
 from hub.errors import DataError, StoppedToBeSafe
 from hub.ports import Place, Record
-from hub.stages.decode import decode_envelope
+from hub.stages.decode import decode_envelope, envelope_of
 from hub.stages.parts import CASES, Parts
 from projections.consent_register.tables import consent_row
 from projections.joint_case.tables import case_row
@@ -88,7 +88,7 @@ def find(connection: Connection, parts: Parts, event_id: str) -> Found:
 
 def opened(row: Row[Any]) -> Envelope:
     """The envelope in a read model's row."""
-    return Envelope(**decode_single(row.envelope)[1])
+    return envelope_of(decode_single(row.envelope)[1])
 
 
 def read(parts: Parts, place: Place, event_id: str) -> Seen | None:

@@ -1,9 +1,9 @@
 """Reading the consent register."""
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, or_, select
+from sqlalchemy import Connection, Select, or_, select
 
 from hub.adapters.store.bulk import among, values
 from projections.consent_register.tables import consent_row
@@ -28,6 +28,8 @@ class RegisterRow(NamedTuple):
 
 
 _LINKING = ("IdentityLinkProposed", "IdentityLinked", "IdentitySplit")
+ENDING = ("ConsentWithdrawn", "ConsentExpired")
+"""The events that take a consent back, wholly or in part."""
 _COLUMNS = [_ROW[name] for name in RegisterRow._fields]
 
 
@@ -37,15 +39,25 @@ def about(connection: Connection, generation: int, subjects: Iterable[str]) -> l
     wanted = select(*_COLUMNS).where(
         _ROW.generation == generation, among(connection, _ROW.subject), _ROW.event_type.not_in(_LINKING)
     )
-    return [RegisterRow(*row) for row in connection.execute(wanted, {"keys": values(connection, subjects)})]
+    return _rows(connection, wanted, subjects)
 
 
 def naming(connection: Connection, generation: int, consent_ids: Iterable[str]) -> list[RegisterRow]:
     """All rows that name these consents, whoever recorded them: a withdrawal works from any agency."""
     wanted = select(*_COLUMNS).where(_ROW.generation == generation, among(connection, _ROW.consent_id))
-    return [
-        RegisterRow(*row) for row in connection.execute(wanted, {"keys": values(connection, consent_ids)})
-    ]
+    return _rows(connection, wanted, consent_ids)
+
+
+def ending(connection: Connection, generation: int, consent_ids: Iterable[str]) -> list[RegisterRow]:
+    """Of those, the ones that take a consent back."""
+    wanted = select(*_COLUMNS).where(
+        _ROW.generation == generation, among(connection, _ROW.consent_id), _ROW.event_type.in_(ENDING)
+    )
+    return _rows(connection, wanted, consent_ids)
+
+
+def _rows(connection: Connection, wanted: Select[Any], keys: Iterable[str]) -> list[RegisterRow]:
+    return list(map(RegisterRow._make, connection.execute(wanted, {"keys": values(connection, keys)}).all()))
 
 
 def ending_between(connection: Connection, generation: int, after: int, until: int) -> list[str]:

@@ -47,10 +47,7 @@ def admitted(connection: Connection, event_ids: Iterable[str]) -> set[tuple[str,
     """Those of these events that were admitted before, as (event id, publication)."""
     d = decision.c
     wanted = select(d.event_id, d.publication).where(among(connection, d.event_id), d.outcome == "admitted")
-    return {
-        (row.event_id, row.publication)
-        for row in connection.execute(wanted, {"keys": values(connection, event_ids)})
-    }
+    return set(map(tuple, connection.execute(wanted, {"keys": values(connection, event_ids)}).all()))
 
 
 _NEWER = (

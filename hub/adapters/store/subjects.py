@@ -49,7 +49,8 @@ def states(connection: Connection, keys: Iterable[str], *, share: bool = False) 
     )
     if share:
         wanted = wanted.with_for_update(read=True)
-    return {row.key: State(*row) for row in connection.execute(wanted, {"keys": values(connection, keys)})}
+    rows = connection.execute(wanted, {"keys": values(connection, keys)}).all()
+    return {row[0]: State._make(row) for row in rows}
 
 
 def aliases(connection: Connection, persons_: Iterable[str]) -> dict[str, list[str]]:
@@ -60,7 +61,7 @@ def aliases(connection: Connection, persons_: Iterable[str]) -> dict[str, list[s
         .where(among(connection, subject.c.person))
         .order_by(subject.c.key)
     )
-    for person, key in connection.execute(wanted, {"keys": values(connection, persons_)}):
+    for person, key in connection.execute(wanted, {"keys": values(connection, persons_)}).all():
         found[person].append(key)
     return dict(found)
 
@@ -78,7 +79,7 @@ def joint_cases(connection: Connection, cases: Iterable[str]) -> dict[str, str]:
     )
     linked: dict[str, str] = {
         row.case_key: row.joint_case
-        for row in connection.execute(wanted, {"keys": values(connection, names)})
+        for row in connection.execute(wanted, {"keys": values(connection, names)}).all()
     }
     return {name: linked.get(name, name) for name in names}
 
@@ -92,7 +93,7 @@ def cases_of(connection: Connection, joint: Iterable[str]) -> dict[str, list[str
         .where(among(connection, case_link.c.joint_case))
         .order_by(case_link.c.case_key)
     )
-    for joint_case, case_key in connection.execute(wanted, {"keys": values(connection, names)}):
+    for joint_case, case_key in connection.execute(wanted, {"keys": values(connection, names)}).all():
         found[joint_case].append(case_key)
     return {name: found.get(name, [name]) for name in names}
 
@@ -107,7 +108,7 @@ def households(connection: Connection, families: Iterable[str]) -> dict[str, lis
         among(connection, membership.c.case_key)
     )
     every = {case for cases in linked.values() for case in cases}
-    for case_key, key in connection.execute(wanted, {"keys": values(connection, every)}):
+    for case_key, key in connection.execute(wanted, {"keys": values(connection, every)}).all():
         of_case[case_key].append(key)
     return {
         name: sorted({key for case in linked[joint[name]] for key in of_case[case] if not is_family(key)})
@@ -128,9 +129,7 @@ def newcomers(connection: Connection, members: Iterable[tuple[str, str]]) -> set
         among(connection, membership.c.subject)
     )
     bound = {"keys": values(connection, {key for key, _ in pairs})}
-    return {
-        key for key, _ in pairs - {(row.subject, row.case_key) for row in connection.execute(wanted, bound)}
-    }
+    return {key for key, _ in pairs - set(map(tuple, connection.execute(wanted, bound).all()))}
 
 
 def register(connection: Connection, members: Iterable[tuple[str, str]]) -> None:
@@ -146,7 +145,7 @@ def register(connection: Connection, members: Iterable[tuple[str, str]]) -> None
 def _registered(connection: Connection, keys: set[str]) -> set[tuple[str, str]]:
     """The pairs that these subjects have: most are known, and looking is cheaper than writing in vain."""
     wanted = select(membership).where(among(connection, membership.c.subject))
-    return {(key, case) for key, case in connection.execute(wanted, {"keys": values(connection, keys)})}
+    return set(map(tuple, connection.execute(wanted, {"keys": values(connection, keys)}).all()))
 
 
 def concerned(connection: Connection, keys: Iterable[str]) -> tuple[list[str], list[str]]:
