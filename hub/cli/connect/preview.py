@@ -1,6 +1,5 @@
 """`hub connect preview`: what would leave the house, before anything does. No broker and no key service is asked."""
 
-import secrets
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -10,15 +9,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from connectors.runtime.build import SECRET_SIZE, agency_key
-from connectors.runtime.config import ConnectorConfig, load_config
-from connectors.runtime.preview import Preview, RecordFate, alike, by_type
-from connectors.runtime.preview import preview as look
-from hub.adapters.clocks import FileClock, SystemClock
+from connectors.looking.preview import Preview, RecordFate, alike, by_type
+from connectors.looking.preview import preview as look
+from connectors.runtime.config import load_config
+from hub.cli.connect.given import clock_of, key_for_looking
 from hub.cli.connect.preview_page import FATES, page
-from hub.cli.output import AsJson, print_json, warn
+from hub.cli.output import AsJson, print_json
 from hub.config import load_settings
-from hub.domain.identifiers import AgencyKey
 
 SHOWN = 20
 
@@ -33,10 +30,10 @@ def preview(
 ) -> None:
     """Zeigt je Datensatz, welches Feld gesendet, pseudonymisiert oder zurückgehalten würde. Sendet nichts."""
     settings = load_config(config)
-    clock = FileClock(settings.clock_file) if settings.clock_file else SystemClock()
-    found = look(settings, _key(settings), clock.now(), load_settings().policy_files)
+    now = clock_of(settings).now()
+    found = look(settings, key_for_looking(settings), now, load_settings().policy_files)
     if html:
-        html.write_text(page(settings.agency, clock.now(), found, limit), encoding="utf-8")
+        html.write_text(page(settings.agency, now, found, limit), encoding="utf-8")
     if as_json:
         print_json(as_object(found, limit))
     else:
@@ -52,14 +49,6 @@ def as_object(found: Preview, limit: int | None = None) -> dict[str, Any]:
         "faults": [fault._asdict() for fault in found.faults],
         "read": found.read,
     }  # fmt: skip
-
-
-def _key(settings: ConnectorConfig) -> AgencyKey:
-    """The agency's own key, or one for this look alone: the pseudonyms shown are then of no further use."""
-    if settings.keys.agency_key_file is None:
-        warn("config.keys.agency_key_file is not set: the pseudonyms shown are for this preview alone")
-        return AgencyKey(secrets.token_bytes(SECRET_SIZE))
-    return agency_key(settings.keys.agency_key_file)
 
 
 def _print(found: Preview, limit: int) -> None:

@@ -16,10 +16,10 @@ from connectors.runtime.build import agency_key, build_sink, build_source, kind,
 from connectors.runtime.config import ConnectorConfig, load_config
 from connectors.runtime.ports import Held
 from connectors.runtime.state import State
-from hub.adapters.clocks import FileClock, SystemClock
 from hub.adapters.keys.kek import next_file
 from hub.adapters.keys.tls import tls_files
 from hub.adapters.keys.wrapping import Keks
+from hub.cli.connect.given import clock_of
 from hub.config import load_settings
 from hub.errors import ConfigurationError, ServiceUnavailable
 from hub.ports import Clock, EventLog, HubKeyStore
@@ -42,7 +42,7 @@ def run(
     stop = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    clock = _clock(settings)
+    clock = clock_of(settings)
     runner = _Runner(settings, clock)
     try:
         runner.loop(stop, once=once, as_json=as_json)
@@ -64,7 +64,7 @@ def accept(config: Config) -> None:
 def check(config: Config) -> None:
     """Prüft Konfiguration und Quelle; sendet nichts."""
     settings = load_config(config)
-    runner = _Runner(settings, _clock(settings))
+    runner = _Runner(settings, clock_of(settings))
     try:
         runner.check()
     finally:
@@ -199,10 +199,6 @@ def _keks(kek_file: Path | None) -> Keks:
         return [first, secret_of(following, "keys.kek_file")] if there else [first]
 
     return read
-
-
-def _clock(settings: ConnectorConfig) -> Clock:
-    return FileClock(settings.clock_file) if settings.clock_file else SystemClock()
 
 
 def _state(settings: ConnectorConfig) -> State:

@@ -1,0 +1,132 @@
+"""A source read without log and keys: what a run would make of it, by the agency's own consents alone.
+
+For looking before anything is real (preview, shadow month) and for what never leaves the house (finding families).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+from connectors.runtime.build import gate, kind
+from connectors.runtime.config import ConnectorConfig
+from connectors.runtime.judging import EgressGate, Judged
+from connectors.runtime.knowledge import Knowledge
+from connectors.runtime.lookups import LookupIndex
+from connectors.runtime.mapping import MappedEvent, Mapper, Unmapped
+from connectors.runtime.ports import Batch, Incident, Source
+from connectors.runtime.register import Register
+from connectors.runtime.runtime import ALWAYS_SAID, unmapped_columns
+from connectors.runtime.state import State
+from hub.domain.clock import berlin_day
+from hub.domain.identifiers import AgencyKey
+from hub.errors import ConfigurationError
+from hub.policy.facts import Sender
+from hub.policy.gate import Gate
+from hub.policy.load import Policy
+
+
+class Vanished(NamedTuple):
+    """A record that is in the source no longer."""
+
+    record_ref: bytes
+
+
+Found = Judged | Unmapped | Incident | Vanished
+NEEDLESS = "R03"
+"""Names the control data of cases in which nobody consented: of them not a word is said (§ 67a SGB X)."""
+
+_ROUNDS = 10_000  # snapshots in one folder, at most
+
+
+class Offline:
+    """One source and what its gate knows. `read` counts rows; `state` moves on as they are judged."""
+
+    def __init__(
+        self, config: ConnectorConfig, key: AgencyKey, judge: Gate, source: Source, state: State
+    ) -> None:
+        self._config, self._source, self.state = config, source, state
+        self._mapper = Mapper(key, config.agency_kind, config.streams)
+        self._lookups = LookupIndex(config.lookups)
+        self._knowledge = Knowledge(config.agency, key, Register(config.agency))
+        sender = Sender(controller=config.agency, kind=config.agency_kind)
+        self._gate, self.policy = EgressGate(sender, judge, self._knowledge), judge.policy
+        self.read = 0
+
+    def judged(self, now: datetime) -> Iterator[Found]:
+        """Everything new since the state, judged at `now`; the state moves on behind it, batch by batch."""
+        self._source.check()
+        for _ in range(_ROUNDS):
+            yield from self._source.refresh(now)
+            self._learn()
+            before = self.read
+            for batch in self._source.read([*self._config.streams], self._config.batch):
+                yield from self._batch(batch, now)
+            if self.read == before:
+                return
+            self._source.finished()
+
+    def unmapped(self) -> Mapping[str, tuple[str, ...]]:
+        """Stream → columns that nobody mapped."""
+        return unmapped_columns(self._config, self._source)
+
+    def _learn(self) -> None:
+        """Lookups and own control data first: the gate must know every consent before it judges."""
+        names = [name for name, stream in self._config.streams.items() if stream.control]
+        control = self._source.control([*dict.fromkeys((*self._lookups.streams, *names))])
+        rows = list(control.rows)
+        self._lookups.take(rows, complete=control.complete)
+        alive = [row for row in rows if not row.gone and row.stream in names]
+        mapped = (self._mapper.events(row, self._lookups.tables, control_only=True) for row in alive)
+        events = [one for found in mapped for one in found if isinstance(one, MappedEvent)]
+        self._knowledge.learn(events, complete=control.complete)
+
+    def _batch(self, batch: Batch, now: datetime) -> Iterator[Found]:
+        self.read += len(batch.rows)
+        consented = self._knowledge.consented_cases()
+        for row in batch.rows:
+            if row.gone:
+                there = self._mapper.events(row._replace(gone=False), self._lookups.tables)
+                yield from (Vanished(one.record_ref) for one in there if isinstance(one, MappedEvent))
+            for one in self._mapper.events(row, self._lookups.tables):
+                yield one if isinstance(one, Unmapped) else self._judge(one, now, consented)
+        with self.state.transaction():
+            self.state.advance(batch.stream, batch.rows, batch.cursor, set())
+
+    def _judge(self, event: MappedEvent, now: datetime, consented: frozenset[str]) -> Judged:
+        spoken_of = event.case_ref in consented or event.schema.event_type in ALWAYS_SAID
+        if event.control and not spoken_of:
+            return Judged(event, frozenset(), rule=NEEDLESS, dropped=dict.fromkeys(event.payload, NEEDLESS))
+        return self._gate.of(event, now)
+
+
+@contextmanager
+def offline(
+    config: ConnectorConfig, key: AgencyKey, policy_files: Sequence[Path] = (), state: Path | None = None
+) -> Iterator[Offline]:
+    """The configured source, opened for looking: with a state that is thrown away, or with the one at `state`.
+
+    Raises ConfigurationError, and what the source raises.
+    """
+    module = kind(config)
+    if module.spec.role != "source":
+        raise ConfigurationError("is no source", place="config.connector.kind", remedy="name a source")
+    judge = gate(config, policy_files)
+    with TemporaryDirectory() as folder:
+        opened = State(
+            state or Path(folder) / "state.sqlite", lambda row_key: key.row_hash(b"key" + row_key.encode())
+        )
+        source: Source = module.build(config, opened, key)
+        try:
+            yield Offline(config, key, judge, source, opened)
+        finally:
+            source.close()
+            opened.close()
+
+
+def norm_of(policy: Policy, now: datetime, rule: str) -> str:
+    """The norm of a rule as it is worded on that day."""
+    reasons = (policy.on(berlin_day(now)) or policy.latest).reasons
+    return reasons[rule].norm if rule in reasons else ""

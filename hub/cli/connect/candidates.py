@@ -1,0 +1,80 @@
+"""`hub connect candidates`: which families meet an agreed target group. Nothing leaves the house."""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated
+
+import orjson
+import typer
+
+from connectors.candidates.find import Candidate, find
+from connectors.candidates.groups import Group, load_groups, packaged
+from connectors.looking.offline import Found, Vanished, offline
+from connectors.runtime.config import load_config
+from connectors.runtime.judging import Judged
+from connectors.runtime.mapping import MappedEvent
+from hub.cli.connect.given import clock_of, key_for_looking
+from hub.cli.output import AsJson, print_lines, print_table
+from hub.domain.clock import berlin_day
+from hub.errors import UsageError
+
+REMARK = "Ein Mensch lädt ein; die Liste ordnet nicht, bewertet nicht und verlässt das Haus nicht."
+
+
+def candidates(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="TOML-Datei der Quelle")],
+    groups: Annotated[
+        Path | None, typer.Option("--groups", help="geprüfte Datei der Zielgruppen; sonst die mitgelieferte")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="in diese neue Datei, nur für Sie lesbar, statt auf den Schirm"),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Nennt Fälle dieses Amts, auf die eine vereinbarte Zielgruppe zutrifft. Nur hier im Haus, ohne Rangfolge."""
+    settings, agreed = load_config(config), load_groups(groups or packaged())
+    now = clock_of(settings).now()
+    with offline(settings, key_for_looking(settings)) as house:
+        found = find(_standing(house.judged(now)), agreed, berlin_day(now))
+    if out:
+        _private(out, _answer(found, agreed))
+        print_lines([f"{len(found)} Familien in {out.name} (nur für Sie lesbar). {REMARK}"])
+    elif as_json:
+        typer.echo(_answer(found, agreed))
+    else:
+        labels = {group.id: group.label for group in agreed}
+        rows = ((one.case_id, "; ".join(labels[group] for group in one.groups)) for one in found)
+        print_table(f"{len(found)} Familien", ("Fall", "trifft zu"), rows)
+        print_lines([REMARK])
+
+
+def _standing(found: Iterable[Found]) -> Iterable[MappedEvent]:
+    """The records as they stand at the end: corrected ones once, vanished ones not at all."""
+    standing: dict[bytes, MappedEvent] = {}
+    for one in found:
+        if isinstance(one, Judged):
+            standing[one.event.record_ref] = one.event
+        elif isinstance(one, Vanished):
+            standing.pop(one.record_ref, None)
+    return standing.values()
+
+
+def _answer(found: list[Candidate], agreed: tuple[Group, ...]) -> bytes:
+    answer = {
+        "groups": [{"id": group.id, "label": group.label} for group in agreed],
+        "candidates": [{"case": one.case_id, "groups": list(one.groups)} for one in found],
+        "remark": REMARK,
+    }
+    return orjson.dumps(answer, option=orjson.OPT_INDENT_2)
+
+
+def _private(out: Path, answer: bytes) -> None:
+    try:
+        with os.fdopen(os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(answer + b"\n")
+    except OSError:
+        raise UsageError(
+            "cannot be written, or is there already", place=out.name, remedy="name a new file"
+        ) from None

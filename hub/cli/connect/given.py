@@ -1,0 +1,23 @@
+"""What the verbs of an agency's side share: the time, and the agency's own key."""
+
+import secrets
+
+from connectors.runtime.build import SECRET_SIZE, agency_key
+from connectors.runtime.config import ConnectorConfig
+from hub.adapters.clocks import FileClock, SystemClock
+from hub.cli.output import warn
+from hub.domain.identifiers import AgencyKey
+from hub.ports import Clock
+
+
+def clock_of(settings: ConnectorConfig) -> Clock:
+    """The system's time, or the one that stands in a story's file."""
+    return FileClock(settings.clock_file) if settings.clock_file else SystemClock()
+
+
+def key_for_looking(settings: ConnectorConfig) -> AgencyKey:
+    """The agency's own key, or one for this look alone: the pseudonyms shown are then of no further use."""
+    if settings.keys.agency_key_file is None:
+        warn("config.keys.agency_key_file is not set: pseudonyms are for this look alone")
+        return AgencyKey(secrets.token_bytes(SECRET_SIZE))
+    return agency_key(settings.keys.agency_key_file)
