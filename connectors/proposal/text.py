@@ -35,6 +35,7 @@ def config_text(house: House, tables: Sequence[Table], proposal: Proposal) -> st
 
 
 def _head(house: House) -> Iterator[str]:
+    yield "#:schema connector.schema.json"
     yield f"# Quelle von {house.agency}: ein Vorschlag von `hub connect init`. Bitte Zeile für Zeile lesen."
     yield "# Danach: hub connect preview DIESE_DATEI zeigt, was das Haus verlassen würde, und sendet nichts."
     yield "#"

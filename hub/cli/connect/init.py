@@ -8,11 +8,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
+import orjson
 import typer
 
 from connectors.proposal.look import database, folder_of_csv
 from connectors.proposal.profile import Table
 from connectors.proposal.propose import Proposal, propose
+from connectors.proposal.schema import config_schema
 from connectors.proposal.text import House, config_text
 from connectors.runtime.build import SECRET_SIZE
 from connectors.runtime.config import load_config
@@ -122,9 +124,10 @@ def _settings(
 
 
 def _write(out: Path, text: str) -> None:
-    """The file, and the agency's own secret beside it when there is none yet (readable by its owner alone)."""
+    """The file, the schema for editors, and the agency's own secret when there is none yet (its owner's alone)."""
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(text, encoding="utf-8")
+    out.with_name("connector.schema.json").write_bytes(orjson.dumps(config_schema()))
     secret = out.parent / "agency.key"
     if not secret.exists():
         with os.fdopen(os.open(secret, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
