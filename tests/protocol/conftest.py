@@ -20,7 +20,7 @@ def folder() -> Iterator[Path]:
 @pytest.fixture(params=["sqlite", "postgres"])
 def world(request: pytest.FixtureRequest, folder: Path) -> Iterator[World]:
     """A fresh hub with two agencies, on SQLite and on PostgreSQL."""
-    url = request.getfixturevalue("database_url") if request.param == "postgres" else ""
+    url = request.getfixturevalue("store_url") if request.param == "postgres" else ""
     made = World.at(folder, url)
     yield made
     made.close()

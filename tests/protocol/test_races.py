@@ -57,8 +57,8 @@ def _in_thread(name: str, work: Callable[[], object]) -> Future[object]:
 
 
 @pytest.fixture
-def world(folder: Path, database_url: str) -> Iterator[World]:
-    made = World.at(folder, database_url)
+def world(folder: Path, store_url: str) -> Iterator[World]:
+    made = World.at(folder, store_url)
     yield made
     made.close()
 

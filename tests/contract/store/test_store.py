@@ -24,7 +24,7 @@ ODD = "ä\t\\N 'x' \"y\" €\n%s"
 @pytest.fixture(params=["sqlite", "postgres"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     made = Store(
-        request.getfixturevalue("database_url")
+        request.getfixturevalue("store_url")
         if request.param == "postgres"
         else f"sqlite:///{tmp_path / 's.db'}"
     )
