@@ -177,13 +177,12 @@ class Metrics:
             self.batched.observe(self.event_age, (agency,), _since(recorded_at, now))
 
     def record_disclose(self, outcome: DiscloseOutcome, seconds: float, now: datetime) -> None:
-        """One round of disclosures. A view that was taken away counts the longest wait of its round: an upper bound."""
+        """One round of disclosures. Every view that a withdrawal narrowed or took away counts from its receipt."""
         if not outcome.marks:
             return
         self.batched.observe(self.apply_duration, ("disclose",), seconds)
-        longest = max((_since(since, now) for since in outcome.waits), default=0.0)
-        for _ in range(outcome.removed):
-            self.batched.observe(self.withdrawal_latency, (), longest)
+        for received in outcome.effects:
+            self.batched.observe(self.withdrawal_latency, (), _since(received, now))
         if outcome.aborted:
             self.apply_retries.labels("disclose", "changed").inc(outcome.aborted)
 
@@ -243,7 +242,7 @@ def metrics(registry: CollectorRegistry = PROCESS) -> Metrics:
         apply_retries=counter("hub_apply_retries_total", "Batches that were tried again", "stage", "cause"),
         withdrawal_latency=histogram(
             "hub_withdrawal_latency_seconds",
-            "From the mark that a consent ended to the view taken away",
+            "From the receipt of a withdrawal to each view that it changed, delivered",
             _LATE,
         ),
         erasure_latency=histogram(

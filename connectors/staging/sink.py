@@ -17,13 +17,14 @@ from connectors.runtime.ports import SinkReport
 from connectors.runtime.pseudonyms import Pseudonyms
 from connectors.staging.config import StagingSettings
 from connectors.staging.rows import View, refs, rows, wanted_keys
-from connectors.staging.tables import create, fassung, sicht, stand, unlesbar
+from connectors.staging.tables import create, fassung, sicht, stand, uebernommen, unlesbar
 from hub.domain.clock import micros
 from hub.errors import LogIsOlder, OffsetGap, ServiceUnavailable, TopicRecreated
 from hub.failpoints import fail_point
 from hub.ports import EventLog, KeyStore, Outgoing, Record, TopicState
 from schemas import InvalidPayload, UnknownSchema, decode_single, encode_single, record_schema, topics
 
+KEPT = "kept"
 SHOWN, DELETED, SUPERSEDED, LATE, UNREADABLE = "shown", "deleted", "superseded", "late", "unreadable"
 
 
@@ -71,18 +72,20 @@ class StagingSink:
         views = [(record, view) for record in records if (view := self._decoded(record)) is not None]
         keys = self._keys.opening({key for _, view in views for key in wanted_keys(view)})
         local = self._pseudonyms.local({ref for _, view in views for ref in refs(view)})
-        receipts: list[tuple[View, str]] = []
+        receipts: list[tuple[View, str, str | None]] = []
         with self._transaction() as connection:
             self._keep_unreadable(connection, records, views, now)
             for record, view in views:
                 answer = self._answer(connection, record, view)
+                norm = None
                 if answer in (SHOWN, DELETED):
+                    norm = self._kept(connection, view)
                     self._replace(connection, view, list(rows(view, keys, local)))
-                receipts.append((view, answer))
+                receipts.append((view, KEPT if norm else answer, norm))
         fail_point("sink.after_apply")
-        self._log.append(self._receipts, [_receipt(view, answer, now) for view, answer in receipts])
+        self._log.append(self._receipts, [_receipt(*receipt, now) for receipt in receipts])
         fail_point("sink.after_receipt")
-        answers = Counter(answer for _, answer in receipts)
+        answers = Counter(answer for _, answer, _ in receipts)
         answers.update({UNREADABLE: len(records) - len(views)} if len(views) < len(records) else {})
         return answers
 
@@ -103,6 +106,13 @@ class StagingSink:
         if view["removed"]:
             return DELETED
         return LATE if record.timestamp > view["not_after"] else SHOWN
+
+    def _kept(self, connection: Connection, view: View) -> str | None:
+        """The norm under which the agency keeps in its own file what this view takes away, if it said so."""
+        shown = sorted({part["subject_ref"] for part in view["parts"]})
+        u = uebernommen.c
+        mine = select(u.norm).where(u.fall_ref == view["case_ref"], u.person_ref.not_in(shown))
+        return min(connection.execute(mine).scalars(), default=None)
 
     def _replace(self, connection: Connection, view: View, new: Sequence[Mapping[str, Any]]) -> None:
         connection.execute(delete(sicht).where(_slot(sicht, view)))
@@ -184,9 +194,11 @@ def _compare(state: TopicState, partition: int, position: int, topic_id: str) ->
         raise LogIsOlder("an older log was restored", place=place, remedy="see the runbook")
 
 
-def _receipt(view: View, answer: str, now: datetime) -> Outgoing:
+def _receipt(view: View, answer: str, norm: str | None, now: datetime) -> Outgoing:
     receipt = {
         name: view[name] for name in ("view_id", "recipient", "role", "case_ref", "generation", "version")
     }
-    value = encode_single(record_schema("receipt"), receipt | {"answer": answer, "at": micros(now)})
+    value = encode_single(
+        record_schema("receipt"), receipt | {"answer": answer, "norm": norm, "at": micros(now)}
+    )
     return Outgoing(view["case_ref"].encode(), value)

@@ -70,6 +70,16 @@ unlesbar = Table(
     Column("am", BigInteger, nullable=False),
 )
 
+uebernommen = (
+    Table(  # written by the agency's people or system: whose data they took into their own file, and why
+        "fallbruecke_uebernommen",
+        metadata,
+        Column("fall_ref", String(64), primary_key=True),
+        Column("person_ref", String(64), primary_key=True),
+        Column("norm", String(120), nullable=False),
+    )
+)
+
 AKTUELL = "fallbruecke_aktuell"
 _NOW = {
     "sqlite": "CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER)",

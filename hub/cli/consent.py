@@ -15,6 +15,7 @@ from connectors.desk.signing import Ticks, missing
 from connectors.desk.texts import consent_text
 from hub.cli.consent_form import Language, form
 from hub.cli.consent_input import day_of, family_of, opened_desk, pairs_of, ref_of
+from hub.cli.consent_show import show
 from hub.cli.output import AsJson, print_json, print_lines, print_table, rfc3339_of
 from hub.domain.clock import berlin_day
 from hub.domain.consent import Consent
@@ -31,6 +32,7 @@ Case = Annotated[str, typer.Option("--case", help="Fallnummer, wie sie im Amt he
 
 
 app.command()(form)
+app.command()(show)
 
 
 @app.command()

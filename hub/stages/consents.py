@@ -98,7 +98,8 @@ def apply_events(connection: Connection, parts: Parts, events: Sequence[Event], 
     ending = [event for event in events if ends(event)]
     ended = {event.subject for event in ending} | _granted_for(connection, live, ending)
     subjects.mark_ending(connection, ended)
-    return subjects.raise_epochs(connection, changed, micros(parts.clock.now()))
+    received = min((received_at(event.record) for event in ending), default=None)
+    return subjects.raise_epochs(connection, changed, micros(parts.clock.now()), received)
 
 
 def narrows(event: Event) -> bool:

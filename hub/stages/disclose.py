@@ -37,6 +37,9 @@ class DiscloseOutcome:
     waits: list[int] = field(
         default_factory=list
     )  # microseconds since 1970 at which the cleared marks were set
+    effects: list[int] = field(
+        default_factory=list
+    )  # of each view that a withdrawal changed: when the withdrawal was received
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +116,7 @@ def _deliver(connection: Connection, parts: Parts, first: _Round) -> DiscloseOut
     _append(parts, going)
     fail_point("disclose.after_produce")
     views.delivered(connection, [one.row.view_id for one in going], at)
+    views.ended(connection, [(one.before.view_id, one.row.view_id) for one in going if one.before], at)
     done = [mark for joint, marks in first.marks.items() if joint not in aborted for mark in marks]
     views.clear(connection, done)
     removed = sum(one.row.removed for one in going)
@@ -123,7 +127,13 @@ def _deliver(connection: Connection, parts: Parts, first: _Round) -> DiscloseOut
         aborted=len(first.pending) - len(going),
         urgent=any(mark.urgent for marks in first.marks.values() for mark in marks),
         waits=[mark.since for mark in done],
+        effects=[received for one in going if (received := _withdrawn(first.marks[one.row.joint_case]))],
     )
+
+
+def _withdrawn(marks: Sequence[Mark]) -> int | None:
+    """When the first withdrawal among these marks was received."""
+    return min((mark.withdrawn_at for mark in marks if mark.withdrawn_at), default=None)
 
 
 def _unchanged(one: _Pending, now: Mapping[str, Knowledge]) -> bool:

@@ -1,6 +1,7 @@
 """Stage receipts: what a recipient's sink answered to a view (docs/adr/0003)."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +15,9 @@ from schemas import InvalidPayload, UnknownSchema, decode_single, record_schema
 
 STAGE = "receipts"
 RECEIPT = record_schema("receipt")
+_NORM = re.compile(
+    r"(§§?|Art\.) ?\d+[a-z]?( (Abs\.|S\.|Nr\.|lit\.|SGB|AO|BGB|DSGVO|[IVX]+|\d+[a-z]?|[a-z]\b)){0,10}"
+)
 
 
 @dataclass(slots=True)
@@ -30,9 +34,8 @@ def take_receipts(parts: Parts, topic_id: str, batch: Sequence[Record]) -> Recei
     intake, receipts = _sort_out(topic_id, batch)
     with parts.store.transaction() as connection:
         for receipt in receipts:
-            views.confirmed(
-                connection, receipt["recipient"], receipt["view_id"].hex(), receipt["answer"], receipt["at"]
-            )
+            view = receipt["view_id"].hex()
+            views.confirmed(connection, receipt["recipient"], view, _answer(receipt), receipt["at"])
         finish(connection, parts, STAGE, intake)
     answers = [(receipt["answer"], receipt["at"]) for receipt in receipts]
     return ReceiptsOutcome(len(receipts), len(intake.bad), answers)
@@ -60,6 +63,12 @@ def _decode(record: Record) -> dict[str, Any]:
     if receipt["recipient"] != topic_agency(record.topic):
         raise _bad(record, "wrong_controller")
     return receipt
+
+
+def _answer(receipt: Mapping[str, Any]) -> str:
+    """The answer with its norm; what does not look like a norm is not kept, for somebody may have typed anything."""
+    norm = receipt["norm"]
+    return f"{receipt['answer']} {norm}" if norm and _NORM.fullmatch(norm) else str(receipt["answer"])
 
 
 def _bad(record: Record, reason: str) -> DataError:

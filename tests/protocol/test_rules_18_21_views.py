@@ -187,7 +187,8 @@ def test_rule_19_what_a_sink_answers_is_kept_and_only_of_its_own_views(world: Wo
             name: shown.view[name] for name in ("view_id", "role", "case_ref", "generation", "version")
         }
         value = encode_single(
-            record_schema("receipt"), {**receipt, "recipient": agency, "answer": "shown", "at": micros(NOW)}
+            record_schema("receipt"),
+            {**receipt, "recipient": agency, "answer": "shown", "norm": None, "at": micros(NOW)},
         )
         world.parts.log.append(f"agency.{agency}.receipts", [Outgoing(b"k", value)])
     world.parts.log.append(f"agency.{JA}.receipts", [Outgoing(b"k", b"no receipt")])

@@ -163,14 +163,19 @@ def concerned(connection: Connection, keys: Iterable[str]) -> tuple[list[str], l
     return sorted(names), sorted(cases)
 
 
-def raise_epochs(connection: Connection, keys: Iterable[str], at: int) -> int:
-    """Raise the epoch of everybody concerned and mark their cases and register entries (rule 10). Returns how many."""
+def raise_epochs(
+    connection: Connection, keys: Iterable[str], at: int, withdrawn_at: int | None = None
+) -> int:
+    """Raise the epoch of everybody concerned and mark their cases and register entries (rule 10). Returns how many.
+
+    `withdrawn_at`: when the withdrawal that is behind it was received, for the time to its effect.
+    """
     names, cases = _locked(connection, set(keys))
     bound = {"keys": values(connection, names)}
     connection.execute(
         update(subject).where(among(connection, subject.c.key)).values(epoch=subject.c.epoch + 1), bound
     )
-    mark_dirty(connection, cases, at, urgent=True)
+    mark_dirty(connection, cases, at, urgent=True, withdrawn_at=withdrawn_at)
     mark_register(connection, names)
     return len(names)
 
@@ -201,15 +206,25 @@ def _locked(connection: Connection, keys: set[str]) -> tuple[list[str], list[str
             return names, cases
 
 
-def mark_dirty(connection: Connection, cases: Iterable[str], at: int, *, urgent: bool = False) -> None:
+def mark_dirty(
+    connection: Connection,
+    cases: Iterable[str],
+    at: int,
+    *,
+    urgent: bool = False,
+    withdrawn_at: int | None = None,
+) -> None:
     """Number a mark on each case; whoever clears it must have read this number (rule 18). An `urgent` one goes first:
     a withdrawal does not queue behind a month end."""
     number = secrets.randbits(62)
-    rows = [(case, number, at, urgent) for case in sorted(set(cases))]
+    rows = [(case, number, at, urgent, withdrawn_at) for case in sorted(set(cases))]
     merge(connection, dirty, rows, _AGAIN)
 
 
-_AGAIN = "(case_key) DO UPDATE SET number = excluded.number, urgent = dirty.urgent OR excluded.urgent"
+_AGAIN = (
+    "(case_key) DO UPDATE SET number = excluded.number, urgent = dirty.urgent OR excluded.urgent,"
+    " withdrawn_at = COALESCE(dirty.withdrawn_at, excluded.withdrawn_at)"
+)
 
 
 def mark_register(connection: Connection, keys: Iterable[str]) -> None:

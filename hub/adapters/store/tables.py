@@ -106,6 +106,7 @@ dirty = Table(
     Column("number", BigInteger, nullable=False),
     Column("since", BigInteger, nullable=False),
     Column("urgent", Boolean, nullable=False),
+    Column("withdrawn_at", BigInteger),  # when the first withdrawal that it stands for was received
     Index("dirty_order", "urgent", "since"),
 )
 register_dirty = Table(
@@ -164,7 +165,12 @@ disclosure = Table(  # the disclosure register: one entry per release
     Column("delivered_at", BigInteger),
     Column("confirmed_at", BigInteger),
     Column("answer", String),
+    Column("ended_by", String),  # the view that took its place: what it no longer shows was taken back by it
+    Column("told_at", BigInteger),
+    Column("ended_answer", String),
+    Column("answered_at", BigInteger),
     Index("disclosure_person", "person"),
+    Index("disclosure_ended", "ended_by"),
 )
 retrieval = Table(  # who opened which view; has its own, shorter life than the disclosure register (R13)
     "retrieval",

@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Connection, delete, exists, func, insert, select, text, tuple_, update
+from sqlalchemy import Connection, bindparam, delete, exists, func, insert, select, text, tuple_, update
 
 from hub.adapters.store.bulk import among, merge, values
 from hub.adapters.store.tables import dirty, disclosure, membership, meta, retrieval, view_state
@@ -17,6 +17,7 @@ class Mark(NamedTuple):
     number: int
     since: int
     urgent: bool = False
+    withdrawn_at: int | None = None
 
 
 class ViewRow(NamedTuple):
@@ -65,12 +66,16 @@ class DisclosureRow(NamedTuple):
     delivered_at: int | None = None
     confirmed_at: int | None = None
     answer: str | None = None
+    ended_by: str | None = None
+    told_at: int | None = None
+    ended_answer: str | None = None
+    answered_at: int | None = None
 
 
 def marks(connection: Connection, limit: int) -> list[Mark]:
     """The urgent marks, then the oldest. They are not locked: whoever raises epochs locks persons first and marks after
     them, and who did it the other way round would wait for a withdrawal that waits for him."""
-    wanted = select(dirty.c.case_key, dirty.c.number, dirty.c.since, dirty.c.urgent).order_by(
+    wanted = select(*(dirty.c[name] for name in Mark._fields)).order_by(
         dirty.c.urgent.desc(), dirty.c.since, dirty.c.case_key
     )
     return [Mark(*row) for row in connection.execute(wanted.limit(limit))]
@@ -136,7 +141,7 @@ def carry(connection: Connection, old: str, new: str) -> None:
     connection.execute(update(view_state).where(v.joint_case == old, ~taken).values(joint_case=new))
     left = select(v.joint_case, func.max(v.as_of)).where(v.joint_case == old).group_by(v.joint_case)
     for name, at in connection.execute(left).all():
-        row = (name, secrets.randbits(62), at, True)
+        row = (name, secrets.randbits(62), at, True, None)
         merge(
             connection,
             dirty,
@@ -183,13 +188,30 @@ def delivered(connection: Connection, view_ids: Iterable[str], at: int) -> None:
     )
 
 
+def ended(connection: Connection, replaced: Iterable[tuple[str, str]], at: int) -> None:
+    """(earlier view, the one that took its place) of views that were delivered: what the recipient had, it had till
+    now, and it was told at `at`."""
+    pairs = [{"old": old, "new": new, "told": at} for old, new in replaced]
+    if pairs:
+        connection.execute(_ENDED, pairs)
+
+
+_ENDED = (
+    update(disclosure)
+    .where(disclosure.c.view_id == bindparam("old"), disclosure.c.ended_by.is_(None))
+    .values(ended_by=bindparam("new"), told_at=bindparam("told"))
+)
+
+
 def confirmed(connection: Connection, recipient: str, view_id: str, answer: str, at: int) -> None:
-    """The recipient's sink said what became of its view; of others' views it says nothing."""
+    """The recipient's sink said what became of its view and of what it had before; of others' it says nothing."""
     v, d = view_state.c, disclosure.c
     mine = update(view_state).where(v.view_id == view_id, v.recipient == recipient)
     connection.execute(mine.values(state=answer))
     entries = update(disclosure).where(d.view_id == view_id, d.recipient == recipient)
     connection.execute(entries.values(confirmed_at=at, answer=answer))
+    before = update(disclosure).where(d.ended_by == view_id, d.recipient == recipient)
+    connection.execute(before.values(answered_at=at, ended_answer=answer))
 
 
 def ending_before(connection: Connection, until: int) -> list[str]:

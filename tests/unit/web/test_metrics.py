@@ -142,7 +142,11 @@ def test_other_stages(made: Metrics) -> None:
         now=NOW,
     )
     made.record(
-        "disclose", "", DiscloseOutcome(marks=2, removed=2, aborted=1, waits=[at, at + 1]), 0.1, now=NOW
+        "disclose",
+        "",
+        DiscloseOutcome(marks=2, removed=2, aborted=1, waits=[at], effects=[at, at]),
+        0.1,
+        now=NOW,
     )
     made.record("register", "", 3, 0.1)
     assert value(made, "hub_events_total", agency="jc", event_type="ConsentGranted", outcome="taken") == 2

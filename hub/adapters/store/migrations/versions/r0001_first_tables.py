@@ -76,6 +76,7 @@ def upgrade() -> None:
         sa.Column("number", sa.BigInteger(), nullable=False),
         sa.Column("since", sa.BigInteger(), nullable=False),
         sa.Column("urgent", sa.Boolean(), nullable=False),
+        sa.Column("withdrawn_at", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("case_key"),
     )
     op.create_index("dirty_order", "dirty", ["urgent", "since"], unique=False)
@@ -96,8 +97,13 @@ def upgrade() -> None:
         sa.Column("delivered_at", sa.BigInteger(), nullable=True),
         sa.Column("confirmed_at", sa.BigInteger(), nullable=True),
         sa.Column("answer", sa.String(), nullable=True),
+        sa.Column("ended_by", sa.String(), nullable=True),
+        sa.Column("told_at", sa.BigInteger(), nullable=True),
+        sa.Column("ended_answer", sa.String(), nullable=True),
+        sa.Column("answered_at", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("view_id", "person", "sender"),
     )
+    op.create_index("disclosure_ended", "disclosure", ["ended_by"], unique=False)
     op.create_index("disclosure_person", "disclosure", ["person"], unique=False)
     op.create_table(
         "ending",

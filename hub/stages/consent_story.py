@@ -1,0 +1,111 @@
+"""What became of one consent: what it opened, to whom, and after its withdrawal who was told when and answered what.
+
+The disclosure register is the witness: each release names the consents it rests on, and each is ended by the view that
+took its place. The consent itself is opened in memory with the proof key and nowhere else.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from hub.adapters.store import subjects
+from hub.adapters.store.tables import disclosure
+from hub.adapters.store.views import DisclosureRow
+from hub.domain.consent import Consent
+from hub.policy.grounds import signed
+from hub.stages.fold import open_rows
+from hub.stages.learning import learn
+from hub.stages.parts import Parts
+from projections.consent_register import queries
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What one role of one recipient got through this consent. Times are microseconds since 1970 UTC.
+
+    `fields`: all it ever had; `still`: what it has now. `told_at`: when the view that took something away was sent,
+    None while none did. `answer`: the sink's: deleted, shown (replaced by less), hidden, or kept with the norm; None
+    while it has not answered.
+    """
+
+    recipient: str
+    role: str
+    sender: str
+    person: str
+    fields: tuple[str, ...]
+    still: tuple[str, ...]
+    since: int
+    received_at: int | None
+    told_at: int | None
+    answer: str | None
+    answered_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentStory:
+    """A consent, whether all who can have signed it, and its receipts. `told`: language, interpreter and text."""
+
+    consent: Consent
+    signed: bool
+    objected: bool
+    told: dict[str, Any] = field(repr=False)
+    receipts: tuple[Receipt, ...]
+
+
+def consent_story(parts: Parts, consent_id: str) -> ConsentStory | None:
+    """None for a number that the hub does not know or can no longer read. Raises ServiceUnavailable."""
+    with parts.store.transaction() as connection:
+        live = subjects.live_generation(connection, "consent_register")
+        rows = queries.naming(connection, live, [consent_id])
+        keys = sorted({row.subject for row in rows if row.event_type == "ConsentGranted"})
+        known = learn(connection, parts.keys, parts.knowledge, keys)
+        now = parts.clock.now()
+        for key in keys:
+            found = next((one for one in known[key].consents_at(now) if one.id == consent_id), None)
+            if found is not None:
+                released = _released(connection, known[key].person)
+                told = _told(connection, parts, key, consent_id)
+                verdict = signed(found, known[key].subject(now), now)
+                return ConsentStory(
+                    found, verdict, known[key].objected(now), told, tuple(_receipts(released, consent_id))
+                )
+    return None
+
+
+def _told(connection: Connection, parts: Parts, key: str, consent_id: str) -> dict[str, Any]:
+    names = ("language", "interpreter", "text_hash", "supersedes")
+    for one in open_rows(connection, parts.keys, [key]):
+        if one.row.event_type == "ConsentGranted" and one.row.consent_id == consent_id:
+            return {name: one.fields.get(name) for name in names}
+    return {}
+
+
+def _released(connection: Connection, person: str) -> list[DisclosureRow]:
+    """Every release about this person, in order."""
+    wanted = select(disclosure).where(disclosure.c.person == person).order_by(disclosure.c.at)
+    return [DisclosureRow(*row) for row in connection.execute(wanted)]
+
+
+def _receipts(released: Sequence[DisclosureRow], consent_id: str) -> Iterable[Receipt]:
+    slots: defaultdict[tuple[str, str, str, str], list[DisclosureRow]] = defaultdict(list)
+    for row in released:
+        if consent_id in row.grounds.split(","):
+            slots[row.recipient, row.role, row.sender, row.person].append(row)
+    for slot, rows in sorted(slots.items()):
+        yield _receipt(*slot, rows)
+
+
+def _receipt(recipient: str, role: str, sender: str, person: str, rows: Sequence[DisclosureRow]) -> Receipt:
+    shown = [frozenset(filter(None, row.fields.split(","))) for row in rows]
+    still = frozenset[str]() if rows[-1].ended_by else shown[-1]
+    narrowed = [row for row, had, has in zip(rows, shown, [*shown[1:], still], strict=True) if had - has]
+    last = narrowed[-1] if narrowed else None
+    return Receipt(
+        recipient, role, sender, person, tuple(sorted(frozenset().union(*shown))), tuple(sorted(still)), rows[0].at,
+        received_at=next((row.confirmed_at for row in rows if row.confirmed_at), None),
+        told_at=last.told_at if last else None, answer=last.ended_answer if last else None,
+        answered_at=last.answered_at if last else None,
+    )  # fmt: skip
