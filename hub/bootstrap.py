@@ -50,7 +50,12 @@ def build_parts(settings: Settings, given: Given | None = None) -> Parts:
         raise
     topics.apply(
         log,
-        topics.topic_plan([agency.id for agency in agencies], settings.partitions, settings.topic_timestamps),
+        topics.topic_plan(
+            [agency.id for agency in agencies],
+            settings.partitions,
+            settings.topic_timestamps,
+            settings.danger_retention_days,
+        ),
     )
     store = Store(settings.store_url)
     store.create(*READ_MODELS)

@@ -41,6 +41,10 @@ class Settings(BaseSettings):
     lease_seconds: int = Field(default=24 * 3600, gt=0)
     hold_days: int = Field(default=7, gt=0)
     stale_after_seconds: float = Field(default=60.0, gt=0)
+    danger_alarm_minutes: float = Field(default=15.0, gt=0)
+    danger_retention_days: int | None = Field(
+        default=None, gt=0, description="of the danger topics; none: for ever"
+    )
     policy_files: tuple[Path, ...] = Field(default=(), description="files that tighten the matrix")
 
     @property

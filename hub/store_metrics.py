@@ -9,7 +9,9 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from sqlalchemy import Connection, func, select
 
+from connectors.danger.watch import Watch
 from hub.adapters.store import meta, positions, quarantines, tables
+from hub.danger_metrics import DangerCollector
 from hub.domain.clock import micros
 from hub.errors import ServiceUnavailable
 from hub.metrics import PROCESS, STORE_GAUGES
@@ -112,7 +114,13 @@ def _family(name: str, values: Mapping[tuple[str, ...], float]) -> GaugeMetricFa
     return family
 
 
-def serve(parts: Parts, port: int) -> None:
-    """Answer at http://127.0.0.1:`port`/metrics, from a thread of its own."""
+def serve(parts: Parts, port: int, danger_minutes: float) -> None:
+    """Answer at http://127.0.0.1:`port`/metrics, from a thread of its own.
+
+    Whether a danger report waits longer than `danger_minutes` is told from the log alone, so that it is told while the
+    store is away.
+    """
+    watch = Watch(parts.log, {agency.id: agency.kind for agency in parts.agencies.values()})
     PROCESS.register(StoreCollector(parts))
+    PROCESS.register(DangerCollector(lambda: watch.overdue(parts.clock.now(), danger_minutes)))
     start_http_server(port, addr="127.0.0.1", registry=PROCESS)

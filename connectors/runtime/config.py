@@ -121,7 +121,7 @@ def parse_config(raw: Mapping[str, Any], folder: Path) -> ConnectorConfig:
         register_limit_seconds=connector.take("register_limit_seconds", float, 900.0),
         recipients=tuple(_role(item) for item in table.items("recipients")),
         policy_files=tuple(folder / name for name in connector.texts("policy_files", ())),
-        keys=_keys(table.table("keys"), folder), log=_log(table.table("log"), folder),
+        keys=_keys(table.table("keys"), folder), log=log_address(table.table("log"), folder),
         clock_file=folder / clock if clock else None,
         style=style, lookups=lookups, streams=streams, settings=settings,
         folder=folder, digest=_digest(raw),
@@ -182,7 +182,8 @@ def _keys(table: Table, folder: Path) -> KeyFiles:
     return KeyFiles(**paths, database_url=database, service_url=service)
 
 
-def _log(table: Table, folder: Path) -> LogAddress:
+def log_address(table: Table, folder: Path) -> LogAddress:
+    """The table that names the broker, or the file that stands for it; raises ConfigurationError."""
     bootstrap, path = table.take("bootstrap", str, ""), table.take("path", str, "")
     table.close()
     if bootstrap and path:

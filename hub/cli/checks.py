@@ -14,6 +14,7 @@ from pathlib import Path
 from sqlalchemy import func, inspect, select
 from sqlalchemy.engine import make_url
 
+from connectors.danger.watch import Watch
 from hub.adapters.keys.engine import connect, transaction
 from hub.adapters.keys.separation import refuse_same_database
 from hub.adapters.keys.tables import metadata as key_tables
@@ -199,11 +200,22 @@ def _log_checks(settings: Settings) -> Iterator[Check]:
     try:
         yield Check("log", ok=True, found="answers")
         yield _try("topics", lambda: _topics(settings))
+        yield _try("danger_acknowledged", lambda: _danger(settings, log))
         if not _no_file(settings.store_url):
             yield _try("positions", lambda: _positions(settings, log))
             yield _try("consents_caught_up", lambda: _caught_up(settings, log))
     finally:
         log.close()
+
+
+def _danger(settings: Settings, log: EventLog) -> Check:
+    """§ 8a: told from the headers of the danger topics, which tell nothing else."""
+    watch = Watch(log, {agency.id: agency.kind for agency in load_agencies(settings.agencies)})
+    overdue = watch.overdue(build_clock(settings).now(), settings.danger_alarm_minutes)
+    late = ", ".join(name for name, waits in overdue.items() if waits)
+    if not late:
+        return Check("danger_acknowledged", ok=True, found="no report waits too long")
+    return Check("danger_acknowledged", ok=False, found=f"late: {late}", remedy="call this intake now")
 
 
 def _topics(settings: Settings) -> Check:

@@ -52,7 +52,8 @@ def show(as_json: AsJson = False) -> None:
 
 def plan_of(settings: Settings) -> topics.Plan:
     agencies = [agency.id for agency in load_agencies(settings.agencies)]
-    return topics.topic_plan(agencies, settings.partitions, settings.topic_timestamps)
+    days = settings.danger_retention_days
+    return topics.topic_plan(agencies, settings.partitions, settings.topic_timestamps, days)
 
 
 def compared(settings: Settings) -> list[dict[str, Any]]:

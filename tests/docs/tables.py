@@ -6,6 +6,7 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
+from hub.danger_metrics import LABELS, OVERDUE, SAYS
 from hub.errors import HubError
 from hub.metrics import STORE_GAUGES, metrics
 from hub.policy import decide, default_policy, parse_request
@@ -113,6 +114,7 @@ def metric_table() -> Rows:
         for name, labels, says, kind in found
     ]
     rows += [(name, labels, says) for name, (says, labels) in STORE_GAUGES.items()]
+    rows.append((OVERDUE, LABELS, SAYS))
     yield from ((f"`{name}`", ", ".join(labels) or "–", says) for name, labels, says in sorted(rows))
 
 

@@ -1,6 +1,7 @@
 """Which topics a hub needs for its agencies, and creating them: on purpose, never by writing to them."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Literal
 
 from hub.ports import EventLog
@@ -12,15 +13,20 @@ Plan = Mapping[str, tuple[int, Mapping[str, str]]]
 _ANY_TIME = str(2**63 - 1)
 
 
-def topic_plan(agencies: Sequence[str], partitions: int, timestamps: Literal["append", "create"]) -> Plan:
-    """The topics of these agencies and the hub's own.
+def topic_plan(
+    agencies: Sequence[str],
+    partitions: int,
+    timestamps: Literal["append", "create"],
+    danger_days: int | None = None,
+) -> Plan:
+    """The topics of these agencies and the hub's own; `danger_days`: how long the § 8a topics are kept, None for ever.
 
     With "append" the broker's clock stamps every record. "create" is for stories played under a clock of their own:
     the producer's time counts everywhere, however far from the broker's, and nothing is dropped for its age.
     """
     own = {"message.timestamp.type": "LogAppendTime"} if timestamps == "append" else _STORY
     return {
-        topic.of(agency): (_partitions(topic, partitions), topic.settings() | own)
+        topic.of(agency): (_partitions(topic, partitions), _kept(topic, danger_days).settings() | own)
         for topic in topics().values()
         for agency in (agencies if topic.per_agency else ("",))
     }
@@ -40,6 +46,12 @@ _STORY = {
     "message.timestamp.before.max.ms": _ANY_TIME,
     "retention.ms": "-1",
 }
+
+
+def _kept(topic: Topic, danger_days: int | None) -> Topic:
+    if danger_days is None or topic.name not in ("danger", "danger_answers"):
+        return topic
+    return replace(topic, retention_hours=danger_days * 24)
 
 
 def _partitions(topic: Topic, partitions: int) -> int:

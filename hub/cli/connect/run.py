@@ -5,7 +5,7 @@ import signal
 import sys
 from pathlib import Path
 from threading import Event
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol
 
 import structlog
 import typer
@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from connectors.runtime.build import agency_key, build_sink, build_source, kind, secret_of
-from connectors.runtime.config import ConnectorConfig, load_config
+from connectors.runtime.config import ConnectorConfig, LogAddress, load_config
 from connectors.runtime.ports import Held
 from connectors.runtime.state import State
 from hub.adapters.keys.kek import next_file
@@ -37,7 +37,7 @@ def run(
     as_json: Annotated[bool, typer.Option("--json", help="je Schritt ein JSON-Objekt")] = False,
 ) -> None:
     """Läuft, bis SIGTERM kommt; ein begonnener Schritt wird zu Ende geführt."""
-    _log_to_stderr()
+    log_to_stderr()
     settings = load_config(config)
     stop = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -158,7 +158,14 @@ class _Runner:
             )
 
 
-def open_log(settings: ConnectorConfig, clock: Clock) -> EventLog:
+class Logged(Protocol):
+    """Any configuration that names a log."""
+
+    @property
+    def log(self) -> LogAddress: ...
+
+
+def open_log(settings: Logged, clock: Clock) -> EventLog:
     """The broker, or the file that stands for it; raises ConfigurationError."""
     if settings.log.path:
         from hub.adapters.log.sqlite import SqliteLog
@@ -224,7 +231,7 @@ def _held(settings: ConnectorConfig, *, confirm: bool) -> Held | None:
         state.close()
 
 
-def _log_to_stderr() -> None:
+def log_to_stderr() -> None:
     structlog.configure(
         processors=[structlog.processors.add_log_level, structlog.processors.TimeStamper(fmt="iso", utc=True),
                     structlog.processors.JSONRenderer()],

@@ -5,12 +5,14 @@ from typing import Any
 
 import pytest
 
+from connectors.danger.letter import Letter, encode
 from hub.adapters.keys.kek import as_text, new_master
+from hub.ports import Outgoing
 from tests.unit.cli.conftest import World, answer, hub
 
 CHECKS = [
     "python", "settings", "disk_space", "agencies", "policy", "kek", "key_database_apart", "key_database", "store",
-    "clock", "log", "topics", "positions", "consents_caught_up",
+    "clock", "log", "topics", "danger_acknowledged", "positions", "consents_caught_up",
 ]  # fmt: skip
 
 
@@ -44,6 +46,17 @@ def test_unread_consents_are_told(world: World) -> None:
     world.jobcenter.flush()
     check = _by_name(answer("doctor", code=1))["consents_caught_up"]
     assert (check["ok"], check["found"]) == (False, "1 records behind")
+
+
+def test_a_danger_report_that_waits_too_long_is_told(world: World) -> None:
+    letter = Letter(bytes(16), "reported", "jc-a", "ja-a", 1)
+    world.parts.log.append("agency.jc-a.danger", [Outgoing(b"d_1", encode(letter))])
+    check = _by_name(answer("doctor", code=1))["danger_acknowledged"]
+    assert (check["found"], check["remedy"]) == ("late: ja-a", "call this intake now")
+    world.parts.log.append(
+        "agency.ja-a.danger-answers", [Outgoing(b"d_1", encode(letter._replace(kind="acknowledged")))]
+    )
+    assert _by_name(answer("doctor"))["danger_acknowledged"]["ok"] is True
 
 
 def test_another_key_than_the_one_it_began_with(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,7 +23,7 @@ from schemas.avro import fingerprint, parse
 from tests.unit.schemas.payloads import payloads
 
 SCHEMAS = event_versions()
-RECORDS = tuple(record_schema(name) for name in ("envelope", "view", "receipt", "register"))
+RECORDS = tuple(record_schema(name) for name in ("envelope", "view", "receipt", "register", "danger"))
 QUICK = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
