@@ -21,6 +21,7 @@ VERBS: Mapping[str, tuple[str, str]] = {
     "danger": ("hub.cli.danger:app", "Gefährdungsmeldungen (§ 8a SGB VIII) auf ihrem eigenen Weg."),
     "topics": ("hub.cli.topics:app", "Topics anlegen und mit dem Soll vergleichen."),
     "consent": ("hub.cli.consent:app", "Einwilligungen: Bogen, erteilen, zurücknehmen, nachsehen."),
+    "subject": ("hub.cli.subject:app", "Rechte der Betroffenen: Löschung mit Nachweis, Auskunft."),
     "keys": ("hub.cli.keys:app", "Schlüssel erzeugen, wechseln, ausgeben: der Schlüsseldienst."),
     "bench": ("hub.cli.bench:bench", "Wie schnell der Weg ist, im Verhältnis zum Mindestaufwand."),
     "simulate": ("hub.cli.simulate:simulate", "Zwei erfundene Ämter auf die Platte schreiben."),

@@ -11,8 +11,8 @@ from hub.adapters.store import erasures
 from hub.errors import KeyServiceUnavailable
 from hub.ports import Key, KeyRef
 from hub.stages import admit
+from hub.stages.forgetting.answers import status
 from hub.stages.forgetting.certificate import genuine, public_key
-from hub.stages.forgetting.erase import status
 from hub.stages.parts import CASES
 from hub.stages.resume import resume
 from schemas import encode_single, record_schema

@@ -29,6 +29,11 @@ def signed(secret: bytes, content: Mapping[str, Any]) -> dict[str, Any]:
     return plain | {"signature": _text(key.sign(_canonical(plain))), "public_key": _text(public)}
 
 
+def sealed(secret: bytes, content: Mapping[str, Any]) -> str:
+    """The signed certificate as it is kept."""
+    return orjson.dumps(signed(secret, content)).decode()
+
+
 def genuine(certificate: Mapping[str, Any], public_key: str) -> bool:
     """Whether the holder of this public key (base64) signed exactly this; the key inside it proves nothing."""
     plain = {name: value for name, value in certificate.items() if name not in _SIGNED}

@@ -7,20 +7,21 @@ must not publish again what has ended, and every recipient gets its view without
 until every recipient that had something has answered.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import orjson
 from sqlalchemy import Connection, delete
 
 from hub.adapters.store import admissions, erasures, subjects
-from hub.adapters.store.erasures import Erasure, Told
+from hub.adapters.store.erasures import Erasure
 from hub.domain.clock import micros, moment
 from hub.domain.envelope import Envelope
 from hub.ports import Certificate, KeyRef
 from hub.stages.boxes import content, keys_for
 from hub.stages.caught_up import is_open
 from hub.stages.forgetting import certificate as certificates
+from hub.stages.forgetting.answers import Who, complete, recipients, who_is
 from hub.stages.forgetting.gone import dark
 from hub.stages.forgetting.speaking import EXECUTED, executed_id, say
 from hub.stages.parts import Parts
@@ -30,16 +31,7 @@ from projections.consent_register.queries import about
 from projections.joint_case.tables import case_row
 from schemas import decode_single
 
-ANSWERED_BY_SINK_AS_OPEN = frozenset({"pending", "delivered"})
 _RULE = "erased"
-
-
-class Who(NamedTuple):
-    """Whom a request means: all names of the person at the agency that asks (`mine`), and everywhere (`same`)."""
-
-    person: str
-    mine: tuple[str, ...]
-    same: tuple[str, ...]
 
 
 def erase(parts: Parts) -> tuple[int, ...]:
@@ -47,7 +39,7 @@ def erase(parts: Parts) -> tuple[int, ...]:
     UTC). Raises KeyServiceUnavailable: then nothing of it happened and it is tried again."""
     executed = _execute_all(parts)
     _announce_all(parts)
-    _complete_all(parts)
+    complete(parts)
     return executed
 
 
@@ -67,7 +59,7 @@ def _execute_all(parts: Parts) -> tuple[int, ...]:
 
 def _execute(connection: Connection, parts: Parts, one: Erasure) -> None:
     now = parts.clock.now()
-    who = _who(connection, one.subject)
+    who = who_is(connection, one.subject)
     subjects.raise_epochs(connection, who.mine, micros(now))
     request, before = _said(connection, parts, one)
     keys = [] if before else certificates.destroyed(_destroy(parts, one.subject, who))
@@ -90,10 +82,10 @@ def _execute(connection: Connection, parts: Parts, one: Erasure) -> None:
         "keys": keys,
         "key_ids": ids,
         "removed": removed,
-        "recipients": _recipients(connection, one._replace(executed_at=micros(now)), who),
+        "recipients": recipients(connection, one._replace(executed_at=micros(now)), who),
         "kept": _KEPT,
     }
-    erasures.executed(connection, one.id, micros(now), _json(certificates.signed(parts.secret, found)))
+    erasures.executed(connection, one.id, micros(now), certificates.sealed(parts.secret, found))
 
 
 _KEPT = [
@@ -106,13 +98,6 @@ _KEPT = [
     {"what": "retrieval_log", "norm": "§ 79 SGB X", "until": "retention.retrieval_log"},
 ]
 """What an erasure leaves: proofs and registers without content, each until its retention ends."""
-
-
-def _who(connection: Connection, subject: str) -> Who:
-    person = subjects.persons(connection, [subject]).get(subject, subject)
-    same = {subject, *subjects.aliases(connection, [person]).get(person, ())}
-    agency = subject.split(":", 1)[0]
-    return Who(person, tuple(sorted(k for k in same if k.startswith(f"{agency}:"))), tuple(sorted(same)))
 
 
 def _said(connection: Connection, parts: Parts, one: Erasure) -> tuple[Mapping[str, Any], list[str]]:
@@ -202,68 +187,3 @@ def case_of(connection: Connection, subject: str) -> str:
     """A case in which the agency knows this subject; "" for a stranger."""
     case = next(iter(subjects.cases_of_subject(connection, subject)), "")
     return case.split(":", 1)[1] if case else ""
-
-
-def _complete_all(parts: Parts) -> None:
-    """Close what every recipient has answered."""
-    with parts.store.transaction() as connection:
-        for one in erasures.to_complete(connection):
-            answers = _recipients(connection, one, _who(connection, one.subject))
-            if all(answer["answered"] for answer in answers):
-                at = parts.clock.now()
-                said = orjson.loads(one.certificate or "{}")
-                said |= {"recipients": answers, "completed_at": at.isoformat()}
-                erasures.executed(
-                    connection, one.id, one.executed_at or 0, _json(certificates.signed(parts.secret, said))
-                )
-                erasures.completed(connection, one.id, micros(at))
-
-
-def _recipients(connection: Connection, one: Erasure, who: Who) -> list[dict[str, Any]]:
-    """What each recipient had, when it was told, and what it answered."""
-    sender = one.subject.split(":", 1)[0]
-    cases = [case for key in who.same for case in subjects.cases_of_subject(connection, key)]
-    joint = sorted(set(subjects.joint_cases(connection, cases).values()))
-    names = sorted({who.person, *who.same})
-    told = erasures.recipients(connection, names, sender, joint, one.executed_at or 0)
-    said = erasures.answers(connection, one.id)
-    return [_answer(recipient, said) for recipient in told]
-
-
-def _answer(told: Told, said: Mapping[str, tuple[str, int]]) -> dict[str, Any]:
-    by_hand = said.get(told.recipient)
-    by_sink = not told.shows and told.state not in ANSWERED_BY_SINK_AS_OPEN
-    return {
-        "recipient": told.recipient,
-        "role": told.role,
-        "first_released_at": moment(told.first_at).isoformat(),
-        "last_released_at": moment(told.last_at).isoformat(),
-        "told_at": moment(told.told_at).isoformat() if told.told_at is not None else None,
-        "answered": by_sink or by_hand is not None,
-        "answer": by_hand[0] if by_hand else told.state if by_sink else None,
-    }
-
-
-def status(parts: Parts, ids: Sequence[str] = ()) -> list[dict[str, Any]]:
-    """Erasures as they stand now, the newest first: all of them, or those named."""
-    with parts.store.transaction() as connection:
-        found = [one for one in erasures.all_of(connection) if not ids or one.id in ids]
-        return [_status(connection, one) for one in found]
-
-
-def _status(connection: Connection, one: Erasure) -> dict[str, Any]:
-    who = _who(connection, one.subject)
-    state = "completed" if one.completed_at else "waiting_for_answers" if one.announced else "requested"
-    return {
-        "id": one.id,
-        "subject": one.subject,
-        "state": state,
-        "requested_at": moment(one.requested_at).isoformat(),
-        "executed_at": moment(one.executed_at).isoformat() if one.executed_at else None,
-        "completed_at": moment(one.completed_at).isoformat() if one.completed_at else None,
-        "recipients": _recipients(connection, one, who) if one.executed_at else [],
-    }
-
-
-def _json(value: Mapping[str, Any]) -> str:
-    return orjson.dumps(value).decode()

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
+from hub.domain.clock import micros
 from hub.errors import (
     DataError,
     KeyServiceUnavailable,
@@ -18,6 +19,7 @@ from hub.stages.admit import AdmitOutcome
 from hub.stages.consents import ConsentsOutcome
 from hub.stages.disclose import DiscloseOutcome
 from hub.stages.project import ProjectOutcome
+from hub.stages.ticks import TickOutcome
 
 NAMED = """
 `build_info` · `events_total{agency,event_type,outcome}` · `policy_decisions_total{rule,decision}` ·
@@ -183,3 +185,9 @@ def test_a_cause_is_one_of_six_words(made: Metrics, error: Exception, cause: str
 )
 def test_rules_are_bounded(rule: str, label: str) -> None:
     assert rule_label(rule) == label
+
+
+def test_an_erasure_is_observed_from_its_request_to_its_execution(made: Metrics) -> None:
+    made.record("tick", "", TickOutcome(erased=(micros(NOW) - 90_000_000,)), 0.1, now=NOW)
+    assert value(made, "hub_erasure_latency_seconds_count") == 1
+    assert value(made, "hub_erasure_latency_seconds_sum") == 90

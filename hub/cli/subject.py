@@ -1,0 +1,141 @@
+"""`hub subject`: the rights of the persons whom the data are about (Art. 15, 17, 19 GDPR, §§ 83, 84 SGB X)."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import orjson
+import typer
+
+from hub.cli.opened import opened_parts
+from hub.cli.output import AsJson, print_json, print_lines, print_table
+from hub.errors import DataError, NoInput
+from hub.stages.forgetting import answers
+from hub.stages.forgetting.certificate import genuine, public_key
+from hub.stages.forgetting.request import request_erasure
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Rechte der Betroffenen: Löschung mit Nachweis, Auskunft.",
+)
+Person = Annotated[str, typer.Argument(metavar="TRÄGER:PSEUDONYM", help="z. B. jc-a:p_…")]
+Id = Annotated[str, typer.Argument(metavar="NR", help="Nummer aus `hub subject erasures`")]
+_STATES = {
+    "requested": "angefordert",
+    "waiting_for_answers": "ausgeführt, Antworten fehlen",
+    "completed": "abgeschlossen",
+}
+
+
+@app.command()
+def erase(
+    subject: Person,
+    norm: Annotated[str, typer.Option(help="Rechtsgrundlage, z. B. 'Art. 17 Abs. 1 DSGVO'")],
+    everywhere: Annotated[
+        bool, typer.Option("--person", help="bei allen Trägern, die diese Person kennen")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Löschung anfordern: alles, was dieser Träger über die Person in den Hub gegeben hat."""
+    with opened_parts() as parts:
+        ids = request_erasure(parts, subject, norm, everywhere=everywhere)
+    if as_json:
+        print_json({"requested": ids})
+    else:
+        lines = [f"Angefordert: {one}" for one in ids]
+        print_lines([*lines, "Der Hub führt es aus, sobald er läuft. Stand: hub subject erasures"])
+
+
+@app.command()
+def erasures(
+    everything: Annotated[bool, typer.Option("--all", help="auch abgeschlossene")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Löschungen, die noch offen sind: wer hatte etwas, wer hat noch nicht geantwortet."""
+    with opened_parts() as parts:
+        found = [one for one in answers.status(parts) if everything or one["state"] != "completed"]
+    if as_json:
+        print_json({"erasures": found})
+    elif not found:
+        print_lines(["Keine Löschung ist offen."])
+    else:
+        columns = ("Nr", "Betroffen", "Stand", "angefordert", "ausgeführt", "Antworten")
+        print_table("Löschungen", columns, [_row(one) for one in found])
+
+
+def _row(one: Mapping[str, Any]) -> tuple[str, ...]:
+    said = "\n".join(
+        f"{to['recipient']} ({to['role']}): {to['answer'] or 'offen'}" for to in one["recipients"]
+    )
+    executed = one["executed_at"] or "–"
+    return (
+        one["id"],
+        one["subject"],
+        _STATES[one["state"]],
+        one["requested_at"],
+        executed,
+        said or "niemand hatte etwas",
+    )
+
+
+@app.command()
+def answer(
+    erasure: Id,
+    recipient: Annotated[str, typer.Option(help="der Träger, der geantwortet hat")],
+    text: Annotated[str, typer.Option(help="z. B. 'in eigener Akte behalten nach § 84 Abs. 4 SGB X'")],
+    as_json: AsJson = False,
+) -> None:
+    """Eine Antwort eintragen, die nicht über den Konnektor kam."""
+    with opened_parts() as parts:
+        answers.answer(parts, erasure, recipient, text)
+        (found,) = answers.status(parts, [erasure])
+    if as_json:
+        print_json(found)
+    else:
+        print_lines([f"Eingetragen. Stand: {_STATES[found['state']]}."])
+
+
+@app.command()
+def certificate(erasure: Id) -> None:
+    """Die Löschbescheinigung (JSON, unterschrieben): Schlüssel, Zeilen, Empfänger, Antworten."""
+    with opened_parts() as parts:
+        found = answers.certificate_of(parts, erasure)
+    if found is None:
+        raise NoInput(
+            "there is no executed erasure of this number", place=erasure, remedy="see `hub subject erasures`"
+        )
+    print_json(found)
+
+
+@app.command()
+def verify(
+    file: Annotated[Path, typer.Argument(metavar="DATEI", help="eine Löschbescheinigung")],
+    key: Annotated[
+        str, typer.Option("--key", help="öffentlicher Schlüssel; ohne Angabe der dieses Hubs")
+    ] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Prüfen, ob eine Löschbescheinigung echt und unverändert ist. Endecode 1, wenn nicht."""
+    said = _read(file)
+    if not key:
+        with opened_parts() as parts:
+            key = public_key(parts.secret)
+    real = genuine(said, key)
+    if as_json:
+        print_json({"genuine": real, "public_key": key})
+    else:
+        print_lines(["Echt und unverändert." if real else "NICHT echt oder verändert.", f"Schlüssel: {key}"])
+    raise typer.Exit(0 if real else 1)
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        found = orjson.loads(file.read_bytes())
+    except OSError:
+        raise NoInput("cannot be read", place=file.name, remedy="name a file that exists") from None
+    except orjson.JSONDecodeError:
+        found = None
+    if not isinstance(found, dict):
+        raise DataError("this is no certificate", reason="unreadable", place=file.name)
+    return found

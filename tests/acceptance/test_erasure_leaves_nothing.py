@@ -1,0 +1,102 @@
+"""After an erasure: all databases, all topics and all staging tables, opened with every key that still exists, hold
+nothing of the person (issue: a dump after an erasure). Before it the same search finds everything."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from hub.adapters.keys.sql import SqlKeyStore
+from hub.demo import Demo
+from hub.ports import EventLog
+from hub.stages.forgetting.answers import status
+from hub.stages.forgetting.request import request_erasure
+from hub.stages.parts import Parts
+from hub.stages.rebuild import rebuild
+from schemas import InvalidPayload, UnknownSchema, decode_single, record_schema
+from tests.support.dump import found, living_keys, log_values, opened, store_values
+
+SOURCES = ("jobcenter.sqlite", "export")
+"""The agencies' own systems: what stands there is theirs."""
+
+
+@pytest.fixture
+def demo(tmp_path: Path) -> Iterator[Demo]:
+    """Six families, five days, both offices with sources and sinks."""
+    made = Demo(tmp_path, 6, 3)
+    made.run(lambda _: None)
+    yield made
+    made.close()
+
+
+def files(folder: Path) -> Iterator[bytes]:
+    """Every file that a connector or the hub keeps."""
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and not any(part.startswith(SOURCES) for part in path.parts):
+            yield path.read_bytes()
+
+
+def told_of(parts: Parts) -> dict[str, set[bytes]]:
+    """subject key → every text that was published about it and is long enough to be told from chance."""
+    keys = living_keys(cast(SqlKeyStore, parts.keys))
+    texts: defaultdict[str, set[bytes]] = defaultdict(set)
+    for value in log_values(parts):
+        try:
+            schema, record = decode_single(value)
+        except (UnknownSchema, InvalidPayload):
+            continue
+        if schema is record_schema("envelope") and record["consent_id"] is None:
+            subject = f"{record['controller_id']}:{record['subject_ref']}"
+            mine = [one for one in keys if one.ref.subject == record["subject_ref"] and one.ref.kind == "box"]
+            for plain in opened([value], mine):
+                texts[subject] |= {word for word in _words(plain)}
+    return texts
+
+
+def _words(plain: bytes) -> Iterator[bytes]:
+    word = bytearray()
+    for byte in plain + b"\0":
+        if byte >= 32 and byte != 127:
+            word.append(byte)
+        else:
+            if len(word) >= 8:
+                yield bytes(word[-8:])
+            word.clear()
+
+
+def everything(parts: Parts, folder: Path) -> Iterator[bytes]:
+    keys = living_keys(cast(SqlKeyStore, parts.keys))
+    for values in (log_values, store_values):
+        yield from values(parts)
+        yield from opened(values(parts), keys)
+    yield from files(folder)
+
+
+def person_with_most(parts: Parts) -> tuple[list[str], set[bytes]]:
+    """A person known to both offices: all its names, and what was published about it and about nobody else."""
+    texts = told_of(parts)
+    with parts.store.transaction() as connection:
+        from hub.stages.forgetting.answers import who_is
+
+        groups = {who_is(connection, key).same for key in texts if ":p_" in key}
+    own: dict[tuple[str, ...], set[bytes]] = {}
+    for names in groups:
+        others: set[bytes] = set().union(*(words for key, words in texts.items() if key not in names))
+        own[names] = {word for key in names for word in texts.get(key, ()) if word not in others}
+    best = max((names for names in own if len(names) > 1), key=lambda names: len(own[names]))
+    return list(best), own[best]
+
+
+def test_embedded_with_connectors_and_staging_tables(demo: Demo) -> None:
+    names, words = person_with_most(demo.parts)
+    before = found(words, everything(demo.parts, demo.folder))
+    assert before == words
+    assert len(words) >= 3
+    request_erasure(demo.parts, names[0], "Art. 17 DSGVO", everywhere=True)
+    demo.settle()
+    assert found(words, everything(demo.parts, demo.folder)) == set()
+    assert {one["state"] for one in status(demo.parts)} == {"completed"}
+    assert sum(rebuild(demo.parts, name).divergence for name in ("joint_case", "consent_register")) == 0
+    assert found(words, everything(demo.parts, demo.folder)) == set()
