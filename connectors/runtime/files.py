@@ -7,13 +7,16 @@ from typing import IO
 
 from hub.errors import ServiceUnavailable, TryAgain
 
+PRAGMAS = ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL", "PRAGMA secure_delete=ON")
+"""What is deleted is overwritten: a file that an erasure emptied says nothing either."""
+
 
 def open_file(path: Path, *schema: str) -> sqlite3.Connection:
     """Open (or make) the file with these tables; raises ServiceUnavailable."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         connection = sqlite3.connect(path, timeout=30)
-        for statement in ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL", *schema):
+        for statement in (*PRAGMAS, *schema):
             connection.execute(statement)
         connection.commit()
     except (OSError, sqlite3.Error) as error:

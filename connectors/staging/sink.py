@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, create_engine, delete, insert, select
+from sqlalchemy import Connection, and_, create_engine, delete, event, insert, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from connectors.runtime.ports import SinkReport
@@ -37,6 +37,8 @@ class StagingSink:
         self._agency, self._settings, self._keys, self._log = agency, settings, keys, log
         self._pseudonyms = pseudonyms
         self._engine = create_engine(settings.url, hide_parameters=True)
+        if self._engine.dialect.name == "sqlite":
+            event.listen(self._engine, "connect", _overwrite_what_is_deleted)
         self._views, self._receipts = (topics()[name].of(agency) for name in ("views", "receipts"))
         self._ready = False
 
@@ -171,6 +173,10 @@ class StagingSink:
                 f"the agency's database does not answer ({type(error).__name__})", place="staging table",
                 remedy="check database, address and password; it is tried again",
             ) from None  # fmt: skip
+
+
+def _overwrite_what_is_deleted(connection: Any, _record: object) -> None:
+    connection.execute("PRAGMA secure_delete = ON")
 
 
 def _slot(table: Any, view: View) -> Any:

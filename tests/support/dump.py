@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from cryptography.exceptions import InvalidTag
-from sqlalchemy import LargeBinary, select
+from sqlalchemy import select
 
 from hub.adapters.keys.sql import SqlKeyStore
 from hub.adapters.keys.tables import key, ref_of
@@ -21,7 +21,7 @@ Box = tuple[bytes, Mapping[str, Any]]
 
 def living_keys(keys: SqlKeyStore) -> list[Key]:
     """Every key that was not destroyed, whoever it belongs to."""
-    with keys._engine.connect() as connection:
+    with keys.database.engine.connect() as connection:
         rows = connection.execute(select(key).where(key.c.wrapped.is_not(None))).all()
     wanted = [(ref_of(row), row.version) for row in rows]
     return [found for found in keys.opening(wanted).values() if isinstance(found, Key)]
@@ -29,7 +29,7 @@ def living_keys(keys: SqlKeyStore) -> list[Key]:
 
 def log_values(parts: Parts) -> Iterator[bytes]:
     """Key and value of every record of every topic, and its headers."""
-    patterns = [topic for topic in topics().values()]
+    patterns = list(topics().values())
     names = {topic.of(agency) for topic in patterns for agency in parts.agencies}
     for name, state in sorted(parts.log.state(sorted(names)).items()):
         following = dict(state.first)
