@@ -1,6 +1,6 @@
 """`hub subject`: the rights of the persons whom the data are about (Art. 15, 17, 19 GDPR, §§ 83, 84 SGB X)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -8,7 +8,7 @@ import orjson
 import typer
 
 from hub.cli.opened import opened_parts
-from hub.cli.output import AsJson, print_json, print_lines, print_table
+from hub.cli.output import AsJson, print_json, print_lines
 from hub.errors import DataError, NoInput
 from hub.stages.forgetting import answers
 from hub.stages.forgetting.certificate import genuine, public_key
@@ -60,23 +60,17 @@ def erasures(
     elif not found:
         print_lines(["Keine Löschung ist offen."])
     else:
-        columns = ("Nr", "Betroffen", "Stand", "angefordert", "ausgeführt", "Antworten")
-        print_table("Löschungen", columns, [_row(one) for one in found])
+        print_lines(line for one in found for line in _lines(one))
 
 
-def _row(one: Mapping[str, Any]) -> tuple[str, ...]:
-    said = "\n".join(
-        f"{to['recipient']} ({to['role']}): {to['answer'] or 'offen'}" for to in one["recipients"]
-    )
-    executed = one["executed_at"] or "–"
-    return (
-        one["id"],
-        one["subject"],
-        _STATES[one["state"]],
-        one["requested_at"],
-        executed,
-        said or "niemand hatte etwas",
-    )
+def _lines(one: Mapping[str, Any]) -> Iterator[str]:
+    yield f"{one['id']}  {_STATES[one['state']]}"
+    yield f"    betroffen: {one['subject']}"
+    yield f"    angefordert {one['requested_at']}, ausgeführt {one['executed_at'] or 'noch nicht'}"
+    for to in one["recipients"]:
+        yield f"    {to['recipient']} ({to['role']}): {to['answer'] or 'noch keine Antwort'}"
+    if one["executed_at"] and not one["recipients"]:
+        yield "    niemand hatte etwas davon erhalten"
 
 
 @app.command()
