@@ -14,6 +14,7 @@ VERBS: Mapping[str, tuple[str, str]] = {
     "explain": ("hub.cli.explain:explain", "Was mit einem Ereignis geschah, und nach welcher Norm."),
     "doctor": ("hub.cli.doctor:doctor", "Prüft Installation, Einstellungen, Datenbanken und Log."),
     "rebuild": ("hub.cli.rebuild:rebuild", "Ein Lesemodell aus dem Log neu aufbauen und vergleichen."),
+    "restore": ("hub.cli.restore:restore", "Nach einer Sicherung: was vernichtet war, wieder vernichten."),
     "resume": ("hub.cli.resume:resume", "Nach dem Einspielen einer Sicherung weitergehen."),
     "quarantine": ("hub.cli.quarantine:app", "Was nicht gelesen werden konnte und was dahinter wartet."),
     "worker": ("hub.cli.worker:worker", "Die Stufen auf Kafka: ein Prozess je Rolle."),

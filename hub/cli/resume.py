@@ -1,7 +1,7 @@
 """`hub resume`: an operator lets a stopped hub go on after a restore."""
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -23,10 +23,10 @@ def resume(
     ] = "hub",
     as_json: AsJson = False,
 ) -> None:
-    """Nach dem Einspielen einer Sicherung weitergehen (Endecodes 82 bis 84). Alle Worker müssen stehen."""
+    """Nach dem Einspielen einer Sicherung des Logs weitergehen. Mit Bestand oder Schlüsseln: `hub restore`."""
     settings = load_settings()
     with opened_parts(settings) as parts:
-        found = _done(parts, settings.kafka_bootstrap, group) if yes else _shown(parts)
+        found = let_go_on(parts, settings.kafka_bootstrap, group) if yes else _shown(parts)
     if as_json:
         print_json(found)
     else:
@@ -34,11 +34,11 @@ def resume(
     raise typer.Exit(0 if yes or not found["findings"] else 1)
 
 
-def _shown(parts: Parts) -> dict[str, object]:
+def _shown(parts: Parts) -> dict[str, Any]:
     return {"findings": [asdict(finding) for finding in disagreements(parts)]}
 
 
-def _done(parts: Parts, bootstrap: str, group: str) -> dict[str, object]:
+def let_go_on(parts: Parts, bootstrap: str, group: str) -> dict[str, Any]:
     """First the store, then the broker's memory: a crash in between is met by doing it again."""
     outcome = asdict(go_on(parts))
     if not bootstrap:
@@ -48,10 +48,10 @@ def _done(parts: Parts, bootstrap: str, group: str) -> dict[str, object]:
     return outcome | {"groups": forget(bootstrap, [f"{group}.{role.value}" for role in Role])}
 
 
-def _told(found: dict[str, object], *, done: bool) -> list[str]:
+def _told(found: dict[str, Any], *, done: bool) -> list[str]:
     findings = found["findings"]
-    lines = [f"{one['topic']} ({one['stage']}): {one['what']} ({one['code']})" for one in findings]  # type: ignore[attr-defined]
-    lines = lines or ["Store und Log stimmen überein."]
+    lines = [f"{one['topic']} {one['stage']}: {one['what']} ({one['code']})" for one in findings]
+    lines = lines or ["Bestand, Log und Schlüssel stimmen überein."]
     if not done:
         return [*lines, "Nichts wurde geändert. Alle Worker anhalten, dann: hub resume --yes"]
     return [

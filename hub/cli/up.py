@@ -15,6 +15,7 @@ from hub.config import Settings, load_settings
 from hub.errors import ConfigurationError, ServiceUnavailable
 from hub.hosts.embedded import Embedded
 from hub.metrics import metrics
+from hub.stages.standing import require_current
 from hub.store_metrics import serve
 
 PAUSE = 1.0  # seconds between two looks at a quiet log
@@ -67,6 +68,7 @@ def _run(settings: Settings, beat: float, *, once: bool, stop: Event) -> dict[st
     batches: Counter[str] = Counter()
     began = time.monotonic()
     with opened_parts(settings) as parts:
+        require_current(parts)
         host = Embedded(parts, _observer(batches))
         if settings.metrics_port:
             serve(parts, settings.metrics_port, settings.danger_alarm_minutes)

@@ -18,6 +18,7 @@ from hub.hosts.faust.roles import Role
 from hub.hosts.faust.supervise import follow_parent, supervise
 from hub.metrics import metrics
 from hub.stages.parts import Parts
+from hub.stages.standing import require_current
 from hub.store_metrics import serve
 
 log = structlog.get_logger()
@@ -83,9 +84,12 @@ def _told_to_stop() -> Event:
 def _ready(settings: Settings, stopping: Event) -> Parts:
     """The parts, as soon as broker, store and key service answer: until then not ready, but not gone either."""
     try:
-        return Patience(stopping, float("inf")).persist(lambda: build_parts(settings), "not ready")
+        patience = Patience(stopping, float("inf"))
+        parts = patience.persist(lambda: build_parts(settings), "not ready")
+        patience.persist(lambda: require_current(parts), "not ready")
     except Interrupted:
         raise SystemExit(0) from None
+    return parts
 
 
 def _observe(stage: str, topic: str, outcome: Any, seconds: float) -> None:

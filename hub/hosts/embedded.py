@@ -15,6 +15,7 @@ from hub.stages.disclose import disclose
 from hub.stages.held import answer_held
 from hub.stages.parts import CASES, Parts
 from hub.stages.register import beat, write_register
+from hub.stages.standing import advance
 from hub.stages.ticks import tick
 
 BATCH = 1000
@@ -31,10 +32,10 @@ class Embedded:
 
     def run_until_quiet(self) -> None:
         """Take everything that is there, and what follows from it. Raises what a worker would stop for."""
-        while self._consents() | self._cases() | self._views():
+        while self.catch_up() | self._cases() | self._views():
             pass
 
-    def _consents(self) -> bool:
+    def catch_up(self) -> bool:
         """Consents, what time changed, and the register: always to the end before any case is looked at."""
         busy = False
         for topic in consent_topics(self._parts):
@@ -64,8 +65,9 @@ class Embedded:
         return busy
 
     def beat(self) -> None:
-        """A heartbeat to every gate, once its register is written."""
+        """A heartbeat to every gate, once its register is written, and to the keys."""
         beat(self._parts)
+        advance(self._parts)
 
     def _drain(self, stage: str, topic: str, take: Stage) -> bool:
         """Read a topic to its end. True when there was something."""

@@ -26,7 +26,7 @@ from hub.adapters.store.views import ViewRow
 from hub.domain.clock import micros
 from hub.errors import LogIsOlder, OffsetGap, Refused, StoppedToBeSafe, TopicRecreated
 from hub.ports import Outgoing, TopicState
-from hub.stages import admit, consents, project, receipts
+from hub.stages import admit, consents, project, receipts, standing
 from hub.stages.caught_up import consent_topics
 from hub.stages.decode import whole_headers
 from hub.stages.parts import CASES, Parts
@@ -41,7 +41,8 @@ _BATCH = 1000
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Where store and log disagree, and the exit code with which a worker stops there."""
+    """Where store and log disagree, and the exit code with which a worker stops there; `stage` is empty where store and
+    keys do."""
 
     stage: str
     topic: str
@@ -69,8 +70,9 @@ def readings(parts: Parts) -> list[tuple[str, str]]:
 
 
 def disagreements(parts: Parts) -> list[Finding]:
-    """Where a worker would stop; an older store (82) shows only at the broker's committed offsets."""
-    found = []
+    """Where a worker would stop: an older store (82) by what the keys know of it; a broker's committed offsets may tell
+    more of that, but only a worker asks for them."""
+    found = _restored(parts)
     states = parts.log.state([topic for _, topic in readings(parts)])
     with parts.store.transaction() as connection:
         for stage, topic in readings(parts):
@@ -82,7 +84,9 @@ def disagreements(parts: Parts) -> list[Finding]:
 
 
 def resume(parts: Parts) -> ResumeOutcome:
-    """Do what the module says. Every worker must be stopped. Raises Refused when withdrawals may be lost."""
+    """Do what the module says. Every worker must be stopped. Raises Refused when withdrawals may be lost, and
+    KeysAreOlder while keys that were destroyed are back: `hub restore` replays the ledger first."""
+    standing.require_current_keys(parts)
     outcome = ResumeOutcome(findings=disagreements(parts))
     for finding in outcome.findings:
         if finding.code == OffsetGap.exit_code and finding.stage == consents.STAGE:
@@ -91,14 +95,24 @@ def resume(parts: Parts) -> ResumeOutcome:
                 reason="gap", place=finding.topic, remedy="restore a copy of the log that holds them",
             )  # fmt: skip
     for finding in outcome.findings:
-        _repair(parts, finding, outcome)
+        if finding.stage:
+            _repair(parts, finding, outcome)
     newest = list(_newest_views(parts))
     with parts.store.transaction() as connection:
         outcome.generation = _raise_generation(connection, newest)
         outcome.adopted_views = _adopt(connection, newest)
         outcome.views_to_look_at = _look_again(connection, micros(parts.clock.now()))
         write_again(connection)
+    standing.settle(parts)
     return outcome
+
+
+def _restored(parts: Parts) -> list[Finding]:
+    try:
+        standing.require_current(parts)
+    except StoppedToBeSafe as error:
+        return [Finding("", "store and keys", error.exit_code, error.message)]
+    return []
 
 
 def _repair(parts: Parts, finding: Finding, outcome: ResumeOutcome) -> None:

@@ -6,6 +6,7 @@ from prometheus_client import CollectorRegistry
 from hub.errors import ConfigurationError
 from hub.metrics import PROCESS
 from hub.stages.parts import Parts
+from hub.stages.standing import require_current
 from hub.web.app import create_app
 from hub.web.viewers import ViewerDirectory
 
@@ -35,13 +36,15 @@ def config(
     port: int = 8080,
     registry: CollectorRegistry = PROCESS,
 ) -> uvicorn.Config:
-    """What `serve` runs, for a host that already has an event loop."""
+    """What `serve` runs, for a host that already has an event loop. Raises KeysAreOlder or StoreIsOlder after a restore
+    that nobody has dealt with."""
     if host != LOOPBACK:
         raise ConfigurationError(
             "the joint view may be reached from this machine only before users can log in",
             place="web",
             remedy=f"bind {LOOPBACK}",
         )
+    require_current(parts)
     return uvicorn.Config(
         create_app(parts, directory, registry),
         host=host,

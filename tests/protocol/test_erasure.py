@@ -104,7 +104,7 @@ def test_a_record_that_was_under_way_leaves_no_row(world: World) -> None:
     admit.admit(world.parts, state.topic_id, [world.records(topic)[-1]])  # admitted, not yet projected
     assert len(world.records(CASES)) == 3
     _asks(world)
-    world.host._consents()
+    world.host.catch_up()
     world.run()
     assert [row["controller"] for row in _rows(world)] == [JA]
     assert world.divergence() == 0

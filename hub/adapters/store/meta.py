@@ -24,3 +24,17 @@ def changed(connection: Connection, name: str, said: str) -> bool:
 
 def put(connection: Connection, name: str, value: int) -> None:
     merge(connection, meta, [(name, str(value))], _NEW_VALUE)
+
+
+def raise_to(connection: Connection, name: str, value: int) -> None:
+    """Keep the higher of this number and the one that is kept, whoever else writes it."""
+    higher = "CAST(excluded.value AS BIGINT) > CAST(meta.value AS BIGINT)"
+    rise = f"(name) DO UPDATE SET value = excluded.value WHERE {higher}"
+    merge(connection, meta, [(name, str(value))], rise)
+
+
+def raise_by_one(connection: Connection, name: str) -> int:
+    """The next number under this name, from 1, given out once."""
+    following = "CAST(CAST(meta.value AS BIGINT) + 1 AS VARCHAR)"
+    merge(connection, meta, [(name, "1")], f"(name) DO UPDATE SET value = {following}")
+    return get(connection, name) or 1

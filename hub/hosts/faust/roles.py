@@ -12,6 +12,7 @@ from hub.stages.caught_up import consent_topics, mark_if_caught_up, start_closed
 from hub.stages.held import answer_held
 from hub.stages.parts import CASES, Parts
 from hub.stages.register import beat, write_register
+from hub.stages.standing import advance
 from hub.stages.ticks import tick
 
 Take = Callable[[Parts, str, Sequence[Record]], Any]
@@ -83,6 +84,7 @@ def _consents(parts: Parts, pace: float) -> Duties:
         Chore("tick", tick, every=5.0),
         Chore("register", write_register, every=pace, more=bool),
         Chore("heartbeat", beat, every=10.0),
+        Chore("standing", advance, every=15.0),
     )
     return Duties(readings, chores, first=(start_closed,))
 

@@ -41,12 +41,14 @@ def say(
     record_ref: bytes,
     event_id: bytes,
     at: datetime,
+    consent_id: str | None = None,
 ) -> None:
     """Publish one such event about `subject` (controller:ref); returns once the log holds it."""
     agency, ref = subject.split(":", 1)
     wanted = KeyRef("proof", agency, ref)
     key = parts.keys.sealing([wanted])[wanted]
     envelope = _envelope(parts, event_type, key, case_ref, payload, record_ref, event_id, micros(at))
+    envelope = envelope._replace(consent_id=consent_id)
     parts.log.append(f"agency.{agency}.consents", [Outgoing(ref.encode(), encode_envelope(envelope))])
 
 

@@ -1,0 +1,69 @@
+"""`hub restore`: after store, log or keys were restored from a backup, what had been destroyed is destroyed again."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from hub.adapters.keys import journal
+from hub.cli.ledger import opened_keys
+from hub.cli.opened import opened_parts
+from hub.cli.output import AsJson, print_json, print_lines
+from hub.cli.resume import let_go_on
+from hub.config import load_settings
+from hub.errors import KeysAreOlder, Refused
+from hub.hosts.embedded import Embedded
+from hub.ports import Certificate
+from hub.stages.forgetting.after_restore import end_lost_consents
+from hub.stages.parts import Parts
+
+
+def restore(
+    ledger: Annotated[
+        Path,
+        typer.Option("--ledger", help="neuestes Verzeichnis der Vernichtungen: `hub keys ledger export`"),
+    ],
+    group: Annotated[
+        str, typer.Option(envvar="HUB_GROUP", help="Anfang der Gruppennamen der Worker.")
+    ] = "hub",
+    as_json: AsJson = False,
+) -> None:
+    """Nach dem Einspielen einer Sicherung: Vernichtetes wieder vernichten, dann weitergehen. Alles muss stehen."""
+    settings = load_settings()
+    proofs = journal.read(ledger)
+    with opened_keys() as keys:
+        lived = keys.replay(proofs)
+        known = keys.ledger()
+    with opened_parts(settings) as parts:
+        found = {"lived": lived, "destroyed": sum(len(one.versions) for one in known)}
+        found |= _gone_on(parts, known, settings.kafka_bootstrap, group)
+    if as_json:
+        print_json(found)
+    else:
+        print_lines(_told(found))
+
+
+def _gone_on(parts: Parts, known: Sequence[Certificate], bootstrap: str, group: str) -> dict[str, Any]:
+    """As `hub resume`, then all consents are read, so that only those withdrawals count as lost that no log has."""
+    try:
+        outcome = let_go_on(parts, bootstrap, group)
+    except KeysAreOlder as error:
+        raise Refused(
+            f"this ledger is an old one: {error.message}", reason="ledger", place="hub restore --ledger",
+            remedy="give the newest export, or the file that HUB_LEDGER_FILE names",
+        ) from None  # fmt: skip
+    host = Embedded(parts)
+    host.catch_up()
+    ended = end_lost_consents(parts, known)
+    host.catch_up()
+    return outcome | {"ended_consents": ended}
+
+
+def _told(found: dict[str, Any]) -> list[str]:
+    return [
+        f"{found['lived']} vernichtete Schlüssel waren wieder da; vernichtet sind jetzt {found['destroyed']}.",
+        f"{found['ended_consents']} Einwilligungen galten wieder, deren Widerruf die Sicherung nicht kennt: beendet.",
+        f"{found['views_to_look_at']} gemeinsame Fälle werden neu geprüft. Generation {found['generation']}.",
+        "Jetzt zuerst den Worker consents starten, dann die anderen.",
+    ]

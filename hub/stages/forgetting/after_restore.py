@@ -1,0 +1,61 @@
+"""What only the ledger of destroyed keys still knows when store and log were both put back: that a ground had ended.
+
+A person's box key goes with the last ground, or with an erasure. A consent that counts although it was given before
+that is one whose withdrawal was lost with the backup. It is ended again, at the time at which the key went: otherwise the
+agency's next publication would be sealed with a new key and shown.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from itertools import islice
+
+from sqlalchemy import Connection
+
+from hub.adapters.store import subjects
+from hub.ports import Certificate
+from hub.stages.forgetting.erase import case_of
+from hub.stages.forgetting.speaking import named, say
+from hub.stages.learning import learn
+from hub.stages.parts import Parts
+
+_BATCH = 500
+
+
+def end_lost_consents(parts: Parts, ledger: Iterable[Certificate]) -> int:
+    """Publish the withdrawals that only the ledger still tells of; how many. Consents must have been read to the end
+    of the log: a withdrawal that stands there is not lost."""
+    went = {f"{one.ref.controller}:{one.ref.subject}": one.at for one in ledger if one.ref.kind == "box"}
+    pending, count = iter(sorted(went.items())), 0
+    while batch := dict(islice(pending, _BATCH)):
+        count += _end(parts, batch)
+    return count
+
+
+def _end(parts: Parts, went: Mapping[str, datetime]) -> int:
+    with parts.store.transaction() as connection:
+        there = [key for key in subjects.states(connection, sorted(went)) if _agency(key) in parts.agencies]
+        known = learn(connection, parts.keys, parts.knowledge, there)
+        now = parts.clock.now()
+        lost = [
+            (key, consent.id)
+            for key in there
+            for consent in known[key].consents_at(now)
+            if consent.sender == _agency(key) and consent.granted_at <= went[key] and consent.in_force(now)
+        ]
+        for key, consent in lost:
+            _withdraw(connection, parts, key, consent, went[key])
+    return len(lost)
+
+
+def _withdraw(connection: Connection, parts: Parts, key: str, consent: str, at: datetime) -> None:
+    """Said twice it is the same event."""
+    say(
+        parts, "ConsentWithdrawn", key, case_of(connection, key), {"consent_id": consent},
+        record_ref=named(parts.secret, "lost", key, consent),
+        event_id=named(parts.secret, "lost", "event", key, consent),
+        at=at, consent_id=consent,
+    )  # fmt: skip
+
+
+def _agency(key: str) -> str:
+    return key.split(":", 1)[0]
