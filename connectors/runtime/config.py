@@ -54,7 +54,8 @@ class LogAddress:
 class ConnectorConfig:
     """Everything one connector process is told. `settings` is the kind's own table, read by the kind.
 
-    `clock_file` is for stories told in tests and rehearsals: the time stands in that file.
+    `clock_file` is for stories told in tests and rehearsals: the time stands in that file. `any_code` too: a story may
+    tell a code in its own words.
     """
 
     agency: str
@@ -72,6 +73,7 @@ class ConnectorConfig:
     keys: KeyFiles
     log: LogAddress
     clock_file: Path | None
+    any_code: bool
     style: Style
     lookups: Mapping[str, Lookup]
     streams: Mapping[str, Stream]
@@ -122,7 +124,7 @@ def parse_config(raw: Mapping[str, Any], folder: Path) -> ConnectorConfig:
         recipients=tuple(_role(item) for item in table.items("recipients")),
         policy_files=tuple(folder / name for name in connector.texts("policy_files", ())),
         keys=_keys(table.table("keys"), folder), log=log_address(table.table("log"), folder),
-        clock_file=folder / clock if clock else None,
+        clock_file=folder / clock if clock else None, any_code=connector.flag("any_code"),
         style=style, lookups=lookups, streams=streams, settings=settings,
         folder=folder, digest=_digest(raw),
     )  # fmt: skip

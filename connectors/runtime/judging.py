@@ -83,5 +83,6 @@ def facts_of(event: MappedEvent, consents: Sequence[Consent], *, objected: bool)
 
 def _ground(event: MappedEvent, consents: Sequence[Consent]) -> ConsentGround | NormGround:
     if event.norm is None:
-        return ConsentGround(consents=frozenset(consent.id for consent in consents))
+        known = frozenset(consent.id for consent in consents)
+        return ConsentGround(consents=known if event.named is None else frozenset(event.named))
     return NormGround(norm=event.norm, task_norm=event.task_norm or "", attested_by=event.attested_by)

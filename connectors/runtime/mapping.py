@@ -33,7 +33,8 @@ _PLAIN = Style()
 class MappedEvent:
     """One event as the agency says it: typed, labelled and named by pseudonyms, not yet judged.
 
-    `norm` None: the ground is every consent of the subject known at the gate. Times are microseconds since 1970 UTC.
+    `norm` None: the ground is what `named` lists, or if that is None every consent of the subject known at the gate.
+    Times are microseconds since 1970 UTC.
     """
 
     schema: EventSchema
@@ -55,6 +56,7 @@ class MappedEvent:
     norm: str | None
     task_norm: str | None
     attested_by: str | None = field(repr=False)
+    named: tuple[str, ...] | None
     entrusted_by: str | None
     source_203: bool
     objected_76: bool
@@ -85,11 +87,12 @@ class Unmapped:
 
 @dataclass(frozen=True, slots=True)
 class Mapper:
-    """The configuration of one agency, ready to map its rows."""
+    """The configuration of one agency, ready to map its rows. `any_code`: codes in no list pass as they are told."""
 
     key: AgencyKey
     agency_kind: str
     streams: Mapping[str, Stream]
+    any_code: bool = False
 
     def events(
         self, row: Row, lookups: Lookups, *, control_only: bool = False
@@ -142,7 +145,7 @@ class Mapper:
             raise _missing(mapping.times["occurred_at"].columns[0], "value_missing")
         entrusted = self._fact(mapping, "entrusted_by", row, "string")
         on = berlin_day(occurred)
-        _check_payload(schema, payload, on)
+        _check_payload(schema, payload, on, any_code=self.any_code)
         return MappedEvent(
             schema=schema, stream=row.stream, place=row.place, source_key=source_key, subject_id=subject_id,
             case_id=case_id, subject_ref=subject_ref, case_ref=case_ref,
@@ -154,7 +157,7 @@ class Mapper:
                 payload, on=on, entrusted=entrusted is not None, controller_kind=self.agency_kind
             ),
             norm=self._norm(mapping, "norm", row), task_norm=self._norm(mapping, "task_norm", row),
-            attested_by=self._norm(mapping, "attested_by", row),
+            attested_by=self._norm(mapping, "attested_by", row), named=self._named(mapping, row),
             entrusted_by=self.key.person(entrusted) if entrusted is not None else None,
             source_203=bool(self._fact(mapping, "source_203", row, "boolean")),
             objected_76=bool(self._fact(mapping, "objected_76", row, "boolean")),
@@ -210,6 +213,11 @@ class Mapper:
         value = mapping.norm.get(name)
         return read(value, row.values, "string") if value else None
 
+    def _named(self, mapping: EventMapping, row: Row) -> tuple[str, ...] | None:
+        value = mapping.norm.get("consents")
+        found = read(value, row.values, "strings") if value else None
+        return tuple(found) if found else None
+
 
 def _check_version(row: Row) -> None:
     if row.version < 0:
@@ -248,8 +256,8 @@ def _missing(column: str, reason: str) -> DataError:
     )
 
 
-def _check_payload(schema: EventSchema, payload: Payload, on: date) -> None:
-    for problem in schema.check_codes(payload, on):
+def _check_payload(schema: EventSchema, payload: Payload, on: date, *, any_code: bool) -> None:
+    for problem in () if any_code else schema.check_codes(payload, on):
         raise DataError(
             f"code is {problem.reason} on that day", reason="code_not_in_list", place=problem.field,
             remedy=f"correct the record, or map it to the list {problem.codelist}",

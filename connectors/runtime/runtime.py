@@ -33,7 +33,15 @@ from hub.ports import EventLog, KeyStore
 STALE = "register_stale"
 SUBJECTS_AT_ONCE = 200
 DIGEST = "mapping"
-ALWAYS_SAID = frozenset({"IdentityLinkProposed", "IdentityLinked", "IdentitySplit", "ConsentWithdrawn"})
+ALWAYS_SAID = frozenset(
+    {
+        "IdentityLinkProposed", "IdentityLinked", "IdentitySplit", "ConsentWithdrawn", "ConsentExpired",
+        "ObjectionRaised",
+    }
+)  # fmt: skip
+"""What leaves also for cases in which nobody consented here: who brought a pairing code has signed the joint form at
+the other office, and what takes something back holds wherever it was given (rule 8)."""
+
 ERASING = "ErasureRequested"
 
 
@@ -51,7 +59,7 @@ class Connector:
             pseudonyms,
             key,
         )
-        self._mapper = Mapper(key, config.agency_kind, config.streams)
+        self._mapper = Mapper(key, config.agency_kind, config.streams, config.any_code)
         self._lookups = LookupIndex(config.lookups)
         self._knowledge = Knowledge(config.agency, key, Register(config.agency, log, keys))
         self._gate = EgressGate(

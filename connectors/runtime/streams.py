@@ -17,7 +17,8 @@ FACTS = (
 )  # fmt: skip
 """Circumstances that the policy reads, by their names in the envelope."""
 
-NORM = ("norm", "task_norm", "attested_by")
+NORM = ("norm", "task_norm", "attested_by", "consents")
+"""The ground that a row itself names: a norm, or the ids of consents. Without it, every consent that the gate knows."""
 TIMES = ("occurred_at", "valid_from", "valid_to")
 
 
@@ -157,8 +158,10 @@ def _check(event: EventMapping, place: str) -> None:
         )
     if "occurred_at" not in event.times:
         raise ConfigurationError("is missing", place=f"{place}.occurred_at", remedy="say when it happened")
-    if event.norm and "norm" not in event.norm:
-        raise ConfigurationError("a ground needs its norm", place=f"{place}.ground", remedy="set ground.norm")
+    if event.norm and event.norm.keys().isdisjoint({"norm", "consents"}):
+        raise ConfigurationError(
+            "a ground needs its norm or its consents", place=f"{place}.ground", remedy="set ground.norm"
+        )
 
 
 def _schema(table: Table) -> EventSchema:

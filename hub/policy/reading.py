@@ -15,7 +15,7 @@ _TIME = re.compile(
 
 
 class Unreadable(Exception):
-    """Carries the key that is missing, unknown or not of its type; it never leaves this package."""
+    """Carries the key that is missing, unknown or not of its type; a caller makes a value or an error of it."""
 
     def __init__(self, key: str) -> None:
         super().__init__(key)

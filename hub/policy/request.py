@@ -44,6 +44,7 @@ __all__ = [
     "Sender",
     "Subject",
     "parse_consent",
+    "parse_ground",
     "parse_request",
     "read_request",
 ]
@@ -169,7 +170,7 @@ def _event(value: Any) -> EventFacts:
     return EventFacts(
         type=read.text(raw["type"], "event.type"),
         fields=_fields(raw["fields"]),
-        ground=_ground(raw["ground"]),
+        ground=parse_ground(raw["ground"], "event.ground"),
         entrusted_by=read.optional(read.text, raw["entrusted_by"], "event.entrusted_by"),
         source_203=read.flag(raw["source_203"], "event.source_203"),
         objected_76=read.flag(raw["objected_76"], "event.objected_76"),
@@ -188,15 +189,16 @@ def _fields(value: Any) -> Mapping[str, str]:
     return {name: read.choice(code, f"event.fields.{name}", LABELS) for name, code in value.items()}
 
 
-def _ground(value: Any) -> ConsentGround | NormGround:
+def parse_ground(value: Any, key: str) -> ConsentGround | NormGround:
+    """The ground that an event names: consents by id, or a norm; raises `reading.Unreadable`."""
     if isinstance(value, dict) and "consents" in value:
-        raw = read.record(value, "event.ground", frozenset({"consents"}))
-        return ConsentGround(consents=frozenset(read.texts(raw["consents"], "event.ground.consents")))
-    raw = read.record(value, "event.ground", NORM_KEYS)
+        raw = read.record(value, key, frozenset({"consents"}))
+        return ConsentGround(consents=frozenset(read.texts(raw["consents"], f"{key}.consents")))
+    raw = read.record(value, key, NORM_KEYS)
     return NormGround(
-        norm=read.text(raw["norm"], "event.ground.norm"),
-        task_norm=read.text(raw["task_norm"], "event.ground.task_norm"),
-        attested_by=read.optional(read.text, raw["attested_by"], "event.ground.attested_by"),
+        norm=read.text(raw["norm"], f"{key}.norm"),
+        task_norm=read.text(raw["task_norm"], f"{key}.task_norm"),
+        attested_by=read.optional(read.text, raw["attested_by"], f"{key}.attested_by"),
     )
 
 

@@ -110,7 +110,24 @@ def _entries(parts: Parts, known: Mapping[str, Knowledge], now: datetime) -> dic
         (key, consent.id): _consent_entry(parts, keys[ref], consent, known[key], now)
         for key, ref in wanted.items()
         for consent in _of_sender(key, known[key], now)
+    } | {
+        (key, f"elsewhere {key.split(':', 1)[1]}"): _hint(key, micros(now))
+        for key, one in known.items()
+        if _lets_others_send(key, one)
     }
+
+
+def _lets_others_send(key: str, knowledge: Knowledge) -> bool:
+    """Whether a linked person lets others send to this agency: then its custody, birth dates and objections matter to
+    what they send, and may be said."""
+    agency = key.split(":", 1)[0]
+    return knowledge.linked and any(agency in one.recipients for one in knowledge.consents)
+
+
+def _hint(key: str, now: int) -> _Entry:
+    agency, subject = key.split(":", 1)
+    entry = _entry("elsewhere", agency, now) | {"subject_ref": subject}
+    return _Entry((agency, Outgoing(f"elsewhere {subject}".encode(), encode_single(ENTRY, entry))), "elsewhere")
 
 
 def _tombstone(key: str, consent_id: str) -> tuple[str, Outgoing]:

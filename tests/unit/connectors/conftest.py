@@ -30,6 +30,7 @@ def make_event() -> Callable[..., MappedEvent]:
                 payload, on=occurred.date(), entrusted=False, controller_kind="youth_welfare"
             ),
             "purposes": ("joint_case_management",), "norm": None, "task_norm": None, "attested_by": None,
+            "named": None,
             "entrusted_by": None, "source_203": False, "objected_76": False, "task_class": None, "connection": None,
             "merges_with": None, "endangers_help": False, "disputed": (), "addressee": None,
         }  # fmt: skip
