@@ -11,6 +11,7 @@ VERBS: Mapping[str, tuple[str, str]] = {
     "demo": ("hub.cli.demo:demo", "Zwei erfundene Ämter, der ganze Weg, ohne Server und Netz."),
     "up": ("hub.cli.up:up", "Den eingebetteten Hub mit echter Konfiguration betreiben."),
     "decide": ("hub.cli.decide:decide", "Was würde geschehen, wenn …: eine Anfrage, eine Entscheidung."),
+    "rehearse": ("hub.cli.rehearse:rehearse", "Die Geschichte einer Familie: was jedes Amt gesehen hätte."),
     "explain": ("hub.cli.explain:explain", "Was mit einem Ereignis geschah, und nach welcher Norm."),
     "doctor": ("hub.cli.doctor:doctor", "Prüft Installation, Einstellungen, Datenbanken und Log."),
     "rebuild": ("hub.cli.rebuild:rebuild", "Ein Lesemodell aus dem Log neu aufbauen und vergleichen."),

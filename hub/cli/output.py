@@ -16,7 +16,7 @@ from hub.domain.clock import moment
 AsJson = Annotated[bool, typer.Option("--json", help="ein JSON-Objekt auf der Standardausgabe")]
 
 
-def print_json(value: Mapping[str, Any]) -> None:
+def print_json(value: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> None:
     """The answer as one object; nothing else may stand on standard output with it."""
     typer.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2))
 

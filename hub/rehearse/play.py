@@ -1,0 +1,78 @@
+"""Playing a story: step after step, each processed completely before the next, none past a part that runs."""
+
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+
+from hub.domain.clock import berlin_midnight
+from hub.rehearse.answer import Answer, answer
+from hub.rehearse.entries import entered, founding
+from hub.rehearse.redeliver import redeliver
+from hub.rehearse.scene import Scene
+from hub.rehearse.story import Grant, Rebuild, Redelivery, Restart, Step, Story, View
+from hub.stages.expiry import COMING_OF_AGE
+from hub.stages.rebuild import read_models, rebuild
+
+BEFORE = timedelta(hours=1)
+"""How long before the first step the offices know what they know, and who is linked is linked."""
+
+
+def play(story: Story, scene: Scene) -> Iterator[Answer]:
+    """What each view showed, in order."""
+    if not story.steps:
+        return
+    turning, last = turning_points(story), story.steps[0].at - BEFORE
+    scene.clock.set(last)
+    for agency, entry in founding(story, last):
+        scene.enter(agency, entry, last, "before the story")
+    scene.settle()
+    for step in story.steps:
+        for moment in (one for one in turning if last < one < step.at):
+            scene.at(moment)
+        if step.at > last:
+            scene.at(last := step.at)
+        shown = _take(story, scene, step)
+        if shown is not None:
+            yield shown
+
+
+def _take(story: Story, scene: Scene, step: Step) -> Answer | None:
+    match step.act:
+        case View() as view:
+            return answer(story, scene, step, view)
+        case Restart():
+            scene.restart()
+        case Rebuild():
+            for name in read_models(scene.parts):
+                rebuild(scene.parts, name)
+        case Redelivery() as act:
+            redeliver(scene, act.ids)
+    for agency, entry in entered(story, step):
+        scene.enter(agency, entry, step.at, place_of(step))
+    scene.settle()
+    return None
+
+
+def place_of(step: Step) -> str:
+    return f"steps[{step.number}]"
+
+
+def turning_points(story: Story) -> list[datetime]:
+    """The moments between steps at which time alone changes something: they are lived through one by one."""
+    moments: set[datetime] = set()
+    for step in story.steps:
+        if isinstance(step.act, Grant):
+            consent = step.act.consent
+            times = (consent.granted_at, consent.valid_until, consent.withdrawn_at)
+            moments.update(time for time in times if time is not None)
+    for person in story.persons.values():
+        if person.birth_date is not None:
+            moments.update(berlin_midnight(_birthday(person.birth_date, age)) for age in COMING_OF_AGE)
+    return sorted(moments)
+
+
+def _birthday(birth_date: date, age: int) -> date:
+    """Who was born on 29 February has the birthday on 1 March of a common year (§§ 187, 188 BGB)."""
+    try:
+        return birth_date.replace(year=birth_date.year + age)
+    except ValueError:
+        return date(birth_date.year + age, 3, 1)
