@@ -74,11 +74,11 @@ class Knowledge:
         return frozenset(self._facts[ref].case_ref for ref in self._of.get(subject_ref, ()))
 
     def consented_cases(self) -> frozenset[str]:
-        """The cases in which at least one consent is known, own or registered, or in which somebody lets
-        another agency send to this one; control data of no other leaves."""
+        """The cases in which at least one consent is known, own or registered, or whose family is linked by a
+        joint form; control data of no other leaves."""
         own = {event.case_ref for event in self._grants.values()}
-        told = {entry.consent.subject for entry in self.register.consents.values()} | self.register.elsewhere
-        return frozenset(own.union(*map(self.cases, told)))
+        told = {entry.consent.subject for entry in self.register.consents.values()}
+        return frozenset(own.union(self.register.joint, *map(self.cases, told)))
 
     def objected(self, subject_ref: str) -> bool:
         """§ 76(2) SGB X: an objection holds for all records of the subject."""

@@ -17,8 +17,8 @@ from hub.domain.seal import key_version, open_box, place
 from hub.ports import EventLog, Key, KeyRef, KeyStore, Record
 from schemas import InvalidPayload, UnknownSchema, decode_single, record_schema, topics
 
-ELSEWHERE = "elsewhere "
-"""Begins the record key of an entry that tells only that somebody lets another agency send to this one."""
+JOINT = "joint"
+"""The kind of an entry that tells of a family only that another agency knows it too, by a joint form."""
 
 
 class Registered(NamedTuple):
@@ -40,8 +40,7 @@ class Register:
         self.consents: dict[str, Registered] = {}
         self.key_versions: dict[str, int] = {}
         self.erased: dict[str, datetime] = {}  # subject → until when its records have ended
-        self.elsewhere: set[str] = set()
-        """Subjects who are linked and let another agency send to this one: nothing more is told of it."""
+        self.joint: set[str] = set()  # cases that another agency knows too, by a joint form
         self.as_of: datetime | None = None
 
     def refresh(self, touched: set[str]) -> None:
@@ -79,8 +78,8 @@ class Register:
                 touched |= self._forget(record.key.decode("utf-8", "replace"))
             elif entry["kind"] == "consent":
                 touched |= self._consent(entry, opened)
-            elif entry["kind"] == "elsewhere" and entry["subject_ref"]:
-                self.elsewhere.add(entry["subject_ref"])
+            elif entry["kind"] == JOINT and entry["subject_ref"]:
+                self.joint.add(entry["subject_ref"])
                 touched.add(entry["subject_ref"])
             elif entry["kind"] == "key" and entry["subject_ref"]:
                 self.key_versions[entry["subject_ref"]] = entry["key_version"] or 0
@@ -109,8 +108,8 @@ class Register:
 
     def _forget(self, consent_id: str) -> set[str]:
         """A tombstone, or a box that cannot be opened: it grants nothing (rule 7)."""
-        if consent_id.startswith(ELSEWHERE):
-            self.elsewhere.discard(gone := consent_id.removeprefix(ELSEWHERE))
+        if consent_id.startswith(f"{JOINT} "):
+            self.joint.discard(gone := consent_id.removeprefix(f"{JOINT} "))
             return {gone}
         self.consents.pop(consent_id, None)
         subject = self._subject_of.pop(consent_id, None)

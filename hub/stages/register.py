@@ -29,6 +29,7 @@ from hub.stages.parts import Parts
 from schemas import encode_single, record_schema
 
 ENTRY = record_schema("register")
+JOINT = "joint"
 Name = tuple[str, str]  # subject key, consent id
 
 
@@ -53,7 +54,10 @@ def write_register(parts: Parts, limit: int = 500) -> int:
         names = [row.subject for row in marked]
         known = learn(connection, parts.keys, parts.knowledge, names)
         before = _registered(connection, names)
-    entries = _entries(parts, known, parts.clock.now())
+        joint = _joint(connection, names)
+    now = parts.clock.now()
+    entries = _entries(parts, known, now)
+    entries |= {(case, f"{JOINT} {case.split(':', 1)[1]}"): _joint_entry(case, micros(now)) for case in joint}
     changed = {name: one for name, one in entries.items() if before.get(name) != one.said}
     gone = sorted(before.keys() - entries.keys())
     _append(parts, [*(one.record for one in changed.values()), *(_tombstone(*name) for name in gone)])
@@ -110,24 +114,21 @@ def _entries(parts: Parts, known: Mapping[str, Knowledge], now: datetime) -> dic
         (key, consent.id): _consent_entry(parts, keys[ref], consent, known[key], now)
         for key, ref in wanted.items()
         for consent in _of_sender(key, known[key], now)
-    } | {
-        (key, f"elsewhere {key.split(':', 1)[1]}"): _hint(key, micros(now))
-        for key, one in known.items()
-        if _lets_others_send(key, one)
     }
 
 
-def _lets_others_send(key: str, knowledge: Knowledge) -> bool:
-    """Whether a linked person lets others send to this agency: then its custody, birth dates and objections matter to
-    what they send, and may be said."""
-    agency = key.split(":", 1)[0]
-    return knowledge.linked and any(agency in one.recipients for one in knowledge.consents)
+def _joint(connection: Connection, names: Iterable[str]) -> list[str]:
+    """Those of these families that are linked: both offices hold the joint form, so their custody, birth dates and
+    objections matter to what either sends, and may be said. It tells of no consent, and of no person."""
+    families = [name for name in names if subjects.is_family(name)]
+    of = subjects.cases_of(connection, set(subjects.joint_cases(connection, families).values()))
+    return sorted({case for cases in of.values() if len(cases) > 1 for case in cases}.intersection(families))
 
 
-def _hint(key: str, now: int) -> _Entry:
-    agency, subject = key.split(":", 1)
-    entry = _entry("elsewhere", agency, now) | {"subject_ref": subject}
-    return _Entry((agency, Outgoing(f"elsewhere {subject}".encode(), encode_single(ENTRY, entry))), "elsewhere")
+def _joint_entry(case: str, now: int) -> _Entry:
+    agency, ref = case.split(":", 1)
+    entry = _entry(JOINT, agency, now) | {"subject_ref": ref}
+    return _Entry((agency, Outgoing(f"{JOINT} {ref}".encode(), encode_single(ENTRY, entry))), JOINT)
 
 
 def _tombstone(key: str, consent_id: str) -> tuple[str, Outgoing]:
