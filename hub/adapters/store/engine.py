@@ -12,8 +12,12 @@ from sqlalchemy.exc import DBAPIError
 from hub.adapters.store.tables import metadata
 from hub.errors import ServiceUnavailable, TryAgain
 
-_POSTGRESQL = {"connect_timeout": 5, "options": "-c idle_in_transaction_session_timeout=30000"}
-"""A worker that stands still inside a transaction must not lock others out of its partitions for ever."""
+_POSTGRESQL = {
+    "connect_timeout": 5,
+    "options": "-c idle_in_transaction_session_timeout=30000 -c random_page_cost=1.1",
+}
+"""A worker that stands still inside a transaction must not lock others out of its partitions for ever. A batch looks
+its thousand keys up in the index: at the price of a turning disk the planner would read the whole table instead."""
 _DRIVER_ERRORS = (sqlite3.Error, psycopg.Error)
 _RETRIABLE = ("40001", "40P01", "55P03")  # serialization failure, deadlock, lock not available
 

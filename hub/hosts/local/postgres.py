@@ -25,6 +25,7 @@ from hub.errors import ConfigurationError, ServiceUnavailable
 from hub.hosts.local.process import Child, Folder, free_port
 
 _ROLE = "hub"
+_ROOMY = {"shared_buffers": "256MB", "max_wal_size": "2GB"}  # what an operator gives a server of this size
 _CARELESS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 _SYSTEM = Path("/usr/lib/postgresql")  # where Debian keeps what it does not put on the path
 
@@ -100,7 +101,7 @@ class LocalPostgres:
 
     def _run(self) -> Child:
         settings = {"listen_addresses": "127.0.0.1", "port": self._port, "unix_socket_directories": ""}
-        settings |= {} if self._durable else _CARELESS
+        settings |= _ROOMY if self._durable else _CARELESS
         options = [f"--{name}={value}" for name, value in settings.items()]
         child = Child(
             [self._bin / "postgres", "-D", self._data, *options],
