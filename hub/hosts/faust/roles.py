@@ -82,7 +82,7 @@ def _consents(parts: Parts, pace: float) -> Duties:
     chores = (
         Chore("caught_up", mark_if_caught_up, every=max(pace, 1.0)),
         Chore("tick", tick, every=5.0),
-        Chore("register", write_register, every=pace, more=bool),
+        Chore("register", write_register, every=max(pace, 0.2), more=bool),
         Chore("heartbeat", beat, every=10.0),
         Chore("standing", advance, every=15.0),
     )
