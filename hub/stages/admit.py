@@ -15,12 +15,13 @@ from hub.adapters.store import admissions, subjects
 from hub.adapters.store.admissions import DecisionRow, HeldRow
 from hub.adapters.store.quarantines import Quarantined
 from hub.domain.clock import micros
+from hub.domain.envelope import Head
 from hub.failpoints import fail_point
 from hub.policy.facts import Sender
 from hub.policy.gate import Verdict
 from hub.ports import KeyRef, Outgoing, Record
 from hub.stages.boxes import Found, key_ref, keys_for, seal_state
-from hub.stages.decode import Event, decode_event, encode_envelope, narrowed, whole_headers
+from hub.stages.decode import Event, decode_event, encode_envelope, head_of, narrowed, whole_headers
 from hub.stages.facts import confider, event_facts, signature
 from hub.stages.intake import Intake, finish, lane, sort_out, still_mine
 from hub.stages.knowledge import Knowledge
@@ -60,12 +61,17 @@ class Desk:
     keys: Found
     policy: bytes
     produce: list[Outgoing] = field(default_factory=list)
+    heads: list[tuple[bytes, Head]] = field(default_factory=list, repr=False)  # of what is produced
     fenced: set[KeyRef] = field(default_factory=set)
     closed: set[str] = field(default_factory=set)  # lanes in which an event did not open
     decisions: dict[tuple[str, int], DecisionRow] = field(default_factory=dict)
     held: list[HeldRow] = field(default_factory=list)
     duplicates: int = 0
     types: Counter[tuple[str, str]] = field(default_factory=Counter)
+    now: int = field(init=False)  # `at` as the store has it
+
+    def __post_init__(self) -> None:
+        self.now = micros(self.at)
 
 
 def admit(parts: Parts, topic_id: str, batch: Sequence[Record]) -> AdmitOutcome:
@@ -91,6 +97,7 @@ def produce(desk: Desk) -> None:
     the transaction: a crash in between appends it twice, which harms nobody."""
     if desk.produce:
         desk.parts.log.append(CASES, desk.produce)
+        desk.parts.heads.keep(desk.heads)
     if desk.fenced:
         key_entries(desk.parts, sorted(desk.fenced))
 
@@ -101,7 +108,7 @@ def decide_batch(parts: Parts, intake: Intake[Event], *, park: bool = False) -> 
     envelopes = [event.envelope for event in intake.events]
     confiders = {f"{e.controller_id}:{e.entrusted_by}" for e in envelopes if e.entrusted_by}
     with parts.store.transaction() as connection:
-        seen = admissions.admitted(connection, [envelope.event_id.hex() for envelope in envelopes])
+        seen = admissions.admitted(connection, [event.identity[0] for event in intake.events])
         known = learn(connection, parts.keys, parts.knowledge, {event.subject for event in intake.events})
         names = subjects.persons(connection, confiders) if confiders else {}
     found = keys_for(parts.keys, "box", envelopes)
@@ -117,8 +124,7 @@ def decide_batch(parts: Parts, intake: Intake[Event], *, park: bool = False) -> 
 
 def _take(desk: Desk, event: Event) -> None:
     """Sort one event out."""
-    identity = (event.envelope.event_id.hex(), event.envelope.publication)
-    if identity in desk.seen:
+    if event.identity in desk.seen:
         desk.duplicates += 1
         return
     state = seal_state(event.envelope, "box", desk.keys)
@@ -132,14 +138,16 @@ def _take(desk: Desk, event: Event) -> None:
     elif waiting := _unknown(event, desk.known[event.subject]):
         _hold(desk, event, waiting)
     else:
-        _decide(desk, event, identity)
+        _decide(desk, event)
 
 
-def _decide(desk: Desk, event: Event, identity: tuple[str, int]) -> None:
+def _decide(desk: Desk, event: Event) -> None:
     verdict = judge(desk, event)
     if verdict.kept:
-        desk.produce.append(_outgoing(desk, event, verdict))
-        desk.seen.add(identity)
+        outgoing = _outgoing(desk, event, verdict)
+        desk.produce.append(outgoing)
+        desk.heads.append((outgoing.value, head_of(event.envelope)))
+        desk.seen.add(event.identity)
         _note(desk, event, "admitted", _rules(verdict.dropped))
     elif verdict.held:
         _hold(desk, event, verdict.rule)
@@ -191,32 +199,22 @@ def _rules(dropped: Mapping[str, str]) -> str:
 
 
 def _note(desk: Desk, event: Event, outcome: str, rules: str) -> None:
-    envelope = event.envelope
-    identity = (envelope.event_id.hex(), envelope.publication)
     version, epoch = desk.parts.gate.policy.version, desk.known[event.subject].epoch
-    topic, partition, offset = event.record.place
-    desk.types[envelope.event_type, outcome] += 1
-    desk.decisions[identity] = DecisionRow(
-        *identity, outcome, rules, version, epoch, micros(desk.at), topic, partition, offset
+    topic, partition, offset, *_ = event.record
+    desk.types[event.envelope.event_type, outcome] += 1
+    desk.decisions[event.identity] = DecisionRow(
+        *event.identity, outcome, rules, version, epoch, desk.now, topic, partition, offset
     )
 
 
 def _hold(desk: Desk, event: Event, reason: str) -> None:
-    envelope, record = event.envelope, event.record
+    topic, partition, offset, key, value, *_ = event.record
     epoch = desk.known[event.subject].epoch
     row = HeldRow(
-        envelope.event_id.hex(),
-        envelope.publication,
-        event.subject,
-        epoch,
-        micros(desk.at),
-        reason,
-        *record.place,
-        record.key,
-        record.value,
+        *event.identity, event.subject, epoch, desk.now, reason, topic, partition, offset, key, value
     )
     desk.held.append(row)
-    desk.types[envelope.event_type, "held"] += 1
+    desk.types[event.envelope.event_type, "held"] += 1
 
 
 def note_decisions(connection: Connection, desk: Desk) -> bool:

@@ -4,7 +4,7 @@ import zlib
 from collections.abc import Mapping
 from datetime import date
 from functools import lru_cache
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple
 
 from hub.domain.envelope import Envelope, Head
@@ -35,10 +35,8 @@ class Event(NamedTuple):
     record: Record
     envelope: Envelope
     schema: EventSchema
-
-    @property
-    def subject(self) -> str:
-        return f"{self.envelope.controller_id}:{self.envelope.subject_ref}"
+    subject: str  # controller:subject_ref
+    identity: tuple[str, int]  # event id, publication
 
     @property
     def case_key(self) -> str:
@@ -74,9 +72,15 @@ def whole_headers(value: bytes) -> tuple[tuple[str, bytes], ...]:
 def decode_head(record: Record) -> Head:
     """The head of an envelope that admission has decoded; without its word for it the whole envelope is decoded."""
     if dict(record.headers).get("crc32") != b"%d" % zlib.crc32(record.value):
-        envelope = decode_envelope(record)
-        return Head(*(getattr(envelope, name) for name in Head._fields))
-    return Head(**HEAD.decode(record.value[HEADER:]))
+        return head_of(decode_envelope(record))
+    return Head._make(HEAD.decode(record.value[HEADER:]).values())
+
+
+def head_of(envelope: Envelope) -> Head:
+    return Head._make(_HEAD_OF(envelope))
+
+
+_HEAD_OF = attrgetter(*Head._fields)
 
 
 def decode_event(record: Record, agency: str, topic_kind: str) -> Event:
@@ -92,7 +96,8 @@ def decode_event(record: Record, agency: str, topic_kind: str) -> Event:
     if schema.event_type != envelope.event_type or schema.topic != topic_kind:
         raise _bad(record, "wrong_topic", "this event does not belong on this topic")
     _check_labels(record, envelope, schema)
-    return Event(record, envelope, schema)
+    subject, identity = f"{agency}:{envelope.subject_ref}", (envelope.event_id.hex(), envelope.publication)
+    return Event(record, envelope, schema, subject, identity)
 
 
 def _check_readable(record: Record, envelope: Envelope) -> None:

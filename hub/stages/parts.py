@@ -7,6 +7,7 @@ from hub.adapters.store import Store
 from hub.domain.agencies import Agency
 from hub.policy.gate import Gate
 from hub.ports import Clock, EventLog, HubKeyStore
+from hub.stages.heads import HeadCache
 from hub.stages.knowledge import KnowledgeCache
 
 CASES = "hub.cases"
@@ -28,6 +29,7 @@ class Parts:
     agencies: Mapping[str, Agency]
     secret: bytes = field(repr=False)
     knowledge: KnowledgeCache = field(default_factory=KnowledgeCache, repr=False)
+    heads: HeadCache = field(default_factory=HeadCache, repr=False)
     lease: int = 24 * 3600
     hold_days: int = 7
     stale_after: float = 60.0

@@ -58,10 +58,16 @@ def decode_case(record: Record) -> Admitted:
     return Admitted(record, decode_head(record))
 
 
+def _taken(parts: Parts, record: Record) -> Admitted:
+    """As `decode_case`, from memory if it was admitted here."""
+    head = parts.heads.take(record.value)
+    return decode_case(record) if head is None else Admitted(record, head)
+
+
 def project(parts: Parts, topic_id: str, batch: Sequence[Record]) -> ProjectOutcome:
     """Take a batch of the event store; redelivered records have no effect."""
     while True:
-        intake = sort_out(parts, STAGE, topic_id, batch, decode_case)
+        intake = sort_out(parts, STAGE, topic_id, batch, lambda record: _taken(parts, record))
         with parts.store.transaction() as connection:
             if not still_mine(connection, STAGE, intake):
                 continue

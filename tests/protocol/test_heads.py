@@ -1,0 +1,40 @@
+"""What a worker admitted it projects without decoding it again; what it does not remember it decodes."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from hub.domain.envelope import Head
+from hub.stages import project
+from hub.stages.heads import HeadCache
+from hub.stages.parts import CASES
+from tests.support.world import World
+
+
+def _head(number: int) -> Head:
+    ref = number.to_bytes(16, "big")
+    return Head(ref, ref, 1, "HelpStarted", b"", "a", "SGB VIII", "p", "f", 1, 0, 0, None)
+
+
+def test_a_head_is_given_out_once_and_the_oldest_leave_first() -> None:
+    cache = HeadCache(size=2)
+    cache.keep((b"%d" % number, _head(number)) for number in range(3))
+    assert cache.take(b"0") is None
+    assert cache.take(b"2") == _head(2)
+    assert cache.take(b"2") is None
+    assert cache.take(b"1") == _head(1)
+
+
+def test_a_head_from_memory_is_the_head_in_the_bytes(small: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    remembered: list[tuple[bytes, Head]] = []
+    keep = HeadCache.keep
+
+    def kept(cache: HeadCache, heads: Iterator[tuple[bytes, Head]]) -> None:
+        remembered.extend(heads)
+        keep(cache, iter(remembered))
+
+    monkeypatch.setattr(HeadCache, "keep", kept)
+    small.shared()
+    records = {record.value: project.decode_case(record).head for record in small.records(CASES)}
+    assert records
+    assert dict(remembered) == records
