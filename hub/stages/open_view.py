@@ -22,6 +22,11 @@ class OpenedView:
     file: CaseFile | None
 
 
+def may_read(recipient: Recipient) -> bool:
+    """Whether anything at all is looked up: for who is assigned, and for the person concerned."""
+    return recipient.assigned or recipient.role == "subject"
+
+
 def open_view(parts: Parts, case_ref: str, recipient: Recipient, purpose: str) -> OpenedView:
     """What this recipient sees of its own case `case_ref` now.
 
@@ -30,7 +35,7 @@ def open_view(parts: Parts, case_ref: str, recipient: Recipient, purpose: str) -
     with parts.store.transaction() as connection:
         case_key = f"{recipient.controller}:{case_ref}"
         joint = subjects.joint_cases(connection, [case_key])[case_key]
-        read = joint if recipient.assigned or recipient.role == "subject" else NOBODYS
+        read = joint if may_read(recipient) else NOBODYS
         file = read_cases(connection, parts, [read])[read]
         question = Question(recipient, purpose, parts.clock.now())
         made = cut(parts.gate.policy, parts.agencies, question, file.evidence, file.known, file.names)

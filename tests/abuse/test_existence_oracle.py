@@ -13,6 +13,7 @@ from starlette.testclient import TestClient
 from hub.stages import consents
 from hub.web.app import create_app
 from tests.abuse import hidden
+from tests.abuse.controls import VEILS, Veil, in_the_hubs_order, switched_off
 from tests.abuse.observer import WORKER, Observer, Seen, directory
 from tests.support.world import CHILD, FAMILY, JA, JC, MOTHER, World
 
@@ -46,6 +47,13 @@ def differences(one: list[Seen], other: list[Seen]) -> list[tuple[int, str, Any,
 @pytest.mark.parametrize("name", sorted(hidden.ALL))
 def test_nothing_tells_that_it_exists(folder: Path, plain: list[Seen], name: str) -> None:
     assert differences(plain, witnessed(folder / "w", JA, hidden.ALL[name])) == []
+
+
+@pytest.mark.parametrize("veil", VEILS, ids=lambda veil: veil.name)
+def test_without_its_control_it_is_told(folder: Path, veil: Veil) -> None:
+    with switched_off(veil.without):
+        plain = witnessed(folder / "plain", JA, None)
+        assert differences(plain, witnessed(folder / "hidden", JA, veil.hide)) != []
 
 
 def interrupted(folder: Path, between: Callable[[World], None]) -> Seen:
@@ -84,6 +92,45 @@ def withdrawn_meanwhile(world: World) -> None:
 def test_a_hidden_withdrawal_while_a_view_is_on_its_way_leaves_no_gap_in_its_numbers(folder: Path) -> None:
     quiet = interrupted(folder / "quiet", lambda world: None)
     assert differences([quiet], [interrupted(folder / "busy", withdrawn_meanwhile)]) == []
+
+
+def test_without_putting_back_there_is_a_gap(folder: Path) -> None:
+    with switched_off({"hub.stages.disclose.views.put_back": lambda *args: None}):
+        quiet = interrupted(folder / "quiet", lambda world: None)
+        assert differences([quiet], [interrupted(folder / "busy", withdrawn_meanwhile)]) != []
+
+
+def own_persons_in_order(folder: Path, *, known_there: bool) -> tuple[list[str], Seen]:
+    """Eight persons of the jobcenter on its own page and in the youth office's view of one more; the youth office
+    may know them too."""
+    folder.mkdir()
+    world = World.at(folder)
+    world.shared()
+    for number in range(8):
+        name = f"person {number}"
+        world.jc.born(name, date(1980, 1, 1))
+        world.jc.pairs(name, 10 + number)
+        world.jc.grants(f"o{number}", name, ["EG"])
+        world.measure([f"o{number}"], person=name, key=name)
+        if known_there:
+            world.ja.pairs(name, 10 + number)
+    world.run()
+    observer = Observer(world, JC)
+    seen = observer.look()
+    order = [part.person for part in world.open(JC, "jc_case_manager").cut.parts]
+    observer.close()
+    world.close()
+    return order, {name: seen[name] for name in seen if name.startswith("page")}
+
+
+def test_the_order_of_ones_own_persons_does_not_tell_whom_the_other_office_knows(folder: Path) -> None:
+    names, alone = own_persons_in_order(folder / "alone", known_there=False)
+    others, known = own_persons_in_order(folder / "known", known_there=True)
+    assert set(names) != set(others)
+    assert len(names) == len(others) == 10
+    assert alone == known
+    with switched_off({"hub.stages.open_view.in_own_order": in_the_hubs_order}):
+        assert alone != own_persons_in_order(folder / "off", known_there=True)[1]
 
 
 def of_worker(seen: Seen, worker: str) -> Seen:

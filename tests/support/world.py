@@ -226,8 +226,8 @@ class World:
     ) -> "World":
         clock = ManualClock(now)
         agencies = [default_agency(JC, "jobcenter"), default_agency(JA, "youth_welfare"), *more]
-        given = {"ledger_file": data / "ledger", "database_url": store_url, **settings}
-        chosen = load_settings(data=data, kek=MASTER, **given)
+        given = {"ledger_file": data / "ledger", "database_url": store_url, "kek": MASTER, **settings}
+        chosen = load_settings(data=data, **given)
         return cls(build_parts(chosen, Given(clock=clock, agencies=agencies)), clock, data)
 
     def close(self) -> None:
