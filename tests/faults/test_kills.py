@@ -75,8 +75,8 @@ def test_killed_at_random(hub_rig: Rig) -> None:
         worker.send(signal.SIGKILL)
         assert worker.ended() == -signal.SIGKILL
     hub_rig.start("all")
-    hub_rig.until(lambda: set(hub_rig.versions()) == families.told, "every record", 120)
-    hub_rig.until_quiet(120)
+    hub_rig.until(lambda: set(hub_rig.versions()) == families.told, "every record")
+    hub_rig.until_quiet()
     assert_each_once(hub_rig, families.told)
     assert_rebuilt_equals_live(hub_rig)
     assert_views_agree(hub_rig)

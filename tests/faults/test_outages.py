@@ -106,7 +106,7 @@ def test_a_broker_killed_under_way_comes_back(postgres: str, tmp_path: Path) -> 
         time.sleep(1)
         broker.restart()
         families.go_on()
-        made.until(lambda: set(made.versions()) == families.told, "what was said after the kill", 90)
+        made.until(lambda: set(made.versions()) == families.told, "what was said after the kill")
         assert_each_once(made, families.told)
 
 

@@ -33,7 +33,7 @@ from tests.support.workers import Rig, Running, rig
 
 FOLDERS = {agency: office for agency, office, _ in demo.OFFICES}
 EVENING = time(20)
-_DAY_ENDS = 120.0  # seconds that hub and sinks may take for what is there
+_DAY_ENDS = 300.0  # seconds that hub and sinks may take for what is there
 _ROUNDS = 12
 
 

@@ -141,12 +141,13 @@ class Rig:
 
     def until(self, true: Callable[[], bool], what: str, within: float = PATIENT) -> None:
         """Wait; what the workers said last is shown if it does not come true."""
-        give_up = time.monotonic() + within
+        give_up, pause = time.monotonic() + within, 0.05
         while not _now(true):
             if time.monotonic() > give_up:
                 said = "\n--\n".join(worker.tail() for worker in self.workers[-3:])
                 raise AssertionError(f"{what} did not come within {within:.0f} s; workers said:\n{said}")
-            time.sleep(0.05)
+            time.sleep(pause)
+            pause = min(pause * 1.3, 0.3)  # looking costs the workers time
 
     def until_quiet(self, within: float = PATIENT) -> None:
         self.until(self.quiet, "quiet", within)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from hub.hosts.faust.leap import Leap
 from hub.hosts.faust.yielding import Yielding
 from hub.ports import Record
 from hub.stages import admit, consents, disclose, project, receipts
@@ -81,12 +82,17 @@ def _consents(parts: Parts, pace: float) -> Duties:
     )
     chores = (
         Chore("caught_up", mark_if_caught_up, every=max(pace, 1.0)),
-        Chore("tick", tick, every=5.0),
+        _by_the_clock("tick", tick, parts, 5.0),
         Chore("register", write_register, every=max(pace, 0.2), more=bool),
-        Chore("heartbeat", beat, every=10.0),
-        Chore("standing", advance, every=15.0),
+        _by_the_clock("heartbeat", beat, parts, 10.0),
+        _by_the_clock("standing", advance, parts, 15.0),
     )
     return Duties(readings, chores, first=(start_closed,))
+
+
+def _by_the_clock(name: str, do: Do, parts: Parts, every: float) -> Chore:
+    """A chore that is due every so many seconds, and at once when the hub's clock leaps."""
+    return Chore(name, do, 0.0, gives_way=lambda *_: every, wakes=Leap(parts.clock))
 
 
 def _cases(parts: Parts, pace: float) -> Duties:

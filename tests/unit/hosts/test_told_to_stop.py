@@ -38,6 +38,7 @@ def test_while_the_parts_are_being_opened(own_signals: None, monkeypatch: pytest
         return opened
 
     monkeypatch.setattr(worker, "build_parts", told_meanwhile)
+    monkeypatch.setattr(worker, "require_current", lambda _: None)
     stopping = worker._told_to_stop()
     assert not stopping.is_set()
     assert worker._ready(load_settings(), stopping) is opened
