@@ -16,6 +16,7 @@ from hub.domain.agencies import Agency, by_id
 from hub.errors import ConfigurationError
 from hub.policy.gate import Gate, declared_roles
 from hub.policy.load import load_policy, refuse_strangers
+from hub.policy.retention import load_retention
 from hub.ports import Clock, EventLog, HubKeyStore
 from hub.stages.parts import Parts
 from projections.consent_register.tables import metadata as consent_register
@@ -39,6 +40,7 @@ def build_parts(settings: Settings, given: Given | None = None) -> Parts:
     agencies = tuple(given.agencies) or load_agencies(settings.agencies)
     policy = load_policy(settings.policy_files)
     refuse_strangers(policy, {agency.id for agency in agencies})
+    retention = load_retention(settings.retention_file)
     clock = given.clock or build_clock(settings)
     if settings.host == "embedded":
         settings.data.mkdir(parents=True, exist_ok=True)
@@ -70,6 +72,7 @@ def build_parts(settings: Settings, given: Given | None = None) -> Parts:
         lease=settings.lease_seconds,
         hold_days=settings.hold_days,
         stale_after=settings.stale_after_seconds,
+        retention=retention,
     )
 
 

@@ -47,6 +47,8 @@ class Settings(BaseSettings):
     )
     policy_files: tuple[Path, ...] = Field(default=(), description="files that tighten the matrix")
 
+    retention_file: Path | None = Field(default=None, description="a file that shortens periods of retention")
+
     @property
     def store_url(self) -> str:
         return self.database_url.get_secret_value() or f"sqlite:///{self.data / 'store.sqlite'}"

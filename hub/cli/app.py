@@ -23,6 +23,10 @@ VERBS: Mapping[str, tuple[str, str]] = {
     "danger": ("hub.cli.danger:app", "Gefährdungsmeldungen (§ 8a SGB VIII) auf ihrem eigenen Weg."),
     "topics": ("hub.cli.topics:app", "Topics anlegen und mit dem Soll vergleichen."),
     "consent": ("hub.cli.consent:app", "Einwilligungen: Bogen, erteilen, zurücknehmen, nachsehen."),
+    "retention": (
+        "hub.cli.retention:retention",
+        "Fristen: was lange genug aufbewahrt ist, erst zeigen, dann löschen.",
+    ),
     "subject": ("hub.cli.subject:app", "Rechte der Betroffenen: Löschung mit Nachweis, Auskunft."),
     "keys": ("hub.cli.keys:app", "Schlüssel erzeugen, wechseln, ausgeben: der Schlüsseldienst."),
     "bench": ("hub.cli.bench:bench", "Wie schnell der Weg ist, im Verhältnis zum Mindestaufwand."),

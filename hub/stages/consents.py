@@ -19,6 +19,7 @@ from hub.failpoints import fail_point
 from hub.ports import Record
 from hub.stages.boxes import Content, Found, content, keys_for
 from hub.stages.decode import Event, decode_event
+from hub.stages.forgetting.gone import provable
 from hub.stages.forgetting.grounds_end import end_grounds
 from hub.stages.intake import finish, sort_out, still_mine
 from hub.stages.parts import Parts, topic_agency
@@ -81,6 +82,7 @@ def received_at(record: Record) -> int:
 
 def apply_events(connection: Connection, parts: Parts, events: Sequence[Event], found: Found) -> int:
     """Rows, links, epochs and marks of these events. Returns how many epochs rose."""
+    events = provable(connection, events) if events else events
     if not events:
         return 0
     live = subjects.live_generation(connection, "consent_register")

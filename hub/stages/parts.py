@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from hub.adapters.store import Store
 from hub.domain.agencies import Agency
 from hub.policy.gate import Gate
+from hub.policy.retention import Retention, default_retention
 from hub.ports import Clock, EventLog, HubKeyStore
 from hub.stages.heads import HeadCache
 from hub.stages.knowledge import KnowledgeCache
@@ -33,6 +34,7 @@ class Parts:
     lease: int = 24 * 3600
     hold_days: int = 7
     stale_after: float = 60.0
+    retention: Retention = field(default_factory=default_retention, repr=False)
 
 
 def topic_agency(topic: str) -> str:

@@ -19,7 +19,7 @@ from hub.ports import Record
 from hub.stages import consents, project
 from hub.stages.caught_up import consent_topics
 from hub.stages.decode import Event, decode_event
-from hub.stages.forgetting.gone import living
+from hub.stages.forgetting.gone import living, provable
 from hub.stages.intake import lane
 from hub.stages.parts import CASES, Parts, topic_agency
 from projections.consent_register import apply as register_rows
@@ -76,6 +76,7 @@ def read_models(parts: Parts) -> dict[str, ReadModel]:
         _decode_consent,
         _register_rows,
         consents.narrows,
+        living=provable,
     )
     return {model.name: model for model in (joint, register)}
 

@@ -15,6 +15,7 @@ from hub.domain.clock import berlin_day, micros, moment
 from hub.stages.expiry import comes_of_age
 from hub.stages.forgetting.erase import erase
 from hub.stages.forgetting.grounds_end import end_grounds
+from hub.stages.forgetting.retention import retain_at_midnight
 from hub.stages.held import end_expired_holds
 from hub.stages.learning import learn
 from hub.stages.parts import Parts
@@ -33,6 +34,7 @@ class TickOutcome:
     holds_ended: int = 0
     keys_destroyed: int = 0
     erased: tuple[int, ...] = ()
+    retained: int = 0  # reasons for which rows went, once a Berlin day
 
 
 def tick(parts: Parts) -> TickOutcome:
@@ -50,7 +52,13 @@ def tick(parts: Parts) -> TickOutcome:
             raised = subjects.raise_all(connection, micros(now))
         renewed = _renew(connection, parts, micros(now))
         meta.put(connection, _LAST, micros(now))
-    return TickOutcome(raised, renewed, end_expired_holds(parts), end_grounds(parts), erase(parts))
+    return TickOutcome(
+        raised, renewed, end_expired_holds(parts), end_grounds(parts), erase(parts), _retained(parts)
+    )
+
+
+def _retained(parts: Parts) -> int:
+    return len(retain_at_midnight(parts))
 
 
 def _birthdays(connection: Connection, parts: Parts, after: date, until: date) -> Iterable[str]:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from sqlalchemy import ColumnElement, Connection, func, select, update
 
 from hub.adapters.store.bulk import among, merge, values
-from hub.adapters.store.tables import disclosure, erased, erasure, erasure_answer, view_state
+from hub.adapters.store.tables import closed_case, disclosure, erased, erasure, erasure_answer, view_state
 
 _FORGETTING = 0x666272_18  # names the lock in the database; any number that nothing else uses
 
@@ -80,23 +80,45 @@ def lock_forgetting(connection: Connection) -> None:
         connection.execute(select(func.pg_advisory_xact_lock(_FORGETTING)))
 
 
-def gone(connection: Connection, subjects: Iterable[str]) -> dict[str, int]:
-    """subject → the newest key version whose boxes make no row any more. Until the transaction ends nobody else erases;
-    writers of rows do not wait for each other."""
+def gone(connection: Connection, kind: str, subjects: Iterable[str]) -> dict[str, int]:
+    """subject → the newest key version of this kind whose boxes make no row any more. Until the transaction ends nobody
+    else erases; writers of rows do not wait for each other."""
     if connection.dialect.name != "sqlite":
         connection.execute(select(func.pg_advisory_xact_lock_shared(_FORGETTING)))
-    wanted = select(erased).where(among(connection, erased.c.subject))
-    return {
-        row.subject: row.version
-        for row in connection.execute(wanted, {"keys": values(connection, set(subjects))})
-    }
+    wanted = select(erased).where(erased.c.kind == kind, among(connection, erased.c.subject))
+    bound = {"keys": values(connection, set(subjects))}
+    return {row.subject: row.version for row in connection.execute(wanted, bound)}
 
 
-def mark_gone(connection: Connection, versions: Mapping[str, int]) -> None:
+def mark_gone(connection: Connection, kind: str, versions: Mapping[str, int]) -> None:
     """From now on boxes of these subjects under these key versions, and older ones, make no row."""
-    rows = [(key, version) for key, version in sorted(versions.items()) if version > 0]
-    newer = "(subject) DO UPDATE SET version = excluded.version WHERE erased.version < excluded.version"
+    rows = [(kind, key, version) for key, version in sorted(versions.items()) if version > 0]
+    newer = "(kind, subject) DO UPDATE SET version = excluded.version WHERE erased.version < excluded.version"
     merge(connection, erased, rows, newer)
+
+
+def all_gone(connection: Connection, kind: str) -> dict[str, int]:
+    """Every subject with a key of this kind that is gone, and its newest version."""
+    wanted = select(erased.c.subject, erased.c.version).where(erased.c.kind == kind)
+    return {row.subject: row.version for row in connection.execute(wanted)}
+
+
+def closed(connection: Connection, cases: Iterable[str]) -> dict[str, dict[str, int]]:
+    """case → category ("" for all) → until when what was recorded makes no row any more."""
+    wanted = select(closed_case).where(among(connection, closed_case.c.case_key))
+    found: dict[str, dict[str, int]] = {}
+    for row in connection.execute(wanted, {"keys": values(connection, set(cases))}):
+        found.setdefault(row.case_key, {})[row.category] = row.until
+    return found
+
+
+def close(connection: Connection, cases: Iterable[str], category: str, until: int) -> None:
+    """From now on what was recorded until then of these cases makes no row."""
+    rows = [(case, category, until) for case in sorted(set(cases))]
+    newer = (
+        "(case_key, category) DO UPDATE SET until = excluded.until WHERE closed_case.until < excluded.until"
+    )
+    merge(connection, closed_case, rows, newer)
 
 
 class Told(NamedTuple):

@@ -208,8 +208,18 @@ erasure_answer = Table(  # what a recipient answered to an erasure by another wa
 erased = Table(  # boxes sealed with this key version or an older one make no row any more, whoever reads them again
     "erased",
     metadata,
+    Column("kind", String, primary_key=True),
     Column("subject", String, primary_key=True),
     Column("version", Integer, nullable=False),
+)
+closed_case = (
+    Table(  # what was recorded until then of a case (of one category, or "" of all) makes no row any more
+        "closed_case",
+        metadata,
+        Column("case_key", String, primary_key=True),
+        Column("category", String, primary_key=True),
+        Column("until", BigInteger, nullable=False),
+    )
 )
 generation = Table(  # rule 21: which set of rows of a read model is live
     "generation",

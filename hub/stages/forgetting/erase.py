@@ -7,28 +7,26 @@ must not publish again what has ended, and every recipient gets its view without
 until every recipient that had something has answered.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, delete
+from sqlalchemy import Connection
 
-from hub.adapters.store import admissions, erasures, subjects
+from hub.adapters.store import erasures, subjects
 from hub.adapters.store.erasures import Erasure
 from hub.domain.clock import micros, moment
-from hub.domain.envelope import Envelope
-from hub.ports import Certificate, KeyRef
+from hub.ports import Certificate
 from hub.stages.boxes import content, keys_for
 from hub.stages.caught_up import is_open
+from hub.stages.decode import envelope_of
 from hub.stages.forgetting import certificate as certificates
 from hub.stages.forgetting.answers import Who, complete, recipients, who_is
-from hub.stages.forgetting.gone import dark
+from hub.stages.forgetting.purge import destroy_keys, remove_held, remove_rows
 from hub.stages.forgetting.speaking import EXECUTED, executed_id, say
 from hub.stages.parts import Parts
 from hub.stages.register import erased_entry
-from hub.stages.view_record import subject_at
 from projections.consent_register.queries import about
-from projections.joint_case.tables import case_row
 from schemas import decode_single
 
 _RULE = "erased"
@@ -62,13 +60,13 @@ def _execute(connection: Connection, parts: Parts, one: Erasure) -> None:
     who = who_is(connection, one.subject)
     subjects.raise_epochs(connection, who.mine, micros(now))
     request, before = _said(connection, parts, one)
-    keys = [] if before else certificates.destroyed(_destroy(parts, one.subject, who))
+    keys = [] if before else certificates.destroyed(_destroy(parts, who))
     ids = before or certificates.key_ids(keys)
     versions = certificates.box_versions(ids)
-    erasures.mark_gone(connection, versions)
+    erasures.mark_gone(connection, "box", versions)
     removed = {
-        "case_row": sum(_remove_rows(connection, key, version) for key, version in versions.items()),
-        "held": sum(_remove_held(connection, parts, key, version) for key, version in versions.items()),
+        "case_row": sum(remove_rows(connection, key, version) for key, version in versions.items()),
+        "held": sum(remove_held(connection, parts, key, version, _RULE) for key, version in versions.items()),
     }
     parts.knowledge.forget(who.same)
     found = {
@@ -105,56 +103,15 @@ def _said(connection: Connection, parts: Parts, one: Erasure) -> tuple[Mapping[s
     live = subjects.live_generation(connection, "consent_register")
     rows = {row.event_id: row.envelope for row in about(connection, live, [one.subject])}
     wanted = (one.id, executed_id(parts.secret, one.id).hex())
-    envelopes = {key: Envelope(**decode_single(rows[key])[1]) for key in wanted if key in rows}
+    envelopes = {key: envelope_of(decode_single(rows[key])[1]) for key in wanted if key in rows}
     found = keys_for(parts.keys, "proof", envelopes.values())
     opened = {key: content(envelope, "proof", found).fields for key, envelope in envelopes.items()}
     return opened.get(wanted[0], {}), list(opened.get(wanted[1], {}).get("key_ids", ()))
 
 
-def _destroy(parts: Parts, subject: str, who: Who) -> list[Certificate]:
-    """Fence, destroy, evict: the boxes' keys, and those under which others were shown what was in them."""
-    return [parts.keys.destroy(ref) for ref in sorted(set(_refs(parts, subject, who)))]
-
-
-def _refs(parts: Parts, subject: str, who: Who) -> Iterable[KeyRef]:
-    sender = subject.split(":", 1)[0]
-    for key in who.mine:
-        yield KeyRef("box", sender, key.split(":", 1)[1])
-    for recipient in parts.agencies.keys() - {sender}:
-        for name in (who.person, *who.mine):  # a link may have given the person another name since
-            yield KeyRef("view", recipient, subject_at(parts.secret, recipient, name, who.same), sender)
-
-
-def _remove_rows(connection: Connection, subject: str, version: int) -> int:
-    """The rows of the joint case, in every generation of it."""
-    c = case_row.c
-    rows = connection.execute(
-        case_row.select()
-        .with_only_columns(c.generation, c.record_ref, c.controller, c.envelope)
-        .where(c.subject == subject)
-    ).all()
-    gone = [row for row in rows if dark(Envelope(**decode_single(row.envelope)[1]), version)]
-    for row in gone:
-        which = (
-            c.generation == row.generation,
-            c.record_ref == row.record_ref,
-            c.controller == row.controller,
-        )
-        connection.execute(delete(case_row).where(*which))
-    return len(gone)
-
-
-def _remove_held(connection: Connection, parts: Parts, subject: str, version: int) -> int:
-    """Events that wait for a decision end as withheld."""
-    rows = [
-        row
-        for row in admissions.held_of(connection, subject)
-        if dark(Envelope(**decode_single(row.value)[1]), version)
-    ]
-    at, policy = micros(parts.clock.now()), parts.gate.policy.version
-    admissions.save_decisions(connection, [admissions.withheld(row, _RULE, policy, at) for row in rows])
-    admissions.let_go(connection, rows)
-    return len(rows)
+def _destroy(parts: Parts, who: Who) -> list[Certificate]:
+    names = (who.person, *who.mine)
+    return [proof for key in who.mine for proof in destroy_keys(parts, key, names, who.same)]
 
 
 def _announce_all(parts: Parts) -> None:

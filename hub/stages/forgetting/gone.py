@@ -1,32 +1,38 @@
-"""What makes no row any more: records sealed under a key version that an erasure has ended.
+"""What makes no row any more: records under a key version that is gone, records of a case whose retention is over.
 
-The log keeps the sealed records for ever and nobody can open them. Read again, by a late batch, a rebuild or a restored
-hub, they must not come back as dead rows either: a rebuild after an erasure equals the live read model (promise 4).
+The log keeps the sealed records for ever. Read again, by a late batch, a rebuild or a restored hub, they must not come
+back as rows: a rebuild after an erasure equals the live read model (promise 4).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 from sqlalchemy import Connection
 
 from hub.adapters.store import erasures
-from hub.domain.envelope import Envelope
+from hub.domain.envelope import Envelope, Head
 from hub.domain.seal import key_version
 from hub.ports import Record
-from hub.stages.decode import decode_envelope
+from hub.stages.decode import Event, decode_envelope
 
 
-class OfSubject(Protocol):
+class OfCase(Protocol):
     """A record of the event store."""
 
     @property
     def record(self) -> Record: ...
 
     @property
+    def head(self) -> Head: ...
+
+    @property
     def subject(self) -> str: ...
 
+    @property
+    def case_key(self) -> str: ...
 
-E = TypeVar("E", bound=OfSubject)
+
+E = TypeVar("E", bound=OfCase)
 
 
 def dark(envelope: Envelope, version: int) -> bool:
@@ -35,12 +41,34 @@ def dark(envelope: Envelope, version: int) -> bool:
 
 
 def living(connection: Connection, events: Sequence[E]) -> list[E]:
-    """Those events that still make a row. Until the transaction ends nobody erases behind our back."""
-    gone = erasures.gone(connection, {event.subject for event in events})
-    if not gone:
+    """Those admitted events that still make a row. Until the transaction ends nobody erases behind our back."""
+    gone = erasures.gone(connection, "box", {event.subject for event in events})
+    closed = erasures.closed(connection, {event.case_key for event in events}) if events else {}
+    if not gone and not closed:
         return list(events)
-    return [
-        event
-        for event in events
-        if event.subject not in gone or not dark(decode_envelope(event.record), gone[event.subject])
-    ]
+    return [event for event in events if not _over(event, closed) and not _dark(event, gone)]
+
+
+def provable(connection: Connection, events: Sequence[Event]) -> list[Event]:
+    """Those events of a consents topic whose proof has not been destroyed with its retention."""
+    gone = erasures.gone(connection, "proof", {event.subject for event in events})
+    return [event for event in events if not dark(event.envelope, gone.get(event.subject, 0))]
+
+
+def _dark(event: OfCase, gone: Mapping[str, int]) -> bool:
+    return event.subject in gone and dark(decode_envelope(event.record), gone[event.subject])
+
+
+def _over(event: OfCase, closed: Mapping[str, Mapping[str, int]]) -> bool:
+    """Whether the case was closed for so long that a record of its age and categories is kept no more."""
+    marks = closed.get(event.case_key)
+    return marks is not None and over(marks, event.head.recorded_at, lambda: decode_envelope(event.record))
+
+
+def over(marks: Mapping[str, int], recorded_at: int, envelope: Callable[[], Envelope]) -> bool:
+    """`marks`: category ("" for all) → until when what was recorded is kept no more."""
+    if recorded_at <= marks.get("", -1):
+        return True
+    return bool(marks.keys() - {""}) and any(
+        recorded_at <= marks.get(category, -1) for category in envelope().fields.values()
+    )

@@ -1,21 +1,20 @@
 """When a person's last legal ground has ended, the keys go (protocol rules 4 and 5, promise 1).
 
 The last ground has ended when no consent with this sender counts any more and no record stands on an attested norm.
-The agency's box key of the person is destroyed; a later grant starts a new one, and the connector publishes the present
-state again.
+The agency's box key of the person is destroyed, and the dark rows go right after it; a later grant starts a new key,
+and the connector publishes the present state again.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Mapping, Sequence
 from itertools import chain
 
 from sqlalchemy import Connection
 
-from hub.adapters.store import subjects
-from hub.ports import KeyRef
+from hub.adapters.store import erasures, subjects
+from hub.stages.forgetting.purge import destroy_keys, newest_box, purge
 from hub.stages.knowledge import Knowledge
 from hub.stages.learning import learn
 from hub.stages.parts import Parts
-from hub.stages.view_record import subject_at
 from projections.joint_case.queries import has_norm_ground
 
 
@@ -34,20 +33,16 @@ def end_grounds(parts: Parts) -> int:
         )
         known = learn(connection, parts.keys, parts.knowledge, chain.from_iterable(same.values()), lock=True)
         ended = [key for key, knowledge in known.items() if _ended(connection, parts, key, knowledge)]
-        for key in ended:
-            person = known[key].person
-            for ref in _refs(parts, key, person, same.get(person, ())):
-                parts.keys.destroy(ref)
+        versions = {key: _destroy(parts, key, known[key].person, same) for key in ended}
+        erasures.mark_gone(connection, "box", versions)
         subjects.clear_endings(connection, marked)
+    purge(parts, versions)
     return len(ended)
 
 
-def _refs(parts: Parts, key: str, person: str, same: Iterable[str]) -> Iterator[KeyRef]:
-    """The key of the boxes, and those under which others were shown what was in them."""
-    sender, subject = key.split(":", 1)
-    yield KeyRef("box", sender, subject)
-    for recipient in sorted(parts.agencies.keys() - {sender}):
-        yield KeyRef("view", recipient, subject_at(parts.secret, recipient, person, same), sender)
+def _destroy(parts: Parts, key: str, person: str, same: Mapping[str, Sequence[str]]) -> int:
+    """The newest version of the boxes' key that is gone now."""
+    return newest_box(destroy_keys(parts, key, (person,), same.get(person, ())))
 
 
 def _ended(connection: Connection, parts: Parts, key: str, knowledge: Knowledge) -> bool:

@@ -36,6 +36,13 @@ def upgrade() -> None:
     op.create_index("case_row_case", "case_row", ["generation", "case_key"], unique=False)
     op.create_index("case_row_subject", "case_row", ["generation", "subject"], unique=False)
     op.create_table(
+        "closed_case",
+        sa.Column("case_key", sa.String(), nullable=False),
+        sa.Column("category", sa.String(), nullable=False),
+        sa.Column("until", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("case_key", "category"),
+    )
+    op.create_table(
         "consent_row",
         sa.Column("generation", sa.Integer(), nullable=False),
         sa.Column("event_id", sa.String(), nullable=False),
@@ -113,9 +120,10 @@ def upgrade() -> None:
     )
     op.create_table(
         "erased",
+        sa.Column("kind", sa.String(), nullable=False),
         sa.Column("subject", sa.String(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
-        sa.PrimaryKeyConstraint("subject"),
+        sa.PrimaryKeyConstraint("kind", "subject"),
     )
     op.create_table(
         "erasure",

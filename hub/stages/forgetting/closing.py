@@ -1,0 +1,138 @@
+"""Cases that were closed long enough ago: their records go, and the keys of whoever has none left (rule 5).
+
+A joint case is closed when its end was recorded, or when every agency that told of it has closed its own, and nobody
+has opened one since. The period runs from the last thing that was recorded of it. Types and times stand in clear, so no
+box is opened.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import Connection, delete, func, select
+
+from hub.adapters.store import erasures, subjects
+from hub.domain.clock import micros
+from hub.domain.envelope import Envelope
+from hub.policy.retention import Retention, cutoff
+from hub.stages.decode import envelope_of
+from hub.stages.forgetting.answers import who_is
+from hub.stages.forgetting.gone import over
+from hub.stages.forgetting.purge import destroy_keys, newest_box
+from hub.stages.parts import Parts
+from projections.joint_case.tables import case_row
+from schemas import decode_single
+
+_OPENS, _CLOSES, _ENDS = "CaseOpened", "CaseClosed", "JointCaseEnded"
+_STATE = "case_closed"
+
+
+class Doomed(NamedTuple):
+    """A row that is kept no more."""
+
+    generation: int
+    record_ref: str
+    controller: str
+    subject: str
+    categories: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """Closed cases with the marks that end their records, and the rows that end now."""
+
+    marks: Mapping[str, Mapping[str, int]]  # case → category ("" for all) → until
+    rows: Sequence[Doomed]
+
+
+def closing(connection: Connection, retention: Retention, now: datetime) -> Closing:
+    """What the retention of closed cases ends at `now`."""
+    categories = {"", *(category for one in retention if one.state == _STATE for category in one.categories)}
+    until = {c: micros(cutoff(retention, _STATE, now, frozenset({c} - {""}))) for c in categories}
+    closed = _closed(connection, max(until.values()))
+    marks = {
+        case: {category: at for category, end in until.items() if at <= end} for case, at in closed.items()
+    }
+    return Closing(marks, list(_rows(connection, marks)))
+
+
+def _closed(connection: Connection, until: int) -> dict[str, int]:
+    """case → when the last thing was recorded of its joint case, for those that have been closed since `until`."""
+    c, live = case_row.c, subjects.live_generation(connection, "joint_case")
+    last: defaultdict[str, dict[str, int]] = defaultdict(dict)
+    of_types = (
+        select(c.case_key, c.event_type, func.max(c.occurred_at).label("at"))
+        .where(c.generation == live, c.event_type.in_((_OPENS, _CLOSES, _ENDS)))
+        .group_by(c.case_key, c.event_type)
+    )
+    for row in connection.execute(of_types):
+        last[row.case_key][row.event_type] = row.at
+    joint = subjects.joint_cases(connection, last)
+    together = subjects.cases_of(connection, set(joint.values()))
+    cases = {case for name in together.values() for case in name}
+    recorded = _recorded(connection, live, cases)
+    found: dict[str, int] = {}
+    for members in together.values():
+        spoken = [case for case in members if case in recorded]
+        end = max((recorded[case] for case in spoken), default=until + 1)
+        if end <= until and _is_closed(spoken, last):
+            found |= dict.fromkeys(spoken, end)
+    return found
+
+
+def _recorded(connection: Connection, live: int, cases: Iterable[str]) -> dict[str, int]:
+    """case → when the last thing was recorded of it."""
+    c = case_row.c
+    wanted = (
+        select(c.case_key, func.max(c.recorded_at).label("at"))
+        .where(c.generation == live)
+        .group_by(c.case_key)
+    )
+    names = set(cases)
+    return {row.case_key: row.at for row in connection.execute(wanted) if row.case_key in names}
+
+
+def _is_closed(cases: Sequence[str], last: Mapping[str, Mapping[str, int]]) -> bool:
+    told = [last.get(case, {}) for case in cases]
+    opened = max((one.get(_OPENS, -1) for one in told), default=-1)
+    if any(one.get(_ENDS, -2) > opened for one in told):
+        return True
+    return all(one.get(_CLOSES, -2) > one.get(_OPENS, -1) for one in told)
+
+
+def _rows(connection: Connection, marks: Mapping[str, Mapping[str, int]]) -> Iterable[Doomed]:
+    c = case_row.c
+    for case, until in sorted(marks.items()):
+        for row in connection.execute(select(case_row).where(c.case_key == case)).all():
+            envelope: Envelope = envelope_of(decode_single(row.envelope)[1])
+            if over(until, row.recorded_at, lambda envelope=envelope: envelope):  # type: ignore[misc]
+                categories = frozenset(envelope.fields.values())
+                yield Doomed(row.generation, row.record_ref, row.controller, row.subject, categories)
+
+
+def end_closed(connection: Connection, parts: Parts, found: Closing) -> None:
+    """Remove the rows, and destroy the keys of those of whom none is left; their views are looked at again."""
+    c = case_row.c
+    for case, until in found.marks.items():
+        for category, at in until.items():
+            erasures.close(connection, [case], category, at)
+    for row in found.rows:
+        which = (
+            c.generation == row.generation,
+            c.record_ref == row.record_ref,
+            c.controller == row.controller,
+        )
+        connection.execute(delete(case_row).where(*which))
+    left = sorted({row.subject for row in found.rows})
+    subjects.raise_epochs(connection, left, micros(parts.clock.now()))
+    erasures.mark_gone(connection, "box", {key: _end_person(connection, parts, key) for key in left})
+
+
+def _end_person(connection: Connection, parts: Parts, key: str) -> int:
+    c = case_row.c
+    if connection.execute(select(func.count()).where(c.subject == key)).scalar_one():
+        return 0
+    who = who_is(connection, key)
+    return newest_box(destroy_keys(parts, key, (who.person, key), who.same))

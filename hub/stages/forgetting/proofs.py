@@ -1,0 +1,92 @@
+"""Proofs of consent whose retention is over: only this destroys a proof key (protocol rule 7).
+
+The proofs of one joint case belong together: who signed for a child, and how old both were, proves the child's consent.
+So they end together, when every consent of the case ended long enough ago and no record of it is left.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, select
+
+from hub.adapters.store import erasures, subjects
+from hub.adapters.store.bulk import among, values
+from hub.adapters.store.retention import forget_links
+from hub.ports import KeyRef
+from hub.stages.parts import Parts
+from projections.consent_register.tables import consent_row
+from projections.joint_case.tables import case_row
+
+_GRANTS, _ENDS = "ConsentGranted", frozenset({"ConsentWithdrawn", "ConsentExpired"})
+_COLUMNS = (
+    "subject",
+    "case_key",
+    "event_type",
+    "consent_id",
+    "occurred_at",
+    "received_at",
+    "valid_until",
+    "scope",
+)
+
+
+def ended_proofs(connection: Connection, until: int) -> dict[str, int]:
+    """subject → how many rows of the register end with its proof key."""
+    c, live = consent_row.c, subjects.live_generation(connection, "consent_register")
+    wanted = select(*(c[name] for name in _COLUMNS)).where(c.generation == live)
+    rows = connection.execute(wanted).all()
+    ends = _ends(rows)
+    joint = subjects.joint_cases(connection, {row.case_key for row in rows})
+    cases: defaultdict[str, list[Row[Any]]] = defaultdict(list)
+    for row in rows:
+        cases[joint[row.case_key]].append(row)
+    kept = {row.subject for of in cases.values() if not _over(of, ends, until) for row in of}
+    counted: defaultdict[str, int] = defaultdict(int)
+    for row in rows:
+        if row.subject not in kept:
+            counted[row.subject] += 1
+    busy = set(
+        connection.execute(select(case_row.c.subject).where(case_row.c.subject.in_(counted))).scalars()
+    )
+    return {key: number for key, number in sorted(counted.items()) if key not in busy}
+
+
+def _ends(rows: Iterable[Row[Any]]) -> Mapping[str, int]:
+    """consent → when it was withdrawn as a whole, from any agency."""
+    ends: dict[str, int] = {}
+    for row in rows:
+        if row.event_type in _ENDS and row.consent_id and row.scope is None:
+            at = max(row.occurred_at, row.received_at)
+            ends[row.consent_id] = min(at, ends.get(row.consent_id, at))
+    return ends
+
+
+def _over(rows: Iterable[Row[Any]], ends: Mapping[str, int], until: int) -> bool:
+    """Whether every consent among these ended by then, and nothing was said since."""
+    return all(_end(row, ends) <= until for row in rows)
+
+
+def _end(row: Row[Any], ends: Mapping[str, int]) -> int:
+    if row.event_type != _GRANTS:
+        return int(row.received_at)
+    found = [end for end in (row.valid_until, ends.get(row.consent_id)) if end is not None]
+    return min(found, default=_NEVER)
+
+
+_NEVER = 2**63 - 1
+
+
+def end_proofs(connection: Connection, parts: Parts, doomed: Iterable[str]) -> None:
+    """Destroy the keys, remove the rows and the links; the gate is told that the consents are no more."""
+    keys = sorted(doomed)
+    versions = {}
+    for key in keys:
+        agency, ref = key.split(":", 1)
+        versions[key] = max(parts.keys.destroy(KeyRef("proof", agency, ref)).versions, default=0)
+    erasures.mark_gone(connection, "proof", versions)
+    theirs = delete(consent_row).where(among(connection, consent_row.c.subject))
+    connection.execute(theirs, {"keys": values(connection, keys)})
+    forget_links(connection, keys)
+    subjects.mark_register(connection, keys)
+    parts.knowledge.forget(keys)

@@ -1,0 +1,141 @@
+"""Retention: what has been kept long enough goes by itself, a dry run says so before, and a rebuild agrees after."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from hub.ports import Erased, Key, KeyRef
+from hub.stages.forgetting.retention import retain
+from tests.support.world import CHILD, JA, JC, MOTHER, World
+
+TELLS = {"kind": "sgb2"}
+
+
+def _closed(world: World) -> None:
+    """The joint case of mother and child, closed by both offices."""
+    world.shared()
+    world.jc.grants("c3", MOTHER, ["LS", "EG", "ID", "TM", "G9"], to=[JA])
+    world.wait(hours=1)
+    named = {"norm": "§ 69 SGB X", "task_norm": "§ 22 SGB II", "attested_by": "w1"}
+    world.jc.say("CaseClosed", MOTHER, {"kind": "sgb2"}, consents=["c1"])
+    world.ja.say("CaseClosed", CHILD, {"kind": "sgb8"}, consents=["c2"])
+    world.ja.say("PersonRegistered", CHILD, {"names": "Kind, Das"}, key="named", **named)
+    world.run()
+
+
+def _later(world: World, days: int) -> list[Any]:
+    world.clock.set(world.clock.now() + timedelta(days=days))
+    world.outcomes.clear()
+    world.run()
+    return [outcome.retained for stage, outcome in world.outcomes if stage == "tick" and outcome.retained]
+
+
+def _opens(world: World, ref: KeyRef) -> bool:
+    return isinstance(world.parts.keys.opening([(ref, 1)])[ref, 1], Key)
+
+
+def test_a_closed_case_goes_after_six_months_and_its_keys_with_it(world: World) -> None:
+    _closed(world)
+    rows = len(world.rows("case_row"))
+    assert rows == 5
+    _later(world, 170)
+    assert len(world.rows("case_row")) == rows
+    _later(world, 20)
+    assert world.rows("case_row") == []
+    assert not _opens(world, KeyRef("box", JC, world.jc.ref(MOTHER)))
+    assert not _opens(world, KeyRef("box", JA, world.ja.ref(CHILD)))
+    assert _opens(world, KeyRef("proof", JC, world.jc.ref(MOTHER)))
+    assert world.seen(JA, "ja_asd") == []
+    assert world.divergence() == 0
+    assert world.rows("case_row") == []
+
+
+def test_a_case_that_one_office_keeps_open_or_opens_again_stays(world: World) -> None:
+    _closed(world)
+    world.wait(hours=1)
+    world.ja.say("CaseOpened", CHILD, {"kind": "sgb8"}, consents=["c2"])
+    world.run()
+    rows = len(world.rows("case_row"))
+    _later(world, 400)
+    assert len(world.rows("case_row")) == rows
+
+
+def test_a_dry_run_counts_and_changes_nothing(world: World) -> None:
+    _closed(world)
+    before = world.rows("case_row")
+    world.clock.set(world.clock.now() + timedelta(days=190))
+    due = {(one.what, one.state, one.table, one.category): one.rows for one in retain(world.parts)}
+    assert due["records", "case_closed", "case_row", "HS"] == 2
+    assert due["records", "case_closed", "case_row", "EG"] == 1
+    assert world.rows("case_row") == before
+    assert {one.rows for one in retain(world.parts, apply=True) if one.category == "HS"} == {2}
+    assert retain(world.parts) == []
+
+
+def test_a_category_of_its_own_goes_earlier_and_a_rebuild_agrees(world: World) -> None:
+    shorter = next(one for one in world.parts.retention if one.state == "case_closed")
+    mine = replace(shorter, categories=frozenset({"HS"}), number=1)
+    world.parts = replace(world.parts, retention=(*world.parts.retention, mine))
+    _closed(world)
+    world.clock.set(world.clock.now() + timedelta(days=40))
+    retain(world.parts, apply=True)
+    assert sorted(row["event_type"] for row in world.rows("case_row")) == [
+        "CaseClosed", "MeasureStarted", "PersonRegistered",
+    ]  # fmt: skip
+    assert world.divergence() == 0
+    assert len(world.rows("case_row")) == 3
+
+
+def test_proofs_go_four_years_after_the_last_consent_of_the_case(world: World) -> None:
+    world.shared()
+    world.wait(hours=1)
+    world.jc.withdraws("c1", MOTHER)
+    world.ja.withdraws("c2", CHILD)
+    world.run()
+    assert world.rows("case_row") == []
+    proofs = [KeyRef("proof", JC, world.jc.ref(MOTHER)), KeyRef("proof", JA, world.ja.ref(CHILD))]
+    _later(world, 4 * 365 - 10)
+    assert all(_opens(world, ref) for ref in proofs)
+    assert world.rows("disclosure")
+    _later(world, 30)
+    assert [type(world.parts.keys.opening([(ref, 1)])[ref, 1]) for ref in proofs] == [Erased, Erased]
+    assert world.rows("consent_row") == []
+    assert world.rows("pairing") == []
+    assert world.rows("disclosure") == []
+    assert world.divergence() == 0
+    assert world.rows("consent_row") == []
+
+
+def test_proofs_stay_while_a_consent_of_the_case_stands(world: World) -> None:
+    world.shared()
+    world.wait(hours=1)
+    world.ja.withdraws("c2", CHILD)
+    world.run()
+    _later(world, 5 * 365)
+    assert _opens(world, KeyRef("proof", JA, world.ja.ref(CHILD)))
+
+
+def test_retrieval_logs_go_after_six_months_and_the_disclosure_register_stays(world: World) -> None:
+    world.shared()
+    world.open(JA, "ja_asd")
+    assert len(world.rows("retrieval")) == 1
+    _later(world, 190)
+    assert world.rows("retrieval") == []
+    assert world.rows("disclosure")
+
+
+def test_it_runs_once_a_day(world: World) -> None:
+    world.shared()
+    world.open(JA, "ja_asd")
+    assert _later(world, 190) == [1]
+    assert _later(world, 0) == []
+
+
+def test_dark_rows_go_with_the_last_ground(world: World) -> None:
+    world.shared()
+    world.wait(hours=1)
+    world.jc.withdraws("c1", MOTHER)
+    world.run()
+    assert [row["controller"] for row in world.rows("case_row")] == [JA]
+    assert world.divergence() == 0
+    assert [row["controller"] for row in world.rows("case_row")] == [JA]
