@@ -121,7 +121,7 @@ def _afterwards(parts: Parts, work: Workload, events: int, result: BenchResult, 
     result.withdrawal_ms = percentiles([_once(hub, publish) for publish in endings])
     outcome, seconds = _timed(lambda: rebuild(parts, "joint_case"))
     result.rebuild_events_per_s = round(outcome.events / seconds, 1)
-    result.per_event_us = per_event_us(parts)
+    result.cost(per_event_us(parts))
     result.environment = environment(parts)
     _close(parts)
 

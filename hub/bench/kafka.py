@@ -133,7 +133,7 @@ class _Bench:
         began = time.perf_counter()
         outcome = rebuild(parts, "joint_case")
         result.rebuild_events_per_s = round(outcome.events / (time.perf_counter() - began), 1)
-        result.per_event_us = per_event_us(parts)
+        result.cost(per_event_us(parts))
 
     def _single(self, parts: Parts, work: Workload, watch: ViewWatch, number: int) -> float:
         """Milliseconds from an event's acknowledgement by the broker to its view in the recipient's topic."""

@@ -17,7 +17,8 @@ from projections.joint_case.tables import case_row
 
 @dataclass(slots=True)
 class BenchResult:
-    """Rates are events per second; `rounds` keeps every pair that the medians come from."""
+    """Rates are events per second; `rounds` keeps every pair that the medians come from. `per_encode` says of each step
+    how many Avro encodes of the same run it costs."""
 
     host: str
     events: int
@@ -31,6 +32,7 @@ class BenchResult:
     withdrawal_ms: dict[str, float] = field(default_factory=dict)
     rebuild_events_per_s: float = 0.0
     per_event_us: dict[str, float] = field(default_factory=dict)
+    per_encode: dict[str, float] = field(default_factory=dict)
     peak_rss_mb: float = 0.0
     applied: int = 0
     duplicates_applied: int = 0
@@ -42,6 +44,13 @@ class BenchResult:
         self.end_to_end_events_per_s = round(median(one["pipeline"] for one in self.rounds), 1)
         self.floor_events_per_s = round(median(one["floor"] for one in self.rounds), 1)
         self.ratio_to_floor = round(median(one["pipeline"] / one["floor"] for one in self.rounds), 3)
+
+    def cost(self, per_event_us: Mapping[str, float]) -> None:
+        """What each step costs, and as a multiple of one encode."""
+        self.per_event_us = dict(per_event_us)
+        self.per_encode = {
+            name: round(cost / per_event_us["encode"], 2) for name, cost in per_event_us.items()
+        }
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)

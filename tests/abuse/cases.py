@@ -252,7 +252,7 @@ def one_tenant_opens_what_is_anothers(world: World) -> None:
 def _opens(world: World, view: Mapping[str, Any], part: Mapping[str, Any], ref: KeyRef) -> bool:
     version = key_version(part["box"])
     key = world.parts.keys.opening([(ref, version)])[ref, version]
-    where = place("view", VIEW.fingerprint, view["view_id"], part["subject_ref"], part["sender"], version)  # type: ignore[arg-type]
+    where = place("view", VIEW.fingerprint, view["view_id"], part["subject_ref"], part["sender"], version)
     try:
         return isinstance(key, Key) and bool(open_box(key.cipher, part["box"], where))
     except Exception:  # noqa: BLE001  it does not open

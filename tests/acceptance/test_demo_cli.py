@@ -100,6 +100,10 @@ def test_bench_on_the_embedded_host(tmp_path: Path) -> None:
     assert (found["host"], found["events"], found["workers"]) == ("embedded", 300, 1)
     assert found["environment"].keys() >= ENVIRONMENT
     assert found["per_event_us"].keys() >= STEPS
+    assert found["per_encode"]["encode"] == 1.0
+    assert found["per_encode"]["seal"] == round(
+        found["per_event_us"]["seal"] / found["per_event_us"]["encode"], 2
+    )
     assert all({"p50", "p99"} <= found[name].keys() for name in ("latency_ms", "withdrawal_ms"))
     assert found["stages"]
     assert all(stage["events_per_s"] > 0 for stage in found["stages"].values())
