@@ -45,6 +45,9 @@ class Settings(BaseSettings):
     danger_retention_days: int | None = Field(
         default=None, gt=0, description="of the danger topics; none: for ever"
     )
+    connectors: tuple[Path, ...] = Field(
+        default=(), description="connectors on this machine, for hub explain"
+    )
     policy_files: tuple[Path, ...] = Field(default=(), description="files that tighten the matrix")
 
     retention_file: Path | None = Field(default=None, description="a file that shortens periods of retention")

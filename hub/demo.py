@@ -4,6 +4,7 @@ Nothing is played: the agencies write their own database and CSV exports day by 
 the same mapping files that an agency would write, and the embedded host drives the same stages as Kafka does.
 """
 
+import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -145,6 +146,23 @@ class Demo:
         """Each connector has its own controller's key only, here too."""
         kek = controller_kek(self._master, agency)
         return SqlKeyStore.for_controller(self._settings.key_url, agency, kek, clock=self.clock)
+
+    def leave_settings(self) -> None:
+        """What lets the hub's other verbs look at this world in its folder: settings, agencies, and its time."""
+        entries = [
+            f'[[agency]]\nid = "{one.id}"\nkind = "{one.kind}"\nname = "{one.name}"\n' for one in agencies()
+        ]
+        connectors = [f"{office}/{file}" for _, office, _ in OFFICES for file in SOURCES]
+        values = {
+            "HUB_DATA": "hub", "HUB_KEK": as_text(self._master), "HUB_CLOCK_FILE": "clock",
+            "HUB_CONNECTORS": json.dumps(connectors),
+        }  # fmt: skip
+        files = {
+            "agencies.toml": "\n".join(entries), "clock": self.clock.now().isoformat(),
+            ".env": "".join(f"{name}={value}\n" for name, value in values.items()),
+        }  # fmt: skip
+        for name, text in files.items():
+            (self.folder / name).write_text(text, encoding="utf-8")
 
     def close(self) -> None:
         """Let go of every file."""

@@ -68,6 +68,7 @@ class ConnectorConfig:
     batches_per_step: int
     max_event_bytes: int
     register_limit_seconds: float
+    journal_days: int
     recipients: tuple[Role, ...]
     policy_files: tuple[Path, ...]
     keys: KeyFiles
@@ -121,6 +122,7 @@ def parse_config(raw: Mapping[str, Any], folder: Path) -> ConnectorConfig:
         batch=connector.take("batch", int, 1000), batches_per_step=connector.take("batches_per_step", int, 100),
         max_event_bytes=connector.take("max_event_bytes", int, 500_000),
         register_limit_seconds=connector.take("register_limit_seconds", float, 900.0),
+        journal_days=connector.take("journal_days", int, 180),
         recipients=tuple(_role(item) for item in table.items("recipients")),
         policy_files=tuple(folder / name for name in connector.texts("policy_files", ())),
         keys=_keys(table.table("keys"), folder), log=log_address(table.table("log"), folder),
@@ -139,7 +141,7 @@ def _check(config: ConnectorConfig) -> None:
         raise ConfigurationError(
             "unknown kind of agency", place="config.agency.kind", remedy=" | ".join(LEGAL_DOMAINS)
         )
-    if config.batch < 1 or config.batches_per_step < 1 or config.interval_seconds < 0:
+    if min(config.batch, config.batches_per_step, config.journal_days) < 1 or config.interval_seconds < 0:
         raise ConfigurationError(
             "must be positive", place="config.connector", remedy="correct batch or interval"
         )

@@ -5,14 +5,15 @@ what is new, publishes what may leave, then looks whom the gate knows more about
 (protocol rule 12). The source's position moves only after the broker confirmed.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
 from itertools import islice
 
 from connectors.runtime.config import ConnectorConfig
 from connectors.runtime.erasing import RULE as ERASED
 from connectors.runtime.erasing import Erasures
 from connectors.runtime.faults import WHOLE, of_incidents, of_refused, of_rows
+from connectors.runtime.journal import Journal, Verdict, verdict
 from connectors.runtime.judging import EgressGate, Judge, Judged
 from connectors.runtime.knowledge import Knowledge
 from connectors.runtime.lookups import LookupIndex
@@ -67,6 +68,7 @@ class Connector:
         )
         self._erasures = Erasures(state, self._knowledge)
         self._publisher = Publisher(config, key, keys, log, state)
+        self._journal = Journal(state.db)
         self._control = [name for name, stream in config.streams.items() if stream.control]
         self._others = [name for name in config.streams if name not in self._control]
         self._consented: frozenset[str] = frozenset()
@@ -90,6 +92,9 @@ class Connector:
         more = self._read(now, tally, is_open=is_open)
         if is_open and not more:
             self._republish(now, tally)
+        if self._last is None or berlin_day(self._last) != berlin_day(now):
+            with self._state.transaction():
+                self._journal.forget(micros(now - timedelta(days=self._config.journal_days)))
         self._last = now
         unmapped = unmapped_columns(self._config, self._source)
         return tally.report(unmapped, closed="" if is_open else STALE, more=more)
@@ -181,6 +186,7 @@ class Connector:
         prepared = self._send(judged, now)
         with self._state.transaction():
             self._publisher.confirm(prepared.publications)
+            self._journal.note(self._verdicts(judged, prepared, now))
             tally.published += len(prepared.publications)
             tally.unchanged += len(prepared.unchanged)
             if is_open:
@@ -229,6 +235,17 @@ class Connector:
         prepared = self._publisher.prepare(passing, micros(now))
         self._publisher.send(prepared.publications)
         return prepared
+
+    def _verdicts(self, judged: Sequence[Judged], prepared: Prepared, now: datetime) -> Iterator[Verdict]:
+        """What is to be remembered of a batch: what left, under its number, and what stayed."""
+        at = micros(now)
+        for one in prepared.publications:
+            event_id = self._key.event_id(one.entry.record_ref, one.entry.source_version)
+            yield verdict(one.judged, event_id, one.entry.publication, at)
+        for kept_back in judged:
+            if not kept_back.kept:
+                event = kept_back.event
+                yield verdict(kept_back, self._key.event_id(event.record_ref, event.source_version), 0, at)
 
     def _settle(self, batch: Batch, held: list[Quarantined], waiting: set[str], tally: Tally) -> None:
         """Inside the transaction: quarantine, release, advance."""
@@ -329,6 +346,7 @@ class Connector:
         prepared = self._send(judged, now)
         with self._state.transaction():
             self._publisher.confirm(prepared.publications)
+            self._journal.note(self._verdicts(judged, prepared, now))
         fail_point("connector.after_republish")
         tally.published += len(prepared.publications)
         tally.republished += len(prepared.publications)

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from connectors.runtime import ended
+from connectors.runtime import ended, journal
 from connectors.runtime.files import lease, open_file
 from connectors.runtime.ports import Row
 
@@ -31,6 +31,7 @@ SCHEMA = (
     ) WITHOUT ROWID""",
     "CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
     *ended.SCHEMA,
+    *journal.SCHEMA,
 )
 
 KeyHash = Callable[[str], bytes]

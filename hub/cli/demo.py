@@ -12,6 +12,7 @@ import typer
 from connectors.runtime.report import Withheld
 from hub.cli.output import AsJson, print_json, print_lines, progress
 from hub.demo import DAYS, Demo, caller, explained
+from hub.errors import UsageError
 
 
 def demo(
@@ -20,17 +21,23 @@ def demo(
     serve: Annotated[
         bool, typer.Option("--serve", help="Danach die gemeinsame Sicht im Browser zeigen.")
     ] = False,
+    keep: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Alles in diesem leeren Ordner lassen, um dort nachzusehen."),
+    ] = None,
     port: Annotated[int, typer.Option(help="Anschluss für --serve, nur auf diesem Rechner.")] = 8080,
     as_json: AsJson = False,
 ) -> None:
     """Zwei erfundene Ämter, fünf Tage, der ganze Weg: lesen, entscheiden, zeigen. Ohne Server und Netz."""
     began = time.perf_counter()
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hub-demo-")))
+        folder = _folder(keep) or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hub-demo-")))
         with progress("Zwei Ämter arbeiten fünf Tage lang", total=DAYS) as step:
             shown = Demo(folder, families, seed)
             stack.callback(shown.close)
             shown.run(lambda _: step(1))
+        if keep:
+            shown.leave_settings()
         found = _found(shown, time.perf_counter() - began)
         if as_json:
             print_json(found)
@@ -38,6 +45,16 @@ def demo(
             print_lines(_told(found, families))
         if serve:
             _serve(shown, port)
+
+
+def _folder(keep: Path | None) -> Path | None:
+    """The folder to be kept, made where it is missing; raises UsageError when something is in it."""
+    if keep is None:
+        return None
+    keep.mkdir(parents=True, exist_ok=True)
+    if any(keep.iterdir()):
+        raise UsageError("the folder is not empty", place="--keep", remedy="name a new one")
+    return keep.resolve()
 
 
 def _found(shown: Demo, seconds: float) -> dict[str, Any]:

@@ -1,121 +1,70 @@
 """`hub explain EVENT_ID`: what happened to an event, by which rules and norms. Field names, never what they hold."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from connectors.runtime.config import ConnectorConfig
+from hub.cli.explain_agency import at_the_agency, configs
+from hub.cli.explain_words import CODES, sentences
 from hub.cli.opened import opened_parts
-from hub.cli.output import AsJson, print_json, print_lines, rfc3339
+from hub.cli.output import AsJson, print_json, print_lines, rfc3339, warn
+from hub.config import Settings, load_settings
 from hub.domain.clock import berlin_day, moment
+from hub.errors import ConfigurationError
 from hub.policy.compiled import Policy
 from hub.policy.explain import Language
+from hub.policy.load import load_policy
 from hub.stages.trail import trail
-from hub.stages.trail_steps import Step, Trail
-
-_CODES: Mapping[str, Mapping[Language, str]] = {
-    "consent_unknown": {
-        "de": "Die Einwilligung, auf die es sich stützt, ist noch nicht angekommen",
-        "en": "the consent it rests on has not arrived yet",
-    },
-    "person_unknown": {
-        "de": "Das Geburtsdatum der Person ist noch nicht bekannt; niemand weiß, wer unterschreiben muss",
-        "en": "the person's birth date is not known yet, so nobody knows who must sign",
-    },
-    "key_erased": {"de": "Der Schlüssel ist vernichtet", "en": "the key is destroyed"},
-    "key_fenced": {"de": "Der Schlüssel ist gesperrt", "en": "the key is fenced"},
-    "not_linked": {
-        "de": "Die Ämter haben diese Person nicht einander zugeordnet",
-        "en": "the agencies have not linked this person",
-    },
-    "unsealed": {
-        "de": "Ein Umschlag ist nicht richtig versiegelt",
-        "en": "a box is not sealed as it must be",
-    },
-    "undecodable": {"de": "Der Eintrag ist nicht lesbar", "en": "the record cannot be read"},
-    "unknown_schema": {"de": "Das Schema ist hier nicht bekannt", "en": "the schema is not known here"},
-    "unknown_field": {"de": "Ein Feld steht nicht im Schema", "en": "a field is not in the schema"},
-    "wrong_label": {
-        "de": "Ein Feld trägt eine andere Kategorie als im Schema",
-        "en": "a field carries another category than in its schema",
-    },
-    "wrong_controller": {"de": "Der Träger passt nicht zum Topic", "en": "the controller is not the topic's"},
-    "wrong_topic": {
-        "de": "Das Ereignis gehört nicht auf dieses Topic",
-        "en": "the event is on a wrong topic",
-    },
-}
-_POINTS: Mapping[str, Mapping[Language, str]] = {
-    "publish": {"de": "veröffentlicht", "en": "published"},
-    "quarantine": {"de": "Quarantäne", "en": "quarantine"},
-    "admit": {"de": "Zulassung", "en": "admission"},
-    "project": {"de": "Fallakte", "en": "joint case"},
-    "disclose": {"de": "Weitergabe", "en": "disclosure"},
-    "withdraw": {"de": "Widerruf", "en": "withdrawal"},
-    "erase": {"de": "Löschung", "en": "erasure"},
-}
-_OUTCOMES_DE = {
-    "published": "vom Amt übergeben",
-    "quarantined": "angehalten",
-    "parked": "wartet hinter einem angehaltenen Eintrag",
-    "released": "ausgelassen",
-    "admitted": "zugelassen",
-    "withheld": "zurückgehalten",
-    "held": "wartet auf eine Entscheidung",
-    "applied": "eingetragen",
-    "registered": "eingetragen",
-    "superseded": "von einer neueren Fassung ersetzt",
-    "delivered": "übergeben",
-    "pending": "wird übergeben",
-    "removed": "zurückgenommen",
-    "allow": "vollständig sichtbar",
-    "redact": "teilweise sichtbar",
-    "hold": "wartet auf eine Entscheidung",
-    "deny": "nicht sichtbar",
-    "withdrawn": "Einwilligung widerrufen",
-    "expired": "Einwilligung abgelaufen",
-    "objected": "Widerspruch eingelegt",
-    "requested": "Löschung verlangt",
-    "executed": "Löschung ausgeführt",
-    "key_destroyed": "Schlüssel vernichtet, Inhalt nicht mehr lesbar",
-}
-_WORDS: Mapping[Language, Mapping[str, str]] = {
-    "de": {
-        "unknown": "Der Hub kennt kein Ereignis mit dieser Nummer.",
-        "kept": "Felder: {}",
-        "dropped": "nicht weitergegeben: {}",
-        "now": "heute",
-        "to": "an",
-        "grounds": "Grundlage: {}",
-    },
-    "en": {
-        "unknown": "The hub knows no event of this id.",
-        "kept": "fields: {}",
-        "dropped": "not passed on: {}",
-        "now": "now",
-        "to": "to",
-        "grounds": "ground: {}",
-    },
-}
+from hub.stages.trail_steps import Step, Trail, in_order
 
 
 def explain(
     event_id: Annotated[
         str, typer.Argument(metavar="EVENT_ID", help="Nummer des Ereignisses (32 Hexziffern)")
     ],
+    connector: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="CONFIG", help="Anschluss auf diesem Rechner, dessen Teil dazugehört; mehrfach möglich"
+        ),
+    ] = None,
     lang: Annotated[Language, typer.Option(help="Sprache der Sätze und Regeltexte")] = "de",
     as_json: AsJson = False,
 ) -> None:
-    """Was mit einem Ereignis geschah, von der Übergabe bis zum Empfänger: wann, wo, nach welcher Regel und Norm."""
-    with opened_parts() as parts:
-        found = trail(parts, event_id.strip().lower(), parts.keys.ledger())
-        answer = explained(found, parts.gate.policy, lang)
+    """Was mit einem Ereignis geschah, vom Lesen bis zum Empfänger: wann, wo, nach welcher Regel und Norm."""
+    settings, wanted = load_settings(), event_id.strip().lower()
+    connectors = configs([*settings.connectors, *(connector or ())])
+    agency = at_the_agency(connectors, wanted)
+    hub = _at_the_hub(settings, wanted, alone=bool(connector))
+    found = Trail(wanted, hub.event_type or agency.event_type, in_order((*agency.steps, *hub.steps)))
+    answer = explained(found, _policy(settings, connectors), lang)
     if as_json:
         print_json(answer)
     else:
-        print_lines(_sentences(answer, lang))
+        print_lines(sentences(answer, lang))
     if not found.steps:
         raise typer.Exit(1)
+
+
+def _at_the_hub(settings: Settings, event_id: str, *, alone: bool) -> Trail:
+    """The hub's part; on an agency's machine there is none, and `alone` says that this may be one."""
+    try:
+        with opened_parts(settings) as parts:
+            return trail(parts, event_id, parts.keys.ledger())
+    except ConfigurationError as error:
+        if not alone:
+            raise
+        warn(f"only the agency's part: {error}")
+        return Trail(event_id, None, ())
+
+
+def _policy(settings: Settings, connectors: Sequence[ConnectorConfig]) -> Policy:
+    """Matrix and rules with everybody's own ones: their words are told, nothing is decided by them here."""
+    own = [path for config in connectors for path in config.policy_files]
+    return load_policy([*settings.policy_files, *own])
 
 
 def explained(found: Trail, policy: Policy, lang: Language = "de") -> dict[str, Any]:
@@ -147,37 +96,5 @@ def _rule(rule: str, step: Step, policy: Policy, lang: Language) -> dict[str, st
     period = policy.on(berlin_day(moment(step.at))) or policy.latest
     reason = period.reasons.get(rule)
     if reason is None:
-        return {"rule": rule, "norm": "", "text": _CODES.get(rule, {}).get(lang, rule)}
+        return {"rule": rule, "norm": "", "text": CODES.get(rule, {}).get(lang, rule)}
     return {"rule": rule, "norm": reason.norm, "text": reason.text if lang == "de" else reason.text_en}
-
-
-def _sentences(answer: Mapping[str, Any], lang: Language) -> Iterator[str]:
-    if not answer["trail"]:
-        yield _WORDS[lang]["unknown"]
-        return
-    yield f"{answer['event_type'] or '?'} {answer['event_id']}"
-    for entry in answer["trail"]:
-        yield _headline(entry, lang)
-        yield from (f"    {line}" for line in _details(entry, lang))
-
-
-def _headline(entry: Mapping[str, Any], lang: Language) -> str:
-    words = _WORDS[lang]
-    outcome = _OUTCOMES_DE.get(entry["outcome"], entry["outcome"]) if lang == "de" else entry["outcome"]
-    at = words["now"] if entry.get("now") else entry["at"]
-    to = f" {words['to']} {entry['recipient']}" if entry["recipient"] else ""
-    return f"{at}  {_POINTS[entry['point']][lang]}{to}: {outcome} ({entry['where']})"
-
-
-def _details(entry: Mapping[str, Any], lang: Language) -> Iterator[str]:
-    words = _WORDS[lang]
-    if entry["kept"]:
-        yield words["kept"].format(", ".join(entry["kept"]))
-    if entry["dropped"]:
-        told = (f"{name} ({rule})" for name, rule in entry["dropped"].items())
-        yield words["dropped"].format(", ".join(told))
-    for rule in entry["rules"]:
-        norm = f", {rule['norm']}" if rule["norm"] else ""
-        yield f"{rule['text']} ({rule['rule']}{norm})."
-    if entry.get("grounds"):
-        yield words["grounds"].format(", ".join(entry["grounds"]))

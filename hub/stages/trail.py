@@ -16,15 +16,18 @@ from hub.ports import Certificate, Place
 from hub.stages.boxes import key_ref
 from hub.stages.parts import CASES, Parts
 from hub.stages.trail_fields import decided_fields, rules_of
-from hub.stages.trail_found import Found, find, opened
+from hub.stages.trail_found import Found, case_place, find, if_mine, opened
+from hub.stages.trail_places import place_of
 from hub.stages.trail_steps import Step, Trail, in_order
 from hub.stages.trail_views import disclosed, shown_now
-from projections.consent_register.queries import RegisterRow, about, naming
+from projections.consent_register.queries import RegisterRow, about, naming, splits
+from schemas import decode_single
 
 _ENDING = {
     "ConsentWithdrawn": ("withdraw", "withdrawn"),
     "ConsentExpired": ("withdraw", "expired"),
     "ObjectionRaised": ("withdraw", "objected"),
+    "IdentitySplit": ("withdraw", "split"),
     "ErasureRequested": ("erase", "requested"),
     "ErasureExecuted": ("erase", "executed"),
 }
@@ -35,22 +38,27 @@ def trail(parts: Parts, event_id: str, ledger: Sequence[Certificate] = ()) -> Tr
     with parts.store.transaction() as connection:
         found = find(connection, parts, event_id)
         steps = [
-            *_published(found),
+            *_published(parts, found),
             *_stopped(found),
             *_admitted(connection, parts, found),
-            *_projected(found),
+            *_projected(parts, found),
         ]
         if found.envelope is not None:
-            steps += [*disclosed(connection, found, found.envelope), *shown_now(connection, parts, found)]
-            steps += _endings(connection, found, found.envelope)
+            steps += [
+                *disclosed(connection, parts, found, found.envelope),
+                *shown_now(connection, parts, found),
+            ]
+            steps += _endings(connection, parts, found, found.envelope)
             steps += _destroyed(found, found.envelope, ledger)
     event_type = found.envelope.event_type if found.envelope else None
     return Trail(event_id, event_type, in_order(steps))
 
 
-def _published(found: Found) -> Iterator[Step]:
+def _published(parts: Parts, found: Found) -> Iterator[Step]:
     for one in found.seen:
-        where = one.place.topic if one.place.offset < 0 else str(one.place)
+        where = str(one.place)
+        if one.place.offset < 0:
+            where = _control_place(parts, one.place.topic, one.envelope.subject_ref, one.at, found.event_id)
         kept = tuple(sorted(one.envelope.fields))
         yield Step(at=one.at, point="publish", where=where, outcome="published", kept=kept)
 
@@ -83,31 +91,60 @@ def _place(row: DecisionRow) -> str:
     return str(Place(row.topic, row.partition, row.offset))
 
 
-def _projected(found: Found) -> Iterator[Step]:
+def _projected(parts: Parts, found: Found) -> Iterator[Step]:
     """A row of the joint case keeps no time of its own: it follows its admission at once."""
     for row in found.registered:
-        where = f"agency.{row.subject.split(':', 1)[0]}.consents"
+        controller, subject = row.subject.split(":", 1)
+        where = _control_place(
+            parts, f"agency.{controller}.consents", subject, row.received_at, found.event_id
+        )
         yield Step(at=row.received_at, point="project", where=where, outcome="registered")
     for row in found.shown:
         if found.admitted_at is not None:
             mine = found.is_mine(row)
             kept = tuple(sorted(opened(row).fields)) if mine else ()
             outcome = "applied" if mine else "superseded"
-            yield Step(at=found.admitted_at, point="project", where=CASES, outcome=outcome, kept=kept)
+            where = case_place(parts, row, found.admitted_at) if mine else CASES
+            yield Step(at=found.admitted_at, point="project", where=where, outcome=outcome, kept=kept)
 
 
-def _endings(connection: Connection, found: Found, envelope: Envelope) -> Iterator[Step]:
-    """Withdrawals of the consents it rests on; objections and erasures of its subject."""
+def _control_place(parts: Parts, topic: str, subject: str, at: int, event_id: str) -> str:
+    """Where an event of a consents topic stands."""
+    return place_of(parts.log, topic, subject, at, lambda record: if_mine(record, event_id) is not None)
+
+
+def _endings(connection: Connection, parts: Parts, found: Found, envelope: Envelope) -> Iterator[Step]:
+    """Withdrawals and ends of the consents it rests on; objections, splits and erasures of its subject."""
     live = subjects.live_generation(connection, "consent_register")
     consents = {*envelope.consents, *([envelope.consent_id] if envelope.consent_id else [])}
-    rows = about(connection, live, [f"{envelope.controller_id}:{envelope.subject_ref}"])
-    rows += naming(connection, live, consents)
+    own = f"{envelope.controller_id}:{envelope.subject_ref}"
+    rows = about(connection, live, [own])
+    rows += naming(connection, live, consents) + splits(connection, live, own)
     for row in {row.event_id: row for row in rows}.values():
         if row.event_type in _ENDING and row.event_id != found.event_id and _concerns(row, consents):
-            point, outcome = _ENDING[row.event_type]
-            where = f"agency.{row.subject.split(':', 1)[0]}.consents"
-            at = min(row.occurred_at, row.received_at)
-            yield Step(at=at, point=point, where=where, outcome=outcome)
+            yield _ending(parts, row)
+        if row.event_type == "ConsentGranted" and _concerns(row, consents):
+            yield from _expiry(parts, row)
+
+
+def _ending(parts: Parts, row: RegisterRow) -> Step:
+    point, outcome = _ENDING[row.event_type]
+    if outcome == "withdrawn" and row.scope:
+        outcome = "narrowed"
+    at = min(row.occurred_at, row.received_at)
+    return Step(at=at, point=point, where=_row_place(parts, row), outcome=outcome)
+
+
+def _expiry(parts: Parts, row: RegisterRow) -> Iterator[Step]:
+    """A consent that ran out by time alone, which nobody has to say."""
+    until = Envelope(**decode_single(row.envelope)[1]).valid_until
+    if until is not None and until <= micros(parts.clock.now()):
+        yield Step(at=until, point="withdraw", where=_row_place(parts, row), outcome="expired")
+
+
+def _row_place(parts: Parts, row: RegisterRow) -> str:
+    controller, subject = row.subject.split(":", 1)
+    return _control_place(parts, f"agency.{controller}.consents", subject, row.received_at, row.event_id)
 
 
 def _concerns(row: RegisterRow, consents: set[str]) -> bool:

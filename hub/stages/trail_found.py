@@ -14,6 +14,7 @@ from hub.errors import DataError, StoppedToBeSafe
 from hub.ports import Place, Record
 from hub.stages.decode import decode_envelope, envelope_of
 from hub.stages.parts import CASES, Parts
+from hub.stages.trail_places import place_of
 from projections.consent_register.tables import consent_row
 from projections.joint_case.tables import case_row
 from schemas import decode_single
@@ -97,10 +98,11 @@ def read(parts: Parts, place: Place, event_id: str) -> Seen | None:
         records = parts.log.read(place.topic, {place.partition: place.offset}, 1)
     except StoppedToBeSafe:
         return None
-    return _if_mine(records[0], event_id) if records else None
+    return if_mine(records[0], event_id) if records else None
 
 
-def _if_mine(record: Record, event_id: str) -> Seen | None:
+def if_mine(record: Record, event_id: str) -> Seen | None:
+    """The record as a publication of this event, if that is what it is."""
     try:
         envelope = decode_envelope(record)
     except DataError:
@@ -108,8 +110,14 @@ def _if_mine(record: Record, event_id: str) -> Seen | None:
     return Seen(record.place, envelope, record.timestamp) if envelope.event_id.hex() == event_id else None
 
 
+def case_place(parts: Parts, row: Row[Any], at: int) -> str:
+    """Where a row of the joint case stands in the event store; `at`: when it was admitted."""
+    case_ref = row.case_key.split(":", 1)[1]
+    return place_of(parts.log, CASES, case_ref, at, lambda record: if_mine(record, row.event_id) is not None)
+
+
 def _held(row: HeldRow, event_id: str) -> Seen | None:
-    return _if_mine(Record(row.topic, row.partition, row.offset, row.key, row.value, row.since), event_id)
+    return if_mine(Record(row.topic, row.partition, row.offset, row.key, row.value, row.since), event_id)
 
 
 def _registered(row: Row[Any]) -> Seen:

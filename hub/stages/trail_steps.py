@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-_ORDER = ("publish", "quarantine", "admit", "project", "disclose", "withdraw", "erase")
+_ORDER = ("read", "egress", "publish", "quarantine", "admit", "project", "disclose", "withdraw", "erase")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,5 +35,5 @@ class Trail:
 
 
 def in_order(steps: Iterable[Step]) -> tuple[Step, ...]:
-    """By time; what happened in one moment in the order of the hub's stages."""
-    return tuple(sorted(steps, key=lambda step: (step.at, _ORDER.index(step.point), step.where)))
+    """By time; what happened in one moment in the order of the hub's stages, and what would be now after it."""
+    return tuple(sorted(steps, key=lambda step: (step.at, step.now, _ORDER.index(step.point), step.where)))

@@ -4,51 +4,71 @@ from collections.abc import Iterator
 
 from sqlalchemy import Connection, select
 
-from hub.adapters.store import subjects, views
+from hub.adapters.store import links, subjects, views
 from hub.adapters.store.tables import decision, disclosure
 from hub.adapters.store.views import DisclosureRow
 from hub.domain.clock import micros
 from hub.domain.envelope import Envelope
 from hub.policy.decide import decide
+from hub.ports import Record
 from hub.stages.case_file import CaseFile, read_cases
 from hub.stages.cut import Evidence, Question, is_joint, request_of
 from hub.stages.drafting import PURPOSE, unit, units
-from hub.stages.parts import Parts
-from hub.stages.trail_found import Found
+from hub.stages.parts import CASES, Parts
+from hub.stages.trail_found import Found, case_place
+from hub.stages.trail_places import place_of
 from hub.stages.trail_steps import Step
+from schemas import InvalidPayload, UnknownSchema, decode_single
 
 NOT_LINKED = "not_linked"
 
 
-def disclosed(connection: Connection, found: Found, envelope: Envelope) -> Iterator[Step]:
+def disclosed(connection: Connection, parts: Parts, found: Found, envelope: Envelope) -> Iterator[Step]:
     """Releases that held this kind of record of this person while this version of it was the newest."""
     if found.admitted_at is None:
         return
     first, last = found.admitted_at, _superseded_at(connection, found)
     subject, d = f"{envelope.controller_id}:{envelope.subject_ref}", disclosure.c
-    person = subjects.persons(connection, [subject]).get(subject, subject)
-    mine = (d.person == person, d.sender == envelope.controller_id, d.at >= first, d.at < last)
+    persons = {
+        subjects.persons(connection, [subject]).get(subject, subject),
+        *links.names_of(connection, subject),
+    }
+    mine = (d.person.in_(sorted(persons)), d.sender == envelope.controller_id, d.at >= first, d.at < last)
     to: set[tuple[str, str, str]] = set()
     for row in (DisclosureRow(*row) for row in connection.execute(select(disclosure).where(*mine))):
         names = (name.partition(".") for name in row.fields.split(","))
         kept = tuple(name for kind, _, name in names if kind == envelope.event_type)
         if kept:
             to.add((row.joint_case, row.recipient, row.role))
-            yield _release(row, kept)
-    yield from _removals(connection, to, first)
+            yield _release(parts, row, kept)
+    yield from _removals(connection, parts, to, first)
 
 
-def _release(row: DisclosureRow, kept: tuple[str, ...]) -> Step:
+def _release(parts: Parts, row: DisclosureRow, kept: tuple[str, ...]) -> Step:
     outcome = row.answer or ("delivered" if row.delivered_at else "pending")
     return Step(
         at=row.delivered_at or row.at,
         point="disclose",
-        where=f"agency.{row.recipient}.views {row.view_id}",
+        where=_view_place(parts, row.recipient, row.view_id, row.at),
         outcome=outcome,
         kept=kept,
         recipient=f"{row.recipient}/{row.role}",
         grounds=tuple(ground for ground in row.grounds.split(",") if ground),
     )
+
+
+def _view_place(parts: Parts, recipient: str, view_id: str, at: int) -> str:
+    """Where a view stands on its recipient's topic, as long as that keeps it."""
+    return place_of(
+        parts.log, f"agency.{recipient}.views", None, at, lambda record: _is_view(record, view_id)
+    )
+
+
+def _is_view(record: Record, view_id: str) -> bool:
+    try:
+        return bytes(decode_single(record.value)[1].get("view_id", b"")).hex() == view_id
+    except (InvalidPayload, UnknownSchema):
+        return False
 
 
 def _superseded_at(connection: Connection, found: Found) -> int:
@@ -58,39 +78,43 @@ def _superseded_at(connection: Connection, found: Found) -> int:
     return min((int(at) for at in connection.execute(wanted).scalars()), default=2**62)
 
 
-def _removals(connection: Connection, to: set[tuple[str, str, str]], first: int) -> Iterator[Step]:
+def _removals(
+    connection: Connection, parts: Parts, to: set[tuple[str, str, str]], first: int
+) -> Iterator[Step]:
     """Views that were shown and are taken back: nothing at all is left of them."""
     newest = views.newest(connection, {joint for joint, _, _ in to})
     for key, row in newest.items():
         if key[:3] in to and row.removed and row.as_of >= first:
-            where = f"agency.{row.recipient}.views {row.view_id}"
+            where = _view_place(parts, row.recipient, row.view_id, row.as_of)
             recipient = f"{row.recipient}/{row.role}"
             yield Step(at=row.as_of, point="disclose", where=where, outcome="removed", recipient=recipient)
 
 
 def shown_now(connection: Connection, parts: Parts, found: Found) -> Iterator[Step]:
     """What every role of every other agency in the joint case would get of it at this moment, by which rules."""
-    case_keys = [row.case_key for row in found.shown if found.is_mine(row)]
+    mine = [row for row in found.shown if found.is_mine(row)]
+    case_keys = [row.case_key for row in mine]
+    where = case_place(parts, mine[0], found.admitted_at) if mine and found.admitted_at is not None else CASES
     joint = subjects.joint_cases(connection, case_keys)
     for file in read_cases(connection, parts, joint.values()).values() if joint else ():
         for one in file.evidence:
             if one.envelope.event_id.hex() == found.event_id and one.content.state == "open":
-                yield from _for_each_role(parts, file, one)
+                yield from _for_each_role(parts, file, one, where)
 
 
-def _for_each_role(parts: Parts, file: CaseFile, one: Evidence) -> Iterator[Step]:
+def _for_each_role(parts: Parts, file: CaseFile, one: Evidence, where: str) -> Iterator[Step]:
     for agency in sorted(parts.agencies.values(), key=lambda agency: agency.id):
         if agency.id == one.envelope.controller_id or file.case_of(agency.id) is None:
             continue
         for _, role, worker in units(agency, file):
             question = Question(unit(agency, role, worker, file), PURPOSE, parts.clock.now())
-            yield _answer(parts, file, one, question)
+            yield _answer(parts, file, one, question, where)
 
 
-def _answer(parts: Parts, file: CaseFile, one: Evidence, question: Question) -> Step:
+def _answer(parts: Parts, file: CaseFile, one: Evidence, question: Question, where: str) -> Step:
     known = file.known[one.subject]
     recipient = f"{question.recipient.controller}/{question.recipient.role}"
-    at, where = micros(question.at), "joint case"
+    at = micros(question.at)
     if not is_joint(question, one, known):
         dropped = dict.fromkeys(one.envelope.fields, NOT_LINKED)
         return Step(

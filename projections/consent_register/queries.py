@@ -48,6 +48,14 @@ def naming(connection: Connection, generation: int, consent_ids: Iterable[str]) 
     return _rows(connection, wanted, consent_ids)
 
 
+def splits(connection: Connection, generation: int, subject: str) -> list[RegisterRow]:
+    """What says of this subject that it is another person than was thought."""
+    wanted = select(*_COLUMNS).where(
+        _ROW.generation == generation, among(connection, _ROW.subject), _ROW.event_type == "IdentitySplit"
+    )
+    return _rows(connection, wanted, [subject])
+
+
 def ending(connection: Connection, generation: int, consent_ids: Iterable[str]) -> list[RegisterRow]:
     """Of those, the ones that take a consent back."""
     wanted = select(*_COLUMNS).where(

@@ -86,6 +86,22 @@ def test_demo_explains_a_withheld_event(tmp_path: Path) -> None:
     assert explained["reasons"]
 
 
+def test_demo_leaves_a_world_to_look_into(tmp_path: Path) -> None:
+    """The event that stayed with its agency is explained there, and others all the way to their recipients."""
+    done = hub(tmp_path, "demo", "--json", "--families", "3", "--keep", "kept")
+    assert done.returncode == 0, done.stderr
+    explained = json.loads(done.stdout)["explained"]
+    found = json.loads(hub(tmp_path / "kept", "explain", explained["event_id"], "--json").stdout)
+    stayed = [step for step in found["trail"] if step["outcome"] == "withheld"]
+    assert [step["point"] for step in found["trail"]][:2] == ["read", "egress"]
+    assert {rule["rule"] for rule in stayed[0]["rules"]} == {
+        reason["rule"] for reason in explained["reasons"]
+    }
+    assert stayed[0]["where"] == explained["place"]
+    assert hub(tmp_path / "kept", "explain", "0" * 32).returncode == 1
+    assert hub(tmp_path, "demo", "--keep", "kept").returncode == 64
+
+
 def test_demo_speaks_german(tmp_path: Path) -> None:
     done = hub(tmp_path, "demo", "--families", "4")
     assert done.returncode == 0

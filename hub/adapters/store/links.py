@@ -48,6 +48,22 @@ def pair(connection: Connection, found: Sequence[Pair]) -> set[str]:
     return link_persons(connection, _same_persons(both))
 
 
+def names_of(connection: Connection, key: str) -> set[str]:
+    """Every name under which this pseudonym may have been a person by a pairing sheet: a split takes the name away, and
+    what was disclosed under it stays."""
+    p, keys = pairing.c, {key}
+    while True:
+        sheets = select(p.digest, p.member).where(among(connection, p.subject))
+        rows = connection.execute(sheets, {"keys": values(connection, keys)}).all()
+        wanted = select(p.digest, p.member, p.subject).where(among(connection, p.digest))
+        found = connection.execute(wanted, {"keys": values(connection, {row.digest for row in rows})}).all()
+        places = {(row.digest, row.member) for row in rows}
+        more = {row.subject for row in found if (row.digest, row.member) in places}
+        if more <= keys:
+            return {f"q_{digest}.{member}" for digest, member in places}
+        keys |= more
+
+
 def _joins(sheet: Sequence[Pair]) -> bool:
     """Whether two agencies or more named the code."""
     return len({_agency(one.case_key) for one in sheet}) > 1
