@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := setup
-.PHONY: help setup demo serve test check format kafka postgres bench chaos clean need-python need-broker
+.PHONY: help setup demo serve test check format kafka postgres bench chaos mutants clean need-python need-broker
 
 # $(call need,PROGRAM,WHAT TO INSTALL)
 need = @command -v $(1) >/dev/null || { echo "Missing: $(1). Install $(2), then call make again."; exit 1; }
@@ -55,6 +55,9 @@ chaos: export HUB_CHAOS_ROUNDS ?= 50
 chaos: export HUB_BURST_EVENTS ?= 200000
 chaos: $(READY) need-broker ## only the fault tests, ten times as long as in CI: servers killed, stopped and continued
 	$(BIN)/pytest -s tests/faults tests/acceptance/test_withdrawal_burst.py
+
+mutants: $(READY) ## which changes to policy code and data no test would notice (an hour; docs/reference/mutants.md)
+	$(BIN)/python -m tests.mutation.run
 
 clean: ## remove what make made, the fetched broker too
 	rm -rf $(VENV) .cache .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build *.egg-info
