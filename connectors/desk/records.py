@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
-from connectors.runtime.build import kind
+from connectors.runtime.build import source_to_look_at
 from connectors.runtime.config import ConnectorConfig
 from connectors.runtime.knowledge import consent_of
 from connectors.runtime.lookups import LookupIndex
@@ -71,7 +71,7 @@ class OwnRecords:
     def __init__(self, config: ConnectorConfig, key: AgencyKey) -> None:
         self._key = key
         self._state = State(config.state, lambda row: key.row_hash(b"key" + row.encode()), alone=False)
-        self._source = kind(config).build(config, self._state, key)
+        self._source = source_to_look_at(config, self._state, key)
         self._mapper = Mapper(key, config.agency_kind, config.streams)
         self._lookups = LookupIndex(config.lookups)
         self._control = [name for name, stream in config.streams.items() if stream.control]

@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-from connectors.runtime.build import gate, kind
+from connectors.runtime.build import gate, source_to_look_at
 from connectors.runtime.config import ConnectorConfig
 from connectors.runtime.judging import EgressGate, Judged
 from connectors.runtime.knowledge import Knowledge
@@ -22,7 +22,6 @@ from connectors.runtime.runtime import ALWAYS_SAID, unmapped_columns
 from connectors.runtime.state import State
 from hub.domain.clock import berlin_day
 from hub.domain.identifiers import AgencyKey
-from hub.errors import ConfigurationError
 from hub.policy.facts import Sender
 from hub.policy.gate import Gate
 from hub.policy.load import Policy
@@ -110,15 +109,12 @@ def offline(
 
     Raises ConfigurationError, and what the source raises.
     """
-    module = kind(config)
-    if module.spec.role != "source":
-        raise ConfigurationError("is no source", place="config.connector.kind", remedy="name a source")
     judge = gate(config, policy_files)
     with TemporaryDirectory() as folder:
         opened = State(
             state or Path(folder) / "state.sqlite", lambda row_key: key.row_hash(b"key" + row_key.encode())
         )
-        source: Source = module.build(config, opened, key)
+        source = source_to_look_at(config, opened, key)
         try:
             yield Offline(config, key, judge, source, opened)
         finally:

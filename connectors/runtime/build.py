@@ -7,7 +7,7 @@ from typing import Any
 
 from connectors.runtime.config import ConnectorConfig
 from connectors.runtime.kinds import load_kind
-from connectors.runtime.ports import Sink
+from connectors.runtime.ports import Sink, Source
 from connectors.runtime.pseudonyms import Pseudonyms
 from connectors.runtime.runtime import Connector
 from connectors.runtime.state import State
@@ -42,6 +42,18 @@ def build_source(
         config, source, key, state=state, pseudonyms=Pseudonyms(config.pseudonyms), keys=keys, log=log,
         judge=judge,
     )  # fmt: skip
+
+
+def source_to_look_at(config: ConnectorConfig, state: State, key: AgencyKey) -> Source:
+    """The source alone, for looking: a kind that moves files (it has `look` beside `build`) then moves none.
+
+    Raises ConfigurationError.
+    """
+    module = kind(config)
+    if module.spec.role != "source":
+        raise ConfigurationError("is no source", place="config.connector.kind", remedy="name a source")
+    source: Source = getattr(module, "look", module.build)(config, state, key)
+    return source
 
 
 def build_sink(config: ConnectorConfig, keys: KeyStore, log: EventLog) -> Sink:

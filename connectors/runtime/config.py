@@ -76,6 +76,7 @@ class ConnectorConfig:
     clock_file: Path | None
     any_code: bool
     style: Style
+    codes: Mapping[str, Mapping[str, str]]
     lookups: Mapping[str, Lookup]
     streams: Mapping[str, Stream]
     settings: Mapping[str, Any] = field(repr=False)
@@ -127,7 +128,7 @@ def parse_config(raw: Mapping[str, Any], folder: Path) -> ConnectorConfig:
         policy_files=tuple(folder / name for name in connector.texts("policy_files", ())),
         keys=_keys(table.table("keys"), folder), log=log_address(table.table("log"), folder),
         clock_file=folder / clock if clock else None, any_code=connector.flag("any_code"),
-        style=style, lookups=lookups, streams=streams, settings=settings,
+        style=style, codes=codes, lookups=lookups, streams=streams, settings=settings,
         folder=folder, digest=_digest(raw),
     )  # fmt: skip
     for rest in (agency, connector, table):

@@ -1,10 +1,12 @@
 """Source: full snapshots as CSV files with a manifest, compared with the last one."""
 
+from connectors.files.reader import CsvReader
+from connectors.files.source import FilesSource
 from connectors.runtime.config import ConnectorConfig
 from connectors.runtime.ports import Spec
 from connectors.runtime.state import State
 from connectors.snapshot_csv.config import csv_settings
-from connectors.snapshot_csv.source import SnapshotSource
+from connectors.snapshot_csv.shelf import Folders
 from hub.domain.identifiers import AgencyKey
 
 spec = Spec(
@@ -13,6 +15,20 @@ spec = Spec(
 )  # fmt: skip
 
 
-def build(config: ConnectorConfig, state: State, key: AgencyKey) -> SnapshotSource:
+def build(config: ConnectorConfig, state: State, key: AgencyKey) -> FilesSource:
     """The source of this configuration; nothing is opened yet. Raises ConfigurationError."""
-    return SnapshotSource(csv_settings(config), state, key)
+    settings = csv_settings(config)
+    shelf = Folders(settings, state)
+    return FilesSource(
+        settings.files,
+        shelf,
+        lambda stream, entry: CsvReader(stream, settings.dialect, entry),
+        state,
+        key,
+        shelf.check,
+    )
+
+
+def waiting(config: ConnectorConfig, state: State) -> Folders:
+    """Where `hub connect accept` finds what is held."""
+    return Folders(csv_settings(config), state)

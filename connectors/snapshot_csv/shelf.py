@@ -6,14 +6,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from connectors.runtime.ports import Held, Incident
+from connectors.files.delivery import STREAM, Delivery, Entry
+from connectors.files.manifest import Manifest, read_manifest
+from connectors.files.memory import Waiting
+from connectors.files.settings import FileStream
+from connectors.runtime.ports import Incident
 from connectors.runtime.state import State
 from connectors.snapshot_csv.config import CsvSettings
-from connectors.snapshot_csv.manifest import Manifest, read_manifest
-from hub.errors import DataError, ServiceUnavailable
+from hub.errors import ConfigurationError, DataError, ServiceUnavailable
 
-STREAM = "snapshot"
-LAST, HELD, ACCEPTED = "snapshot", "held", "accepted"
+LAST = "snapshot"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,44 +27,44 @@ class Last:
     as_of: int
 
 
-class Shelf:
+class Folders(Waiting):
     """Folders with a manifest, in the order of their as-of date; those without are not finished yet."""
 
     def __init__(self, settings: CsvSettings, state: State) -> None:
-        self._settings, self._state = settings, state
+        super().__init__(state)
+        self._settings = settings
 
     @property
     def last(self) -> Last | None:
         found = self._state.meta(LAST)
         return Last(**json.loads(found)) if found else None
 
-    def adopt(self, manifest: Manifest) -> None:
+    def adopt(self, delivery: Delivery) -> None:
         """This one was read to its end: later ones are compared with it."""
-        last = {"name": manifest.name, "digest": manifest.digest, "as_of": manifest.as_of}
+        last = {"name": delivery.name, "digest": delivery.digest, "as_of": delivery.as_of}
         with self._state.transaction():
             self._state.set_meta(LAST, json.dumps(last))
-            self._state.drop_meta(HELD)
-            self._state.drop_meta(ACCEPTED)
+            self.done()
 
-    def candidates(self, now: datetime) -> tuple[list[Manifest], list[Incident]]:
+    def candidates(self, now: datetime) -> tuple[list[Delivery], list[Incident]]:
         """Snapshots newer than the last one in order, and folders that can be none."""
-        found: list[Manifest] = []
+        found: list[Delivery] = []
         incidents: list[Incident] = []
         last = self.last
         for folder in self._folders():
             try:
-                manifest = self._manifest(folder, now)
+                delivery = self._finished(folder, now)
             except DataError as error:
                 if last is None or folder.name > last.name:
                     incidents.append(Incident(STREAM, error.reason, error.place, error.remedy))
                 continue
-            if manifest and (last is None or manifest.as_of > last.as_of):
-                found.append(manifest)
-            elif manifest and last and manifest.as_of == last.as_of and manifest.digest != last.digest:
-                incidents.append(_not_newer(manifest))
-        return sorted(found, key=lambda manifest: (manifest.as_of, manifest.name)), incidents
+            if delivery and (last is None or delivery.as_of > last.as_of):
+                found.append(delivery)
+            elif delivery and last and delivery.as_of == last.as_of and delivery.digest != last.digest:
+                incidents.append(_not_newer(delivery))
+        return sorted(found, key=lambda delivery: (delivery.as_of, delivery.name)), incidents
 
-    def kept(self) -> Manifest | None:
+    def kept(self) -> Delivery | None:
         """The last snapshot that was read, under whatever name, if it still lies there."""
         last = self.last
         if last is None:
@@ -71,34 +73,27 @@ class Shelf:
         found = (
             self._same(folder, last) for folder in folders if (folder / self._settings.manifest).exists()
         )
-        return next((manifest for manifest in found if manifest), None)
+        return next((delivery for delivery in found if delivery), None)
 
-    def _same(self, folder: Path, last: Last) -> Manifest | None:
+    def missing(self) -> str | None:
+        return self.last.name if self.last and self.kept() is None else None
+
+    def refuse(self, delivery: Delivery, incident: Incident) -> None:
+        """It stays where it is: the folder is the agency's."""
+
+    def check(self) -> None:
+        """Raises ConfigurationError when there is no such folder."""
+        if not self._settings.folder.is_dir():
+            raise ConfigurationError(
+                "is no folder", place="config.settings.folder", remedy="name the export folder"
+            )
+
+    def _same(self, folder: Path, last: Last) -> Delivery | None:
         try:
-            manifest = read_manifest(folder, self._settings.manifest, self._settings.dialect)
+            delivery = self._delivery(folder)
         except DataError:
             return None
-        return manifest if manifest.digest == last.digest else None
-
-    def hold(self, manifest: Manifest, stream: str, share: float) -> None:
-        """Too many keys vanished: a person must say whether that is true."""
-        with self._state.transaction():
-            self._state.set_meta(HELD, json.dumps([manifest.name, stream, share, manifest.digest]))
-
-    def held(self) -> Held | None:
-        found = self._state.meta(HELD)
-        return Held(*json.loads(found)[:3]) if found else None
-
-    def accept(self) -> Held | None:
-        """Confirm what is held, and nothing that comes later."""
-        found, held = self._state.meta(HELD), self.held()
-        if found:
-            with self._state.transaction():
-                self._state.set_meta(ACCEPTED, json.loads(found)[3])
-        return held
-
-    def accepted(self, manifest: Manifest) -> bool:
-        return self._state.meta(ACCEPTED) == manifest.digest
+        return delivery if delivery.digest == last.digest else None
 
     def _folders(self) -> Iterator[Path]:
         try:
@@ -110,9 +105,9 @@ class Shelf:
                 remedy="check path and permissions",
             ) from None
 
-    def _manifest(self, folder: Path, now: datetime) -> Manifest | None:
+    def _finished(self, folder: Path, now: datetime) -> Delivery | None:
         if (folder / self._settings.manifest).exists():
-            return read_manifest(folder, self._settings.manifest, self._settings.dialect)
+            return self._delivery(folder)
         written = max((entry.stat().st_mtime for entry in folder.iterdir()), default=folder.stat().st_mtime)
         if (now - datetime.fromtimestamp(written, UTC)).total_seconds() > self._settings.grace_minutes * 60:
             raise DataError(
@@ -120,11 +115,27 @@ class Shelf:
             )
         return None
 
+    def _delivery(self, folder: Path) -> Delivery:
+        manifest = read_manifest(folder, self._settings.manifest, self._settings.dialect)
+        files = {stream.name: (_entry(manifest, stream),) for stream in self._settings.files.streams.values()}
+        return Delivery(manifest.name, manifest.as_of, files, manifest.digest)
 
-def _not_newer(manifest: Manifest) -> Incident:
+
+def _entry(manifest: Manifest, stream: FileStream) -> Entry:
+    told = manifest.files.get(stream.file)
+    place = f"{manifest.name}/{stream.file}"
+    if told is None:
+        raise DataError(
+            "is not in the manifest", reason="manifest_wrong", place=place,
+            remedy="export all files that the configuration names",
+        )  # fmt: skip
+    return Entry(manifest.folder / stream.file, place, manifest.as_of, told.rows, told.sha256)
+
+
+def _not_newer(delivery: Delivery) -> Incident:
     return Incident(
         STREAM,
         "as_of_not_newer",
-        manifest.name,
+        delivery.name,
         "two snapshots of one day differ: export it with a new as_of",
     )

@@ -16,6 +16,8 @@ _READERS = (
     "connectors/runtime/config.py",
     "connectors/runtime/streams.py",
     "connectors/runtime/values.py",
+    "connectors/files/settings.py",
+    "connectors/file_drop/config.py",
     "connectors/snapshot_csv/config.py",
     "connectors/sql/config.py",
     "connectors/staging/config.py",

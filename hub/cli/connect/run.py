@@ -3,6 +3,7 @@
 import json
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from threading import Event
 from typing import Annotated, Any, Protocol
@@ -14,7 +15,7 @@ from rich.table import Table
 
 from connectors.runtime.build import agency_key, build_sink, build_source, kind, secret_of
 from connectors.runtime.config import ConnectorConfig, LogAddress, load_config
-from connectors.runtime.ports import Held
+from connectors.runtime.ports import Held, Holding
 from connectors.runtime.state import State
 from hub.adapters.keys.kek import next_file
 from hub.adapters.keys.tls import tls_files
@@ -218,14 +219,12 @@ def _state(settings: ConnectorConfig) -> State:
 
 
 def _held(settings: ConnectorConfig, *, confirm: bool) -> Held | None:
-    if settings.kind != "snapshot_csv":
+    waiting: Callable[[ConnectorConfig, State], Holding] | None = getattr(kind(settings), "waiting", None)
+    if waiting is None:
         return None
-    from connectors.snapshot_csv.config import csv_settings
-    from connectors.snapshot_csv.shelf import Shelf
-
     state = _state(settings)
     try:
-        shelf = Shelf(csv_settings(settings), state)
+        shelf = waiting(settings, state)
         return shelf.accept() if confirm else shelf.held()
     finally:
         state.close()

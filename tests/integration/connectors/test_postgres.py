@@ -36,7 +36,7 @@ def test_the_sink_makes_its_tables_and_shows_by_lease(offices: Any, tools: Any, 
     sink.check()
     assert sink.step(tools.evening(0)).answers == {}
     engine = create_engine(database_url)
-    row = "('1', 'f', 'r', '1', 'p', 'a', 'e', 'i', 't', 'f', 'w', false, 0, {until})"
+    row = "('1', 'f', 'r', '', '1', 'p', 'a', 'e', 'i', 't', 'f', 'w', false, 0, {until})"
     with engine.begin() as connection:
         for until in ("0", "4000000000000000"):
             connection.execute(text(f"INSERT INTO fallbruecke_sicht VALUES {row.format(until=until)}"))  # noqa: S608

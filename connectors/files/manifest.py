@@ -8,7 +8,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-from connectors.snapshot_csv.config import Dialect
+from connectors.files.settings import Dialect
 from hub.domain.clock import BERLIN, berlin_midnight, micros
 from hub.errors import DataError
 

@@ -1,0 +1,135 @@
+"""What the configuration says of every source that reads files: how they are written, and each stream's part."""
+
+import codecs
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from connectors.runtime.cells import read
+from connectors.runtime.config import ConnectorConfig
+from connectors.runtime.reading import Table
+from connectors.runtime.streams import Stream
+from connectors.runtime.values import Value, value_of
+from hub.errors import ConfigurationError, DataError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dialect:
+    """How every CSV file of the export is written; fixed, never guessed.
+
+    `header`: the first line names the columns (else each stream names them). `skip`: lines before it. `trailer`: what
+    the last line looks like; its group, if there is one, is the number of rows.
+    """
+
+    encoding: str
+    delimiter: str
+    quote: str = '"'
+    escape: str | None = None
+    header: bool = True
+    skip: int = 0
+    trailer: re.Pattern[str] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileStream:
+    """One stream of files; `columns` are all that are read, no other leaves the reader.
+
+    `file`: its name, or a pattern of names. `changes`: each file holds changes only, else everything. `names`: the
+    columns in order where the file has no header. `derived`: columns that are made of others.
+    """
+
+    name: str
+    stream: Stream
+    file: str
+    columns: tuple[str, ...]
+    changes: bool = False
+    names: tuple[str, ...] = ()
+    derived: Mapping[str, Value]
+
+    def values(self, cells: Sequence[str]) -> dict[str, str]:
+        """The row by column, derived ones included; what cannot be derived is empty."""
+        found = dict(zip(self.columns, cells, strict=True))
+        for name, value in self.derived.items():
+            found[name] = _derived(value, found)
+        return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FilesSettings:
+    """`vanish_limit`: the share (0–1) of all keys that may vanish unasked, and of one stream's keys when more than
+    `vanish_rows` of them do (one of twelve is no sign of anything)."""
+
+    vanish_limit: float
+    vanish_rows: int
+    streams: Mapping[str, FileStream]
+
+
+def files_settings(table: Table, config: ConnectorConfig) -> FilesSettings:
+    """The part of the settings that all kinds of files share; raises ConfigurationError."""
+    settings = FilesSettings(
+        vanish_limit=table.take("vanish_limit", float, 0.05), vanish_rows=table.take("vanish_rows", int, 10),
+        streams={stream.name: _stream(stream, config) for stream in config.streams.values()},
+    )  # fmt: skip
+    if not 0 <= settings.vanish_limit <= 1:
+        raise ConfigurationError(
+            "out of range", place=f"{table.place}.vanish_limit", remedy="a share from 0 to 1"
+        )
+    return settings
+
+
+def dialect_of(table: Table) -> Dialect:
+    """How the CSV files are written; raises ConfigurationError."""
+    dialect = Dialect(
+        encoding=table.take("encoding", str), delimiter=table.take("delimiter", str),
+        quote=table.take("quote", str, '"'), escape=table.take("escape", str, "") or None,
+        header=table.take("header", bool, True),  # noqa: FBT003  the default, not a switch
+        skip=table.take("skip", int, 0), trailer=_trailer(table),
+    )  # fmt: skip
+    try:
+        codecs.lookup(dialect.encoding)
+    except LookupError:
+        raise ConfigurationError(
+            "unknown encoding", place=f"{table.place}.encoding", remedy="for example cp1252"
+        ) from None
+    signs = (dialect.delimiter, dialect.quote, dialect.escape or "\\")
+    if any(len(sign) != 1 for sign in signs) or dialect.skip < 0:
+        raise ConfigurationError(
+            "out of range", place=table.place, remedy="delimiter, quote, escape: one character"
+        )
+    return dialect
+
+
+def _trailer(table: Table) -> re.Pattern[str] | None:
+    raw = table.take("trailer", str, "")
+    try:
+        return re.compile(raw) if raw else None
+    except re.error as error:
+        raise ConfigurationError(
+            f"is no regular expression: {error}", place=f"{table.place}.trailer", remedy="correct it"
+        ) from None
+
+
+def _stream(stream: Stream, config: ConnectorConfig) -> FileStream:
+    table = Table(stream.settings, f"config.streams.{stream.name}")
+    looked = {
+        column for lk in config.lookups.values() if lk.stream == stream.name for column in (lk.key, *lk.columns)
+    }  # fmt: skip
+    derived = {
+        name: value_of(raw, f"{table.place}.derive.{name}", config.style, config.codes)
+        for name, raw in dict(table.any("derive", {})).items()
+    }
+    used = {column for value in derived.values() for column in value.used}
+    found = FileStream(
+        name=stream.name, stream=stream, file=table.take("file", str), derived=derived,
+        columns=tuple(sorted((stream.columns | looked | used) - derived.keys())),
+        changes=table.flag("changes"), names=table.texts("columns", ()),
+    )  # fmt: skip
+    table.close()
+    return found
+
+
+def _derived(value: Value, row: Mapping[str, str]) -> str:
+    try:
+        return str(read(value, row, "string") or "")
+    except DataError:
+        return ""

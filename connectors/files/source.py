@@ -1,0 +1,235 @@
+"""Reads deliveries of files and passes on only what changed.
+
+A delivery counts as a whole: it is examined to its last byte before the first row is passed on. What was read last
+stays where the agency keeps it and is read again when somebody's present state is wanted.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+
+from connectors.files.delivery import SEPARATOR, STREAM, Delivery, Entry, Reader, Shelf
+from connectors.files.diff import Diff, Incoming
+from connectors.files.rows import Open, key_of, row, rows, standing, subject_columns
+from connectors.files.settings import FilesSettings, FileStream
+from connectors.runtime.ports import Batch, Control, Held, Incident, NothingKept, Row
+from connectors.runtime.state import State, hidden
+from hub.domain.identifiers import AgencyKey
+from hub.errors import DataError
+
+
+class FilesSource:
+    """One agency's files, on whatever shelf they lie and in whatever format `opened` reads."""
+
+    def __init__(
+        self, settings: FilesSettings, shelf: Shelf, opened: Open, state: State, key: AgencyKey,
+        check: Callable[[], None],
+    ) -> None:  # fmt: skip
+        self._settings, self._shelf, self._open, self._state, self._key = settings, shelf, opened, state, key
+        self.check = check
+        self._diff = Diff(state)
+        self._current: Delivery | None = None
+        self._known = False  # whether the gate's knowledge has the current (or else the last) state
+        self._refused: dict[str, tuple[str, Incident]] = {}  # name → (digest, why)
+
+    def discover(self) -> Mapping[str, Sequence[str]]:
+        shown = self._whole()
+        return {
+            name: self._open(stream, shown[name][-1]).header()
+            for name, stream in self._settings.streams.items() if shown.get(name)
+        }  # fmt: skip
+
+    def refresh(self, now: datetime) -> Sequence[Incident]:
+        """Take up the oldest delivery that is complete and sound; the others are incidents."""
+        if self._current:
+            return []
+        found, incidents = self._shelf.candidates(now)
+        for delivery in found:
+            incident = self._remembered(delivery) or self._examine(delivery)
+            if incident is None:
+                self._current, self._known = delivery, False
+                break
+            incidents.append(incident)
+        if self._current is None and (lost := self._shelf.missing()):
+            remedy = "put what was read last back, or deliver anew: nobody can be read again without it"
+            incidents.append(Incident(STREAM, "kept_snapshot_missing", lost, remedy))
+        return incidents
+
+    def control(self, streams: Collection[str]) -> Control:
+        if self._known or not self._whole():
+            return Control(iter(()), complete=False)
+        self._known = True
+        return Control(self._rows(streams), complete=True)
+
+    def read(self, streams: Collection[str], limit: int) -> Iterator[Batch]:
+        if self._current is None:
+            return
+        self._diff.find_changes()
+        for name in streams:
+            if name in self._current.files:
+                yield from self._changed(self._current, self._settings.streams[name], limit)
+                yield from self._vanished(self._current, self._settings.streams[name], limit)
+
+    def finished(self) -> None:
+        if self._current:
+            self._shelf.adopt(self._current)
+            self._current = None
+            self._diff.clear()
+
+    def subjects(self, local_ids: Collection[str]) -> Iterator[Row]:
+        if not self._whole():
+            raise NothingKept
+        wanted = frozenset(local_ids)
+        for stream in self._settings.streams.values():
+            columns = subject_columns(stream)
+            there: Iterable[Row] = self._rows([stream.name]) if columns else ()
+            page = [one for one in there if any(one.values[column] in wanted for column in columns)]
+            yield from self._since(stream, page)
+
+    def held(self) -> Held | None:
+        return self._shelf.held()
+
+    def accept(self) -> Held | None:
+        return self._shelf.accept()
+
+    def close(self) -> None:
+        """Nothing is kept open."""
+
+    def _whole(self) -> Mapping[str, tuple[Entry, ...]]:
+        """Stream → the files that hold its present state: what was read before, with what is being read now."""
+        kept = self._shelf.kept()
+        found = dict(kept.files) if kept else {}
+        for name, entries in (self._current.files if self._current else {}).items():
+            changes = self._settings.streams[name].changes
+            found[name] = (*found.get(name, ()), *entries) if changes else entries
+        return found
+
+    def _remembered(self, delivery: Delivery) -> Incident | None:
+        """A refusal stands until the delivery is another one, or was accepted."""
+        digest, incident = self._refused.get(delivery.name, ("", None))
+        return incident if digest == delivery.digest and not self._shelf.accepted(delivery) else None
+
+    def _examine(self, delivery: Delivery) -> Incident | None:
+        """Read it to its end once; None when it may be taken up."""
+        try:
+            self._load(delivery)
+        except DataError as error:
+            incident = self._refuse(delivery, error.reason, error.place, error.remedy)
+            self._shelf.refuse(delivery, incident)
+            return incident
+        if self._shelf.accepted(delivery) or (found := self._too_many_vanished(delivery)) is None:
+            return None
+        stream, share = found
+        self._shelf.hold(delivery, stream, share)
+        remedy = f"{share:.0%} of the keys vanished: hub connect accept, if that is true"
+        return self._refuse(delivery, "snapshot_held", f"{delivery.name}/{stream}", remedy)
+
+    def _too_many_vanished(self, delivery: Delivery) -> tuple[str, float] | None:
+        """Where more keys vanished than the configuration lets pass, and their share."""
+        whole = [name for name in delivery.files if not self._settings.streams[name].changes]
+        counts = {name: self._diff.vanished_count(name) for name in whole}
+        for name, (gone, before) in counts.items():
+            if gone > self._settings.vanish_rows and gone > before * self._settings.vanish_limit:
+                return name, gone / before
+        gone, before = (sum(pair[n] for pair in counts.values()) for n in (0, 1))
+        return ("*", gone / before) if gone > before * self._settings.vanish_limit else None
+
+    def _refuse(self, delivery: Delivery, reason: str, place: str, remedy: str) -> Incident:
+        incident = Incident(STREAM, reason, place, remedy)
+        self._refused[delivery.name] = delivery.digest, incident
+        return incident
+
+    def _load(self, delivery: Delivery) -> None:
+        self._diff.clear()
+        streams = [self._settings.streams[name] for name in delivery.files]
+        with self._state.transaction():
+            for stream in streams:
+                for entry in delivery.files[stream.name]:
+                    reader = self._open(stream, entry)
+                    self._diff.load(self._incoming(reader, stream))
+                    reader.verify()
+            self._diff.index()
+        for stream in streams:
+            line = self._diff.duplicate(stream.name)
+            if line is not None:
+                place = f"{delivery.files[stream.name][0].place}:{line}"
+                raise DataError(
+                    "key came before", reason="duplicate_key", place=place, remedy="export it again"
+                )
+
+    def _incoming(self, reader: Reader, stream: FileStream) -> Iterator[Incoming]:
+        hash_key, hash_row, key = self._state.key_hash, self._content, key_of(stream)
+        for line, cells in reader.cells():
+            yield Incoming(stream.name, line, hash_key(key(cells)), hash_row(cells))
+
+    def _rows(self, streams: Collection[str]) -> Iterator[Row]:
+        """Every row as it stands now."""
+        for name, entries in self._whole().items():
+            if name in streams:
+                yield from standing(self._open, self._settings.streams[name], entries, self._state.key_hash)
+
+    def _content(self, cells: Sequence[str]) -> bytes:
+        return self._key.row_hash(SEPARATOR.join(cells).encode())
+
+    def _changed(self, delivery: Delivery, stream: FileStream, limit: int) -> Iterator[Batch]:
+        changes = self._diff.changes(stream.name)
+        wanted = next(changes, None)
+        page: list[Row] = []
+        entry = delivery.files[stream.name][0]
+        if wanted is None:
+            return
+        for line, cells in self._open(stream, entry).cells():
+            if line != wanted[0]:
+                continue
+            if self._content(cells) != wanted[1]:
+                raise DataError(
+                    "changed while it was read", reason="changed_while_reading",
+                    place=f"{entry.place}:{line}", remedy="do not write into a finished file",
+                )  # fmt: skip
+            page.append(row(stream, entry, line, cells, wanted[1]))
+            if len(page) >= limit:
+                yield Batch(stream.name, page)
+                page = []
+            wanted = next(changes, None)
+            if wanted is None:
+                break
+        if page:
+            yield Batch(stream.name, page)
+
+    def _vanished(self, delivery: Delivery, stream: FileStream, limit: int) -> Iterator[Batch]:
+        """Rows that are no longer there, with what they said where the mapping asks for it."""
+        gone = [] if stream.changes else self._diff.vanished(stream.name)
+        kept = self._shelf.kept() if gone and stream.stream.on_vanish else None
+        former = kept.files.get(stream.name, ()) if kept else ()
+        entry = delivery.files[stream.name][-1]
+        found = (
+            self._former(stream, former[-1], entry, frozenset(gone))
+            if former
+            else _nameless(stream, entry, gone)
+        )
+        page: list[Row] = []
+        for one in found:
+            page.append(one)
+            if len(page) >= limit:
+                yield Batch(stream.name, page)
+                page = []
+        if page:
+            yield Batch(stream.name, page)
+
+    def _former(self, stream: FileStream, kept: Entry, now: Entry, gone: frozenset[bytes]) -> Iterator[Row]:
+        for one in rows(self._open, stream, kept):
+            if self._state.key_hash(one.key) in gone:
+                yield one._replace(gone=True, version=now.as_of)
+
+    def _since(self, stream: FileStream, found: Sequence[Row]) -> Iterator[Row]:
+        """The rows under the version in which their content first appeared; those that wait in quarantine stay out."""
+        for start in range(0, len(found), 500):
+            page = found[start : start + 500]
+            seen = self._state.seen(stream.name, [one.key for one in page])
+            for one in page:
+                if before := seen.get(self._state.key_hash(one.key)):
+                    yield one._replace(version=before[1], content=before[0])
+
+
+def _nameless(stream: FileStream, entry: Entry, gone: Sequence[bytes]) -> Iterator[Row]:
+    for key in gone:
+        yield Row(stream.name, hidden(key), entry.place, {}, entry.as_of, gone=True)
