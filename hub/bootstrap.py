@@ -46,6 +46,7 @@ def build_parts(settings: Settings, given: Given | None = None) -> Parts:
         settings.data.mkdir(parents=True, exist_ok=True)
     keys = build_keys(settings, clock)
     try:
+        secret = keys.secret()
         log = given.log or build_log(settings, clock)
     except BaseException:
         keys.close()
@@ -68,7 +69,7 @@ def build_parts(settings: Settings, given: Given | None = None) -> Parts:
         clock=clock,
         gate=Gate(policy, declared_roles(agencies)),
         agencies=by_id(agencies),
-        secret=keys.secret(),
+        secret=secret,
         lease=settings.lease_seconds,
         hold_days=settings.hold_days,
         stale_after=settings.stale_after_seconds,

@@ -14,7 +14,7 @@ from hub.domain.clock import micros, moment
 from hub.errors import DataError
 from hub.ports import Certificate, Erased, Fenced, KeyRef
 
-MOST = 5000
+MOST = 1000
 """Keys in one question; whoever wants more asks again."""
 LARGEST = 8_000_000  # bytes of a question or an answer; a ledger comes in parts
 _KINDS = frozenset(get_args(KeyRef.__annotations__["kind"])) - {"hub"}

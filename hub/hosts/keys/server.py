@@ -1,10 +1,12 @@
 """HTTPS with certificates on both sides, one thread per connection: the handler must know who is asking."""
 
 import ssl
+from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import BoundedSemaphore
+from socket import SHUT_RD, socket
+from threading import BoundedSemaphore, Thread, current_thread
 from typing import Any, cast
 
 import orjson
@@ -19,6 +21,7 @@ log = structlog.get_logger()
 _HANDSHAKE = 10.0  # seconds
 _IDLE = 120.0  # seconds that a connection may be silent
 _CONNECTIONS = 200
+_LAST_ANSWERS = 5.0  # seconds
 
 
 class KeyServer(ThreadingHTTPServer):
@@ -32,6 +35,7 @@ class KeyServer(ThreadingHTTPServer):
         """Raises ConfigurationError for certificates that cannot be used or an address that is taken."""
         server_context(files)
         self._files, self._room = files, BoundedSemaphore(_CONNECTIONS)
+        self._connections: dict[int, tuple[socket, Thread]] = {}
         try:
             super().__init__((host, port), partial(_Handler, service))
         except OSError as error:
@@ -58,6 +62,7 @@ class KeyServer(ThreadingHTTPServer):
             request.settimeout(_HANDSHAKE)
             with server_context(self._files).wrap_socket(request, server_side=True) as secured:
                 secured.settimeout(_IDLE)
+                self._connections[id(request)] = secured, current_thread()
                 self.finish_request(secured, client_address)
         except (ssl.SSLError, ConfigurationError) as error:
             log.warning("keys.handshake_failed", error=type(error).__name__)
@@ -66,8 +71,17 @@ class KeyServer(ThreadingHTTPServer):
         except Exception as error:  # noqa: BLE001 - a bug in one answer ends one connection, and quotes nothing
             log.error("keys.bug", error=type(error).__name__)  # noqa: TRY400 - a traceback may show what was asked
         finally:
+            self._connections.pop(id(request), None)
             self._room.release()
             self.shutdown_request(request)
+
+    def server_close(self) -> None:
+        """Take no more questions, let those under way be answered, and end every connection."""
+        super().server_close()
+        for connection, thread in list(self._connections.values()):
+            with suppress(OSError):
+                socket.shutdown(connection, SHUT_RD)  # not SSLSocket's, which could not answer any more
+            thread.join(_LAST_ANSWERS)
 
 
 class _Handler(BaseHTTPRequestHandler):

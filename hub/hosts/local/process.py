@@ -9,7 +9,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -33,6 +33,7 @@ class Child:
         log: Path,
         death_signal: signal.Signals = signal.SIGKILL,
         user: str | None = None,
+        env: Mapping[str, str] | None = None,
     ) -> None:
         self._name, self._log = Path(command[0]).name, log
         with log.open("ab") as output:
@@ -43,6 +44,7 @@ class Child:
                 stderr=subprocess.STDOUT,
                 cwd=log.parent,
                 user=user,
+                env=env,
                 start_new_session=True,  # Ctrl+C in the terminal reaches the parent only, which stops it in order
                 preexec_fn=lambda: _libc.prctl(_PR_SET_PDEATHSIG, death_signal),
             )
