@@ -1,7 +1,8 @@
 """An office's letters: what goes out and what came in, in one SQLite file of its own, sealed as they travel.
 
 What is in here survives a crash at any moment: a letter is written before it is sent, and sent again until the log
-confirmed it. The same letter is kept once, however often it comes; a letter that says something new is kept beside it.
+confirmed it. The same letter is kept once, however often it comes, and so is one that says nothing new; a letter that
+says something else than the newest of its report is kept beside it.
 """
 
 import json
@@ -13,21 +14,27 @@ from typing import Any, NamedTuple
 
 from connectors.danger.letter import Letter, decode
 from connectors.runtime.files import open_file
-from hub.errors import ServiceUnavailable
+from hub.errors import DataError, ServiceUnavailable
 from hub.ports import TopicState
 
 _SCHEMA = (
     """CREATE TABLE IF NOT EXISTS outgoing (
         number INTEGER PRIMARY KEY, topic TEXT NOT NULL, key BLOB NOT NULL, report_id BLOB NOT NULL, kind TEXT NOT NULL,
-        at INTEGER NOT NULL, digest BLOB NOT NULL, value BLOB NOT NULL, sent_at INTEGER,
-        UNIQUE (report_id, kind, digest))""",
+        at INTEGER NOT NULL, digest BLOB NOT NULL, value BLOB NOT NULL, sent_at INTEGER)""",
     """CREATE TABLE IF NOT EXISTS incoming (
         number INTEGER PRIMARY KEY, agency TEXT NOT NULL, report_id BLOB NOT NULL, kind TEXT NOT NULL,
-        at INTEGER NOT NULL, place TEXT NOT NULL, digest BLOB NOT NULL, mark TEXT NOT NULL, value BLOB NOT NULL,
-        UNIQUE (agency, report_id, kind, digest))""",
+        at INTEGER NOT NULL, place TEXT NOT NULL, digest BLOB NOT NULL, mark TEXT NOT NULL, value BLOB NOT NULL)""",
     """CREATE TABLE IF NOT EXISTS position (
         topic TEXT, part INTEGER, topic_id TEXT NOT NULL, following INTEGER NOT NULL, PRIMARY KEY (topic, part))""",
 )
+_PUT = """INSERT INTO outgoing (topic, key, report_id, kind, at, digest, value) SELECT ?, ?, ?, ?, ?, ?, ?
+    WHERE ifnull((SELECT digest FROM outgoing WHERE report_id = ? AND kind = ?
+        ORDER BY number DESC LIMIT 1), x'') <> ?"""
+_TAKE = """INSERT INTO incoming (agency, report_id, kind, at, place, digest, mark, value) SELECT ?, ?, ?, ?, ?, ?, ?, ?
+    WHERE NOT EXISTS (SELECT 1 FROM incoming WHERE agency = ? AND report_id = ? AND kind = ? AND value = ?
+        AND (value <> x'' OR place = ?))
+    AND ifnull((SELECT digest FROM incoming WHERE agency = ? AND report_id = ? AND kind = ?
+        ORDER BY number DESC LIMIT 1), x'') <> ?"""
 _OUT = "number, topic, key, report_id, kind, at, value, sent_at"
 _IN = "agency, report_id, kind, at, place, mark, value"
 
@@ -45,9 +52,12 @@ class Out(NamedTuple):
     sent_at: int | None
 
     @property
-    def recipient(self) -> str:
+    def letter(self) -> Letter:
+        """Raises DataError when the file was tampered with."""
         letter = decode(self.value)
-        return letter.recipient if letter else ""
+        if letter is None:
+            raise DataError("holds what is no letter", reason="no_letter", place="the letter box")
+        return letter
 
 
 class In(NamedTuple):
@@ -61,6 +71,17 @@ class In(NamedTuple):
     place: str
     mark: str
     value: bytes
+
+    @property
+    def written_at(self) -> int:
+        """The sender's own time; when it arrived, for what is no letter."""
+        letter = decode(self.value)
+        return letter.at if letter else self.at
+
+    @property
+    def up_to(self) -> int:
+        letter = decode(self.value)
+        return letter.up_to if letter else 0
 
 
 class LetterBox:
@@ -80,10 +101,9 @@ class LetterBox:
             raise self._unavailable(error) from None
 
     def put(self, topic: str, key: bytes, letter: Letter, digest: bytes, value: bytes) -> bool:
-        """Keep a letter to be sent; False when it is there already."""
+        """Keep a letter to be sent; False when the newest of its report and kind says the same (`digest`)."""
         row = (topic, key, letter.report_id, letter.kind, letter.at, digest, value)
-        into = "INSERT INTO outgoing (topic, key, report_id, kind, at, digest, value) VALUES (?, ?, ?, ?, ?, ?, ?)"
-        return self._write(f"{into} ON CONFLICT DO NOTHING", row) > 0
+        return self._write(_PUT, (*row, letter.report_id, letter.kind, digest)) > 0
 
     def waiting(self) -> list[Out]:
         """What the log has not confirmed, the oldest first."""
@@ -97,10 +117,10 @@ class LetterBox:
         self._write("UPDATE outgoing SET sent_at = ? WHERE number = ?", (at, number))
 
     def take(self, one: In, digest: bytes) -> None:
-        """Keep a letter that came; inside the caller's transaction."""
-        row = (*one[:5], digest, *one[5:])
-        into = "INSERT INTO incoming (agency, report_id, kind, at, place, digest, mark, value)"
-        self._db.execute(f"{into} VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING", row)
+        """Keep a letter that came, unless it is here or says the same as the newest of its report (`digest`); inside
+        the caller's transaction."""
+        row, which = (*one[:5], digest, *one[5:]), (one.agency, one.report_id, one.kind)
+        self._db.execute(_TAKE, (*row, *which, one.value, one.place, *which, digest))
 
     def received(self, *kinds: str) -> list[In]:
         """Others' letters of these kinds, in the order in which they came."""

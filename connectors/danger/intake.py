@@ -7,7 +7,16 @@ from datetime import datetime, timedelta
 from connectors.danger.box import In, LetterBox
 from connectors.danger.config import DangerConfig
 from connectors.danger.content import FLAGS, Report, answer_content, received_report
-from connectors.danger.letter import ACKNOWLEDGED, ANSWERED, REPORTED, Letter, answers_topic, decode, encode
+from connectors.danger.letter import (
+    ACKNOWLEDGED,
+    ANSWERED,
+    NOTHING_SEEN,
+    REPORTED,
+    Letter,
+    answers_topic,
+    decode,
+    encode,
+)
 from connectors.danger.post import GAP, NO_LETTER, Post, opened
 from hub.domain.clock import micros, moment
 from hub.errors import HubError, UsageError
@@ -18,7 +27,8 @@ UNOPENED = "unopened"
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """One report; `versions` has more than one when the reporter sent more under the same number."""
+    """One report; `versions` has more than one when the reporter sent more under the same number. What came after an
+    acknowledgement is not acknowledged by it."""
 
     report_id: bytes
     reporter: str
@@ -42,35 +52,35 @@ class Intake:
 
     def reports(self) -> list[Received]:
         """Everything that came, the oldest first; nothing is left out."""
-        said: dict[str, dict[bytes, int]] = {ACKNOWLEDGED: {}, ANSWERED: {}}
+        said: dict[bytes, list[Letter]] = {}
         for out in self._box.written(ACKNOWLEDGED, ANSWERED):
-            said[out.kind].setdefault(out.report_id, out.at)
+            said.setdefault(out.report_id, []).append(out.letter)
         by_id: dict[tuple[str, bytes], list[In]] = {}
         for one in self._box.received(REPORTED):
             by_id.setdefault((one.agency, one.report_id), []).append(one)
-        return [self._received(letters, said) for letters in by_id.values()]
+        return [self._received(letters, said.get(letters[0].report_id, [])) for letters in by_id.values()]
 
     def acknowledge(self, report_id: bytes) -> bool:
-        """Tell the reporter that a person has it; False when it waits for the log. Raises UsageError when unknown."""
-        return self._say(report_id, ACKNOWLEDGED, b"", b"")
+        """Tell the reporter that a person has it, as far as it has come; False when that waits for the log. Raises
+        UsageError when unknown."""
+        return self._say(report_id, ACKNOWLEDGED, b"")
 
     def answer(self, report_id: bytes, flags: Mapping[str, bool | None]) -> bool:
         """Send the three flags to the reporter, who learns nothing else; False when they wait for the log."""
         if not any(flags.get(name) is not None for name in FLAGS):
             raise UsageError("says nothing", place="hub danger answer", remedy="give one of the three flags")
-        now = b"%d" % micros(self._clock.now())
-        return self._say(report_id, ANSWERED, answer_content(flags), now)
+        return self._say(report_id, ANSWERED, answer_content(flags))
 
-    def _say(self, report_id: bytes, kind: str, plain: bytes, distinct: bytes) -> bool:
-        reporters = sorted({one.agency for one in self._box.received(REPORTED) if one.report_id == report_id})
-        if not reporters:
+    def _say(self, report_id: bytes, kind: str, plain: bytes) -> bool:
+        letters = [one for one in self._box.received(REPORTED) if one.report_id == report_id]
+        if not letters:
             raise UsageError(
                 "no report has this id", place="hub danger", remedy="look it up with hub danger inbox"
             )
-        topic = answers_topic(self._config.agency)
-        for reporter in reporters:
-            letter = self._letter(report_id, kind, reporter, plain)
-            digest = self._config.keys[-1].mac(b"said", reporter.encode(), plain, distinct)
+        topic, up_to = answers_topic(self._config.agency), max(one.written_at for one in letters)
+        for reporter in sorted({one.agency for one in letters}):
+            letter = self._letter(report_id, kind, reporter, up_to, plain)
+            digest = self._config.keys[-1].mac(b"said", reporter.encode(), b"%d" % up_to, plain)
             self._box.put(topic, b"d_" + report_id.hex().encode(), letter, digest, encode(letter))
         try:
             self._post.send()
@@ -78,23 +88,26 @@ class Intake:
             return False
         return True
 
-    def _letter(self, report_id: bytes, kind: str, reporter: str, plain: bytes) -> Letter:
+    def _letter(self, report_id: bytes, kind: str, reporter: str, up_to: int, plain: bytes) -> Letter:
         at = micros(self._clock.now())
         partner = self._config.partners.get(reporter)
-        letter = Letter(report_id, kind, self._config.agency, reporter, at)
+        letter = Letter(report_id, kind, self._config.agency, reporter, at, up_to)
         if not plain or partner is None:
             return letter
         letter = letter._replace(key_id=partner.key.key_id)
         return letter._replace(box=partner.key.seal(plain, letter.header))
 
-    def _received(self, letters: list[In], said: Mapping[str, Mapping[bytes, int]]) -> Received:
-        first = letters[0]
-        acknowledged, answered = (said[kind].get(first.report_id) for kind in (ACKNOWLEDGED, ANSWERED))
-        waits = self._clock.now() - moment(first.at) > timedelta(minutes=self._config.alarm_minutes)
+    def _received(self, letters: list[In], said: list[Letter]) -> Received:
+        """A report counts as acknowledged when somebody has acknowledged the newest of its letters."""
+        first, seen = letters[0], max((one.up_to for one in said), default=NOTHING_SEEN)
+        unseen = [one for one in letters if one.written_at > seen]
+        limit = self._clock.now() - timedelta(minutes=self._config.alarm_minutes)
+        answers = [one.at for one in said if one.kind == ANSWERED and not unseen]
         return Received(
             first.report_id, first.agency, moment(first.at), first.place, tuple(map(self._content, letters)),
-            None if acknowledged is None else moment(acknowledged), None if answered is None else moment(answered),
-            overdue=acknowledged is None and answered is None and waits,
+            None if unseen else moment(min(one.at for one in said if one.up_to == seen)),
+            moment(max(answers)) if answers else None,
+            overdue=any(moment(one.at) < limit for one in unseen),
         )  # fmt: skip
 
     def _content(self, one: In) -> Report:

@@ -8,17 +8,24 @@ from schemas import InvalidPayload, UnknownSchema, decode_single, encode_single,
 
 REPORTED, ACKNOWLEDGED, ANSWERED = "reported", "acknowledged", "answered"
 ID_SIZE = 16
+NOTHING_SEEN = -(2**63) - 1
+"""Earlier than any letter can say it is."""
 _SCHEMA = "danger"
 
 
 class Letter(NamedTuple):
-    """`schemas/danger.v1.avsc`. Its `repr` tells id and kind only."""
+    """`schemas/danger.v1.avsc`. Its `repr` tells id and kind only.
+
+    A report may be followed by more under the same id. What an acknowledgement has seen is told by `up_to`, the
+    reporter's own time of the newest of them, so that no two offices' clocks are compared.
+    """
 
     report_id: bytes
     kind: str
     sender: str
     recipient: str
     at: int
+    up_to: int = 0
     key_id: bytes = b""
     box: bytes = b""
 
@@ -28,15 +35,8 @@ class Letter(NamedTuple):
     @property
     def header(self) -> bytes:
         """What the box is bound to."""
-        parts = (
-            self.kind,
-            self.report_id.hex(),
-            self.sender,
-            self.recipient,
-            str(self.at),
-            self.key_id.hex(),
-        )
-        return "|".join(parts).encode()
+        names, times = (self.kind, self.report_id.hex(), self.sender, self.recipient), (self.at, self.up_to)
+        return "|".join((*names, *map(str, times), self.key_id.hex())).encode()
 
 
 def encode(letter: Letter) -> bytes:

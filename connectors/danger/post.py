@@ -135,7 +135,7 @@ class Post:
     def _digest(self, letter: Letter) -> bytes:
         """What it says, so that a letter sealed anew is the same one; what does not open is told apart by its bytes."""
         plain = opened(self._config, letter)
-        return letter.box if plain is None else plain
+        return b"%d|" % letter.up_to + (letter.box if plain is None else plain)
 
 
 def opened(config: DangerConfig, letter: Letter) -> bytes | None:

@@ -5,10 +5,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from connectors.danger.box import In, LetterBox
+from connectors.danger.box import In, LetterBox, Out
 from connectors.danger.config import DangerConfig, Partner
 from connectors.danger.content import read_report, received_answer, report_content
-from connectors.danger.letter import ACKNOWLEDGED, ANSWERED, REPORTED, Letter, decode, encode, reports_topic
+from connectors.danger.letter import (
+    ACKNOWLEDGED,
+    ANSWERED,
+    NOTHING_SEEN,
+    REPORTED,
+    Letter,
+    decode,
+    encode,
+    reports_topic,
+)
 from connectors.danger.post import Post, opened
 from hub.domain.clock import berlin_day, micros, moment
 from hub.errors import HubError, ServiceUnavailable, UsageError
@@ -64,13 +73,13 @@ class Reporter:
         """Every report of this office, the oldest first, with what came back."""
         box = self._kept()
         answers = box.received(ACKNOWLEDGED, ANSWERED)
-        first = {one.report_id: one for one in reversed(box.written(REPORTED))}
+        reports: dict[bytes, list[Out]] = {}
+        for one in box.written(REPORTED):
+            reports.setdefault(one.report_id, []).append(one)
         return [
-            self._status(report_id, one.recipient, one.at, sent=one.sent_at is not None, answers=[
-                answer for answer in answers if answer.report_id == report_id and answer.agency == one.recipient
-            ])
-            for report_id, one in sorted(first.items(), key=lambda item: item[1].number)
-        ]  # fmt: skip
+            self._status(letters, [one for one in answers if _belongs(one, letters[0])])
+            for letters in reports.values()
+        ]
 
     def _carry(self, letter: Letter, record: Outgoing, plain: bytes) -> str:
         """Into the box, then into the log; a box that fails must not stop the report."""
@@ -90,7 +99,7 @@ class Reporter:
 
     def _sealed(self, report_id: bytes, intake: Partner, plain: bytes) -> Letter:
         at = micros(self._clock.now())
-        letter = Letter(report_id, REPORTED, self._config.agency, intake.id, at, intake.key.key_id)
+        letter = Letter(report_id, REPORTED, self._config.agency, intake.id, at, key_id=intake.key.key_id)
         return letter._replace(box=intake.key.seal(plain, letter.header))
 
     def _id(self, intake: Partner, number: str, data: bytes) -> bytes:
@@ -117,12 +126,15 @@ class Reporter:
             )
         return self._box
 
-    def _status(self, report_id: bytes, intake: str, at: int, *, sent: bool, answers: list[In]) -> Status:
-        acknowledged = min((one.at for one in answers), default=None)
-        waits = self._clock.now() - moment(at) > timedelta(minutes=self._config.alarm_minutes)
+    def _status(self, letters: list[Out], answers: list[In]) -> Status:
+        """Acknowledged when the newest of its letters is; overdue when one that nobody has seen waits too long."""
+        first, seen = letters[0], max((one.up_to for one in answers), default=NOTHING_SEEN)
+        unseen = [one for one in letters if one.at > seen]
+        limit = self._clock.now() - timedelta(minutes=self._config.alarm_minutes)
+        acknowledged = None if unseen else moment(min(one.at for one in answers if one.up_to == seen))
         return Status(
-            report_id, intake, moment(at), sent, None if acknowledged is None else moment(acknowledged),
-            self._flags(answers), overdue=acknowledged is None and waits,
+            first.report_id, first.letter.recipient, moment(first.at), all(one.sent_at is not None for one in letters),
+            acknowledged, self._flags(answers), overdue=any(moment(one.at) < limit for one in unseen),
         )  # fmt: skip
 
     def _flags(self, answers: list[In]) -> Mapping[str, bool | None]:
@@ -135,3 +147,8 @@ class Reporter:
             if plain is not None:
                 return received_answer(plain, self._config.kind)
         return {}
+
+
+def _belongs(answer: In, report: Out) -> bool:
+    """Only the intake that was asked may answer."""
+    return answer.report_id == report.report_id and answer.agency == report.letter.recipient

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 from connectors.danger.letter import (
+    NOTHING_SEEN,
     REPORTED,
     Letter,
     answers_topic,
@@ -30,8 +31,10 @@ class Watch:
         self._topics = {answers_topic(name) for name in self._intakes}
         self._topics |= {reports_topic(name) for name in agencies.keys() - self._intakes}
         self._positions: dict[str, tuple[str, dict[int, int]]] = {}
-        self._waiting: dict[bytes, tuple[str, datetime]] = {}
-        self._done: set[bytes] = set()
+        self._waiting: dict[
+            tuple[bytes, int], tuple[str, datetime]
+        ] = {}  # report and letter's time → intake, since
+        self._seen: dict[bytes, int] = {}  # report → up to which letter
 
     def overdue(self, now: datetime, minutes: float) -> Mapping[str, bool]:
         """Intake → whether one of its reports waits longer than this; raises ServiceUnavailable."""
@@ -56,10 +59,14 @@ class Watch:
             if letter.kind == REPORTED:
                 self._wait(letter, record)
             else:
-                self._done.add(letter.report_id)
-                self._waiting.pop(letter.report_id, None)
+                seen = self._seen[letter.report_id] = max(
+                    letter.up_to, self._seen.get(letter.report_id, NOTHING_SEEN)
+                )
+                over = [one for one in self._waiting if one[0] == letter.report_id and one[1] <= seen]
+                for one in over:
+                    del self._waiting[one]
 
     def _wait(self, letter: Letter, record: Record) -> None:
-        if letter.report_id not in self._done:
+        if letter.at > self._seen.get(letter.report_id, NOTHING_SEEN):
             to = letter.recipient if letter.recipient in self._intakes else ""
-            self._waiting.setdefault(letter.report_id, (to, moment(written_at(letter, record))))
+            self._waiting[letter.report_id, letter.at] = (to, moment(written_at(letter, record)))

@@ -78,6 +78,42 @@ def test_the_same_report_is_one_and_more_about_it_is_added(path: tuple[Path8a, S
     assert len(other["versions"]) == 1
 
 
+def test_what_comes_after_an_acknowledgement_must_be_acknowledged_too(ends: tuple[Path8a, EventLog]) -> None:
+    path, log = ends
+    watch = Watch(log, {path.jobcenter: "jobcenter", path.office: "youth_welfare"})
+    clock = FileClock(path.folder / "clock")
+    sent = path.report()
+    path.inbox()
+    path.say("answer", sent["report_id"], "--confirmed")
+    path.wait(minutes=1)
+    worse = {**REPORT, "signs": ["bewusstlos"]}
+    path.report(worse)
+    path.wait(minutes=16)
+    (one,) = json.loads(path.call("inbox", path.office, "--json").stdout)["reports"]
+    assert (len(one["versions"]), one["acknowledged_at"], one["overdue"]) == (2, None, True)
+    assert (path.status(code=1)["overdue"], watch.overdue(clock.now(), 15)) == (True, {path.office: True})
+    path.say("acknowledge", sent["report_id"])
+    path.say("acknowledge", sent["report_id"])
+    assert (path.status()["overdue"], watch.overdue(clock.now(), 15)) == (False, {path.office: False})
+    path.report(REPORT)
+    path.report(REPORT)
+    again(log, path.topics[0])
+    told = [version["fields"]["signs"] for version in path.inbox()[0]["versions"]]
+    assert told == [REPORT["signs"], worse["signs"], REPORT["signs"]]
+
+
+def test_the_newest_flags_count_also_when_they_return(path: tuple[Path8a, SqliteLog]) -> None:
+    ends, log = path
+    sent = ends.report()
+    ends.inbox()
+    for flag in ("--still-acting", "--not-still-acting", "--not-still-acting", "--still-acting"):
+        ends.wait(minutes=1)
+        ends.say("answer", sent["report_id"], flag)
+    assert len(records(log, ends.topics[1])) == 3
+    again(log, ends.topics[1])
+    assert ends.status()["reports"][0]["flags"]["still_acting"] is True
+
+
 def test_without_a_number_the_same_words_are_the_same_report_for_a_day(
     path: tuple[Path8a, SqliteLog],
 ) -> None:

@@ -54,7 +54,8 @@ def test_a_danger_report_that_waits_too_long_is_told(world: World) -> None:
     check = _by_name(answer("doctor", code=1))["danger_acknowledged"]
     assert (check["found"], check["remedy"]) == ("late: ja-a", "call this intake now")
     world.parts.log.append(
-        "agency.ja-a.danger-answers", [Outgoing(b"d_1", encode(letter._replace(kind="acknowledged")))]
+        "agency.ja-a.danger-answers",
+        [Outgoing(b"d_1", encode(letter._replace(kind="acknowledged", up_to=1)))],
     )
     assert _by_name(answer("doctor"))["danger_acknowledged"]["ok"] is True
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from connectors.danger.letter import Letter, decode, encode
 from connectors.danger.sealing import PrivateKey, PublicKey, decoded, new_private_key
 
-LETTER = Letter(bytes(16), "reported", "jc-a", "ja-a", 1_790_000_000_000_000, b"k" * 8)
+LETTER = Letter(bytes(16), "reported", "jc-a", "ja-a", 1_790_000_000_000_000, 0, b"k" * 8)
 
 
 def test_only_the_recipient_opens_it() -> None:
@@ -22,7 +22,7 @@ def test_only_the_recipient_opens_it() -> None:
     "changed",
     [
         {"report_id": bytes(15) + b"1"}, {"kind": "answered"}, {"sender": "jc-b"}, {"recipient": "ja-b"}, {"at": 1},
-        {"key_id": b"x" * 8},
+        {"up_to": 1}, {"key_id": b"x" * 8},
     ],
 )  # fmt: skip
 def test_a_box_cannot_be_moved_or_redated(changed: dict[str, object]) -> None:
