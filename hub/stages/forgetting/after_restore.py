@@ -1,7 +1,7 @@
 """What only the ledger of destroyed keys still knows when store and log were both put back: that a ground had ended.
 
 A person's box key goes with the last ground, or with an erasure. A consent that counts although it was given before
-that is one whose withdrawal was lost with the backup. It is ended again, at the time at which the key went: otherwise the
+that is one whose withdrawal was lost with the backup. It is ended again, at the time at which the key went: else the
 agency's next publication would be sealed with a new key and shown.
 """
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -153,15 +154,24 @@ def test_a_rotation_that_was_killed_goes_on(
     store.close()
 
 
+@pytest.mark.parametrize(
+    "said", [{"keys": []}, {"keys": [[1, "short"]]}, {"keys": [["1", "x"]]}, {"other": 1}, {"keys": 7}]
+)
 def test_an_answer_that_is_none_is_no_key(
-    service: RunningService, certificates: Mapping[str, TlsFiles], monkeypatch: pytest.MonkeyPatch
+    said: dict[str, Any],
+    tmp_path: Path,
+    certificates: Mapping[str, TlsFiles],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    store, ref = _store(service, certificates), KeyRef("box", "jc", "p")
-    for said in ({"keys": []}, {"keys": [[1, "short"]]}, {"keys": [["1", "x"]]}, {"other": 1}, {"keys": 7}):
-        monkeypatch.setattr("hub.hosts.keys.service.KeyService._answer", lambda *_, said=said: said)
+    monkeypatch.setattr("hub.hosts.keys.service.KeyService._answer", lambda *_: said)
+    service = RunningService(f"sqlite:///{tmp_path / 'keys.db'}", lambda: [bytes(32)], certificates)
+    store = _store(service, certificates)
+    try:
         with pytest.raises(KeyServiceUnavailable, match="an answer that is none"):
-            store.sealing([ref])
-    store.close()
+            store.sealing([KeyRef("box", "jc", "p")])
+    finally:
+        store.close()
+        service.stop()
 
 
 @pytest.mark.parametrize(
