@@ -62,20 +62,24 @@ def test_admission_decides_by_the_file_and_the_trail_names_its_rule(folder: Path
     world.close()
 
 
-def test_a_file_that_comes_or_goes_raises_every_epoch_and_marks_every_case(folder: Path) -> None:
-    world = World.at(folder)
+@pytest.mark.parametrize("store", ["sqlite", "postgres"])
+def test_a_file_that_comes_or_goes_raises_every_epoch_and_marks_every_case(
+    folder: Path, store: str, request: pytest.FixtureRequest
+) -> None:
+    url = request.getfixturevalue("database_url") if store == "postgres" else ""
+    world = World.at(folder, url)
     world.shared()
     before = {row["key"]: row["epoch"] for row in world.rows("subject")}
     world.close()
     changed = World.at(
-        folder, now=NOW + timedelta(hours=1), policy_files=(_file(folder, first="2026-09-01"),)
+        folder, url, now=NOW + timedelta(hours=1), policy_files=(_file(folder, first="2026-09-01"),)
     )
     changed.run()
     after = {row["key"]: row["epoch"] for row in changed.rows("subject")}
     assert all(after[key] > before[key] for key in before)
     assert changed.seen(JA, "ja_asd") == []
     changed.close()
-    again = World.at(folder, now=NOW + timedelta(hours=2))
+    again = World.at(folder, url, now=NOW + timedelta(hours=2))
     again.run()
     assert again.seen(JA, "ja_asd") == ["MeasureStarted"]
     again.close()
