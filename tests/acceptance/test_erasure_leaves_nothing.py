@@ -10,12 +10,14 @@ import pytest
 
 from hub.adapters.keys.sql import SqlKeyStore
 from hub.demo import Demo
+from hub.hosts.local import LocalKafka
 from hub.stages.forgetting.answers import status, who_is
 from hub.stages.forgetting.request import request_erasure
 from hub.stages.parts import Parts
 from hub.stages.rebuild import rebuild
 from schemas import InvalidPayload, UnknownSchema, by_fingerprint, decode_single, record_schema
 from tests.support.dump import found, living_keys, log_values, opened, store_values
+from tests.support.world import JA, JC, MOTHER, World
 
 SOURCES = ("jobcenter.sqlite", "export")
 """The agencies' own systems: what stands there is theirs."""
@@ -97,3 +99,27 @@ def test_embedded_with_connectors_and_staging_tables(demo: Demo) -> None:
     assert {one["state"] for one in status(demo.parts)} == {"completed"}
     assert sum(rebuild(demo.parts, name).divergence for name in ("joint_case", "consent_register")) == 0
     assert found(words, everything(demo.parts, demo.folder)) == set()
+
+
+NAMES = ("Anneliese Wunderlich", "Kurs Metallbau Nord")
+
+
+def test_kafka_and_postgresql(broker: LocalKafka, database_url: str, tmp_path: Path) -> None:
+    """The same search over every topic of a broker and every cell of every table of a PostgreSQL store."""
+    world = World.at(
+        tmp_path, database_url, host="kafka", kafka_bootstrap=broker.bootstrap, topic_timestamps="create", partitions=1
+    )  # fmt: skip
+    world.shared()
+    world.measure(key="course", provider=NAMES[1])
+    world.jc.say("PersonRegistered", MOTHER, {"names": NAMES[0]}, consents=["c1"])
+    world.run()
+    words = {name.encode() for name in NAMES}
+    assert found(words, everything(world.parts, tmp_path)) == words
+    assert world.seen(JA, "ja_asd") == ["MeasureStarted", "MeasureStarted", "PersonRegistered"]
+    request_erasure(world.parts, world.jc.subject(MOTHER), "Art. 17 DSGVO")
+    world.run()
+    assert found(words, everything(world.parts, tmp_path)) == set()
+    assert world.seen(JA, "ja_asd") == []
+    assert world.seen(JC, "jc_case_manager") == ["HelpStarted"]
+    assert world.divergence() == 0
+    world.close()
