@@ -1,5 +1,6 @@
 """`hub subject`: the rights of the persons whom the data are about (Art. 15, 17, 19 GDPR, §§ 83, 84 SGB X)."""
 
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,6 +11,8 @@ import typer
 from hub.cli.opened import opened_parts
 from hub.cli.output import AsJson, print_json, print_lines
 from hub.errors import DataError, NoInput
+from hub.stages.access import access
+from hub.stages.caught_up import require_open
 from hub.stages.forgetting import answers
 from hub.stages.forgetting.certificate import genuine, public_key
 from hub.stages.forgetting.request import request_erasure
@@ -77,7 +80,7 @@ def _lines(one: Mapping[str, Any]) -> Iterator[str]:
 def answer(
     erasure: Id,
     recipient: Annotated[str, typer.Option(help="der Träger, der geantwortet hat")],
-    text: Annotated[str, typer.Option(help="z. B. 'in eigener Akte behalten nach § 84 Abs. 4 SGB X'")],
+    text: Annotated[str, typer.Option(help="z. B. 'in eigener Akte behalten nach § 84 SGB X'")],
     as_json: AsJson = False,
 ) -> None:
     """Eine Antwort eintragen, die nicht über den Konnektor kam."""
@@ -121,6 +124,31 @@ def verify(
     else:
         print_lines(["Echt und unverändert." if real else "NICHT echt oder verändert.", f"Schlüssel: {key}"])
     raise typer.Exit(0 if real else 1)
+
+
+@app.command()
+def export(
+    subject: Person,
+    out: Annotated[
+        Path | None, typer.Option(help="neue Datei, nur für Sie lesbar; ohne Angabe Standardausgabe")
+    ] = None,
+) -> None:
+    """Auskunft: alles, was über die Person im Hub ist, und wer etwas davon hatte (JSON). Enthält Inhalte."""
+    with opened_parts() as parts:
+        require_open(parts)
+        found = access(parts, subject)
+    if out is None:
+        print_json(found)
+        return
+    try:
+        handle = os.open(out, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    except OSError as error:
+        raise NoInput(
+            f"cannot be written: {error.strerror}", place=out.name, remedy="name a new file"
+        ) from None
+    with os.fdopen(handle, "wb") as file:
+        file.write(orjson.dumps(found, option=orjson.OPT_INDENT_2))
+    print_lines([f"Geschrieben: {out} ({len(found['records'])} Einträge)."])
 
 
 def _read(file: Path) -> dict[str, Any]:

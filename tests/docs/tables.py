@@ -10,6 +10,7 @@ from hub.danger_metrics import LABELS, OVERDUE, SAYS
 from hub.errors import HubError
 from hub.metrics import STORE_GAUGES, metrics
 from hub.policy import decide, default_policy, parse_request
+from hub.policy.retention import default_retention
 from schemas import event_schema, event_types, event_versions, topics
 from tests.docs.pages import ROOT, pages
 
@@ -118,12 +119,19 @@ def metric_table() -> Rows:
     yield from ((f"`{name}`", ", ".join(labels) or "–", says) for name, labels, says in sorted(rows))
 
 
+def retention() -> Rows:
+    yield "what", "after", "kept for", "norm", "in German"
+    for one in default_retention():
+        yield one.what, one.state, f"{one.number} {one.unit}s", one.norm, one.de
+
+
 TABLES: Mapping[str, Callable[[], Rows]] = {
     "policy": policy,
     "topics": topic_table,
     "events": event_table,
     "exit-codes": exit_codes,
     "metrics": metric_table,
+    "retention": retention,
 }
 
 

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 from hub.errors import HubError
 from tests.unit.cli.conftest import World, answer, hub
@@ -48,6 +49,43 @@ def test_a_person_is_erased_at_every_agency_that_knows_it(world: World) -> None:
     world.run()
     found = answer("subject", "erasures", "--all")["erasures"]
     assert {one["subject"].split(":")[0] for one in found} == {"jc-a", "ja-a"}
+
+
+def test_access_tells_what_is_there_and_who_had_it(world: World, tmp_path: Path) -> None:
+    subject = _told(world)
+    found = answer_of("subject", "export", subject)
+    assert [(one["sender"], one["type"], one["fields"]["provider"]) for one in found["records"]] == [
+        ("jc-a", "MeasureStarted", "Träger 1")
+    ]
+    assert {(one["recipient"], one["role"]) for one in found["recipients"]} == {("ja-a", "ja_asd")}
+    assert [one["recipients"] for one in found["consents"]] == [["ja-a"]]
+    again = answer_of("subject", "export", subject)
+    assert [(one["role"], one["purpose"]) for one in again["retrievals"]] == [("subject", "subject_access")]
+    out = tmp_path / "auskunft.json"
+    assert hub("subject", "export", subject, "--out", str(out)).exit_code == 0
+    assert out.stat().st_mode & 0o077 == 0
+    assert _refused("subject", "export", subject, "--out", str(out)) == 66
+    answer("subject", "erase", subject, "--norm", "x")
+    world.run()
+    assert answer_of("subject", "export", subject)["records"] == []
+
+
+def test_access_of_one_person_holds_nothing_of_another(world: World) -> None:
+    subject = _told(world)
+    world.jobcenter.person("berta", "family")
+    consent = world.jobcenter.grant("berta", "family", ["ja-a"])
+    world.jobcenter.measure("berta", "family", 77, [consent])
+    world.jobcenter.flush()
+    world.run()
+    assert "Träger 77" not in json.dumps(answer_of("subject", "export", subject), ensure_ascii=False)
+    other = answer_of("subject", "export", world.jobcenter.subject("berta"))
+    assert [one["fields"]["provider"] for one in other["records"]] == ["Träger 77"]
+
+
+def answer_of(*arguments: str) -> dict[str, Any]:
+    found = json.loads(hub(*arguments).stdout)
+    assert isinstance(found, dict)
+    return found
 
 
 def test_strangers_and_wrong_numbers_are_refused(world: World) -> None:
