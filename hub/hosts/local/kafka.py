@@ -1,10 +1,6 @@
-"""A real Apache Kafka broker (one KRaft node) as a child process; Maven fetches its jars into the clone's cache."""
+"""A real Apache Kafka broker (one KRaft node) as a child process."""
 
-import hashlib
 import os
-import shutil
-import subprocess
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,25 +10,38 @@ from typing import Self
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
-from hub.errors import ConfigurationError, ServiceUnavailable
+from hub.hosts.local.jars import RECIPE, class_archive, fetch_jars, one_at_a_time
 from hub.hosts.local.process import Child, Folder, free_port, listening, program
 
-_CLONE = Path(__file__).parents[3]
-_RECIPE = _CLONE / "deploy" / "kafka"
+_DUMP = 180.0  # seconds that a JVM may take to write its classes down
 
 
 class LocalKafka:
     """A broker of one's own. `kill` and `restart` keep data and ports, so that what was confirmed can be checked."""
 
-    def __init__(self, folder: Folder, port: int) -> None:
+    def __init__(self, folder: Folder, port: int, jars: Path, archive: Path | None = None) -> None:
         self._folder, self._port, self._controller_port = folder, port, free_port()
-        self._jars = fetch_jars()
+        self._jars = jars
+        self._env = {"KAFKA_LEAVES_ARCHIVE": str(archive)} if archive else {}
         self._child = self._run()
 
     @classmethod
     def start(cls, data: Path | None = None, port: int | None = None) -> Self:
         """A broker that answers: ConfigurationError without Java or Maven, ServiceUnavailable if it stays silent."""
-        return cls(Folder(data, prefix="hub-kafka-"), port or free_port())
+        with one_at_a_time():
+            jars = fetch_jars()
+            if not class_archive(jars).exists():
+                cls._leave_archive(jars)
+        return cls(Folder(data, prefix="hub-kafka-"), port or free_port(), jars)
+
+    @classmethod
+    def _leave_archive(cls, jars: Path) -> None:
+        """Once for these jars: a broker writes down the classes it used, so that all later ones start in half the time."""
+        unfinished = class_archive(jars).with_suffix(".unfinished")
+        broker = cls(Folder(None, prefix="hub-kafka-"), free_port(), jars, unfinished)
+        broker.stop(seconds=_DUMP)
+        unfinished.touch()  # a JVM that cannot write one does without, and is not asked again
+        unfinished.replace(class_archive(jars))
 
     @property
     def bootstrap(self) -> str:
@@ -43,9 +52,9 @@ class LocalKafka:
         """For fault tests: SIGSTOP makes it hang, SIGCONT lets it go on."""
         return self._child.pid
 
-    def stop(self) -> None:
-        """Shut down in order; a temporary data folder is removed."""
-        self._child.stop()
+    def stop(self, seconds: float = 30.0) -> None:
+        """Shut down in order within that time; a temporary data folder is removed."""
+        self._child.stop(seconds=seconds)
         self._folder.forget()
 
     def kill(self) -> None:
@@ -68,8 +77,9 @@ class LocalKafka:
         program("java", remedy="install Java 17 (Debian: openjdk-17-jre-headless)")
         data = self._folder.path
         child = Child(
-            [_RECIPE / "run.sh", self._jars, data, str(self._port), str(self._controller_port)],
+            [RECIPE / "run.sh", self._jars, data, str(self._port), str(self._controller_port)],
             log=data / "broker.log",
+            env=os.environ | self._env,
         )
         child.wait_until(self._answers, seconds=60)
         return child
@@ -97,31 +107,3 @@ def kafka_or_existing() -> Iterator[str]:
         return
     with LocalKafka.start() as broker:
         yield broker.bootstrap
-
-
-def fetch_jars() -> Path:
-    """The folder with the broker's jars, fetched once per version of the list of them (about 55 MB)."""
-    pom = _RECIPE / "pom.xml"
-    if not pom.exists():
-        raise ConfigurationError(
-            "the broker's jar list is not installed", place=str(pom), remedy="work in a clone"
-        )
-    wanted = _CLONE / ".cache" / "kafka-jars" / hashlib.sha256(pom.read_bytes()).hexdigest()[:12]
-    if wanted.exists():
-        return wanted
-    maven = program("mvn", remedy="install Maven (Debian: maven)")
-    wanted.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=wanted.parent) as unfinished:
-        jars = Path(unfinished, "jars")
-        goal = ["dependency:copy-dependencies", f"-DoutputDirectory={jars}"]
-        done = subprocess.run(
-            [maven, "-q", "-B", "-f", pom, *goal], capture_output=True, text=True, check=False
-        )
-        if done.returncode:
-            said = "\n".join((done.stdout + done.stderr).splitlines()[-20:])
-            raise ServiceUnavailable(
-                f"Maven did not fetch the broker:\n{said}", place="mvn", remedy="check the network"
-            )
-        if not wanted.exists():  # somebody else may have been quicker
-            shutil.move(jars, wanted)
-    return wanted
