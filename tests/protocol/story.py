@@ -49,14 +49,21 @@ class Story:
     consents: dict[str, Declared] = field(default_factory=dict)
     withdrawn: dict[str, list[frozenset[str]]] = field(default_factory=dict)  # an empty set: all of it
     told: dict[tuple[str, int], Told] = field(default_factory=dict)  # by event id and publication
+    erased: set[str] = field(default_factory=set)  # markers of what was told before its erasure was asked for
     linked: dict[str, bool] = field(default_factory=lambda: {"mother": True, "child": True})
     custodians: frozenset[str] = frozenset({"mother"})
 
     def may_show(self, one: Told, at: datetime) -> bool:
         """Whether the other agency may see this record at a moment."""
-        if not self.linked[one.person]:
+        if not self.linked[one.person] or one.marker in self.erased:
             return False
         return any(self._covers(name, one, at) for name in one.consents)
+
+    def erase(self, sender: str, person: str) -> None:
+        """What the sender said of the person until now is gone for good, wherever it still travels."""
+        self.erased |= {
+            one.marker for one in self.told.values() if (one.sender, one.person) == (sender, person)
+        }
 
     def _covers(self, name: str, one: Told, at: datetime) -> bool:
         consent = self.consents.get(name)

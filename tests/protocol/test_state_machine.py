@@ -1,5 +1,6 @@
 """Stories nobody thought of: whatever happens in whatever order, the invariants hold after every run.
 
+Whatever happens: grants, withdrawals, links, splits, erasures, crashes, rebuilds, and backups that are put back.
 I1 every admitted record is projected once, and shown to whom it may be · I2 a rebuilt model equals the live one · I3
 nothing is released without a consent that is valid then · I4 no content stands anywhere in clear.
 `HUB_STORIES` sets how many stories are told.
@@ -7,10 +8,9 @@ nothing is released without a consent that is valid then · I4 no content stands
 
 import logging
 import os
-import shutil
-import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime, timedelta
-from pathlib import Path
 from unittest.mock import patch
 
 import orjson
@@ -22,8 +22,10 @@ from hub.domain.envelope import Envelope
 from hub.hosts.embedded import Embedded
 from hub.ports import Place
 from hub.stages.rebuild import rebuild
+from hub.stages.resume import resume
+from tests.protocol.homes import Files, Home
 from tests.protocol.story import CANARY, CHILD_BORN, Declared, Story, Told
-from tests.support.world import CHILD, JA, JC, MOTHER, NOW, CrashError, Office, Shown, World
+from tests.support.world import CHILD, JA, JC, MOTHER, NOW, CrashError, Shown
 
 STORIES = int(os.environ.get("HUB_STORIES", "25"))
 ROLES = {JA: "ja_asd", JC: "jc_case_manager"}
@@ -53,14 +55,17 @@ some = st.sets(st.sampled_from(["EG", "LS", "HS", "ID"]), min_size=1).map(frozen
 class Stories(RuleBasedStateMachine):
     """The hub beside the oracle."""
 
+    at_home: Callable[[], Home] = Files
+
     @initialize()
     def begin(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(dir="/dev/shm" if Path("/dev/shm").is_dir() else None))  # noqa: S108
-        self.world, self.story = World.at(self.folder), Story()
+        self.home = self.at_home()
+        self.world, self.story = self.home.open(NOW), Story()
         self.office = {JC: self.world.jc, JA: self.world.ja}
+        self.saved = self.restored = False
         self.count, self.quiet = 0, True
         self.dark, self.looked = set[tuple[str, str]](), set[Place]()
-        self.kept_back: list[tuple[Office, Envelope]] = []
+        self.kept_back: list[tuple[str, Envelope]] = []
         self.heard = _Listening()
         logging.getLogger().addHandler(self.heard)
         self.world.know_family()
@@ -143,19 +148,28 @@ class Stories(RuleBasedStateMachine):
             marker, record, sender, person, category, frozenset(consents), version, publication
         )
         if back:
-            self.kept_back.append((office, envelope))
+            self.kept_back.append((sender, envelope))
         else:
             office.send(envelope)
 
     @precondition(lambda self: self.kept_back)
     @rule(which=st.integers(0, 99))
     def send_what_was_kept_back(self, which: int) -> None:
-        office, envelope = self.kept_back.pop(which % len(self.kept_back))
-        office.send(envelope)
+        agency, envelope = self.kept_back.pop(which % len(self.kept_back))
+        self.office[agency].send(envelope)
 
     @rule(agency=agencies, number=st.integers(0, 999))
     def repeat(self, agency: str, number: int) -> None:
         self.office[agency].repeat(number % len(self.office[agency].sent))
+
+    @rule(agency=agencies, person=people)
+    def erase(self, agency: str, person: str) -> None:
+        now = self._later()
+        self.office[agency].say(
+            "ErasureRequested", person, {"norm": "Art. 17 DSGVO"}, key=f"erase {person} {now}"
+        )
+        self.story.erase(agency, person)
+        self.dark.add((agency, person))
 
     # --- what time and the machine do ---------------------------------------------------------------------------------
 
@@ -198,6 +212,35 @@ class Stories(RuleBasedStateMachine):
         """A worker that starts has an empty memory."""
         self.world.parts.knowledge.clear()
 
+    @rule()
+    def back_up(self) -> None:
+        with self._stopped():
+            self.home.save()
+        self.saved = True
+
+    @precondition(lambda self: self.saved)
+    @rule(store=st.booleans(), keys=st.booleans())
+    def restore(self, store: bool, keys: bool) -> None:
+        """An older store, older keys or both are put back, beside the log and the ledger, which are not."""
+        self._ends()
+        with self._stopped():
+            self.home.put_back(store=store, keys=keys)
+        resume(self.world.parts)
+        self.restored = True
+        if keys:  # keys made since are lost, and what they sealed with them
+            self.dark |= {(agency, person) for agency in ROLES for person in (MOTHER, CHILD)}
+
+    @contextmanager
+    def _stopped(self) -> Iterator[None]:
+        """Every process ends, and starts again afterwards."""
+        now, sent = self.world.clock.now(), {name: office.sent for name, office in self.office.items()}
+        self.world.close()
+        yield
+        self.world = self.home.open(now)
+        self.office = {JC: self.world.jc, JA: self.world.ja}
+        for name, office in self.office.items():
+            office.sent = sent[name]
+
     # --- what must hold ---------------------------------------------------------------------------------------------
 
     @invariant()
@@ -222,13 +265,7 @@ class Stories(RuleBasedStateMachine):
         if not hasattr(self, "world") or not self.quiet:
             return
         self.quiet = False
-        decided = self.world.rows("decision")
-        admitted = [(row["event_id"], row["publication"]) for row in decided if row["outcome"] == "admitted"]
-        standing = self.story.standing(admitted)
-        rows = [(row["event_id"], row["publication"]) for row in self.world.rows("case_row")]
-        assert sorted(self.story.told[row].marker for row in rows) == sorted(
-            one.marker for one in standing.values()
-        )
+        standing = self._standing()
         now = self.world.clock.now()
         for agency, role in ROLES.items():
             last = self.world.last(agency, role)
@@ -245,6 +282,19 @@ class Stories(RuleBasedStateMachine):
             assert opened == shown
         assert self.world.rows("dirty") == []
 
+    def _standing(self) -> Mapping[str, Told]:
+        """The records in the joint case: those that were admitted, as long as nothing of what was decided is lost."""
+        rows = [(row["event_id"], row["publication"]) for row in self.world.rows("case_row")]
+        markers = sorted(self.story.told[row].marker for row in rows)
+        assert self.story.erased.isdisjoint(markers)
+        if self.restored or self.story.erased:
+            return self.story.standing(rows)
+        decided = self.world.rows("decision")
+        admitted = [(row["event_id"], row["publication"]) for row in decided if row["outcome"] == "admitted"]
+        standing = self.story.standing(admitted)
+        assert markers == sorted(one.marker for one in standing.values())
+        return standing
+
     def teardown(self) -> None:
         if not hasattr(self, "world"):
             return
@@ -257,9 +307,9 @@ class Stories(RuleBasedStateMachine):
         ]
         self.world.close()
         assert not [text for text in texts if CANARY in text]
-        for file in self.folder.iterdir():
-            assert CANARY.encode() not in file.read_bytes(), file.name
-        shutil.rmtree(self.folder)
+        for file in self.home.folder.rglob("*"):
+            assert file.is_dir() or CANARY.encode() not in file.read_bytes(), file.name
+        self.home.remove()
 
     def _later(self) -> datetime:
         self.world.wait(seconds=1)

@@ -4,7 +4,7 @@ What is published passes through the real stages, driven by the embedded host; o
 """
 
 import base64
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -27,7 +27,7 @@ from hub.domain.identifiers import AgencyKey
 from hub.domain.seal import key_version, open_box, place
 from hub.hosts.embedded import Embedded
 from hub.policy.facts import Recipient
-from hub.ports import Key, KeyRef, Outgoing, Record
+from hub.ports import EventLog, Key, KeyRef, Outgoing, Record
 from hub.stages.decode import encode_envelope
 from hub.stages.open_view import OpenedView, open_view
 from hub.stages.parts import Parts
@@ -222,13 +222,18 @@ class World:
         store_url: str = "",
         now: datetime = NOW,
         more: Sequence[Agency] = (),
+        log: Callable[[ManualClock], EventLog] | None = None,
         **settings: Any,
     ) -> "World":
         clock = ManualClock(now)
         agencies = [default_agency(JC, "jobcenter"), default_agency(JA, "youth_welfare"), *more]
         given = {"ledger_file": data / "ledger", "database_url": store_url, "kek": MASTER, **settings}
         chosen = load_settings(data=data, **given)
-        return cls(build_parts(chosen, Given(clock=clock, agencies=agencies)), clock, data)
+        return cls(
+            build_parts(chosen, Given(clock=clock, agencies=agencies, log=log(clock) if log else None)),
+            clock,
+            data,
+        )
 
     def close(self) -> None:
         for part in (self.parts.log, self.parts.store, self.parts.keys):

@@ -44,7 +44,7 @@ def test_the_first_role_names_the_rule() -> None:
 def test_what_one_role_keeps_and_another_not_is_kept() -> None:
     case = put(request(), event__fields={"plan": "EG", "name": "ID", "goal": "CT"})
     verdict = judged(case, role("office_clerk"), ASD)
-    assert (verdict.kept, verdict.dropped, verdict.rule) == ({"plan", "name"}, {"goal": "R03"}, "")
+    assert (verdict.kept, verdict.dropped, verdict.rule) == (frozenset({"plan", "name"}), {"goal": "R03"}, "")
 
 
 def test_a_hold_keeps_nothing_and_tells_that_a_person_may() -> None:
@@ -66,7 +66,7 @@ def test_a_hold_of_one_role_does_not_outweigh_what_another_keeps() -> None:
     held = judged(case, MANAGER)
     assert (held.rule, held.held) == ("R17", True)
     verdict = judged(case, MANAGER, role("coordinator"))
-    assert (verdict.kept, verdict.held) == ({"field"}, False)
+    assert (verdict.kept, verdict.held) == (frozenset({"field"}), False)
 
 
 @pytest.mark.parametrize("worker", [None, "w-9"])
