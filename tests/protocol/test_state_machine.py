@@ -62,7 +62,7 @@ class Stories(RuleBasedStateMachine):
         self.home = self.at_home()
         self.world, self.story = self.home.open(NOW), Story()
         self.office = {JC: self.world.jc, JA: self.world.ja}
-        self.saved = self.restored = False
+        self.saved = self.decided_twice = False
         self.count, self.quiet = 0, True
         self.dark, self.looked = set[tuple[str, str]](), set[Place]()
         self.kept_back: list[tuple[str, Envelope]] = []
@@ -200,6 +200,7 @@ class Stories(RuleBasedStateMachine):
             try:
                 self.world.run()
             except CrashError:
+                self.decided_twice |= stage == "admit"
                 self.world.host = Embedded(self.world.parts)
                 self.world.parts.knowledge.clear()
 
@@ -226,7 +227,7 @@ class Stories(RuleBasedStateMachine):
         with self._stopped():
             self.home.put_back(store=store, keys=keys)
         resume(self.world.parts)
-        self.restored = True
+        self.decided_twice = True
         if keys:  # keys made since are lost, and what they sealed with them
             self.dark |= {(agency, person) for agency in ROLES for person in (MOTHER, CHILD)}
 
@@ -283,11 +284,12 @@ class Stories(RuleBasedStateMachine):
         assert self.world.rows("dirty") == []
 
     def _standing(self) -> Mapping[str, Told]:
-        """The records in the joint case: those that were admitted, as long as nothing of what was decided is lost."""
+        """The records in the joint case: those that were admitted, as long as no decision was lost. What admission
+        produced before it lost its decision stays there, and may have been decided otherwise since (rule 15)."""
         rows = [(row["event_id"], row["publication"]) for row in self.world.rows("case_row")]
         markers = sorted(self.story.told[row].marker for row in rows)
         assert self.story.erased.isdisjoint(markers)
-        if self.restored or self.story.erased:
+        if self.decided_twice or self.story.erased:
             return self.story.standing(rows)
         decided = self.world.rows("decision")
         admitted = [(row["event_id"], row["publication"]) for row in decided if row["outcome"] == "admitted"]
