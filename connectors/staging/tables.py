@@ -9,8 +9,6 @@ from sqlalchemy import (
     Boolean,
     Column,
     Connection,
-    Integer,
-    MetaData,
     String,
     Table,
     Text,
@@ -20,7 +18,7 @@ from sqlalchemy import (
     text,
 )
 
-metadata = MetaData()
+from connectors.sinks.book import metadata
 
 sicht = Table(
     "fallbruecke_sicht",
@@ -40,44 +38,6 @@ sicht = Table(
     Column("bestritten", Boolean, nullable=False),  # § 84(2) SGB X: usable only with this mark
     Column("stand", BigInteger, nullable=False),
     Column("gilt_bis", BigInteger, nullable=False),  # microseconds since 1970 UTC
-)
-
-fassung = Table(
-    "fallbruecke_fassung",
-    metadata,
-    Column("fall_ref", String(64), primary_key=True),
-    Column("rolle", String(32), primary_key=True),
-    Column("fachkraft", String(64), primary_key=True),
-    Column("generation", Integer, nullable=False),
-    Column("version", BigInteger, nullable=False),
-    Column("entfernt", Boolean, nullable=False),
-)
-
-stand = Table(
-    "fallbruecke_stand",
-    metadata,
-    Column("thema", String(200), primary_key=True),
-    Column("partition", Integer, primary_key=True),
-    Column("position", BigInteger, nullable=False),
-    Column("thema_id", String(64), nullable=False),
-)
-
-unlesbar = Table(
-    "fallbruecke_unlesbar",
-    metadata,
-    Column("ort", String(250), primary_key=True),
-    Column("grund", String(64), nullable=False),
-    Column("am", BigInteger, nullable=False),
-)
-
-uebernommen = (
-    Table(  # written by the agency's people or system: whose data they took into their own file, and why
-        "fallbruecke_uebernommen",
-        metadata,
-        Column("fall_ref", String(64), primary_key=True),
-        Column("person_ref", String(64), primary_key=True),
-        Column("norm", String(120), nullable=False),
-    )
 )
 
 AKTUELL = "fallbruecke_aktuell"

@@ -12,8 +12,8 @@ from sqlalchemy import create_engine, text
 from starlette.testclient import TestClient
 
 from connectors.runtime.pseudonyms import Pseudonyms
+from connectors.staging import open_sink
 from connectors.staging.config import StagingSettings
-from connectors.staging.sink import StagingSink
 from hub.domain.seal import key_version, open_box, place
 from hub.hosts.embedded import Embedded
 from hub.ports import Key, KeyRef, Record
@@ -35,7 +35,7 @@ class Observer:
         self.world, self.id = world, agency
         self._tables = f"sqlite:///{world.data}/staging-{agency}.sqlite"
         names = Pseudonyms(world.data / f"names-{agency}.sqlite")
-        self._sink = StagingSink(
+        self._sink = open_sink(
             agency, StagingSettings(url=self._tables, batch=100), world.parts.keys, world.parts.log, names
         )
 

@@ -6,8 +6,8 @@ from typing import Any
 from sqlalchemy import create_engine, text
 
 from connectors.runtime.config import load_config
+from connectors.staging import open_sink
 from connectors.staging.config import StagingSettings
-from connectors.staging.sink import StagingSink
 
 
 def test_the_source_publishes_the_same(
@@ -32,7 +32,7 @@ def test_the_sink_makes_its_tables_and_shows_by_lease(offices: Any, tools: Any, 
     config = load_config(offices.root / "jobcenter" / "sink.toml")
     settings = StagingSettings(url=database_url, batch=100)
     keys, names = offices.keys("jc-seestadt"), Pseudonyms(config.pseudonyms)
-    sink = StagingSink("jc-seestadt", settings, keys, offices.log, names)
+    sink = open_sink("jc-seestadt", settings, keys, offices.log, names)
     sink.check()
     assert sink.step(tools.evening(0)).answers == {}
     engine = create_engine(database_url)

@@ -8,9 +8,10 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy import create_engine, insert
 
 from connectors.runtime.pseudonyms import Pseudonyms
+from connectors.sinks.book import metadata, uebernommen
+from connectors.sinks.sink import ViewSink
+from connectors.staging import open_sink
 from connectors.staging.config import StagingSettings
-from connectors.staging.sink import StagingSink
-from connectors.staging.tables import metadata, uebernommen
 from hub.cli.consent_show import answer_text, told
 from hub.metrics import metrics
 from hub.stages.consent_story import consent_story
@@ -28,9 +29,9 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 
 @pytest.fixture
-def sink(world: World, tmp_path: Path) -> Iterator[StagingSink]:
+def sink(world: World, tmp_path: Path) -> Iterator[ViewSink]:
     url = f"sqlite:///{tmp_path / 'staging.sqlite'}"
-    made = StagingSink(
+    made = open_sink(
         JC, StagingSettings(url=url, batch=100), world.parts.keys, world.parts.log,
         Pseudonyms(tmp_path / "pseudonyms.sqlite"),
     )  # fmt: skip
@@ -39,13 +40,13 @@ def sink(world: World, tmp_path: Path) -> Iterator[StagingSink]:
     made.close()
 
 
-def pass_on(world: World, sink: StagingSink) -> None:
+def pass_on(world: World, sink: ViewSink) -> None:
     world.run()
     sink.step(world.clock.now())
     world.run()
 
 
-def test_a_withdrawal_ends_with_a_receipt(world: World, sink: StagingSink) -> None:
+def test_a_withdrawal_ends_with_a_receipt(world: World, sink: ViewSink) -> None:
     pass_on(world, sink)
     before = consent_story(world.parts, "c2")
     assert before is not None
@@ -69,7 +70,7 @@ def test_a_withdrawal_ends_with_a_receipt(world: World, sink: StagingSink) -> No
     assert "Zurückgenommen am 01.09.2026" in said
 
 
-def test_the_receipt_outlives_a_new_consent(world: World, sink: StagingSink) -> None:
+def test_the_receipt_outlives_a_new_consent(world: World, sink: ViewSink) -> None:
     world.ja.withdraws("c2", CHILD)
     pass_on(world, sink)
     world.wait(minutes=5)
@@ -84,7 +85,7 @@ def test_the_receipt_outlives_a_new_consent(world: World, sink: StagingSink) -> 
     assert [(one.still, one.told_at) for one in new.receipts] == [(EVERYTHING, None)]
 
 
-def test_a_part_that_was_taken_back_is_told_apart_from_what_stays(world: World, sink: StagingSink) -> None:
+def test_a_part_that_was_taken_back_is_told_apart_from_what_stays(world: World, sink: ViewSink) -> None:
     world.ja.say("PersonRegistered", CHILD, {"names": "Muster, Kind"}, consents=["c2"])
     pass_on(world, sink)
     world.wait(minutes=1)
@@ -106,7 +107,7 @@ def test_a_part_that_was_taken_back_is_told_apart_from_what_stays(world: World, 
     ],
 )
 def test_who_keeps_it_in_its_own_file_names_the_norm(
-    world: World, sink: StagingSink, tmp_path: Path, norm: str, answer: str
+    world: World, sink: ViewSink, tmp_path: Path, norm: str, answer: str
 ) -> None:
     pass_on(world, sink)
     engine = create_engine(f"sqlite:///{tmp_path / 'staging.sqlite'}")

@@ -1,23 +1,23 @@
-"""Puts joint views into the agency's staging table and tells the hub what became of them (protocol rule 19).
+"""Hands joint views over and tells the hub what became of them (protocol rule 19).
 
-Rows and versions change in one transaction; then the receipts go out; then the position moves. After a crash the same
-views come again, have no effect, and are confirmed again.
+Target and book change in one transaction; then the receipts go out; then the position moves. After a crash the same
+views come again: the target must bear that (it is told the same version again), and they are confirmed again.
 """
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
-from sqlalchemy import Connection, and_, create_engine, delete, event, insert, select
+from sqlalchemy import Connection, Engine, and_, delete, event, insert, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from connectors.runtime.ports import SinkReport
 from connectors.runtime.pseudonyms import Pseudonyms
-from connectors.staging.config import StagingSettings
-from connectors.staging.rows import View, refs, rows, wanted_keys
-from connectors.staging.tables import create, fassung, sicht, stand, uebernommen, unlesbar
+from connectors.sinks.book import fassung, metadata, stand, uebernommen, unlesbar
+from connectors.sinks.rows import View, refs, rows, wanted_keys
 from hub.domain.clock import micros
 from hub.errors import LogIsOlder, OffsetGap, ServiceUnavailable, TopicRecreated
 from hub.failpoints import fail_point
@@ -28,15 +28,42 @@ KEPT = "kept"
 SHOWN, DELETED, SUPERSEDED, LATE, UNREADABLE = "shown", "deleted", "superseded", "late", "unreadable"
 
 
-class StagingSink:
-    """One agency's staging table."""
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the receiver says of a view: a receipt's `answer`, and the norm where it keeps something in its own file."""
+
+    answer: str
+    norm: str | None = None
+
+
+class Target(Protocol):
+    """Where views go."""
+
+    def create(self, connection: Connection) -> None:
+        """Make what is missing; raises ConfigurationError."""
+        ...
+
+    def replace(self, connection: Connection, view: View, new: Sequence[Mapping[str, Any]]) -> Answer | None:
+        """Put the view's rows in place of the last ones (none: take it away), inside the book's transaction.
+
+        Returns what the receiver answered, if it answers by itself. Raises ServiceUnavailable: then all is tried again.
+        """
+        ...
+
+    def expire(self, connection: Connection, now: datetime) -> None:
+        """Take away what may be shown no longer, where nothing else does so."""
+        ...
+
+
+class ViewSink:
+    """One agency's sink."""
 
     def __init__(
-        self, agency: str, settings: StagingSettings, keys: KeyStore, log: EventLog, pseudonyms: Pseudonyms
-    ) -> None:
-        self._agency, self._settings, self._keys, self._log = agency, settings, keys, log
-        self._pseudonyms = pseudonyms
-        self._engine = create_engine(settings.url, hide_parameters=True)
+        self, agency: str, book: Engine, target: Target, keys: KeyStore, log: EventLog, pseudonyms: Pseudonyms,
+        batch: int,
+    ) -> None:  # fmt: skip
+        self._agency, self._engine, self._target, self._keys, self._log = agency, book, target, keys, log
+        self._pseudonyms, self._batch = pseudonyms, batch
         if self._engine.dialect.name == "sqlite":
             event.listen(self._engine, "connect", _overwrite_what_is_deleted)
         self._views, self._receipts = (topics()[name].of(agency) for name in ("views", "receipts"))
@@ -44,7 +71,8 @@ class StagingSink:
 
     def check(self) -> None:
         with self._transaction() as connection:
-            create(connection)
+            metadata.create_all(connection)
+            self._target.create(connection)
         self._ready = True
 
     def step(self, now: datetime) -> SinkReport:
@@ -57,13 +85,15 @@ class StagingSink:
             return SinkReport()
         positions = self._positions(state)
         while any(positions[p] < end for p, end in state.end.items()):
-            records = self._log.read(self._views, positions, self._settings.batch)
+            records = self._log.read(self._views, positions, self._batch)
             if not records:
                 break
             answers += self._apply(records, now)
             for record in records:
                 positions[record.partition] = record.offset + 1
             self._save(state, positions)
+        with self._transaction() as connection:
+            self._target.expire(connection, now)
         return SinkReport(dict(answers))
 
     def close(self) -> None:
@@ -78,11 +108,11 @@ class StagingSink:
         with self._transaction() as connection:
             self._keep_unreadable(connection, records, views, now)
             for record, view in views:
-                answer = self._answer(connection, record, view)
-                norm = None
+                answer, norm = self._answer(connection, record, view), None
                 if answer in (SHOWN, DELETED):
                     norm = self._kept(connection, view)
-                    self._replace(connection, view, list(rows(view, keys, local)))
+                    said = self._replace(connection, view, list(rows(view, keys, local)))
+                    answer, norm = (said.answer, said.norm or norm) if said else (answer, norm)
                 receipts.append((view, KEPT if norm else answer, norm))
         fail_point("sink.after_apply")
         self._log.append(self._receipts, [_receipt(*receipt, now) for receipt in receipts])
@@ -101,7 +131,7 @@ class StagingSink:
 
     def _answer(self, connection: Connection, record: Record, view: View) -> str:
         """What this view becomes: deletions always count, what came too late never does, the highest version wins."""
-        query = select(fassung.c.generation, fassung.c.version).where(_slot(fassung, view))
+        query = select(fassung.c.generation, fassung.c.version).where(slot(fassung, view))
         held = connection.execute(query).first()
         if held is not None and (held.generation, held.version) > (view["generation"], view["version"]):
             return SUPERSEDED
@@ -116,14 +146,12 @@ class StagingSink:
         mine = select(u.norm).where(u.fall_ref == view["case_ref"], u.person_ref.not_in(shown))
         return min(connection.execute(mine).scalars(), default=None)
 
-    def _replace(self, connection: Connection, view: View, new: Sequence[Mapping[str, Any]]) -> None:
-        connection.execute(delete(sicht).where(_slot(sicht, view)))
-        connection.execute(delete(fassung).where(_slot(fassung, view)))
+    def _replace(self, connection: Connection, view: View, new: Sequence[Mapping[str, Any]]) -> Answer | None:
+        connection.execute(delete(fassung).where(slot(fassung, view)))
         entry = {name: view[name] for name in ("generation", "version")}
-        slot = {"fall_ref": view["case_ref"], "rolle": view["role"], "fachkraft": view["worker"] or ""}
-        connection.execute(insert(fassung).values(**slot, **entry, entfernt=view["removed"]))
-        if new and not view["removed"]:
-            connection.execute(insert(sicht), list(new))
+        place = {"fall_ref": view["case_ref"], "rolle": view["role"], "fachkraft": view["worker"] or ""}
+        connection.execute(insert(fassung).values(**place, **entry, entfernt=view["removed"]))
+        return self._target.replace(connection, view, () if view["removed"] else new)
 
     def _keep_unreadable(
         self,
@@ -170,7 +198,7 @@ class StagingSink:
                 yield connection
         except SQLAlchemyError as error:
             raise ServiceUnavailable(
-                f"the agency's database does not answer ({type(error).__name__})", place="staging table",
+                f"the agency's database does not answer ({type(error).__name__})", place="sink's book",
                 remedy="check database, address and password; it is tried again",
             ) from None  # fmt: skip
 
@@ -179,7 +207,8 @@ def _overwrite_what_is_deleted(connection: Any, _record: object) -> None:
     connection.execute("PRAGMA secure_delete = ON")
 
 
-def _slot(table: Any, view: View) -> Any:
+def slot(table: Any, view: View) -> Any:
+    """The condition under which a row belongs to the view's place: case, role and named worker."""
     mine = table.c.fall_ref == view["case_ref"], table.c.rolle == view["role"]
     return and_(*mine, table.c.fachkraft == (view["worker"] or ""))
 

@@ -1,0 +1,20 @@
+"""Sink: joint views as files in a folder that the agency's system imports, CSV or XML."""
+
+from sqlalchemy import create_engine
+
+from connectors.file_out.config import out_settings
+from connectors.file_out.target import Folder
+from connectors.runtime.config import ConnectorConfig
+from connectors.runtime.ports import Spec
+from connectors.runtime.pseudonyms import Pseudonyms
+from connectors.sinks.sink import ViewSink
+from hub.ports import EventLog, KeyStore
+
+spec = Spec(kind="file_out", role="sink", settings="folder, format, encoding, delimiter")
+
+
+def build(config: ConnectorConfig, keys: KeyStore, log: EventLog, pseudonyms: Pseudonyms) -> ViewSink:
+    """The sink of this configuration; its book is the connector's state file. Raises ConfigurationError."""
+    config.state.parent.mkdir(parents=True, exist_ok=True)
+    book = create_engine(f"sqlite:///{config.state}", hide_parameters=True)
+    return ViewSink(config.agency, book, Folder(out_settings(config)), keys, log, pseudonyms, config.batch)

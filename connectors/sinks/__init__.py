@@ -1,0 +1,1 @@
+"""What every sink does with joint views: order, open, hand over, confirm. No kind itself."""
