@@ -112,7 +112,8 @@ def _found(story: ConsentStory) -> dict[str, Any]:
         ],
         **story.told,
         "receipts": [
-            {"recipient": r.recipient, "role": r.role, "sender": r.sender, "fields": list(r.fields), "still": list(r.still),
+            {"recipient": r.recipient, "role": r.role, "sender": r.sender, "fields": list(r.fields),
+             "still": list(r.still),
              "since": rfc3339(r.since), "received_at": rfc3339(r.received_at), "told_at": rfc3339(r.told_at),
              "answer": r.answer, "answered_at": rfc3339(r.answered_at)} for r in story.receipts
         ],

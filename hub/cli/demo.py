@@ -3,7 +3,7 @@
 import sys
 import tempfile
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,7 +11,7 @@ import typer
 
 from connectors.runtime.report import Withheld
 from hub.cli.output import AsJson, print_json, print_lines, progress
-from hub.demo import DAYS, Demo, caller, explained
+from hub.demo import DAYS, Demo, explained
 from hub.errors import UsageError
 
 
@@ -104,10 +104,13 @@ def _sentences(explained: dict[str, Any]) -> list[str]:
 
 
 def _serve(shown: Demo, port: int) -> None:
-    from hub.web.serve import LOOPBACK, serve
+    from hub.demo_serve import LiveDemo, address
 
-    print(
-        f"http://{LOOPBACK}:{port}/  (nur auf diesem Rechner, nur erfundene Daten; Ende mit Strg-C)",
-        file=sys.stderr,
-    )
-    serve(shown.parts, caller(shown), port=port)
+    live = LiveDemo(shown, port)
+    where = f"{address(port)}  Einwilligung am Tisch: {address(port)}desk"
+    with suppress(KeyboardInterrupt):
+        live.run(
+            lambda: print(
+                f"{where}\n(nur auf diesem Rechner, nur erfundene Daten; Ende mit Strg-C)", file=sys.stderr
+            )
+        )

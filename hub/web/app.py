@@ -6,6 +6,8 @@ Until people can log in it serves simulated data only, on loopback only (`hub.we
 import asyncio
 import re
 import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from importlib.resources import files
 from urllib.parse import parse_qs
 
@@ -18,6 +20,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from connectors.desk.desk import Desk
 from hub.domain.clock import micros
 from hub.errors import ConfigurationError, ServiceUnavailable, TryAgain
 from hub.metrics import PROCESS, metrics
@@ -25,6 +28,7 @@ from hub.stages.caught_up import is_open
 from hub.stages.open_view import open_view
 from hub.stages.parts import Parts
 from hub.store_metrics import StoreCollector
+from hub.web.desk import DeskWeb, Endpoint
 from hub.web.guard import Guard
 from hub.web.health import readiness
 from hub.web.present import Page, present
@@ -39,9 +43,18 @@ _FORM_LIMIT = 4096
 _CASE_REF = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
+@dataclass(frozen=True, slots=True)
+class Desks:
+    """The consent desks that this process serves: agency id → desk; `woken` hears of what there is to publish."""
+
+    desks: Mapping[str, Desk] = field(default_factory=dict)
+    woken: Callable[[], None] = lambda: None
+
+
 def create_app(
-    parts: Parts, directory: ViewerDirectory, registry: CollectorRegistry = PROCESS, *, beat: float = BEAT
-) -> Starlette:
+    parts: Parts, directory: ViewerDirectory, registry: CollectorRegistry = PROCESS, *, beat: float = BEAT,
+    desks: Desks | None = None,
+) -> Starlette:  # fmt: skip
     """The application; raises ConfigurationError unless everybody in the directory is simulated.
 
     Joint views leave at the next `beat` (seconds) after they were asked for: how long the hub looked, and so how much
@@ -54,16 +67,20 @@ def create_app(
             remedy="serve simulated data only",
         )
     registry.register(StoreCollector(parts))
-    web = Web(parts, directory, registry, beat)
-    endpoints = [
+    pages = _pages()
+    web = Web(parts, directory, registry, beat, pages, with_desk=desks is not None)
+    endpoints: list[Endpoint] = [
         ("/", web.choose, ["GET"]),
         ("/ansicht", web.take_role, ["POST"]),
         ("/fall/{case_ref}", web.family, ["GET"]),
         ("/style.css", web.style, ["GET"]),
+        ("/desk.js", web.script, ["GET"]),
         ("/metrics", web.metrics, ["GET"]),
         ("/health/live", web.live, ["GET"]),
         ("/health/ready", web.ready, ["GET"]),
     ]
+    if desks is not None:
+        endpoints += DeskWeb(parts, directory, desks.desks, pages, desks.woken).endpoints()
     guard = Middleware(
         Guard,
         metrics=metrics(registry),
@@ -82,24 +99,26 @@ def until_beat(seconds: float, beat: float) -> float:
     return -seconds % beat if beat else 0.0
 
 
+def _pages() -> Environment:
+    return Environment(
+        loader=PackageLoader("hub.web"), autoescape=True, undefined=StrictUndefined, finalize=unbroken,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+
+
 class Web:
     """The endpoints. Everything that reads the store runs in a thread."""
 
     def __init__(
-        self, parts: Parts, directory: ViewerDirectory, registry: CollectorRegistry, beat: float
-    ) -> None:
+        self, parts: Parts, directory: ViewerDirectory, registry: CollectorRegistry, beat: float, pages: Environment,
+        *, with_desk: bool,
+    ) -> None:  # fmt: skip
+        self._pages, self._with_desk = pages, with_desk
         self._parts, self._directory, self._registry, self._beat = parts, directory, registry, beat
         self._sessions = Sessions()
         self._started = micros(parts.clock.now())
         self._style = (files("hub.web.templates") / "style.css").read_bytes()
-        self._pages = Environment(
-            loader=PackageLoader("hub.web"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            finalize=unbroken,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
+        self._script = (files("hub.web.templates") / "desk.js").read_bytes()
 
     async def choose(self, request: Request) -> Response:
         """Who looks (office and role), then which family of that office."""
@@ -118,6 +137,7 @@ class Web:
         return self._page(
             "choose.html",
             offices=[office for office in offices if office[1]],
+            with_desk=self._with_desk,
             chosen=viewer.key if viewer else "",
             office=self._parts.agencies[viewer.agency].name if viewer else "",
             families=self._directory.families.get(viewer.agency, ()) if viewer else (),
@@ -154,6 +174,9 @@ class Web:
 
     async def style(self, _request: Request) -> Response:
         return Response(self._style, media_type="text/css")
+
+    async def script(self, _request: Request) -> Response:
+        return Response(self._script, media_type="text/javascript")
 
     async def metrics(self, _request: Request) -> Response:
         text = await asyncio.to_thread(generate_latest, self._registry)

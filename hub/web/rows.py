@@ -7,7 +7,7 @@ from typing import Any
 
 from hub.domain.clock import berlin_day
 from hub.stages.cut import Entry
-from hub.web.wording import OPEN_END, day_text, span_text, value_text, word, words
+from hub.web.wording import OPEN_END, day_text, phrase, span_text, value_text, word, words
 from schemas import EventSchema, event_schema
 
 _WHEN = ("date", "time", "start", "end", "from", "until", "month")
@@ -97,8 +97,8 @@ def _when(entry: Entry) -> tuple[str, tuple[str, ...]]:
     fields = entry.fields
     used = tuple(name for name in _WHEN if name in fields)
     if "date" in fields:
-        clock = f", {fields['time']} Uhr" if fields.get("time") else ""
-        return f"{_text(entry, 'date')}{clock}", used
+        day, clock = _text(entry, "date"), str(fields.get("time") or "")
+        return (phrase("clock", day=day, time=clock) if clock else day), used
     span = span_text(fields.get("start", fields.get("from")), fields.get("end", fields.get("until")))
     if span:
         return span, used

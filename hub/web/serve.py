@@ -7,7 +7,7 @@ from hub.errors import ConfigurationError
 from hub.metrics import PROCESS
 from hub.stages.parts import Parts
 from hub.stages.standing import require_current
-from hub.web.app import create_app
+from hub.web.app import Desks, create_app
 from hub.web.viewers import ViewerDirectory
 
 LOOPBACK = "127.0.0.1"
@@ -20,12 +20,13 @@ def serve(
     host: str = LOOPBACK,
     port: int = 8080,
     registry: CollectorRegistry = PROCESS,
+    desks: Desks | None = None,
 ) -> None:
     """Serve until stopped. Raises ConfigurationError for any other address and for people who are not simulated.
 
     There is no access log: a path names a case. `hub.web` logs the route's pattern and the status instead.
     """
-    uvicorn.Server(config(parts, directory, host=host, port=port, registry=registry)).run()
+    uvicorn.Server(config(parts, directory, host=host, port=port, registry=registry, desks=desks)).run()
 
 
 def config(
@@ -35,6 +36,7 @@ def config(
     host: str = LOOPBACK,
     port: int = 8080,
     registry: CollectorRegistry = PROCESS,
+    desks: Desks | None = None,
 ) -> uvicorn.Config:
     """What `serve` runs, for a host that already has an event loop. Raises KeysAreOlder or StoreIsOlder after a restore
     that nobody has dealt with."""
@@ -46,7 +48,7 @@ def config(
         )
     require_current(parts)
     return uvicorn.Config(
-        create_app(parts, directory, registry),
+        create_app(parts, directory, registry, desks=desks),
         host=host,
         port=port,
         access_log=False,

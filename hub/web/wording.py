@@ -1,8 +1,13 @@
-"""Values as German readers expect them: dates, amounts, codes of the official lists on their day. Pure."""
+"""Values as their readers expect them: dates, amounts, codes of the official lists on their day. Pure.
+
+German, unless somebody is spoken to in another language (`speaking`), as at the signing table.
+"""
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cache
@@ -14,18 +19,53 @@ from schemas import code_list, event_schema
 
 OPEN_END = 9999  # the year in which agencies let end what has no end
 NBSP = "\N{NO-BREAK SPACE}"
-_MONTHS = (
-    "Januar", "Februar", "März", "April", "Mai", "Juni",
-    "Juli", "August", "September", "Oktober", "November", "Dezember",
-)  # fmt: skip
 _BOOKS = {"paragraph": "SGB VIII", "norm": "SGB II", "kind": "SGB II"}
 _PARAGRAPH = re.compile(r"(?P<section>\d+[a-z]?)(?:\((?P<abs>\d+[a-z]?)\)|-(?P<nr>\d+))?")
 
 
-@cache
+_SPOKEN: ContextVar[str] = ContextVar("spoken", default="de")
+
+
+@contextmanager
+def speaking(language: str) -> Iterator[None]:
+    """Everything that is put into words inside is said in this language, as far as it has words of its own."""
+    token = _SPOKEN.set(language)
+    try:
+        yield
+    finally:
+        _SPOKEN.reset(token)
+
+
 def words() -> Mapping[str, Any]:
-    """The reviewed word list, read once."""
-    return tomllib.loads((files("hub.web") / "labels_de.toml").read_text(encoding="utf-8"))
+    """The reviewed word list of the language that is spoken now, read once."""
+    return _words(_SPOKEN.get())
+
+
+@cache
+def _words(language: str) -> Mapping[str, Any]:
+    """The list of a language over the German one: what it has no word for is said in German."""
+    german = _read("labels_de.toml")
+    own = files("hub.web") / f"labels_{language}.toml"
+    return german if language == "de" or not own.is_file() else _over(german, _read(own.name))
+
+
+def _read(name: str) -> dict[str, Any]:
+    return tomllib.loads((files("hub.web") / name).read_text(encoding="utf-8"))
+
+
+def _over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    both = {name: value for name, value in below.items() if name not in above}
+    for name, value in above.items():
+        under = below.get(name)
+        both[name] = (
+            _over(under, value) if isinstance(value, Mapping) and isinstance(under, Mapping) else value
+        )
+    return {name: both[name] for name in [*below, *(name for name in above if name not in below)]}
+
+
+def phrase(name: str, *given: str, **named: str) -> str:
+    """A small phrase of the language, with what is said in it."""
+    return str(words()["phrases"][name]).format(*given, **named)
 
 
 def word(kind: str, code: str) -> str:
@@ -39,7 +79,8 @@ def day_text(day: date) -> str:
 
 def moment_text(at: datetime) -> str:
     """To the minute, in Berlin."""
-    return f"{at.astimezone(BERLIN):%d.%m.%Y, %H:%M} Uhr"
+    local = at.astimezone(BERLIN)
+    return phrase("clock", day=day_text(local.date()), time=f"{local:%H:%M}")
 
 
 def amount_text(amount: Decimal) -> str:
@@ -50,12 +91,13 @@ def amount_text(amount: Decimal) -> str:
 def month_text(month: str) -> str:
     """ "2026-07" → Juli 2026; anything else as it is."""
     found = re.fullmatch(r"(\d{4})-(0[1-9]|1[0-2])", month)
-    return f"{_MONTHS[int(found[2]) - 1]} {found[1]}" if found else month
+    return f"{words()['months']['names'][int(found[2]) - 1]} {found[1]}" if found else month
 
 
 def period_text(period: str) -> str:
     """ "2026-07/2026-12" or "2026-07-01/2026-12-31" → Juli 2026 bis Dezember 2026, or days."""
-    return " bis ".join(_part(part) for part in period.split("/"))
+    first, *last = (_part(part) for part in period.split("/"))
+    return phrase("span", first, last[0]) if last else first
 
 
 def span_text(start: Any, end: Any) -> str:
@@ -63,8 +105,8 @@ def span_text(start: Any, end: Any) -> str:
     first = day_text(start) if isinstance(start, date) else ""
     last = day_text(end) if isinstance(end, date) and end.year < OPEN_END else ""
     if first and last:
-        return f"{first} bis {last}"
-    return f"seit {first}" if first else f"bis {last}" if last else ""
+        return phrase("span", first, last)
+    return phrase("since", first) if first else phrase("until", last) if last else ""
 
 
 def value_text(event_type: str, name: str, value: Any, on: date) -> str:
@@ -72,7 +114,7 @@ def value_text(event_type: str, name: str, value: Any, on: date) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(value_text(event_type, name, one, on) for one in value)
     if isinstance(value, bool):
-        return "ja" if value else "nein"
+        return phrase("yes" if value else "no")
     if isinstance(value, datetime):
         return moment_text(value)
     if isinstance(value, date):
@@ -103,7 +145,8 @@ def _code_text(event_type: str, name: str, code: str, on: date) -> str:
     spec = event_schema(event_type).fields.get(name)
     entry = code_list(spec.codelist).entry(code, on) if spec and spec.codelist else None
     if entry is not None:
-        return _with_paragraph(entry.label_de, name, entry.code)
+        said = words()["codes"].get(spec.codelist, {}).get(entry.code, entry.label_de) if spec else ""
+        return _with_paragraph(said, name, entry.code)
     if name == "goals" and ":" in code:
         tag, _, goal = code.partition(":")
         return f"{word('tags', tag)}: {_ours('goals', goal)}"

@@ -6,6 +6,7 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
+from connectors.desk.texts import LANGUAGES, load, versions
 from hub.danger_metrics import LABELS, OVERDUE, SAYS
 from hub.errors import HubError
 from hub.metrics import STORE_GAUGES, metrics
@@ -125,6 +126,14 @@ def retention() -> Rows:
         yield one.what, one.state, f"{one.number} {one.unit}s", one.norm, one.de
 
 
+def consent_texts() -> Rows:
+    yield "version", "language", "title", "sha256"
+    for version in versions():
+        for language in LANGUAGES:
+            text = load(version, language)
+            yield text.id, text.word("name"), text.word("title"), f"`{text.sha256.removeprefix('sha256:')}`"
+
+
 TABLES: Mapping[str, Callable[[], Rows]] = {
     "policy": policy,
     "topics": topic_table,
@@ -132,6 +141,7 @@ TABLES: Mapping[str, Callable[[], Rows]] = {
     "exit-codes": exit_codes,
     "metrics": metric_table,
     "retention": retention,
+    "consent-texts": consent_texts,
 }
 
 
