@@ -15,7 +15,7 @@ from hub.config import load_settings
 from hub.errors import KeysAreOlder, Refused
 from hub.hosts.embedded import Embedded
 from hub.ports import Certificate
-from hub.stages.forgetting.after_restore import end_lost_consents
+from hub.stages.forgetting.after_restore import end_lost_consents, end_lost_rows
 from hub.stages.parts import Parts
 
 
@@ -55,9 +55,9 @@ def _gone_on(parts: Parts, known: Sequence[Certificate], bootstrap: str, group: 
         ) from None  # fmt: skip
     host = Embedded(parts)
     host.catch_up()
-    ended = end_lost_consents(parts, known)
+    ended, removed = end_lost_consents(parts, known), end_lost_rows(parts, known)
     host.catch_up()
-    return outcome | {"ended_consents": ended}
+    return outcome | {"ended_consents": ended, "removed_rows": removed}
 
 
 def _told(found: dict[str, Any]) -> list[str]:

@@ -1,7 +1,9 @@
 """Restore drills (abuse cases 9 and 10, faults 31 and 32): whatever was put back, nothing is served before the ledger
 has been replayed, and whoever was dark stays dark."""
 
+import json
 import shutil
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -29,7 +31,7 @@ kind = "youth_welfare"
 class Drill:
     """A hub that was backed up while it showed a measure; then the consent was withdrawn, and the key destroyed."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, end: Callable[[World], object] | None = None) -> None:
         self.folder, self.data, self.ledger = folder, folder / "var", folder / "export"
         self.now = datetime.fromisoformat("2026-09-01T08:00:00+00:00")
         world = self.world()
@@ -44,7 +46,7 @@ class Drill:
         shutil.copytree(self.data, folder / "backup")
         world = self.world()
         world.wait(hours=1)
-        world.jc.withdraws("c1", MOTHER)
+        (end or (lambda world: world.jc.withdraws("c1", MOTHER)))(world)
         world.run()
         self.now = world.clock.now()
         world.close()
@@ -72,6 +74,12 @@ class Drill:
         """Nothing that serves starts."""
         self.hub("up", "--once", code=code)
 
+    def restored(self) -> dict[str, Any]:
+        """What `hub restore` says it did."""
+        result = CliRunner().invoke(app, ["restore", "--ledger", str(self.ledger), "--json"])
+        found: dict[str, Any] = json.loads(result.stdout)
+        return found
+
     def is_dark(self) -> None:
         """The key is gone, nothing is shown, and not even what the connector says again brings anything back."""
         self.hub("up", "--once")
@@ -90,7 +98,7 @@ class Drill:
 
 
 @pytest.fixture
-def drill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Drill:
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "agencies.toml").write_text(_AGENCIES)
     for name, value in (
@@ -99,7 +107,31 @@ def drill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Drill:
         ("CLOCK_FILE", str(tmp_path / "clock")),
     ):
         monkeypatch.setenv(f"HUB_{name}", value)
-    return Drill(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def drill(settings: Path) -> Drill:
+    return Drill(settings)
+
+
+@pytest.mark.parametrize(
+    ("put_back", "ended"), [(("keys",), 0), (("store",), 0), (("store", "log", "keys"), 1)]
+)
+def test_an_erased_person_stays_erased_and_the_consent_stands_where_the_log_tells(
+    settings: Path, put_back: tuple[str, ...], ended: int
+) -> None:
+    """Only when the log too has forgotten the erasure, a consent is ended for a key that is gone (fail closed)."""
+    drill = Drill(settings, lambda world: world.jc.say("ErasureRequested", MOTHER, {"norm": "Art. 17"}))
+    drill.put_back(*put_back)
+    assert drill.restored()["ended_consents"] == ended
+    drill.hub("up", "--once")
+    world = drill.world()
+    assert world.parts.keys.opening([(drill.key, 1)])[drill.key, 1] == Erased(drill.key, 1)
+    assert world.rows("case_row") == []
+    assert world.seen(JA, ROLE) == []
+    assert world.divergence() == 0
+    world.close()
 
 
 def test_without_a_restore_everything_serves(drill: Drill) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, func, select, update
+from sqlalchemy import ColumnElement, Connection, exists, func, select, update
 
 from hub.adapters.store.bulk import among, merge, values
 from hub.adapters.store.tables import closed_case, disclosure, erased, erasure, erasure_answer, view_state
@@ -26,6 +26,11 @@ class Erasure(NamedTuple):
 def ask(connection: Connection, requests: Iterable[Erasure]) -> None:
     """Remember these requests; one that is known stays as it is."""
     merge(connection, erasure, list({one.id: one for one in requests}.values()), "(id) DO NOTHING")
+
+
+def any_open(connection: Connection) -> bool:
+    """Whether anything is left to do of any erasure."""
+    return bool(connection.execute(select(exists().where(erasure.c.completed_at.is_(None)))).scalar_one())
 
 
 def to_execute(connection: Connection, limit: int = 50) -> list[Erasure]:

@@ -1,8 +1,9 @@
 """What only the ledger of destroyed keys still knows when store and log were both put back: that a ground had ended.
 
-A person's box key goes with the last ground, or with an erasure. A consent that counts although it was given before
-that is one whose withdrawal was lost with the backup. It is ended again, at the time at which the key went: else the
-agency's next publication would be sealed with a new key and shown.
+A person's box key goes with the last ground. A consent that counts although it was given before that is one whose
+withdrawal was lost with the backup. It is ended again, at the time at which the key went: else the agency's next
+publication would be sealed with a new key and shown. A key that went with an erasure ended no consent, as long as the
+log tells of it; without that word it counts as lost too (fail closed).
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,9 +12,10 @@ from itertools import islice
 
 from sqlalchemy import Connection
 
-from hub.adapters.store import subjects
+from hub.adapters.store import erasures, subjects
 from hub.ports import Certificate
-from hub.stages.forgetting.erase import case_of
+from hub.stages.forgetting.erase import case_of, executed_versions
+from hub.stages.forgetting.purge import purge
 from hub.stages.forgetting.speaking import named, say
 from hub.stages.learning import learn
 from hub.stages.parts import Parts
@@ -24,15 +26,29 @@ _BATCH = 500
 def end_lost_consents(parts: Parts, ledger: Iterable[Certificate]) -> int:
     """Publish the withdrawals that only the ledger still tells of; how many. Consents must have been read to the end
     of the log: a withdrawal that stands there is not lost."""
-    went = {f"{one.ref.controller}:{one.ref.subject}": one.at for one in ledger if one.ref.kind == "box"}
+    went = {f"{one.ref.controller}:{one.ref.subject}": one for one in ledger if one.ref.kind == "box"}
     pending, count = iter(sorted(went.items())), 0
     while batch := dict(islice(pending, _BATCH)):
         count += _end(parts, batch)
     return count
 
 
-def _end(parts: Parts, went: Mapping[str, datetime]) -> int:
+def end_lost_rows(parts: Parts, ledger: Iterable[Certificate]) -> int:
+    """Remove what a backup brought back under keys that the ledger knows to be destroyed; how many rows."""
+    versions = {
+        f"{one.ref.controller}:{one.ref.subject}": max(one.versions, default=0)
+        for one in ledger
+        if one.ref.kind == "box"
+    }
     with parts.store.transaction() as connection:
+        erasures.mark_gone(connection, "box", versions)
+    return purge(parts, versions)
+
+
+def _end(parts: Parts, went: Mapping[str, Certificate]) -> int:
+    with parts.store.transaction() as connection:
+        erased = executed_versions(connection, parts, sorted(went))
+        went = {key: one for key, one in went.items() if max(one.versions, default=0) > erased.get(key, 0)}
         there = [key for key in subjects.states(connection, sorted(went)) if _agency(key) in parts.agencies]
         known = learn(connection, parts.keys, parts.knowledge, there)
         now = parts.clock.now()
@@ -40,10 +56,10 @@ def _end(parts: Parts, went: Mapping[str, datetime]) -> int:
             (key, consent.id)
             for key in there
             for consent in known[key].consents_at(now)
-            if consent.sender == _agency(key) and consent.granted_at <= went[key] and consent.in_force(now)
+            if consent.sender == _agency(key) and consent.granted_at <= went[key].at and consent.in_force(now)
         ]
         for key, consent in lost:
-            _withdraw(connection, parts, key, consent, went[key])
+            _withdraw(connection, parts, key, consent, went[key].at)
     return len(lost)
 
 

@@ -7,7 +7,7 @@ must not publish again what has ended, and every recipient gets its view without
 until every recipient that had something has answered.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -35,7 +35,10 @@ _RULE = "erased"
 def erase(parts: Parts) -> tuple[int, ...]:
     """Execute, announce and complete what can be. Returns when each executed request was made (microseconds since 1970
     UTC). Raises KeyServiceUnavailable: then nothing of it happened and it is tried again."""
-    executed = _execute_all(parts)
+    with parts.store.transaction() as connection:
+        if not erasures.any_open(connection):
+            return ()
+    executed = _execute_all(parts) if is_open(parts) else ()
     _announce_all(parts)
     complete(parts)
     return executed
@@ -43,13 +46,9 @@ def erase(parts: Parts) -> tuple[int, ...]:
 
 def _execute_all(parts: Parts) -> tuple[int, ...]:
     with parts.store.transaction() as connection:
-        if not erasures.to_execute(connection):
-            return ()
-    if not is_open(parts):
-        return ()
-    with parts.store.transaction() as connection:
         asked = erasures.to_execute(connection)
-        erasures.lock_forgetting(connection)
+        if asked:
+            erasures.lock_forgetting(connection)
         for one in asked:
             _execute(connection, parts, one)
     return tuple(one.requested_at for one in asked)
@@ -107,6 +106,20 @@ def _said(connection: Connection, parts: Parts, one: Erasure) -> tuple[Mapping[s
     found = keys_for(parts.keys, "proof", envelopes.values())
     opened = {key: content(envelope, "proof", found).fields for key, envelope in envelopes.items()}
     return opened.get(wanted[0], {}), list(opened.get(wanted[1], {}).get("key_ids", ()))
+
+
+def executed_versions(connection: Connection, parts: Parts, keys: Sequence[str]) -> dict[str, int]:
+    """subject → the newest box key version that went with an erasure, as the consents topics tell."""
+    live = subjects.live_generation(connection, "consent_register")
+    rows = [row for row in about(connection, live, keys) if row.event_type == EXECUTED]
+    envelopes = [
+        envelope_of(decode_single(row.envelope)[1])
+        for row in rows
+        if row.event_id == executed_id(parts.secret, row.record_ref).hex()
+    ]
+    found = keys_for(parts.keys, "proof", envelopes)
+    ids = [key for one in envelopes for key in content(one, "proof", found).fields.get("key_ids", ())]
+    return certificates.box_versions(ids)
 
 
 def _destroy(parts: Parts, who: Who) -> list[Certificate]:
