@@ -4,6 +4,7 @@ It is kept only as long as the person's epoch stands (protocol rule 10). How it 
 register: `hub.stages.fold`; how a stage asks for it: `hub.stages.learning`.
 """
 
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
@@ -82,26 +83,37 @@ def _ended_by(consent: Consent, at: datetime) -> Consent:
     return replace(consent, withdrawn_at=whole, scoped_withdrawals=parts)
 
 
+LONGEST = 300.0  # seconds; as long as a key may be cached (protocol rule 4)
+
+
 class KnowledgeCache:
-    """Opened control states by (subject, epoch), the least recently used leave first. The stages of one worker share it
+    """Opened control states by (subject, epoch), the least recently used leave first, and whatever is older than a
+    cached key may be: a proof that was destroyed is soon forgotten by every process. The stages of one worker share it
     between their threads."""
 
-    def __init__(self, size: int = 20_000) -> None:
-        self._size, self._kept, self._lock = size, OrderedDict[str, Knowledge](), Lock()
+    def __init__(
+        self, size: int = 20_000, life: float = LONGEST, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._size, self._life, self._monotonic, self._lock = size, life, monotonic, Lock()
+        self._kept = OrderedDict[str, tuple[Knowledge, float]]()
 
     def get(self, subject: str, epoch: int) -> Knowledge | None:
         with self._lock:
             found = self._kept.get(subject)
-            if found is None or found.epoch != epoch:
+            if found is None:
+                return None
+            if found[0].epoch != epoch or found[1] <= self._monotonic():
+                del self._kept[subject]
                 return None
             self._kept.move_to_end(subject)
-            return found
+            return found[0]
 
     def put(self, subject: str, knowledge: Knowledge) -> None:
+        now = self._monotonic()
         with self._lock:
-            self._kept[subject] = knowledge
+            self._kept[subject] = knowledge, now + self._life
             self._kept.move_to_end(subject)
-            while len(self._kept) > self._size:
+            while len(self._kept) > self._size or next(iter(self._kept.values()))[1] <= now:
                 self._kept.popitem(last=False)
 
     def forget(self, subjects: Iterable[str]) -> None:

@@ -72,7 +72,7 @@ def _all_is_kept(_policy: object, request: Request) -> Decision:
 
 
 def _whatever_the_epoch(cache: KnowledgeCache, subject: str, _epoch: int) -> Knowledge | None:
-    return cache._kept.get(subject)
+    return found[0] if (found := cache._kept.get(subject)) else None
 
 
 def _quoting_it(record: Record, reason: str, message: str) -> DataError:
