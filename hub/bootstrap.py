@@ -100,4 +100,4 @@ def build_log(settings: Settings, clock: Clock) -> EventLog:
         )
     from hub.adapters.log.fast_kafka import FastKafkaLog
 
-    return FastKafkaLog(settings.kafka_bootstrap, clock=clock)
+    return FastKafkaLog(settings.kafka_bootstrap, clock=clock, **settings.broker_security().clients())

@@ -9,6 +9,7 @@ from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from hub.adapters.keys.kek import master_keys
+from hub.adapters.log.security import BrokerSecurity
 from hub.domain.agencies import ROLES_BY_KIND, Agency
 from hub.errors import ConfigurationError
 
@@ -22,6 +23,13 @@ class Settings(BaseSettings):
     host: Literal["embedded", "kafka"] = "embedded"
     data: Path = Field(default=Path("var"), description="embedded: folder of log, store and keys")
     kafka_bootstrap: str = ""
+    kafka_security: Literal["plaintext", "ssl", "sasl_ssl"] = "plaintext"
+    kafka_ca: Path | None = None
+    kafka_cert: Path | None = None
+    kafka_key: Path | None = None
+    kafka_mechanism: Literal["SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    kafka_user: str = ""
+    kafka_password_file: Path | None = None
     partitions: int = Field(default=4, ge=1, description="of every topic; fixed at creation")
     topic_timestamps: Literal["append", "create"] = "append"
     database_url: SecretStr = SecretStr("")
@@ -51,6 +59,13 @@ class Settings(BaseSettings):
     policy_files: tuple[Path, ...] = Field(default=(), description="files that tighten the matrix")
 
     retention_file: Path | None = Field(default=None, description="a file that shortens periods of retention")
+
+    def broker_security(self) -> BrokerSecurity:
+        """How brokers are reached; raises ConfigurationError."""
+        return BrokerSecurity(
+            protocol=self.kafka_security, ca=self.kafka_ca, cert=self.kafka_cert, key=self.kafka_key,
+            mechanism=self.kafka_mechanism, user=self.kafka_user, password_file=self.kafka_password_file,
+        )  # fmt: skip
 
     @property
     def store_url(self) -> str:

@@ -8,12 +8,13 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from connectors.runtime.kinds import completed
 from connectors.runtime.reading import Table
 from connectors.runtime.streams import Lookup, Stream, lookup_of, stream_of
 from connectors.runtime.values import Style, style_of
+from hub.adapters.log.security import BrokerSecurity, Mechanism, Protocol
 from hub.domain.envelope import LEGAL_DOMAINS
 from hub.errors import ConfigurationError, NoInput
 
@@ -44,10 +45,11 @@ class KeyFiles:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogAddress:
-    """The broker, or the file that stands for it on one machine; exactly one is set."""
+    """The broker and how it is reached, or the file that stands for it on one machine; exactly one is set."""
 
     bootstrap: str
     path: Path | None
+    security: BrokerSecurity = field(default_factory=BrokerSecurity)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,12 +192,25 @@ def _keys(table: Table, folder: Path) -> KeyFiles:
 def log_address(table: Table, folder: Path) -> LogAddress:
     """The table that names the broker, or the file that stands for it; raises ConfigurationError."""
     bootstrap, path = table.take("bootstrap", str, ""), table.take("path", str, "")
+    security = _security(table, folder)
     table.close()
     if bootstrap and path:
         raise ConfigurationError(
             "names a broker and a file", place="config.log", remedy="keep one of bootstrap, path"
         )
-    return LogAddress(bootstrap=bootstrap, path=folder / path if path else None)
+    return LogAddress(bootstrap=bootstrap, path=folder / path if path else None, security=security)
+
+
+def _security(table: Table, folder: Path) -> BrokerSecurity:
+    files = {name: table.take(name, str, "") for name in ("ca", "cert", "key", "password_file")}
+    protocol, mechanism = (
+        table.take("security", str, "plaintext"),
+        table.take("mechanism", str, "SCRAM-SHA-512"),
+    )
+    return BrokerSecurity(
+        protocol=cast(Protocol, protocol), mechanism=cast(Mechanism, mechanism), user=table.take("user", str, ""),
+        place="config.log", **{name: folder / file if file else None for name, file in files.items()},
+    )  # fmt: skip
 
 
 def _codes(table: Table) -> Mapping[str, str]:

@@ -29,6 +29,8 @@ group.initial.rebalance.delay.ms=0
 broker.session.timeout.ms=3000
 broker.heartbeat.interval.ms=500
 END
+# KAFKA_PROPERTIES: a file of further settings, which win; KAFKA_FORMAT: further options for a new data folder
+cat "${KAFKA_PROPERTIES:-/dev/null}" >> "$data/server.properties"
 
 cat > "$data/log4j2.xml" <<END
 <Configuration status="ERROR">
@@ -49,6 +51,7 @@ fi
 java_kafka=(java $jvm "-Dlog4j2.configurationFile=$data/log4j2.xml" -cp "$jars/*")
 
 if [ ! -e "$data/logs/meta.properties" ]; then
-  "${java_kafka[@]}" kafka.tools.StorageTool format --cluster-id 4L6g3nShT-eMCtK--X86sw --config "$data/server.properties"
+  # shellcheck disable=SC2086
+  "${java_kafka[@]}" kafka.tools.StorageTool format --cluster-id 4L6g3nShT-eMCtK--X86sw --config "$data/server.properties" ${KAFKA_FORMAT:-}
 fi
 exec "${java_kafka[@]}" kafka.Kafka "$data/server.properties"

@@ -11,7 +11,7 @@ from hub.cli.ledger import opened_keys
 from hub.cli.opened import opened_parts
 from hub.cli.output import AsJson, print_json, print_lines
 from hub.cli.resume import let_go_on
-from hub.config import load_settings
+from hub.config import Settings, load_settings
 from hub.errors import KeysAreOlder, Refused
 from hub.hosts.embedded import Embedded
 from hub.ports import Certificate
@@ -37,17 +37,17 @@ def restore(
         known = keys.ledger()
     with opened_parts(settings) as parts:
         found = {"lived": lived, "destroyed": sum(len(one.versions) for one in known)}
-        found |= _gone_on(parts, known, settings.kafka_bootstrap, group)
+        found |= _gone_on(parts, known, settings, group)
     if as_json:
         print_json(found)
     else:
         print_lines(_told(found))
 
 
-def _gone_on(parts: Parts, known: Sequence[Certificate], bootstrap: str, group: str) -> dict[str, Any]:
+def _gone_on(parts: Parts, known: Sequence[Certificate], settings: Settings, group: str) -> dict[str, Any]:
     """As `hub resume`, then all consents are read, so that only those withdrawals count as lost that no log has."""
     try:
-        outcome = let_go_on(parts, bootstrap, group)
+        outcome = let_go_on(parts, settings, group)
     except KeysAreOlder as error:
         raise Refused(
             f"this ledger is an old one: {error.message}", reason="ledger", place="hub restore --ledger",

@@ -7,7 +7,7 @@ import typer
 
 from hub.cli.opened import opened_parts
 from hub.cli.output import AsJson, print_json, print_lines
-from hub.config import load_settings
+from hub.config import Settings, load_settings
 from hub.hosts.faust.roles import Role
 from hub.stages.parts import Parts
 from hub.stages.resume import disagreements
@@ -26,7 +26,7 @@ def resume(
     """Nach dem Einspielen einer Sicherung des Logs weitergehen. Mit Bestand oder Schlüsseln: `hub restore`."""
     settings = load_settings()
     with opened_parts(settings) as parts:
-        found = let_go_on(parts, settings.kafka_bootstrap, group) if yes else _shown(parts)
+        found = let_go_on(parts, settings, group) if yes else _shown(parts)
     if as_json:
         print_json(found)
     else:
@@ -38,14 +38,16 @@ def _shown(parts: Parts) -> dict[str, Any]:
     return {"findings": [asdict(finding) for finding in disagreements(parts)]}
 
 
-def let_go_on(parts: Parts, bootstrap: str, group: str) -> dict[str, Any]:
+def let_go_on(parts: Parts, settings: Settings, group: str) -> dict[str, Any]:
     """First the store, then the broker's memory: a crash in between is met by doing it again."""
     outcome = asdict(go_on(parts))
-    if not bootstrap:
+    if not settings.kafka_bootstrap:
         return outcome
     from hub.adapters.log.groups import forget
 
-    return outcome | {"groups": forget(bootstrap, [f"{group}.{role.value}" for role in Role])}
+    groups = [f"{group}.{role.value}" for role in Role]
+    security = settings.broker_security().clients()
+    return outcome | {"groups": forget(settings.kafka_bootstrap, groups, security)}
 
 
 def _told(found: dict[str, Any], *, done: bool) -> list[str]:

@@ -80,7 +80,7 @@ def _settings(settings: Settings, names: Sequence[str]) -> Mapping[str, Mapping[
 
     if settings.host == "embedded":
         return of_file(settings.data / "log.sqlite", names)
-    return of_broker(settings.kafka_bootstrap, names)
+    return of_broker(settings.kafka_bootstrap, names, settings.broker_security().clients())
 
 
 def _row(name: str, plan: topics.Plan, state: TopicState | None, found: Mapping[str, str]) -> dict[str, Any]:

@@ -55,6 +55,7 @@ def worker(
         )
     options = Options(
         bootstrap=settings.kafka_bootstrap,
+        security=settings.broker_security(),
         group=group,
         patience=patience,
         session_timeout=session_timeout,

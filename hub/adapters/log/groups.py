@@ -1,20 +1,24 @@
 """What workers committed at the broker: a hint for whoever looks at lag, and the sign of a restored store."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
 
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
 from hub.adapters.log.problems import of_kafka
 
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
-def forget(bootstrap: str, groups: Sequence[str]) -> list[str]:
+
+def forget(bootstrap: str, groups: Sequence[str], security: Mapping[str, Any] = NOTHING) -> list[str]:
     """Delete these groups' committed offsets; those that do not exist stay so. Returns the ones that did.
 
     Raises ServiceUnavailable when the broker does not answer, or when a worker of a group still runs.
     """
     try:
-        admin = KafkaAdminClient(bootstrap_servers=bootstrap)
+        admin = KafkaAdminClient(bootstrap_servers=bootstrap, **security)
     except KafkaError as error:
         raise of_kafka(error, "broker") from None
     try:

@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import orjson
 
@@ -25,7 +26,7 @@ def of_file(path: Path, names: Sequence[str]) -> Found:
     return {name: orjson.loads(config) for name, config in rows if name in names}
 
 
-def of_broker(bootstrap: str, names: Sequence[str]) -> Found:
+def of_broker(bootstrap: str, names: Sequence[str], security: Mapping[str, Any]) -> Found:
     """What the brokers say of these topics, which must exist."""
     from kafka import KafkaAdminClient
     from kafka.admin import ConfigResource, ConfigResourceType
@@ -34,7 +35,7 @@ def of_broker(bootstrap: str, names: Sequence[str]) -> Found:
     wanted = [ConfigResource(ConfigResourceType.TOPIC, name, dict.fromkeys(_COMPARED)) for name in names]
     try:
         with closing(
-            KafkaAdminClient(bootstrap_servers=bootstrap.split(","), request_timeout_ms=10_000)
+            KafkaAdminClient(bootstrap_servers=bootstrap.split(","), request_timeout_ms=10_000, **security)
         ) as admin:
             answer = admin.describe_configs(wanted, config_filter="all") if wanted else {}
     except KafkaError as error:

@@ -175,7 +175,7 @@ def open_log(settings: Logged, clock: Clock) -> EventLog:
     if settings.log.bootstrap:
         from hub.adapters.log.kafka import KafkaLog
 
-        return KafkaLog(settings.log.bootstrap, clock=clock)
+        return KafkaLog(settings.log.bootstrap, clock=clock, **settings.log.security.clients())
     raise ConfigurationError("no log is named", place="config.log", remedy="set bootstrap or path")
 
 

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import faust
+import faust.auth
 
+from hub.adapters.log.security import BrokerSecurity
 from hub.hosts.faust.options import Options
 from hub.hosts.faust.roles import Reading
 from hub.hosts.faust.transport import BatchTransport, Where
@@ -28,6 +30,7 @@ def build_app(
     app = faust.App(
         group,
         broker=f"kafka://{options.bootstrap.replace(',', ';')}",
+        broker_credentials=_credentials(options.security),
         datadir=str(folder),
         store="memory://",
         web_enabled=False,
@@ -51,6 +54,18 @@ def build_app(
         topic = app.topic(*reading.topics, value_type=bytes, key_serializer="raw", value_serializer="raw")
         app.agent(topic, name=reading.stage, concurrency=1)(_agent(reading, handle))
     return app
+
+
+def _credentials(security: BrokerSecurity) -> faust.auth.Credentials | None:
+    """The same as `BrokerSecurity.clients`, in Faust's words."""
+    if security.protocol == "plaintext":
+        return None
+    if security.protocol == "ssl":
+        return faust.SSLCredentials(security.context())
+    return faust.SASLCredentials(
+        username=security.user, password=security.password(), ssl_context=security.context(),
+        mechanism=security.mechanism,
+    )  # fmt: skip
 
 
 def _agent(reading: Reading, handle: Handle) -> Callable[[Any], Awaitable[None]]:

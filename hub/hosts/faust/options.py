@@ -1,6 +1,8 @@
 """What an operator may choose about a worker."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from hub.adapters.log.security import BrokerSecurity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,6 +15,7 @@ class Options:
     """
 
     bootstrap: str
+    security: BrokerSecurity = field(default_factory=BrokerSecurity)
     group: str = "hub"
     patience: float = 60.0
     session_timeout: float = 20.0

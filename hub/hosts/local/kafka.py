@@ -1,7 +1,7 @@
 """A real Apache Kafka broker (one KRaft node) as a child process."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -19,20 +19,30 @@ _DUMP = 180.0  # seconds that a JVM may take to write its classes down
 class LocalKafka:
     """A broker of one's own. `kill` and `restart` keep data and ports, so that what was confirmed can be checked."""
 
-    def __init__(self, folder: Folder, port: int, jars: Path, archive: Path | None = None) -> None:
+    def __init__(
+        self,
+        folder: Folder,
+        port: int,
+        jars: Path,
+        archive: Path | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> None:
         self._folder, self._port, self._controller_port = folder, port, free_port()
         self._jars = jars
-        self._env = {"KAFKA_LEAVES_ARCHIVE": str(archive)} if archive else {}
+        self._env = {**(env or {}), **({"KAFKA_LEAVES_ARCHIVE": str(archive)} if archive else {})}
         self._child = self._run()
 
     @classmethod
-    def start(cls, data: Path | None = None, port: int | None = None) -> Self:
-        """A broker that answers: ConfigurationError without Java or Maven, ServiceUnavailable if it stays silent."""
+    def start(
+        cls, data: Path | None = None, port: int | None = None, env: Mapping[str, str] | None = None
+    ) -> Self:
+        """A broker that answers: ConfigurationError without Java or Maven, ServiceUnavailable if it stays silent.
+        `env` is for run.sh, which says what it reads."""
         with one_at_a_time():
             jars = fetch_jars()
             if not class_archive(jars).exists():
                 cls._leave_archive(jars)
-        return cls(Folder(data, prefix="hub-kafka-"), port or free_port(), jars)
+        return cls(Folder(data, prefix="hub-kafka-"), port or free_port(), jars, env=env)
 
     @classmethod
     def _leave_archive(cls, jars: Path) -> None:

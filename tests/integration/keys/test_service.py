@@ -63,8 +63,12 @@ def _follow(kek_file: Path) -> None:
 def _rotate(database: str, kek_file: Path, rounds: int = 10_000) -> int:
     """`hub keys rotate`, in a process of its own as far as memory goes; killed after so many batches."""
     own, left = KeyDatabase(database, master_keys(kek_file=kek_file)), iter(range(rounds))
+
+    def told(_: int) -> None:
+        next(left)
+
     try:
-        return rotation.rotate(own.engine, own.wrappers, lambda _: next(left) and None)
+        return rotation.rotate(own.engine, own.wrappers, told)
     finally:
         own.close()
 
