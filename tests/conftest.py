@@ -6,10 +6,14 @@ The servers are imported where they are asked for: a pure test starts in a secon
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from hub.hosts.local import LocalKafka
 
 # Two shared cores: a slow example is not a wrong one. In CI the examples are the same ones every time.
 settings.register_profile("here", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -38,6 +42,15 @@ def kafka() -> Iterator[str]:
 
     with kafka_or_existing() as bootstrap:
         yield bootstrap
+
+
+@pytest.fixture(scope="session")
+def hub_kafka() -> Iterator["LocalKafka"]:
+    """A broker for whole hubs, shared: each test makes the topics of its hub afresh (`tests.support.workers.rig`)."""
+    from hub.hosts.local import LocalKafka
+
+    with LocalKafka.start() as broker:
+        yield broker
 
 
 @pytest.fixture(scope="session")

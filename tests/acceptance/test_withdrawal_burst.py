@@ -97,11 +97,13 @@ class Burst:
 
 
 @pytest.fixture
-def hub(broker: LocalKafka, server: LocalPostgres, tmp_path: Path) -> Iterator[Rig]:
+def hub(hub_kafka: LocalKafka, server: LocalPostgres, tmp_path: Path) -> Iterator[Rig]:
     """Nothing runs yet; the broker's clock stamps the views."""
     offices = tmp_path / "offices.toml"
     offices.write_text(TOML)
-    with rig(broker.bootstrap, server.url, tmp_path, HUB_AGENCIES=str(offices), HUB_PATIENCE="120") as made:
+    with rig(
+        hub_kafka.bootstrap, server.url, tmp_path, HUB_AGENCIES=str(offices), HUB_PATIENCE="120"
+    ) as made:
         yield made
 
 

@@ -1,4 +1,4 @@
-"""A broker for all fault tests, whose topics each test makes afresh."""
+"""A hub for one test, on servers that others used before."""
 
 import gc
 import warnings
@@ -11,15 +11,9 @@ from hub.hosts.local import LocalKafka
 from tests.support.workers import Rig, rig
 
 
-@pytest.fixture(scope="session")
-def faults_kafka() -> Iterator[LocalKafka]:
-    with LocalKafka.start() as broker:
-        yield broker
-
-
 @pytest.fixture
-def hub_rig(faults_kafka: LocalKafka, postgres: str, tmp_path: Path) -> Iterator[Rig]:
-    with rig(faults_kafka.bootstrap, postgres, tmp_path) as made:
+def hub_rig(hub_kafka: LocalKafka, postgres: str, tmp_path: Path) -> Iterator[Rig]:
+    with rig(hub_kafka.bootstrap, postgres, tmp_path) as made:
         yield made
 
 

@@ -44,11 +44,11 @@ def undisturbed(tmp_path: Path) -> Iterator[Demo]:
 
 
 @pytest.fixture
-def world(faults_kafka: LocalKafka, postgres: str, tmp_path: Path, undisturbed: Demo) -> Iterator[KafkaWorld]:
+def world(hub_kafka: LocalKafka, postgres: str, tmp_path: Path, undisturbed: Demo) -> Iterator[KafkaWorld]:
     folder = tmp_path / "kafka"
     folder.mkdir()
     with kafka_world(
-        faults_kafka.bootstrap, postgres, folder, undisturbed._master, families=FAMILIES, seed=SEED, batch=ROWS
+        hub_kafka.bootstrap, postgres, folder, undisturbed._master, families=FAMILIES, seed=SEED, batch=ROWS
     ) as made:  # fmt: skip
         yield made
 

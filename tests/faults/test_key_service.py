@@ -29,9 +29,9 @@ def service(postgres: str, tmp_path: Path) -> Iterator[ServiceProcess]:
 
 
 def test_killed_and_stopped_it_freezes_everything_and_loses_nothing(
-    faults_kafka: LocalKafka, postgres: str, service: ServiceProcess, tmp_path: Path
+    hub_kafka: LocalKafka, postgres: str, service: ServiceProcess, tmp_path: Path
 ) -> None:
-    with rig(faults_kafka.bootstrap, postgres, tmp_path, **service.client_env()) as made:
+    with rig(hub_kafka.bootstrap, postgres, tmp_path, **service.client_env()) as made:
         families = Families(made, 5)
         families.meet()
         families.go_on()

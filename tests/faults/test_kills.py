@@ -16,9 +16,9 @@ from tests.support.oracle import (
 from tests.support.stories import Families
 from tests.support.workers import Rig, report
 
-LIVES = int(os.environ.get("HUB_CHAOS_ROUNDS", "5"))
+LIVES = int(os.environ.get("HUB_CHAOS_ROUNDS", "3"))
+ROUNDS = int(os.environ.get("HUB_CHAOS_ROUNDS", "5"))
 KILLED = {-signal.SIGKILL, 137}
-ROUNDS = LIVES
 SEED = int(os.environ.get("HUB_CHAOS_SEED", str(random.SystemRandom().randrange(2**32))))
 POINTS = {
     "consents.in_transaction:2": "consents",

@@ -53,10 +53,10 @@ def keys_server() -> Iterator[LocalPostgres]:
 
 
 def test_without_keys_it_freezes_and_skips_nothing(
-    faults_kafka: LocalKafka, postgres: str, keys_server: LocalPostgres, tmp_path: Path
+    hub_kafka: LocalKafka, postgres: str, keys_server: LocalPostgres, tmp_path: Path
 ) -> None:
     keys = keys_server.create_database("keys")
-    with rig(faults_kafka.bootstrap, postgres, tmp_path, HUB_KEY_DATABASE_URL=keys) as made:
+    with rig(hub_kafka.bootstrap, postgres, tmp_path, HUB_KEY_DATABASE_URL=keys) as made:
         families = Families(made, 5)
         families.meet()
         families.go_on()
@@ -77,8 +77,8 @@ def test_without_keys_it_freezes_and_skips_nothing(
         assert_each_once(made, told)
 
 
-def test_the_store_goes_away_for_a_while(faults_kafka: LocalKafka, tmp_path: Path) -> None:
-    with LocalPostgres.start() as server, rig(faults_kafka.bootstrap, server.url, tmp_path) as made:
+def test_the_store_goes_away_for_a_while(hub_kafka: LocalKafka, tmp_path: Path) -> None:
+    with LocalPostgres.start() as server, rig(hub_kafka.bootstrap, server.url, tmp_path) as made:
         families = Families(made, 10)
         families.meet()
         families.go_on()

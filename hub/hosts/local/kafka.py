@@ -46,7 +46,7 @@ class LocalKafka:
 
     @classmethod
     def _leave_archive(cls, jars: Path) -> None:
-        """Once for these jars: a broker writes down the classes it used, so that all later ones start in half the time."""
+        """Once for these jars: a broker writes down the classes it used, so that later ones start in half the time."""
         unfinished = class_archive(jars).with_suffix(".unfinished")
         broker = cls(Folder(None, prefix="hub-kafka-"), free_port(), jars, unfinished)
         broker.stop(seconds=_DUMP)

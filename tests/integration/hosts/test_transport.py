@@ -19,8 +19,8 @@ COUNT = 20_000
 
 
 @pytest.fixture
-def hub_rig(hosts_kafka: LocalKafka, postgres: str, tmp_path: Path) -> Iterator[Rig]:
-    with rig(hosts_kafka.bootstrap, postgres, tmp_path) as made:
+def hub_rig(hub_kafka: LocalKafka, postgres: str, tmp_path: Path) -> Iterator[Rig]:
+    with rig(hub_kafka.bootstrap, postgres, tmp_path) as made:
         yield made
 
 
