@@ -15,7 +15,6 @@ from connectors.desk.signing import Ticks, missing
 from connectors.desk.texts import consent_text
 from hub.cli.consent_form import Language, form
 from hub.cli.consent_input import day_of, family_of, opened_desk, pairs_of, ref_of
-from hub.cli.consent_show import show
 from hub.cli.output import AsJson, print_json, print_lines, print_table, rfc3339_of
 from hub.domain.clock import berlin_day
 from hub.domain.consent import Consent
@@ -32,7 +31,6 @@ Case = Annotated[str, typer.Option("--case", help="Fallnummer, wie sie im Amt he
 
 
 app.command()(form)
-app.command()(show)
 
 
 @app.command()
@@ -142,6 +140,17 @@ def list_(config: Config, case: Case = "", as_json: AsJson = False) -> None:
             [(r["id"], r["sender"], ", ".join(r["recipients"]), " ".join(r["categories"]), r["valid_until"] or "–",
               r["withdrawn_at"] or "–") for r in rows],
         )  # fmt: skip
+
+
+@app.command()
+def show(
+    consent_id: Annotated[str, typer.Argument(metavar="NUMMER", help="Nummer der Einwilligung")],
+    as_json: AsJson = False,
+) -> None:
+    """Was aus einer Einwilligung wurde: was wer bekam, wer wann vom Ende erfuhr und was er geantwortet hat."""
+    from hub.cli.consent_show import show_story  # the hub's own parts: an agency's installation has none
+
+    show_story(consent_id, as_json=as_json)
 
 
 def _of_case(desk: Desk, case: str, clock: Clock) -> Iterator[dict[str, Any]]:

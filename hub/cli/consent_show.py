@@ -1,12 +1,12 @@
 """`hub consent show`: what became of a consent, asked of the hub: who had what, was told when, answered what."""
 
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
 from hub.cli.opened import opened_parts
-from hub.cli.output import AsJson, print_json, print_lines, rfc3339, rfc3339_of
+from hub.cli.output import print_json, print_lines, rfc3339, rfc3339_of
 from hub.domain.clock import moment
 from hub.domain.consent import Consent
 from hub.stages.consent_story import ConsentStory, Receipt, consent_story
@@ -21,11 +21,8 @@ _ANSWERS = {
 }
 
 
-def show(
-    consent_id: Annotated[str, typer.Argument(metavar="NUMMER", help="Nummer der Einwilligung")],
-    as_json: AsJson = False,
-) -> None:
-    """Was aus einer Einwilligung wurde: was wer bekam, wer wann vom Ende erfuhr und was er geantwortet hat."""
+def show_story(consent_id: str, *, as_json: bool) -> None:
+    """Print it; exit 1 for a number that the hub does not know or can no longer read."""
     with opened_parts() as parts:
         story = consent_story(parts, consent_id)
     if story is None:
