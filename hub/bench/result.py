@@ -33,6 +33,7 @@ class BenchResult:
     rebuild_events_per_s: float = 0.0
     per_event_us: dict[str, float] = field(default_factory=dict)
     per_encode: dict[str, float] = field(default_factory=dict)
+    keys_per_s: dict[str, float] = field(default_factory=dict)
     peak_rss_mb: float = 0.0
     applied: int = 0
     duplicates_applied: int = 0

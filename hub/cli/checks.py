@@ -63,6 +63,7 @@ def all_checks() -> Iterator[Check]:
         yield _try("kek", lambda: _kek(settings))
         yield _try("key_database_apart", lambda: _apart(settings))
         yield _try("key_database", lambda: _key_database(settings))
+        yield _ledger(settings)
     yield from _store_checks(settings)
     yield from _log_checks(settings)
 
@@ -127,6 +128,13 @@ def _key_database(settings: Settings) -> Check:
     if _no_file(settings.key_url) or not _has_key_tables(settings.key_url):
         return Check("key_database", ok=False, found="not created yet", remedy=_START)
     return _answering("key_database", settings)
+
+
+def _ledger(settings: Settings) -> Check:
+    if settings.ledger_path is None:
+        remedy = "set HUB_LEDGER_FILE to a file on another disk than every database"
+        return Check("ledger", ok=False, found="destroyed keys are written down nowhere else", remedy=remedy)
+    return Check("ledger", ok=True, found=f"destroyed keys also stand in {settings.ledger_path.name}")
 
 
 def _key_service(settings: Settings) -> Check:

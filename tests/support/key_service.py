@@ -28,7 +28,7 @@ class RunningService:
         self._opened = partial(KeyDatabase, database, keks, clock=clock, journal=journal)
         self._controllers = controllers
         self._port = 0
-        self._start()
+        self.start()
 
     @property
     def url(self) -> str:
@@ -36,14 +36,14 @@ class RunningService:
 
     def restart(self) -> None:
         self.stop()
-        self._start()
+        self.start()
 
     def stop(self) -> None:
         self._server.shutdown()
         self._server.server_close()
         self._database.close()
 
-    def _start(self) -> None:
+    def start(self) -> None:
         self._database = self._opened()
         service = KeyService(self._database, self._controllers)
         self._server = KeyServer(service, self.certificates["service"], "127.0.0.1", self._port)

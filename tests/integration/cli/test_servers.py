@@ -35,6 +35,7 @@ def configured(
     keys = f"keys_{uuid4().hex[:8]}"
     monkeypatch.setenv("HUB_HOST", "kafka")
     monkeypatch.setenv("HUB_KAFKA_BOOTSTRAP", own_kafka.bootstrap)
+    monkeypatch.setenv("HUB_LEDGER_FILE", str(tmp_path / "ledger"))
     monkeypatch.setenv("HUB_DATABASE_URL", _driver(database_url))
     monkeypatch.setenv("HUB_KEY_DATABASE_URL", _driver(create_database(postgres, keys)))
     monkeypatch.setenv("HUB_KEK", as_text(new_master()))
