@@ -30,7 +30,7 @@ def agency(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 @pytest.fixture
 def configured(
-    own_kafka: LocalKafka, postgres: str, database_url: str, monkeypatch: pytest.MonkeyPatch
+    own_kafka: LocalKafka, postgres: str, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[None]:
     keys = f"keys_{uuid4().hex[:8]}"
     monkeypatch.setenv("HUB_HOST", "kafka")

@@ -11,7 +11,8 @@ from hub.ports import Outgoing
 from tests.unit.cli.conftest import World, answer, hub
 
 CHECKS = [
-    "python", "settings", "disk_space", "agencies", "policy", "kek", "key_database_apart", "key_database", "ledger", "store",
+    "python", "settings", "disk_space", "agencies", "policy", "kek", "key_database_apart", "key_database", "ledger",
+    "store",
     "clock", "log", "topics", "danger_acknowledged", "positions", "consents_caught_up",
 ]  # fmt: skip
 
