@@ -82,7 +82,7 @@ def consents_of(
             text_version=text.id, proof_hash=proof, granted_at=at, valid_until=_until(ticks, at), withdrawn_at=None,
         )
         for number, (ref, signers) in enumerate(_covered(household, ticks), 1)
-        for letter, direction in zip("ABCDEFGH", directions, strict=False)
+        for letter, direction in _lettered(directions)
         if ticks.opened.get(direction.key)
     ]  # fmt: skip
 
@@ -195,12 +195,17 @@ def _lines(
     process: str,
 ) -> Iterator[str]:
     names = {member.ref: member.name for member in household.members}
-    yield f"{text.word('title')} ({text.word('form', 'version')} {text.id}, {text.sha256})"
+    yield f"{text.word('title')} ({text.word('form', 'version')} {text.id})"
     yield f"{process} · {at.isoformat(timespec='minutes')}"
     for notice in sorted(ALL_NOTICES):
         yield f"{text.word('notices', notice, 'title')} {text.word('notices', notice, 'text')}"
-    for ref, signers in _covered(household, ticks):
-        yield f"{text.word('form', 'about')}: {names[ref]}"
+    for number, (ref, signers) in enumerate(_covered(household, ticks), 1):
+        ids = (
+            f"{process}-{number}{letter}"
+            for letter, one in _lettered(directions)
+            if ticks.opened.get(one.key)
+        )
+        yield f"{text.word('form', 'about')}: {names[ref]} ({text.word('form', 'number')} {', '.join(ids)})"
         yield f"{text.word('form', 'signature')}: {', '.join(sorted(names.get(one, one) for one in signers))}"
     for direction in directions:
         says = text.word("form", "says", sender=direction.sender.controller, recipient=direction.recipient)
@@ -211,7 +216,13 @@ def _lines(
         yield text.word("special", "text")
     until = _until(ticks, at)
     yield f"{text.word('form', 'valid')}: {(until - timedelta(microseconds=1)).date().isoformat() if until else '–'}"
-    yield f"{text.word('form', 'interpreter')}: {ticks.interpreter}"
+    yield f"{text.word('form', 'interpreter')}: {'–' if ticks.interpreter == 'none' else ticks.interpreter}"
+    yield text.sha256
+
+
+def _lettered(directions: Sequence[Direction]) -> Iterable[tuple[str, Direction]]:
+    """Each direction with the letter that its consents' numbers end in."""
+    return zip("ABCDEFGH", directions, strict=False)
 
 
 def _covered(household: Household, ticks: Ticks) -> list[tuple[str, frozenset[str]]]:

@@ -182,6 +182,7 @@ def test_the_proof_is_what_was_signed_word_by_word(demo: Demo, home: Home) -> No
         ("2026-06/tr", "tr", "professional")
     }
     assert all(grant.explicit_special for grant in mine)
+    assert all(grant.consent_id in said for grant in mine), "by these numbers anybody can take it back"
     for text in (TEXT.sha256, TEXT.word("notices", "refusal", "text"), TEXT.word("special", "text")):
         assert text in said
 
