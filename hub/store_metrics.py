@@ -18,6 +18,7 @@ from hub.metrics import PROCESS, STORE_GAUGES
 from hub.ports import TopicState
 from hub.stages.parts import CASES, Parts, topic_agency
 
+BREACHES = "audit.breaches"  # kept by `hub audit verify`
 _MARKS = "marks"
 _SECONDS = 1_000_000
 
@@ -60,7 +61,10 @@ class StoreCollector(Collector):
             marks, since = connection.execute(select(func.count(), func.min(tables.dirty.c.since))).one()
             caught_up = meta.get(connection, "consents.caught_up")
             standing = _standing(connection)
+            breaches = meta.get(connection, BREACHES)
         yield _family("hub_quarantine_records", standing)
+        if breaches is not None:
+            yield _family("hub_released_without_consent_total", {(): breaches})
         lags = {(one.topic, str(one.partition)): one.records for one in waiting} | {(_MARKS, "0"): marks}
         yield _family("hub_consumer_lag_records", lags)
         oldest = self._oldest(one for one in waiting if one.records)

@@ -14,6 +14,7 @@ VERBS: Mapping[str, tuple[str, str]] = {
     "rehearse": ("hub.cli.rehearse:rehearse", "Die Geschichte einer Familie: was jedes Amt gesehen hätte."),
     "explain": ("hub.cli.explain:explain", "Was mit einem Ereignis geschah, und nach welcher Norm."),
     "doctor": ("hub.cli.doctor:doctor", "Prüft Installation, Einstellungen, Datenbanken und Log."),
+    "audit": ("hub.cli.audit:app", "Nachrechnen: war alles Weitergegebene von Einwilligungen gedeckt?"),
     "rebuild": ("hub.cli.rebuild:rebuild", "Ein Lesemodell aus dem Log neu aufbauen und vergleichen."),
     "restore": ("hub.cli.restore:restore", "Nach einer Sicherung: was vernichtet war, wieder vernichten."),
     "resume": ("hub.cli.resume:resume", "Nach dem Einspielen einer Sicherung weitergehen."),

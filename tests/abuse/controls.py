@@ -63,7 +63,7 @@ def _yes(*_args: object) -> bool:
     return True
 
 
-def _all_is_kept(_policy: object, request: Request) -> Decision:
+def all_is_kept(_policy: object, request: Request) -> Decision:
     """As admission decided once."""
     return Decision(
         outcome="allow", kept=tuple(request.event.fields), dropped={}, marked=(), reasons=(), needed=(),
@@ -107,7 +107,7 @@ CONTROLS: tuple[Control, ...] = (
     ),
     Control(
         "delivery decides again",
-        {"hub.stages.cut.decide": _all_is_kept},
+        {"hub.stages.cut.decide": all_is_kept},
         cases.everything_is_read_again_after_a_withdrawal,
     ),
     Control(

@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, Phase, event, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from hub.audit.verify import verify
 from hub.domain.envelope import Envelope
 from hub.hosts.embedded import Embedded
 from hub.ports import Place
@@ -301,6 +302,7 @@ class Stories(RuleBasedStateMachine):
         if not hasattr(self, "world"):
             return
         logging.getLogger().removeHandler(self.heard)
+        assert verify(self.world.parts, patience=0).breaches == []
         texts = [f"{self.world.outcomes}", "".join(self.heard.texts)]
         texts += [
             str(row)

@@ -40,7 +40,6 @@ NOT_YET = {
     "hub_certificate_not_after_timestamp_seconds",
     "hub_connector_last_success_timestamp_seconds",
     "hub_projection_divergence_rows",
-    "hub_released_without_consent_total",
 }
 NOW = datetime(2026, 7, 14, 8, 30, tzinfo=UTC)
 

@@ -1,0 +1,162 @@
+"""The auditor finds what was released without consent, whatever went wrong in the parts that decided."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry, generate_latest
+from sqlalchemy import delete
+from typer.testing import CliRunner
+
+from hub.audit.verify import Audit, verify
+from hub.cli.app import app
+from hub.domain.clock import micros
+from hub.ports import KeyRef
+from hub.store_metrics import StoreCollector
+from projections.consent_register.tables import consent_row
+from tests.abuse.cases import fresh
+from tests.abuse.controls import all_is_kept, switched_off
+from tests.support.world import CHILD, JA, JC, MASTER, MOTHER, NOW, World
+
+FIELDS = ("MeasureStarted.norm", "MeasureStarted.provider", "MeasureStarted.status")
+DELIVERY_DECIDES_NOT = {"hub.stages.cut.decide": all_is_kept}
+
+
+def test_what_was_covered_is(folder: Path) -> None:
+    with fresh(folder) as world:
+        world.shared()
+        world.wait(hours=13)
+        world.run()
+        world.wait(minutes=1)
+        world.jc.withdraws("c1", MOTHER)
+        world.ja.withdraws("c2", CHILD, scope='{"categories": ["HS"]}')
+        world.run()
+        found = verify(world.parts, patience=0)
+        assert (found.breaches, found.in_flight, found.unprovable) == ([], 0, 0)
+        assert found.fields > found.releases == len(world.rows("disclosure")) > 0
+        assert verify(world.parts, since=micros(NOW + timedelta(days=1))).releases == 0
+
+
+def test_what_rests_on_a_power_of_the_law_needs_no_consent(folder: Path) -> None:
+    with fresh(folder) as world:
+        world.know_family()
+        world.jc.say(
+            "PersonRegistered", MOTHER, {"names": "A"}, norm="§ 69 SGB X", task_norm="§ 36 SGB VIII",
+            attested_by="w9",
+        )  # fmt: skip
+        world.run()
+        found = verify(world.parts)
+        assert (found.fields > 0, found.breaches) == (True, [])
+
+
+def released(folder: Path, spoil: Callable[[World], object], patience: float | None = 0) -> Audit:
+    """What is found where delivery gives away everything that was ever admitted."""
+    with fresh(folder) as world:
+        world.shared()
+        world.jc.grants("c9", MOTHER, ["LM"])  # the key stays
+        spoil(world)
+        with switched_off(DELIVERY_DECIDES_NOT):
+            world.wait(hours=13)  # the views are renewed
+            world.run()
+        return verify(world.parts, patience=patience)
+
+
+def test_delivery_that_does_not_decide_is_found(folder: Path) -> None:
+    found = released(folder, lambda world: world.jc.withdraws("c1", MOTHER))
+    assert {(one.sender, one.recipient, one.fields) for one in found.breaches} == {(JC, JA, FIELDS)}
+    assert found.without_consent == len(FIELDS) * len(found.breaches)
+    assert not any(MOTHER in repr(one) or "p_" in repr(one) for one in found.breaches)
+
+
+@pytest.mark.parametrize("scope", ['{"categories": ["EG"]}', '{"recipients": ["ja-a"]}', "not to be read"])
+def test_a_partial_withdrawal_counts_where_its_dimensions_meet(folder: Path, scope: str) -> None:
+    assert released(folder, lambda world: world.jc.withdraws("c1", MOTHER, scope=scope)).breaches
+
+
+def test_a_partial_withdrawal_of_something_else_does_not(folder: Path) -> None:
+    scope = '{"categories": ["EG"], "purposes": ["evaluation"]}'
+    assert released(folder, lambda world: world.jc.withdraws("c1", MOTHER, scope=scope)).breaches == []
+
+
+def test_a_withdrawal_that_just_arrived_is_on_its_way(folder: Path) -> None:
+    long = timedelta(hours=14).total_seconds()
+    found = released(folder, lambda world: world.jc.withdraws("c1", MOTHER), patience=long)
+    assert (found.breaches, found.in_flight > 0) == ([], True)
+
+
+def test_a_register_that_was_tampered_with_is_no_excuse(folder: Path) -> None:
+    """The read model that decides lost a withdrawal; the log has it."""
+    with fresh(folder) as world:
+        world.shared()
+        world.jc.grants("c9", MOTHER, ["LM"])
+        world.jc.withdraws("c1", MOTHER)
+        world.run()
+        with world.parts.store.transaction() as connection:
+            connection.execute(delete(consent_row).where(consent_row.c.event_type == "ConsentWithdrawn"))
+        world.parts.knowledge.clear()
+        world.wait(minutes=2)
+        world.jc.grants("c8", MOTHER, ["LM"])
+        world.run()
+        assert {one.fields for one in verify(world.parts).breaches} == {FIELDS}
+
+
+WRONG: dict[str, dict[str, Any]] = {
+    "other recipient": {"recipients": ["elsewhere"]},
+    "other purpose": {"purposes": ["evaluation"]},
+    "other category": {"categories": ["LS"]},
+    "other sender": {"sender": JA},
+    "not yet": {"granted_at": NOW + timedelta(days=9)},
+    "over": {"valid_until": NOW - timedelta(days=1)},
+    "oral": {"form": "oral"},
+    "two notices": {"notices": ["purpose", "refusal"]},
+    "no proof": {"proof_hash": ""},
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_consent_that_does_not_fit_covers_nothing(folder: Path, name: str) -> None:
+    with (
+        fresh(folder) as world,
+        switched_off({**DELIVERY_DECIDES_NOT, "hub.policy.gate.decide": all_is_kept}),
+    ):
+        world.know_family()
+        world.jc.grants("c1", MOTHER, ["EG"], payload=WRONG[name])
+        world.measure()
+        world.run()
+        assert {one.fields for one in verify(world.parts, patience=0).breaches} == {FIELDS}
+
+
+def test_what_cannot_be_proved_any_more_is_counted_apart(folder: Path) -> None:
+    with fresh(folder) as world:
+        world.shared()
+        world.parts.keys.destroy(KeyRef("proof", JC, world.jc.ref(MOTHER)))
+        found = verify(world.parts)
+        assert (found.breaches, found.unprovable > 0) == ([], True)
+
+
+def test_the_command_and_the_metric_say_so(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "agencies.toml").write_text(
+        f'[[agency]]\nid = "{JC}"\nkind = "jobcenter"\n[[agency]]\nid = "{JA}"\nkind = "youth_welfare"\n'
+    )
+    for name, value in {"KEK": MASTER, "DATA": folder, "AGENCIES": folder / "agencies.toml"}.items():
+        monkeypatch.setenv(f"HUB_{name}", str(value))
+    with fresh(folder) as world:
+        world.shared()
+    done = CliRunner().invoke(app, ["audit", "verify"])
+    assert (done.exit_code, done.stdout.splitlines()[-1]) == (0, "Keine ohne Einwilligung.")
+    with fresh(folder) as world:
+        world.clock.set(NOW + timedelta(hours=1))
+        world.jc.grants("c9", MOTHER, ["LM"])
+        world.jc.withdraws("c1", MOTHER)
+        with switched_off(DELIVERY_DECIDES_NOT):
+            world.wait(hours=13)
+            world.run()
+        verify(world.parts)
+        registry = CollectorRegistry()
+        registry.register(StoreCollector(world.parts))
+        assert b"hub_released_without_consent_total 6.0" in generate_latest(registry)
+    done = CliRunner().invoke(app, ["audit", "verify", "--json"])
+    assert (done.exit_code, done.stdout.count('"view_id"')) == (1, 2)
+    assert "OHNE EINWILLIGUNG" in CliRunner().invoke(app, ["audit", "verify"]).stdout
