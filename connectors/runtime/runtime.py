@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 
 from connectors.runtime.config import ConnectorConfig
+from connectors.runtime.debts import Debts, Signature
 from connectors.runtime.erasing import RULE as ERASED
 from connectors.runtime.erasing import Erasures
 from connectors.runtime.faults import WHOLE, of_incidents, of_refused, of_rows
@@ -66,6 +67,7 @@ class Connector:
         self._gate = EgressGate(
             Sender(controller=config.agency, kind=config.agency_kind), judge, self._knowledge
         )
+        self._debts = Debts(state)
         self._erasures = Erasures(state, self._knowledge)
         self._publisher = Publisher(config, key, keys, log, state)
         self._journal = Journal(state.db)
@@ -296,43 +298,28 @@ class Connector:
         self._pseudonyms.add(pairs.items())
 
     def _owe(self, now: datetime, *, first: bool) -> None:
-        """Before anything is judged: whoever the gate knows otherwise about than when their records were judged is owed
-        a second reading.
-
-        The debt is on disk until it is paid. A verdict that goes back to what it was does not cancel it: records that
-        were read in between, before a crash or within a long backlog, were judged by it.
-        """
+        """Before anything is judged: note whom what was learned concerns; what was never read is owed to nobody."""
         if first:
-            self._remember(self._knowledge.subjects(), now)
+            self._debts.pay(self._knowledge.subjects(), self._signature(now))
             return
-        old = self._state.signatures(self._pending)
-        policy = self._gate.judge.mark(now)
-        empty = self._knowledge.signature("", now, frozenset(), policy)
-        current = {
-            subject: self._knowledge.signature(subject, now, self._consented, policy)
-            for subject in self._pending
-        }
-        with self._state.transaction():
-            self._state.owe(subject for subject, found in current.items() if found != old.get(subject, empty))
+        self._debts.note(self._pending, self._signature(now))
         self._pending.clear()
 
-    def _remember(self, subjects: Iterable[str], now: datetime) -> None:
-        """What is known of these is what all their records were judged by."""
-        policy = self._gate.judge.mark(now)
-        signatures = {s: self._knowledge.signature(s, now, self._consented, policy) for s in subjects}
-        with self._state.transaction():
-            self._state.save_signatures(signatures)
+    def _signature(self, now: datetime) -> Signature:
+        """What decides about a subject in this step."""
+        consented, policy = self._consented, self._gate.judge.mark(now)
+        return lambda subject: self._knowledge.signature(subject, now, consented, policy)
 
     def _republish(self, now: datetime, tally: Tally) -> None:
         """Rule 12: whoever is owed it is read again."""
-        subjects = self._state.owed()
+        subjects = self._debts.open()
         for start in range(0, len(subjects), SUBJECTS_AT_ONCE):
             chunk = subjects[start : start + SUBJECTS_AT_ONCE]
             try:
                 self._again(chunk, now, tally)
             except NothingKept:
                 return
-            self._remember(chunk, now)
+            self._debts.pay(chunk, self._signature(now))
 
     def _again(self, subjects: Sequence[str], now: datetime, tally: Tally) -> None:
         local = self._pseudonyms.local(subjects)
