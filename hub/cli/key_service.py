@@ -10,7 +10,7 @@ import typer
 from sqlalchemy import inspect
 
 from hub.adapters.keys.database import KeyDatabase
-from hub.adapters.keys.engine import transaction
+from hub.adapters.keys.engine import connect, transaction
 from hub.adapters.keys.separation import refuse_same_database
 from hub.adapters.keys.tls import tls_files
 from hub.adapters.store.tables import metadata as store_tables
@@ -47,19 +47,18 @@ def serve(
 def open_database(settings: Settings) -> KeyDatabase:
     """The key database of these settings; raises ConfigurationError for the store's, and for a wrong key."""
     refuse_same_database(settings.store_url, settings.key_url)
-    database = KeyDatabase(settings.key_url, settings.keks(), journal=settings.ledger_path)
+    _refuse_store(settings.key_url)
+    return KeyDatabase(settings.key_url, settings.keks(), journal=settings.ledger_path)
+
+
+def _refuse_store(url: str) -> None:
+    """A key service need not know where the store is, so the database itself is looked at before it is written to."""
+    engine = connect(url)
     try:
-        _refuse_store(database)
-    except BaseException:
-        database.close()
-        raise
-    return database
-
-
-def _refuse_store(database: KeyDatabase) -> None:
-    """A key service need not know where the store is, so the database itself is looked at."""
-    with transaction(database.engine) as connection:
-        found = set(inspect(connection).get_table_names()) & store_tables.tables.keys()
+        with transaction(engine) as connection:
+            found = set(inspect(connection).get_table_names()) & store_tables.tables.keys()
+    finally:
+        engine.dispose()
     if found:
         raise ConfigurationError(
             "this database holds the hub's store",

@@ -10,7 +10,7 @@ from threading import Event
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import inspect, text
 
 from hub.adapters.keys import rotation
 from hub.adapters.keys.cache import KeyCache
@@ -20,6 +20,9 @@ from hub.adapters.keys.engine import connect, transaction
 from hub.adapters.keys.kek import as_text, master_keys, new_master
 from hub.adapters.keys.remote import RemoteKeyStore
 from hub.adapters.keys.tls import TlsFiles
+from hub.adapters.store import Store
+from hub.cli.key_service import open_database
+from hub.config import load_settings
 from hub.domain.seal import open_box, seal
 from hub.errors import ConfigurationError, KeyServiceUnavailable
 from hub.hosts.local import create_database, drop_database
@@ -215,3 +218,17 @@ def _bytes(file: Path) -> bytes:
 
 def _environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("HUB_")}
+
+
+def test_a_database_that_holds_a_store_is_refused_and_left_as_it_was(tmp_path: Path) -> None:
+    """The service need not know where the store is: it looks."""
+    url = f"sqlite:///{tmp_path / 'store.sqlite'}"
+    store = Store(url)
+    store.create()
+    with store.transaction() as connection:
+        before = set(inspect(connection).get_table_names())
+    with pytest.raises(ConfigurationError, match="holds the hub's store"):
+        open_database(load_settings(key_database_url=url, kek=as_text(new_master()), data=tmp_path / "other"))
+    with store.transaction() as connection:
+        assert set(inspect(connection).get_table_names()) == before
+    store.close()
