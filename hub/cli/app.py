@@ -12,7 +12,7 @@ VERBS: Mapping[str, tuple[str, str]] = {
     "up": ("hub.cli.up:up", "Den eingebetteten Hub mit echter Konfiguration betreiben."),
     "decide": ("hub.cli.decide:decide", "Was würde geschehen, wenn …: eine Anfrage, eine Entscheidung."),
     "rehearse": ("hub.cli.rehearse:rehearse", "Die Geschichte einer Familie: was jedes Amt gesehen hätte."),
-    "explain": ("hub.cli.explain:explain", "Was mit einem Ereignis geschah, und nach welcher Norm."),
+    "explain": ("hub.cli.explain.explain:explain", "Was mit einem Ereignis geschah, und nach welcher Norm."),
     "doctor": ("hub.cli.doctor:doctor", "Prüft Installation, Einstellungen, Datenbanken und Log."),
     "audit": ("hub.cli.audit:app", "Nachrechnen: war alles Weitergegebene von Einwilligungen gedeckt?"),
     "rebuild": ("hub.cli.rebuild:rebuild", "Ein Lesemodell aus dem Log neu aufbauen und vergleichen."),
@@ -23,7 +23,7 @@ VERBS: Mapping[str, tuple[str, str]] = {
     "connect": ("hub.cli.connect:app", "Die Seite des Amtes: Quellen lesen, Sichten zurückschreiben."),
     "danger": ("hub.cli.danger:app", "Gefährdungsmeldungen (§ 8a SGB VIII) auf ihrem eigenen Weg."),
     "topics": ("hub.cli.topics:app", "Topics anlegen und mit dem Soll vergleichen."),
-    "consent": ("hub.cli.consent:app", "Einwilligungen: Bogen, erteilen, zurücknehmen, nachsehen."),
+    "consent": ("hub.cli.consent.commands:app", "Einwilligungen: Bogen, erteilen, zurücknehmen, nachsehen."),
     "retention": (
         "hub.cli.retention:retention",
         "Fristen: was lange genug aufbewahrt ist, erst zeigen, dann löschen.",

@@ -28,7 +28,7 @@ from hub.stages.caught_up import is_open
 from hub.stages.open_view import open_view
 from hub.stages.parts import Parts
 from hub.store_metrics import StoreCollector
-from hub.web.desk import DeskWeb, Endpoint
+from hub.web.desk.app import DeskWeb, Endpoint
 from hub.web.guard import Guard
 from hub.web.health import readiness
 from hub.web.present import Page, present

@@ -8,7 +8,7 @@ import pytest
 from hub.errors import ConfigurationError
 from hub.policy.facts import Recipient
 from hub.stages.open_view import open_view
-from hub.stages.trail import trail
+from hub.stages.trail.trail import trail
 from tests.support.world import FAMILY, JA, JC, NOW, World
 
 MIDNIGHT = datetime(2026, 9, 2, 22, tzinfo=UTC)  # 3 September in Berlin

@@ -16,7 +16,7 @@ from hub.adapters.log.sqlite import SqliteLog
 from hub.danger_metrics import DangerCollector
 from hub.errors import HubError
 from hub.metrics import PROCESS
-from hub.stages.trail import trail
+from hub.stages.trail.trail import trail
 from hub.store_metrics import StoreCollector
 from tests.support.danger import Path8a, records
 from tests.support.world import JA, JC, World

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from connectors.desk.texts import LANGUAGES
-from hub.cli.consent import app
+from hub.cli.consent.commands import app
 from hub.demo import Demo, seeded
 from hub.domain.pairing import read_code
 from hub.errors import UsageError

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from hub.cli.explain import explained
-from hub.cli.explain_words import sentences
+from hub.cli.explain.explain import explained
+from hub.cli.explain.words import sentences
 from hub.domain.envelope import Envelope
 from hub.policy.explain import Language
-from hub.stages.trail import trail
+from hub.stages.trail.trail import trail
 from tests.support.world import CHILD, JA, JC, MOTHER, NOW, World
 
 POINTS = {"read", "egress", "publish", "admit", "project", "disclose", "withdraw", "erase", "quarantine"}

@@ -17,7 +17,7 @@ from hub.policy.gate import Verdict
 from hub.stages.facts import confider, event_facts
 from hub.stages.learning import learn
 from hub.stages.parts import Parts
-from hub.stages.trail_found import Found, opened
+from hub.stages.trail.found import Found, opened
 
 Fields = tuple[Iterable[str], Mapping[str, str]]
 

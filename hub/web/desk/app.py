@@ -23,10 +23,10 @@ from connectors.desk.texts import LANGUAGES, consent_text, load, versions
 from hub.domain.clock import berlin_day
 from hub.errors import ServiceUnavailable, UsageError
 from hub.stages.parts import Parts
-from hub.web.desk_input import Posted, language_of, scope_of, ticks_of
-from hub.web.desk_page import Setting, start_ticks, table_page
-from hub.web.desk_sight import Sightings, just_ended
-from hub.web.desk_words import desk_words, say
+from hub.web.desk.input import Posted, language_of, scope_of, ticks_of
+from hub.web.desk.page import Setting, start_ticks, table_page
+from hub.web.desk.sight import Sightings, just_ended
+from hub.web.desk.words import desk_words, say
 from hub.web.viewers import ViewerDirectory
 
 FORM_LIMIT = 64_000

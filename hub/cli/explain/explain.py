@@ -7,8 +7,8 @@ from typing import Annotated, Any
 import typer
 
 from connectors.runtime.config import ConnectorConfig
-from hub.cli.explain_agency import at_the_agency, configs
-from hub.cli.explain_words import CODES, sentences
+from hub.cli.explain.agency import at_the_agency, configs
+from hub.cli.explain.words import CODES, sentences
 from hub.cli.opened import opened_parts
 from hub.cli.output import AsJson, print_json, print_lines, rfc3339, warn
 from hub.config import Settings, load_settings
@@ -17,8 +17,8 @@ from hub.errors import ConfigurationError
 from hub.policy.compiled import Policy
 from hub.policy.explain import Language
 from hub.policy.load import load_policy
-from hub.stages.trail import trail
-from hub.stages.trail_steps import Step, Trail, in_order
+from hub.stages.trail.steps import Step, Trail, in_order
+from hub.stages.trail.trail import trail
 
 
 def explain(

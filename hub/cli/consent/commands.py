@@ -13,8 +13,8 @@ from connectors.desk.offer import Direction
 from connectors.desk.records import Member
 from connectors.desk.signing import Ticks, missing
 from connectors.desk.texts import consent_text
-from hub.cli.consent_form import Language, form
-from hub.cli.consent_input import day_of, family_of, opened_desk, pairs_of, ref_of
+from hub.cli.consent.form import Language, form
+from hub.cli.consent.input import day_of, family_of, opened_desk, pairs_of, ref_of
 from hub.cli.output import AsJson, print_json, print_lines, print_table, rfc3339_of
 from hub.domain.clock import berlin_day
 from hub.domain.consent import Consent
@@ -148,7 +148,7 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Was aus einer Einwilligung wurde: was wer bekam, wer wann vom Ende erfuhr und was er geantwortet hat."""
-    from hub.cli.consent_show import show_story  # the hub's own parts: an agency's installation has none
+    from hub.cli.consent.show import show_story  # the hub's own parts: an agency's installation has none
 
     show_story(consent_id, as_json=as_json)
 

@@ -15,7 +15,7 @@ from connectors.desk.form import FormPage, Printed
 from connectors.desk.offer import Direction, offered
 from connectors.desk.texts import LANGUAGES, consent_text
 from hub.adapters.clocks import SystemClock
-from hub.cli.consent_input import family_of, opened_desk
+from hub.cli.consent.input import family_of, opened_desk
 from hub.cli.output import AsJson, print_json, print_lines
 from hub.config import load_agencies, load_settings
 from hub.domain.agencies import Agency, default_agency

@@ -6,7 +6,7 @@ from datetime import date
 from connectors.desk.desk import Family
 from connectors.desk.signing import INTERPRETERS, OFFERED_PURPOSES, Ticks
 from connectors.desk.texts import LANGUAGES
-from hub.web.desk_page import Setting
+from hub.web.desk.page import Setting
 
 Posted = Mapping[str, Sequence[str]]
 _LONGEST = 40

@@ -18,8 +18,8 @@ from hub.stages.case_file import read_cases
 from hub.stages.consent_story import Receipt, consent_story
 from hub.stages.cut import Cut, Question, cut
 from hub.stages.parts import Parts
-from hub.web.desk_page import Setting, Shown, in_words
-from hub.web.desk_words import say
+from hub.web.desk.page import Setting, Shown, in_words
+from hub.web.desk.words import say
 from hub.web.wording import moment_text, speaking, word, words
 
 _MAIN = {"jobcenter": "jc_case_manager", "youth_welfare": "ja_asd", "provider": "provider_worker",

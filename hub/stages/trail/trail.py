@@ -15,11 +15,11 @@ from hub.domain.seal import key_version
 from hub.ports import Certificate, Place
 from hub.stages.boxes import key_ref
 from hub.stages.parts import CASES, Parts
-from hub.stages.trail_fields import decided_fields, rules_of
-from hub.stages.trail_found import Found, case_place, find, if_mine, opened
-from hub.stages.trail_places import place_of
-from hub.stages.trail_steps import Step, Trail, in_order
-from hub.stages.trail_views import disclosed, shown_now
+from hub.stages.trail.fields import decided_fields, rules_of
+from hub.stages.trail.found import Found, case_place, find, if_mine, opened
+from hub.stages.trail.places import place_of
+from hub.stages.trail.steps import Step, Trail, in_order
+from hub.stages.trail.views import disclosed, shown_now
 from projections.consent_register.queries import RegisterRow, about, naming, splits
 from schemas import decode_single
 

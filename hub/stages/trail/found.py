@@ -14,7 +14,7 @@ from hub.errors import DataError, StoppedToBeSafe
 from hub.ports import Place, Record
 from hub.stages.decode import decode_envelope, envelope_of
 from hub.stages.parts import CASES, Parts
-from hub.stages.trail_places import place_of
+from hub.stages.trail.places import place_of
 from projections.consent_register.tables import consent_row
 from projections.joint_case.tables import case_row
 from schemas import decode_single

@@ -10,7 +10,7 @@ from connectors.desk.texts import ConsentText
 
 @cache
 def _all() -> Mapping[str, Mapping[str, str]]:
-    text = (files("hub.web") / "desk_words.toml").read_text(encoding="utf-8")
+    text = (files("hub.web.desk") / "words.toml").read_text(encoding="utf-8")
     return tomllib.loads(text)
 
 

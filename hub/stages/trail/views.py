@@ -15,9 +15,9 @@ from hub.stages.case_file import CaseFile, read_cases
 from hub.stages.cut import Evidence, Question, is_joint, request_of
 from hub.stages.drafting import PURPOSE, unit, units
 from hub.stages.parts import CASES, Parts
-from hub.stages.trail_found import Found, case_place
-from hub.stages.trail_places import place_of
-from hub.stages.trail_steps import Step
+from hub.stages.trail.found import Found, case_place
+from hub.stages.trail.places import place_of
+from hub.stages.trail.steps import Step
 from schemas import InvalidPayload, UnknownSchema, decode_single
 
 NOT_LINKED = "not_linked"

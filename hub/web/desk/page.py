@@ -17,7 +17,7 @@ from connectors.desk.texts import ConsentText
 from hub.domain.clock import berlin_day
 from hub.domain.consent import Consent
 from hub.stages.cut import Entry
-from hub.web.desk_words import listed, say
+from hub.web.desk.words import listed, say
 from hub.web.rows import Row, row
 from hub.web.wording import day_text, speaking, value_text, word
 

@@ -1,0 +1,1 @@
+"""`hub consent`: the desk as commands. Only `show` asks the hub."""

@@ -1,0 +1,1 @@
+"""`hub explain`: the whole story of an event, in German or English."""
