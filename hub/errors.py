@@ -7,6 +7,7 @@
     ├── DataError                 65  look at the named input; it waits in quarantine or the stream stands still
     │   └── Refused               65  somebody must confirm first (a held snapshot, a second connector)
     ├── ServiceUnavailable        69  wait: it is tried again; nothing was lost
+    │   ├── AccessRefused         77  correct account, password or rights; it is tried again, ever more rarely
     │   ├── KeyServiceUnavailable 69  nothing is sealed or opened until it answers (fail closed)
     │   └── TryAgain              75  the same call may pass later (deadlock, lease, still catching up)
     └── StoppedToBeSafe               going on would lose or resurrect something; see the runbook
@@ -67,6 +68,12 @@ class Refused(DataError):
 
 class ServiceUnavailable(HubError):
     exit_code = 69
+
+
+class AccessRefused(ServiceUnavailable):
+    """The service answers, and does not let us in: waiting alone will not help."""
+
+    exit_code = 77
 
 
 class KeyServiceUnavailable(ServiceUnavailable):

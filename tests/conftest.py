@@ -7,10 +7,14 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from hub.hosts.local import LocalMariaDB
 
 if TYPE_CHECKING:
     from hub.hosts.local import LocalKafka
@@ -70,6 +74,15 @@ def database_url(postgres: str) -> Iterator[str]:
     name = f"test_{uuid4().hex[:12]}"
     yield create_database(postgres, name)
     drop_database(postgres, name)
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> "Iterator[LocalMariaDB]":
+    """A real MariaDB server, shared: every test makes a database of its own. To kill one, start one yourself."""
+    from hub.hosts.local import LocalMariaDB
+
+    with LocalMariaDB.start() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -5,11 +5,22 @@ from connectors.runtime.ports import Spec
 from connectors.runtime.state import State
 from connectors.sql.config import sql_settings
 from connectors.sql.source import SqlSource
+from connectors.sql.vanished import Waiting
 from hub.domain.identifiers import AgencyKey
 
-spec = Spec(kind="sql", role="source", settings="url | url_env, overlap_seconds, overlap_numbers")
+spec = Spec(
+    kind="sql", role="source",
+    settings="url | url_env, connect_seconds, statement_seconds, overlap_seconds, overlap_numbers, reconcile_minutes, "
+    "vanish_limit, vanish_rows",
+)  # fmt: skip
 
 
 def build(config: ConnectorConfig, state: State, key: AgencyKey) -> SqlSource:
     """The source of this configuration; nothing is opened yet. Raises ConfigurationError."""
     return SqlSource(sql_settings(config), state, key)
+
+
+def waiting(config: ConnectorConfig, state: State) -> Waiting:
+    """Where `hub connect accept` finds what is held."""
+    settings = sql_settings(config)
+    return Waiting(state, settings.vanish_limit, settings.vanish_rows)

@@ -13,39 +13,97 @@ from hub.errors import ConfigurationError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SqlStream:
-    """`numeric`: key columns whose values are numbers in the database. `columns`: all that are read, no other."""
+    """`numeric`: key columns whose values are numbers in the database. `columns`: all that are read, no other.
+
+    `revision`: raised by a person who has looked at columns whose type changed.
+    """
 
     name: str
     stream: Stream
     table: str
     query: str
+    schema: str = ""
     version: str
     numeric: frozenset[str]
     columns: tuple[str, ...]
+    revision: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """Where the database is, and how long it may take to let us in and to answer."""
+
+    url: str = field(repr=False)
+    connect_seconds: int
+    statement_seconds: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SqlSettings:
-    """`overlap_seconds`: how late a transaction may commit below the cursor; `overlap_numbers`: for numbers."""
+    """`overlap_seconds`: how late a transaction may commit below the cursor; `overlap_numbers`: for numbers.
 
-    url: str = field(repr=False)
+    `reconcile_seconds`: how often all keys are compared with those that were read (0: never). `vanish_limit` and
+    `vanish_rows`: more keys than this do not vanish unasked.
+    """
+
+    access: Access
     overlap_seconds: float
     overlap_numbers: int
+    reconcile_seconds: float
+    vanish_limit: float
+    vanish_rows: int
     style: Style
+    digest: str
     streams: Mapping[str, SqlStream]
 
 
 def sql_settings(config: ConnectorConfig) -> SqlSettings:
     """The settings of this configuration; raises ConfigurationError."""
     table = Table(config.settings, "config.settings")
-    url, name = table.take("url", str, ""), table.take("url_env", str, "")
     settings = SqlSettings(
-        url=_url(url, name, config), overlap_seconds=table.take("overlap_seconds", float, 3600.0),
-        overlap_numbers=table.take("overlap_numbers", int, 1000), style=config.style,
+        access=access_of(table, config), overlap_seconds=table.take("overlap_seconds", float, 3600.0),
+        overlap_numbers=table.take("overlap_numbers", int, 1000),
+        reconcile_seconds=60 * table.take("reconcile_minutes", float, 1440.0),
+        vanish_limit=table.take("vanish_limit", float, 0.05), vanish_rows=table.take("vanish_rows", int, 10),
+        style=config.style, digest=config.digest,
         streams={stream.name: _stream(stream, config) for stream in config.streams.values()},
     )  # fmt: skip
     table.close()
+    _check(settings)
     return settings
+
+
+def access_of(table: Table, config: ConnectorConfig) -> Access:
+    """The part of the settings that every source in a database has; raises ConfigurationError."""
+    url, name = table.take("url", str, ""), table.take("url_env", str, "")
+    access = Access(
+        url=_url(url, name, config), connect_seconds=table.take("connect_seconds", int, 10),
+        statement_seconds=table.take("statement_seconds", int, 300),
+    )  # fmt: skip
+    if min(access.connect_seconds, access.statement_seconds) < 1:
+        raise ConfigurationError(
+            "must be positive", place="config.settings", remedy="correct connect_seconds or statement_seconds"
+        )
+    return access
+
+
+def _check(settings: SqlSettings) -> None:
+    if not 0 <= settings.vanish_limit <= 1:
+        raise ConfigurationError(
+            "out of range", place="config.settings.vanish_limit", remedy="a share from 0 to 1"
+        )
+    spans = (
+        settings.overlap_seconds,
+        settings.overlap_numbers,
+        settings.reconcile_seconds,
+        settings.vanish_rows,
+    )
+    if min(spans) < 0:
+        raise ConfigurationError(
+            "must not be negative",
+            place="config.settings",
+            remedy="correct overlap, reconcile_minutes, vanish_rows",
+        )
 
 
 def _url(url: str, name: str, config: ConnectorConfig) -> str:
@@ -63,17 +121,24 @@ def _url(url: str, name: str, config: ConnectorConfig) -> str:
 def _stream(stream: Stream, config: ConnectorConfig) -> SqlStream:
     table = Table(stream.settings, f"config.streams.{stream.name}")
     name, query = table.take("table", str, ""), table.take("query", str, "")
+    schema, revision = table.take("schema", str, ""), table.take("revision", int, 1)
     version, numeric = table.take("version", str), table.texts("numeric", ())
     table.close()
     if bool(name) == bool(query):
         raise ConfigurationError("needs one of table, query", place=table.place, remedy="name what is read")
+    return SqlStream(
+        name=stream.name, stream=stream, table=name, query=query, schema=schema, version=version,
+        numeric=frozenset(numeric), columns=tuple(sorted(read_columns(stream, config) | {version})),
+        revision=revision,
+    )  # fmt: skip
+
+
+def read_columns(stream: Stream, config: ConnectorConfig) -> frozenset[str]:
+    """All columns that the mapping or a lookup reads of the stream."""
     looked = {
         column
         for lk in config.lookups.values()
         if lk.stream == stream.name
         for column in (lk.key, *lk.columns)
     }
-    return SqlStream(
-        name=stream.name, stream=stream, table=name, query=query, version=version, numeric=frozenset(numeric),
-        columns=tuple(sorted(stream.columns | looked | {version})),
-    )  # fmt: skip
+    return stream.columns | looked

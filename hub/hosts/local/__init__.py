@@ -5,10 +5,12 @@ that started them. A server that is already there is used instead: `HUB_KAFKA_BO
 """
 
 from hub.hosts.local.kafka import LocalKafka, kafka_or_existing
+from hub.hosts.local.mariadb import LocalMariaDB
 from hub.hosts.local.postgres import LocalPostgres, create_database, drop_database, postgres_or_existing
 
 __all__ = [
     "LocalKafka",
+    "LocalMariaDB",
     "LocalPostgres",
     "create_database",
     "drop_database",

@@ -1,0 +1,161 @@
+"""An agency's database, opened to read: its driver, its session (read-only, with limits), and what its errors mean."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import quote
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, InterfaceError, NoSuchModuleError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError as DriverError
+
+from hub.errors import AccessRefused, ConfigurationError, ServiceUnavailable
+
+DRIVERS = {
+    "postgresql": "psycopg",
+    "mysql": "pymysql",
+    "mariadb": "pymysql",
+    "mssql": "pymssql",
+    "sqlite": "pysqlite",
+}
+EXTRAS = {"postgresql": "postgresql", "mysql": "mariadb", "mariadb": "mariadb", "mssql": "mssql"}
+PLACE = "config.settings.url"
+
+_REFUSED_CODES = frozenset({1044, 1045, 1142, 1143, 1698, 4151, 18456, 4060, 229, 230})
+"""MariaDB and MS SQL: account, password, database or table refused."""
+_REFUSED_STATES = frozenset({"28000", "28P01", "42501"})
+_REFUSED_WORDS = re.compile(
+    r"authentication|authentifizierung|pg_hba|no password supplied|role .* does not exist"
+    r"|rolle .* existiert nicht|permission denied|keine berechtigung",
+    re.IGNORECASE,
+)
+"""What PostgreSQL says before a session begins: there it sends no code that the driver passes on."""
+
+
+class Database:
+    """Connections that can only read (where the database offers that) and that no statement holds for ever."""
+
+    def __init__(self, url: str, *, connect_seconds: int, statement_seconds: int) -> None:
+        self._statement_seconds = statement_seconds
+        parsed = _parsed(url)
+        self.dialect = parsed.get_backend_name()
+        self._engine = _engine(parsed, connect_seconds, statement_seconds)
+        event.listen(self._engine, "connect", self._begin_session)
+
+    @contextmanager
+    def connection(self, place: str) -> Iterator[Connection]:
+        """Raises AccessRefused (account or password), else ServiceUnavailable; neither shows a value."""
+        try:
+            with self._engine.connect() as connection:
+                yield connection
+        except SQLAlchemyError as error:
+            raise meaning(error, place) from None
+
+    def rows(self, query: Any, place: str) -> Sequence[Mapping[str, Any]]:
+        """All rows of a query that is limited; the connection is given back before anything is done with them."""
+        with self.connection(place) as connection:
+            return [dict(row) for row in connection.execute(query).mappings()]
+
+    @property
+    def engine(self) -> Engine:
+        """For looking at the schema."""
+        return self._engine
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    def _begin_session(self, connection: Any, _record: object) -> None:
+        cursor = connection.cursor()
+        for statement in self._session(cursor):
+            cursor.execute(statement)
+        cursor.close()
+        connection.commit()
+
+    def _session(self, cursor: Any) -> Iterator[str]:
+        seconds = self._statement_seconds
+        match self.dialect:
+            case "postgresql":
+                yield "SET default_transaction_read_only = on"
+                yield f"SET statement_timeout = {seconds * 1000}"
+            case "mysql" | "mariadb":
+                yield "SET SESSION TRANSACTION READ ONLY"
+                cursor.execute("SELECT VERSION()")
+                if "MariaDB" in str(cursor.fetchone()[0]):
+                    yield f"SET SESSION max_statement_time = {seconds}"
+                else:
+                    yield f"SET SESSION max_execution_time = {seconds * 1000}"
+            case "mssql":
+                yield f"SET LOCK_TIMEOUT {seconds * 1000}"
+            case "sqlite":
+                yield "PRAGMA query_only = ON"
+
+
+def meaning(error: SQLAlchemyError, place: str) -> ServiceUnavailable:
+    """What an operator does about it; the driver's own words may hold values and are not passed on."""
+    if isinstance(error, DriverError) and _refused(error):
+        return AccessRefused(
+            "the agency's database refuses the account", place=place,
+            remedy="correct account, password or rights; it is tried again, ever more rarely",
+        )  # fmt: skip
+    return ServiceUnavailable(
+        f"the agency's database does not answer ({type(error).__name__})", place=place,
+        remedy="check database, address and table; it is tried again",
+    )  # fmt: skip
+
+
+def _refused(error: DriverError) -> bool:
+    origin: Any = error.orig
+    if getattr(origin, "sqlstate", None) in _REFUSED_STATES:
+        return True
+    code = next((part for part in getattr(origin, "args", ()) if isinstance(part, int)), None)
+    if code in _REFUSED_CODES:
+        return True
+    early = isinstance(error, OperationalError | InterfaceError) and code is None
+    return early and bool(_REFUSED_WORDS.search(str(origin)) or "(28000)" in str(origin))
+
+
+def _parsed(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise ConfigurationError(
+            "is no address", place=PLACE, remedy="for example postgresql://account@host/database"
+        ) from None
+    backend = parsed.get_backend_name()
+    if backend not in DRIVERS:
+        raise ConfigurationError("unknown kind of database", place=PLACE, remedy=" | ".join(sorted(DRIVERS)))
+    if "+" not in parsed.drivername:
+        parsed = parsed.set(drivername=f"{backend}+{DRIVERS[backend]}")
+    named = parsed.database or ""
+    if backend == "sqlite" and named not in ("", ":memory:") and not named.startswith("file:"):
+        parsed = parsed.set(database=f"file:{quote(named)}").update_query_dict({"mode": "rw", "uri": "true"})
+    return parsed
+
+
+def _engine(url: URL, connect_seconds: int, statement_seconds: int) -> Engine:
+    try:
+        return create_engine(
+            url, hide_parameters=True, pool_pre_ping=True,
+            connect_args=_arguments(url.get_driver_name(), connect_seconds, statement_seconds),
+        )  # fmt: skip
+    except (ModuleNotFoundError, NoSuchModuleError):
+        backend = url.get_backend_name()
+        raise ConfigurationError(
+            f"the driver {url.get_driver_name()} is not installed", place=PLACE,
+            remedy=f"pip install 'fallbruecke[{EXTRAS.get(backend, backend)}]'",
+        ) from None  # fmt: skip
+
+
+def _arguments(driver: str, connect: int, statement: int) -> Mapping[str, Any]:
+    match driver:
+        case "psycopg":
+            return {"connect_timeout": connect, "keepalives_idle": 30}
+        case "pymysql":
+            return {"connect_timeout": connect, "read_timeout": statement + 30}
+        case "pymssql":
+            return {"login_timeout": connect, "timeout": statement}
+        case "pyodbc":
+            return {"timeout": connect}
+    return {}
