@@ -133,12 +133,16 @@ class Knowledge:
     def _known(self, subject_ref: str) -> Iterable[Consent]:
         own = {
             e.payload["id"]: consent_of(e)
-            for e in self._events(subject_ref)
+            for e in sorted(
+                self._events(subject_ref), key=_latest_first
+            )  # of one id the first stands (rule 7)
             if e.schema.event_type == "ConsentGranted"
         }
         registered = {entry.consent.id: entry.consent for entry in self.register.about(subject_ref)}
         for consent_id in sorted(own.keys() | registered.keys()):
-            base = own.get(consent_id) or registered[consent_id]
+            base = registered.get(consent_id) or own[consent_id]  # as the hub has taken it
+            if consent_id in own:  # who signed it, this agency's record knows best
+                base = replace(base, granted_by=own[consent_id].granted_by)
             if base.sender == self._agency:
                 yield self._with_withdrawals(base, registered.get(consent_id))
 
@@ -184,6 +188,10 @@ class Knowledge:
             ref: self._latest(ref, "SubjectRecorded", "SubjectChanged") for ref in self._members[case_ref]
         }
         return [ref for ref, event in born.items() if event and _adult(event.payload.get("birth_date"), day)]
+
+
+def _latest_first(event: MappedEvent) -> int:
+    return -event.source_version
 
 
 def _adult(birth_date: date | None, day: date) -> bool:

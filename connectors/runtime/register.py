@@ -149,7 +149,8 @@ def _registered(plain: bytes, consent_id: str, subject: str) -> Registered | Non
 
 def _consent_of(raw: Mapping[str, Any], consent_id: str, subject: str) -> Consent:
     return Consent(
-        id=consent_id, subject=subject, granted_by=(), sender=raw["sender"], recipients=frozenset(raw["recipients"]),
+        id=consent_id, subject=subject, granted_by=_confider(raw), sender=raw["sender"],
+        recipients=frozenset(raw["recipients"]),
         recipient_workers=frozenset(raw["recipient_workers"]), purposes=frozenset(raw["purposes"]),
         categories=frozenset(raw["categories"]), form=raw["form"], explicit_special=raw["explicit_special"] is True,
         notices=frozenset(raw["notices"]), text_version=raw["text_version"], proof_hash=raw["proof_hash"],
@@ -157,6 +158,11 @@ def _consent_of(raw: Mapping[str, Any], consent_id: str, subject: str) -> Consen
         withdrawn_at=_time(raw["withdrawn_at"]),
         scoped_withdrawals=tuple(_part(part) for part in raw.get("scoped_withdrawals", ())),
     )  # fmt: skip
+
+
+def _confider(raw: Mapping[str, Any]) -> tuple[str, ...]:
+    """Who signed is not said, but for entrusted data: the agency knows who confided them."""
+    return (raw["confider"],) if raw.get("confider") else ()
 
 
 def _part(raw: Mapping[str, Any]) -> ScopedWithdrawal:

@@ -3,8 +3,10 @@
 Pure: times are arguments. What a consent opens for one event is `hub.policy.grounds`.
 """
 
+import re
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import product
 
 ALL_NOTICES = frozenset({"purpose", "refusal", "withdrawal"})
 """What must have been told before signing (§ 67b(2) SGB X, Art. 7(3) GDPR)."""
@@ -13,6 +15,14 @@ VALID_FORMS = frozenset({"written", "electronic"})
 """Oral consent is recorded but never counts (§ 67b(2) SGB X)."""
 
 NOBODY: frozenset[str] = frozenset()
+
+
+_SECTION_76 = re.compile(r"(?<!\d)76(?!\d)")
+
+
+def objects_76(norm: str) -> bool:
+    """Whether an objection on this norm is one under § 76 SGB X; every other one is recorded and changes nothing."""
+    return _SECTION_76.search(norm) is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +82,17 @@ class Consent:
     def well_formed(self) -> bool:
         """Given after all three notices, in a form that counts, with proof (§ 67b(2) SGB X, Art. 7(1) GDPR)."""
         return self.form in VALID_FORMS and self.notices >= ALL_NOTICES and bool(self.proof_hash)
+
+    def lets_anything(self, at: datetime) -> bool:
+        """Whether any use of it is left at `at`, whoever must have signed it."""
+        return (
+            self.in_force(at)
+            and self.well_formed()
+            and any(
+                not self.withdrawn_for(purpose, category, recipient, at)
+                for purpose, category, recipient in product(self.purposes, self.categories, self.recipients)
+            )
+        )
 
     def withdrawn_for(self, purpose: str, category: str, recipient: str, at: datetime) -> bool:
         """Whether a withdrawal of a part reaches this use at `at`."""

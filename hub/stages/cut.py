@@ -164,7 +164,7 @@ def is_joint(question: Question, one: Evidence, knowledge: Knowledge) -> bool:
     """Across controllers only whom both know as one person: unlinked or split, nobody is shown (fail closed)."""
     if one.envelope.controller_id == question.recipient.controller:
         return True
-    return knowledge.family or (knowledge.linked and not knowledge.split)
+    return not knowledge.split and (knowledge.family or knowledge.linked)
 
 
 def request_of(

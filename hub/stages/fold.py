@@ -7,7 +7,7 @@ nothing; a withdrawal whose scope cannot be read withdraws everything; of two gr
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 
 from hub.adapters.store import subjects
 from hub.domain.clock import moment
-from hub.domain.consent import Consent, ScopedWithdrawal
+from hub.domain.consent import Consent, ScopedWithdrawal, objects_76
 from hub.domain.envelope import Envelope
 from hub.policy.facts import CATEGORIES, CONSENT_PURPOSES
 from hub.ports import KeyStore
@@ -115,7 +115,9 @@ def facts_of(key: str, aliases: Iterable[str], index: Index) -> Knowledge:
         birth_date=max(born, default=None),
         capable=capable.fields["capable"] if capable else None,
         custodians=tuple(index.name(custody.controller, ref) for ref in holders) if custody else (),
-        consents=tuple(_consents(mine, index)),
+        consents=tuple(
+            _signed_as_recorded(one, by, mine, custody, index) for one, by in _consents(mine, index)
+        ),
         objections=tuple(sorted(_effective(one) for one in mine if _objects_76(one))),
     )
 
@@ -147,10 +149,11 @@ def _effective(one: Opened) -> datetime:
 
 def _objects_76(one: Opened) -> bool:
     """An objection whose norm cannot be read counts (fail closed)."""
-    return one.row.event_type == "ObjectionRaised" and "76" in str(one.fields.get("norm", "76"))
+    return one.row.event_type == "ObjectionRaised" and objects_76(str(one.fields.get("norm", "76")))
 
 
-def _consents(mine: Iterable[Opened], index: Index) -> Iterable[Consent]:
+def _consents(mine: Iterable[Opened], index: Index) -> Iterable[tuple[Consent, str]]:
+    """Each consent, and the agency that recorded it."""
     grants: dict[str, Opened] = {}
     for one in mine:
         if one.row.event_type == "ConsentGranted" and one.row.consent_id and one.fields.keys() >= _NEEDED:
@@ -158,7 +161,26 @@ def _consents(mine: Iterable[Opened], index: Index) -> Iterable[Consent]:
             if held is None or _first(one) < _first(held):
                 grants[one.row.consent_id] = one
     for consent_id, grant in sorted(grants.items()):
-        yield _consent(grant, index.endings.get(consent_id, ()), index)
+        yield _consent(grant, index.endings.get(consent_id, ()), index), grant.controller
+
+
+def _signed_as_recorded(
+    consent: Consent, controller: str, mine: Iterable[Opened], custody: Opened | None, index: Index
+) -> Consent:
+    """Where several agencies tell of the same custody, each in its own names, who signed for all custodians in the
+    recording agency's names signed for all: a custodian who was split is still the one whom that agency means."""
+    held = {
+        one.controller: [index.name(one.controller, ref) for ref in one.fields.get("custodians", ())]
+        for one in mine
+        if one.row.event_type == "CustodyChanged"
+        and custody
+        and one.row.occurred_at == custody.row.occurred_at
+    }
+    own = held.get(controller)
+    if not own or not set(own) <= set(consent.granted_by):
+        return consent
+    everyone = dict.fromkeys((*consent.granted_by, *(name for names in held.values() for name in names)))
+    return replace(consent, granted_by=tuple(everyone))
 
 
 def _first(one: Opened) -> tuple[int, str]:
@@ -174,8 +196,7 @@ def _consent(grant: Opened, endings: Sequence[Opened], index: Index) -> Consent:
             whole.append(at)
         else:
             parts.append(scope)
-    if fields.get("withdrawn_at"):
-        whole.append(fields["withdrawn_at"])
+    ends = [fields[name] for name in ("valid_until", "withdrawn_at") if fields.get(name)]  # said beforehand
     return Consent(
         id=str(grant.row.consent_id),
         subject="",
@@ -191,7 +212,7 @@ def _consent(grant: Opened, endings: Sequence[Opened], index: Index) -> Consent:
         text_version=fields.get("text_version", ""),
         proof_hash=fields.get("proof_hash", ""),
         granted_at=fields["granted_at"],
-        valid_until=fields.get("valid_until"),
+        valid_until=min(ends, default=None),
         withdrawn_at=min(whole, default=None),
         scoped_withdrawals=tuple(sorted(parts, key=lambda part: part.at)),
     )

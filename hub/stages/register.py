@@ -29,7 +29,7 @@ from hub.stages.parts import Parts
 from schemas import encode_single, record_schema
 
 ENTRY = record_schema("register")
-JOINT = "joint"
+JOINT, ENTRUSTED = "joint", "A65"
 Name = tuple[str, str]  # subject key, consent id
 
 
@@ -55,8 +55,9 @@ def write_register(parts: Parts, limit: int = 500) -> int:
         known = learn(connection, parts.keys, parts.knowledge, names)
         before = _registered(connection, names)
         joint = _joint(connection, names)
+        signers = subjects.aliases(connection, _confiders(known.values()))
     now = parts.clock.now()
-    entries = _entries(parts, known, now)
+    entries = _entries(parts, known, signers, now)
     entries |= {(case, f"{JOINT} {case.split(':', 1)[1]}"): _joint_entry(case, micros(now)) for case in joint}
     changed = {name: one for name, one in entries.items() if before.get(name) != one.said}
     gone = sorted(before.keys() - entries.keys())
@@ -104,14 +105,23 @@ def _keep(connection: Connection, new: Sequence[tuple[str, str, str]], gone: Seq
         connection.execute(delete(registered).where(tuple_(r.subject, r.consent_id).in_(gone)))
 
 
-def _entries(parts: Parts, known: Mapping[str, Knowledge], now: datetime) -> dict[Name, _Entry]:
+def _confiders(known: Iterable[Knowledge]) -> set[str]:
+    """Who alone signed a consent for entrusted data: the agency to whom they confided must know that it was they
+    (§ 65 SGB VIII), and knows them."""
+    signed_alone = (one for knowledge in known for one in knowledge.consents if ENTRUSTED in one.categories)
+    return {one.granted_by[0] for one in signed_alone if len(set(one.granted_by)) == 1}
+
+
+def _entries(
+    parts: Parts, known: Mapping[str, Knowledge], signers: Mapping[str, Sequence[str]], now: datetime
+) -> dict[Name, _Entry]:
     """The entry of every consent that its sender's gate may count on."""
     wanted = {
         key: KeyRef("proof", *key.split(":", 1)) for key, one in known.items() if _of_sender(key, one, now)
     }
     keys = parts.keys.sealing(wanted.values())
     return {
-        (key, consent.id): _consent_entry(parts, keys[ref], consent, known[key], now)
+        (key, consent.id): _consent_entry(parts, keys[ref], consent, known[key], signers, now)
         for key, ref in wanted.items()
         for consent in _of_sender(key, known[key], now)
     }
@@ -141,8 +151,17 @@ def _of_sender(key: str, knowledge: Knowledge, at: datetime) -> list[Consent]:
     return [] if knowledge.split else [one for one in knowledge.consents_at(at) if one.sender == agency]
 
 
-def _consent_entry(parts: Parts, key: Key, consent: Consent, knowledge: Knowledge, now: datetime) -> _Entry:
-    content = orjson.dumps(_content(consent, verdict=signed(consent, knowledge.subject(now), now)))
+def _consent_entry(
+    parts: Parts,
+    key: Key,
+    consent: Consent,
+    knowledge: Knowledge,
+    signers: Mapping[str, Sequence[str]],
+    now: datetime,
+) -> _Entry:
+    verdict = signed(consent, knowledge.subject(now), now)
+    confider = _confider(consent, key.ref.controller, signers)
+    content = orjson.dumps(_content(consent, verdict=verdict) | ({"confider": confider} if confider else {}))
     where = place("register", ENTRY.fingerprint, consent.id.encode(), key.ref.subject, "CT", key.version)
     entry = _entry("consent", key.ref.controller, micros(now)) | {
         "consent_id": consent.id,
@@ -151,6 +170,17 @@ def _consent_entry(parts: Parts, key: Key, consent: Consent, knowledge: Knowledg
     }
     said = hmac.new(parts.secret, where + content, hashlib.sha256).hexdigest()[:32]
     return _Entry((key.ref.controller, Outgoing(consent.id.encode(), encode_single(ENTRY, entry))), said)
+
+
+def _confider(consent: Consent, agency: str, signers: Mapping[str, Sequence[str]]) -> str | None:
+    """The agency's own name of who alone signed for entrusted data."""
+    if ENTRUSTED not in consent.categories or len(set(consent.granted_by)) != 1:
+        return None
+    own = (
+        key for key in signers.get(consent.granted_by[0], consent.granted_by) if key.startswith(f"{agency}:")
+    )
+    found = next(own, None)
+    return found.split(":", 1)[1] if found else None
 
 
 def _content(consent: Consent, *, verdict: bool) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What time alone changes (protocol rule 10): consents that run out, birthdays, leases, holds, and the policy's days.
+"""What time alone changes (protocol rule 10): consents that begin and end, birthdays, leases, holds, policy days.
 
 The consents worker calls `tick` often. What was due since the last call is found by comparing with the moment that the
 store keeps, so nothing is missed while the hub was down.
@@ -19,7 +19,7 @@ from hub.stages.forgetting.retention import retain_at_midnight
 from hub.stages.held import end_expired_holds
 from hub.stages.learning import learn
 from hub.stages.parts import Parts
-from projections.consent_register.queries import ending_between, with_control_data
+from projections.consent_register.queries import beginning_between, ending_between, with_control_data
 
 _LAST, _POLICY = "tick.last", "policy"
 
@@ -46,7 +46,8 @@ def tick(parts: Parts) -> TickOutcome:
         live = subjects.live_generation(connection, "consent_register")
         ended = ending_between(connection, live, micros(before), micros(now))
         subjects.mark_ending(connection, ended)
-        changed = {*ended, *_birthdays(connection, parts, berlin_day(before), berlin_day(now))}
+        begun = beginning_between(connection, live, micros(before), micros(now))
+        changed = {*ended, *begun, *_birthdays(connection, parts, berlin_day(before), berlin_day(now))}
         raised = subjects.raise_epochs(connection, changed, micros(now)) if changed else 0
         if meta.changed(connection, _POLICY, parts.gate.mark(now)):
             raised = subjects.raise_all(connection, micros(now))

@@ -24,6 +24,7 @@ def row(generation: int, envelope: Envelope, value: bytes, received_at: int) -> 
         envelope.consent_id,
         envelope.occurred_at,
         received_at,
+        envelope.valid_from,
         envelope.valid_until,
         _storable(envelope.scope),
         value,

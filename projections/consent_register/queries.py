@@ -76,6 +76,17 @@ def ending_between(connection: Connection, generation: int, after: int, until: i
     return sorted(set(connection.execute(wanted).scalars()))
 
 
+def beginning_between(connection: Connection, generation: int, after: int, until: int) -> list[str]:
+    """Subjects of whom a consent begins in (after, until]."""
+    wanted = select(_ROW.subject).where(
+        _ROW.generation == generation,
+        _ROW.event_type == "ConsentGranted",
+        _ROW.valid_from > after,
+        _ROW.valid_from <= until,
+    )
+    return sorted(set(connection.execute(wanted).scalars()))
+
+
 def with_custody(connection: Connection, generation: int) -> set[str]:
     """Subjects whose custodians are known: who is meant by one of them may change without anybody naming the child."""
     wanted = select(_ROW.subject).where(_ROW.generation == generation, _ROW.event_type == "CustodyChanged")

@@ -18,11 +18,13 @@ consent_row = Table(
     Column("consent_id", String),
     Column("occurred_at", BigInteger, nullable=False),
     Column("received_at", BigInteger, nullable=False),
+    Column("valid_from", BigInteger),
     Column("valid_until", BigInteger),
     Column("scope", String),
     Column("envelope", LargeBinary, nullable=False),
     Index("consent_row_subject", "generation", "subject"),
     Index("consent_row_consent", "generation", "consent_id"),
+    Index("consent_row_from", "generation", "valid_from"),
     Index("consent_row_until", "generation", "valid_until"),
 )
 

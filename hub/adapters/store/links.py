@@ -112,13 +112,13 @@ def _rename(connection: Connection, before: Mapping[str, str], persons: Mapping[
 
 
 def split_persons(connection: Connection, keys: Iterable[str], at: int) -> set[str]:
-    """These pseudonyms mean nobody else from `at` on, and leave every joint view until linked again (fail closed).
-    Returns whose link changed: they and whoever was the same person until now."""
-    parted = set(keys)
-    same = subjects.aliases(connection, set(subjects.persons(connection, parted).values()))
+    """These pseudonyms and all that were the same person until now mean nobody else from `at` on, and leave every joint
+    view, between whichever agencies, until linked again (fail closed). Returns whose link changed."""
+    same = subjects.aliases(connection, set(subjects.persons(connection, keys := set(keys)).values()))
+    parted = keys.union(*same.values())
     rows = [(key, key, False, True, at, 1) for key in sorted(parted)]
     merge(connection, subject, rows, _LATER)
-    return parted.union(*same.values())
+    return parted
 
 
 def link_cases(connection: Connection, sheets: Mapping[str, set[str]]) -> set[str]:

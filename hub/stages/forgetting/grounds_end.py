@@ -48,6 +48,6 @@ def _destroy(parts: Parts, key: str, person: str, same: Mapping[str, Sequence[st
 def _ended(connection: Connection, parts: Parts, key: str, knowledge: Knowledge) -> bool:
     now = parts.clock.now()
     mine = [consent for consent in knowledge.consents_at(now) if consent.sender == key.split(":", 1)[0]]
-    if not mine or any(consent.in_force(now) for consent in mine):
+    if not mine or any(consent.lets_anything(now) for consent in mine):
         return False
     return not has_norm_ground(connection, subjects.live_generation(connection, "joint_case"), key)

@@ -55,6 +55,7 @@ def upgrade() -> None:
         sa.Column("consent_id", sa.String(), nullable=True),
         sa.Column("occurred_at", sa.BigInteger(), nullable=False),
         sa.Column("received_at", sa.BigInteger(), nullable=False),
+        sa.Column("valid_from", sa.BigInteger(), nullable=True),
         sa.Column("valid_until", sa.BigInteger(), nullable=True),
         sa.Column("scope", sa.String(), nullable=True),
         sa.Column("envelope", sa.LargeBinary(), nullable=False),
@@ -62,6 +63,7 @@ def upgrade() -> None:
     )
     op.create_index("consent_row_consent", "consent_row", ["generation", "consent_id"], unique=False)
     op.create_index("consent_row_subject", "consent_row", ["generation", "subject"], unique=False)
+    op.create_index("consent_row_from", "consent_row", ["generation", "valid_from"], unique=False)
     op.create_index("consent_row_until", "consent_row", ["generation", "valid_until"], unique=False)
     op.create_table(
         "decision",
