@@ -45,7 +45,7 @@ class Ended:
         gone = ({row[0] for row in known} | set(ended)) - set(control)
         pairs = [(ref, subject_ref) for ref in sorted(gone)]
         self._db.executemany("INSERT OR REPLACE INTO ended VALUES (?, ?)", pairs)
-        hollow = "UPDATE published SET whole = x'', kept = '[]', ground = '[]' WHERE record_ref = ?"
+        hollow = "UPDATE published SET whole = x'', kept = '[]', ground = '[]', waiting = '[]' WHERE record_ref = ?"
         self._db.executemany(hollow, [(ref,) for ref, _ in pairs])
 
     def among(self, refs: Iterable[bytes]) -> set[bytes]:

@@ -24,7 +24,10 @@ class Judge(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """An event with the fields that may leave (`kept`), the consents it names, and the rule if none may."""
+    """An event with the fields that may leave (`kept`), the consents it names, and the rule if none may.
+
+    `waiting`: fields on hold, which leave by name alone; `would`: those that would leave but for them.
+    """
 
     event: MappedEvent
     kept: frozenset[str]
@@ -32,6 +35,8 @@ class Judged:
     objected: bool = False
     rule: str = ""
     dropped: Mapping[str, str] = field(default_factory=dict)
+    waiting: frozenset[str] = frozenset()
+    would: frozenset[str] = frozenset()
 
     @property
     def ground(self) -> frozenset[str]:
@@ -68,6 +73,8 @@ class EgressGate:
             objected=objected,
             rule=verdict.rule,
             dropped=verdict.dropped,
+            waiting=verdict.waiting,
+            would=verdict.would,
         )
 
 

@@ -5,7 +5,7 @@ a crash between producing and saving the same event id and number come again wit
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from connectors.runtime.config import ConnectorConfig
@@ -14,8 +14,9 @@ from connectors.runtime.mapping import MappedEvent
 from connectors.runtime.seal import encoded, envelope, key_ref
 from connectors.runtime.state import Published, State
 from hub.domain.identifiers import AgencyKey
+from hub.errors import KeyServiceUnavailable
 from hub.failpoints import fail_point
-from hub.ports import EventLog, Key, KeyStore, Outgoing
+from hub.ports import EventLog, Key, KeyRef, KeyStore, Outgoing
 from schemas import topics
 
 
@@ -49,14 +50,17 @@ class Publisher:
         self._key, self._keys, self._log, self._state = key, keys, log, state
         self._topics = {name: topics()[name].of(config.agency) for name in ("consents", "events")}
 
-    def prepare(self, judged: Sequence[Judged], now: int) -> Prepared:
-        """Seal what is new or wider and give it its number; raises KeyServiceUnavailable (nothing is saved then)."""
-        keys = self._keys.sealing({key_ref(self._agency, one.event) for one in judged})
+    def prepare(self, judged: Sequence[Judged], now: int, newest: Mapping[str, int]) -> Prepared:
+        """Seal what is new or wider and give it its number; raises KeyServiceUnavailable (nothing is saved then).
+
+        `newest`: subject → the version of its key that the hub has named; an older one, of a cache, seals nothing."""
+        keys = self._keys.sealing({key_ref(self._agency, one.event) for one in judged if one.kept})
+        _require_newest(keys, newest)
         before = dict(self._state.published(one.event.record_ref for one in judged))
         out: list[Publication] = []
         unchanged, oversize, older = [], [], []
         for one in judged:
-            key = keys[key_ref(self._agency, one.event)]
+            key = keys[key_ref(self._agency, one.event)] if one.kept else None
             entry = self._numbered(one, key, before.get(one.event.record_ref), now)
             if entry is None:
                 unchanged.append(one.event)
@@ -70,6 +74,13 @@ class Publisher:
                 before[one.event.record_ref] = entry
                 out.append(publication)
         return Prepared(tuple(out), tuple(unchanged), tuple(oversize), tuple(older))
+
+    def narrowing(self, judged: Sequence[Judged]) -> list[Judged]:
+        """Those of these events, of which the gate keeps nothing, that must leave all the same: what was published of
+        the record is corrected, or has come on hold, and counts no longer as it stands in the hub."""
+        before = self._state.published(one.event.record_ref for one in judged)
+        found = [(one, before.get(one.event.record_ref)) for one in judged if not one.event.control]
+        return [replace(one, kept=one.would) for one, last in found if last and _is_overtaken(one, last)]
 
     def send(self, publications: Sequence[Publication]) -> None:
         """Save the numbers, produce control data first, and return once all is acknowledged."""
@@ -88,7 +99,7 @@ class Publisher:
         """Inside the caller's transaction: these are in the log."""
         self._state.save_published(publication.entry._replace(sent=True) for publication in publications)
 
-    def _publication(self, judged: Judged, key: Key, entry: Published) -> Publication:
+    def _publication(self, judged: Judged, key: Key | None, entry: Published) -> Publication:
         event = judged.event
         sealed = envelope(
             self._agency, self._domain, self._key, judged, key, version=entry.source_version,
@@ -98,20 +109,24 @@ class Publisher:
         topic = self._topics["consents" if event.control else "events"]
         return Publication(judged, entry, topic, Outgoing(name.encode(), encoded(sealed)))
 
-    def _numbered(self, judged: Judged, key: Key, last: Published | None, now: int) -> Published | None:
+    def _numbered(
+        self, judged: Judged, key: Key | None, last: Published | None, now: int
+    ) -> Published | None:
         """The entry to publish under; None when nothing is new or wider; number 0 when the source went back."""
         event = judged.event
         whole = self._key.row_hash(_canonical(judged, key).encode())
         entry = Published(
             record_ref=event.record_ref, subject_ref=event.subject_ref, source_version=event.source_version,
             publication=1, whole=whole, kept=judged.kept, ground=judged.ground, recorded_at=now, sent=False,
+            waiting=judged.waiting,
         )  # fmt: skip
         if last is None:
             return entry
         same, narrow = last.whole == whole, judged.kept <= last.kept and judged.ground <= last.ground
-        if same and narrow and last.sent:
+        waits = judged.waiting == last.waiting
+        if same and narrow and waits and last.sent:
             return None
-        if same and not last.sent and (judged.kept, judged.ground) == (last.kept, last.ground):
+        if same and waits and not last.sent and (judged.kept, judged.ground) == (last.kept, last.ground):
             return last
         if event.source_version > last.source_version:
             return entry
@@ -120,14 +135,32 @@ class Publisher:
         return entry._replace(source_version=last.source_version, publication=last.publication + 1)
 
 
-def _canonical(judged: Judged, key: Key) -> str:
+def _require_newest(keys: Mapping[KeyRef, Key], newest: Mapping[str, int]) -> None:
+    if any(ref.kind == "box" and key.version < newest.get(ref.subject, 0) for ref, key in keys.items()):
+        raise KeyServiceUnavailable(
+            "a key is not the one that the hub has named",
+            place="keys",
+            remedy="it is asked for again in seconds",
+        )
+
+
+def _is_overtaken(judged: Judged, last: Published) -> bool:
+    """Whether the hub would go on showing what counts no longer: an older version, or a record without its hold."""
+    if not last.kept and not last.waiting:
+        return False
+    newer = judged.event.source_version > last.source_version
+    return newer or not judged.waiting <= last.kept | last.waiting
+
+
+def _canonical(judged: Judged, key: Key | None) -> str:
     """All that a publication says, what the gate withheld included, apart from version, number and ground."""
     event = judged.event
     occurred_at = None if event.occurred_at == event.source_version else event.occurred_at
     facts: tuple[Any, ...] = (
         event.schema.fingerprint, occurred_at, event.valid_from, event.valid_to, event.purposes,
         event.entrusted_by, event.source_203, judged.objected, event.task_class, event.connection, event.merges_with,
-        event.endangers_help, event.disputed, event.addressee, event.case_ref, key.version,
+        event.endangers_help, event.disputed, event.addressee, event.case_ref,
+        key.version if key else 0,
     )  # fmt: skip
     return repr((sorted(_plain(event.payload).items()), sorted(event.categories.items()), facts))
 

@@ -233,8 +233,9 @@ class Connector:
 
     def _send(self, judged: Sequence[Judged], now: datetime) -> Prepared:
         passing = [one for one in judged if one.kept]
+        passing += self._publisher.narrowing([one for one in judged if not one.kept])
         self._name(one.event for one in passing)
-        prepared = self._publisher.prepare(passing, micros(now))
+        prepared = self._publisher.prepare(passing, micros(now), self._knowledge.register.key_versions)
         self._publisher.send(prepared.publications)
         return prepared
 

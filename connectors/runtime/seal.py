@@ -1,6 +1,7 @@
 """An event's content into boxes, one per category, and the envelope around them (architecture, Contracts)."""
 
 from collections import defaultdict
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -21,19 +22,21 @@ def key_ref(controller: str, event: MappedEvent) -> KeyRef:
 
 
 def envelope(
-    controller: str, legal_domain: str, agency: AgencyKey, judged: Judged, key: Key, *, version: int, publication: int,
-    recorded_at: int,
+    controller: str, legal_domain: str, agency: AgencyKey, judged: Judged, key: Key | None, *, version: int,
+    publication: int, recorded_at: int,
 ) -> Envelope:  # fmt: skip
-    """The sealed envelope of one publication; a field that the gate did not keep is in no box and not named."""
+    """The sealed envelope of one publication; a field that the gate did not keep is in no box, and not named unless it
+    is on hold. Without a key nothing is kept."""
     event = judged.event
     kept = {name: event.categories[name] for name in sorted(judged.kept)}
+    named = {name: event.categories[name] for name in sorted(judged.kept | judged.waiting)}
     event_id = agency.event_id(event.record_ref, version)
     control = event.payload if event.control else {}
     return Envelope(
         record_ref=event.record_ref, event_id=event_id, publication=publication, event_type=event.schema.event_type,
         schema=event.schema.fingerprint, controller_id=controller, legal_domain=legal_domain,
         subject_ref=event.subject_ref, case_ref=event.case_ref, source_version=version, occurred_at=event.occurred_at,
-        recorded_at=recorded_at, valid_from=event.valid_from, valid_to=event.valid_to, fields=kept,
+        recorded_at=recorded_at, valid_from=_valid_from(event, control), valid_to=event.valid_to, fields=named,
         purposes=event.purposes, consents=judged.consents, norm=event.norm, task_norm=event.task_norm,
         attested_by=event.attested_by, entrusted_by=event.entrusted_by, source_203=event.source_203,
         objected_76=judged.objected, task_class=event.task_class,
@@ -41,7 +44,7 @@ def envelope(
         endangers_help=event.endangers_help, disputed=[name for name in event.disputed if name in kept],
         addressee=event.addressee, consent_id=_consent_id(event), valid_until=_valid_until(control),
         scope=orjson.dumps(control["scope"]).decode() if control.get("scope") else None,
-        boxes=_boxes(event, kept, event_id, key),
+        boxes=_boxes(event, kept, event_id, key) if key else {}, held=sorted(judged.waiting),
     )  # fmt: skip
 
 
@@ -70,6 +73,13 @@ def _consent_id(event: MappedEvent) -> str | None:
     return found if isinstance(found, str) else None
 
 
-def _valid_until(control: Any) -> int | None:
-    found = control.get("valid_until")
-    return micros(found) if found is not None else None
+def _valid_from(event: MappedEvent, control: Mapping[str, Any]) -> int | None:
+    """Of a consent the moment at which it begins, so that the hub wakes then."""
+    begins = control.get("granted_at")
+    return micros(begins) if begins is not None else event.valid_from
+
+
+def _valid_until(control: Mapping[str, Any]) -> int | None:
+    """Of a consent the moment at which it ends by what it says itself."""
+    ends = [end for end in (control.get("valid_until"), control.get("withdrawn_at")) if end is not None]
+    return micros(min(ends)) if ends else None

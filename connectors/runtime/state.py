@@ -22,7 +22,7 @@ SCHEMA = (
     """CREATE TABLE IF NOT EXISTS published (
         record_ref BLOB PRIMARY KEY, subject_ref TEXT NOT NULL, source_version INTEGER NOT NULL,
         publication INTEGER NOT NULL, whole BLOB NOT NULL, kept TEXT NOT NULL, ground TEXT NOT NULL,
-        recorded_at INTEGER NOT NULL, sent INTEGER NOT NULL
+        recorded_at INTEGER NOT NULL, sent INTEGER NOT NULL, waiting TEXT NOT NULL
     ) WITHOUT ROWID""",
     "CREATE TABLE IF NOT EXISTS known (subject_ref TEXT PRIMARY KEY, signature BLOB NOT NULL) WITHOUT ROWID",
     """CREATE TABLE IF NOT EXISTS quarantine (
@@ -38,7 +38,8 @@ KeyHash = Callable[[str], bytes]
 
 
 class Published(NamedTuple):
-    """The last publication of a record. `whole`: keyed hash of all of it, kept and withheld; `sent`: confirmed."""
+    """The last publication of a record. `whole`: keyed hash of all of it, kept and withheld; `sent`: confirmed;
+    `waiting`: fields that it named as on hold."""
 
     record_ref: bytes
     subject_ref: str
@@ -49,6 +50,7 @@ class Published(NamedTuple):
     ground: frozenset[str]
     recorded_at: int
     sent: bool
+    waiting: frozenset[str] = frozenset()
 
 
 class Quarantined(NamedTuple):
@@ -72,12 +74,16 @@ def hidden(key_hash: bytes) -> str:
     return HIDDEN + key_hash.hex()
 
 
+def _names(names: frozenset[str]) -> str:
+    return json.dumps(sorted(names))
+
+
 def _published(row: tuple[Any, ...]) -> Published:
-    *head, kept, ground, recorded_at, sent = row
+    *head, kept, ground, recorded_at, sent, waiting = row
     record_ref, subject_ref, source_version, publication, whole = head
     return Published(
         record_ref, subject_ref, source_version, publication, whole, frozenset(json.loads(kept)),
-        frozenset(json.loads(ground)), recorded_at, bool(sent),
+        frozenset(json.loads(ground)), recorded_at, bool(sent), frozenset(json.loads(waiting)),
     )  # fmt: skip
 
 
@@ -155,10 +161,10 @@ class State:
 
     def save_published(self, entries: Iterable[Published]) -> None:
         rows = [
-            (*e[:5], json.dumps(sorted(e.kept)), json.dumps(sorted(e.ground)), e.recorded_at, e.sent)
+            (*e[:5], _names(e.kept), _names(e.ground), e.recorded_at, e.sent, _names(e.waiting))
             for e in entries
         ]
-        self.db.executemany("INSERT OR REPLACE INTO published VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+        self.db.executemany("INSERT OR REPLACE INTO published VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
 
     def signatures(self, subjects: Iterable[str]) -> Mapping[str, bytes]:
         """Subject → what the gate knew of it when its records were last judged; empty for those in `owed`."""

@@ -45,6 +45,7 @@ class Envelope(NamedTuple):
     valid_until: int | None
     scope: str | None
     boxes: Mapping[str, bytes]
+    held: Sequence[str] = ()
 
     def __repr__(self) -> str:
         return f"Envelope({self.event_type} {self.event_id.hex()}#{self.publication})"

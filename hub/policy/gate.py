@@ -33,12 +33,15 @@ class Verdict:
     """`kept`: fields that some recipient could see; `dropped`: the others, with the rule that the first role named.
 
     `rule` is the first rule when nothing is kept; `held`: nothing is kept, but a person could release something.
+    `waiting`: fields that are on hold for somebody and seen by nobody; `would`: those that would go but for them.
     """
 
     kept: frozenset[str]
     dropped: Mapping[str, str]
     rule: str
     held: bool
+    waiting: frozenset[str] = frozenset()
+    would: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +62,14 @@ class Gate:
         kept: set[str] = set()
         dropped: dict[str, str] = {}
         held = False
+        waiting: set[str] = set()
+        would: set[str] = set()
         for request in self._requests(sender, subject, event, consents, at):
             decision = decide(self.policy, request)
             if decision.outcome == "hold":
                 held = True
+                waiting.update(name for name, rule in decision.dropped.items() if rule in HOLDS)
+                would.update(decision.kept)
             else:
                 kept.update(decision.kept)
             for name, rule in decision.dropped.items():
@@ -72,7 +79,14 @@ class Gate:
                 break
         left = {name: dropped.get(name, "R02") for name in event.fields if name not in kept}
         rule = "" if kept else next((rule for rule in left.values() if not held or rule in HOLDS), "R02")
-        return Verdict(frozenset(kept), left, rule, held and not kept)
+        return Verdict(
+            frozenset(kept),
+            left,
+            rule,
+            held and not kept,
+            frozenset(waiting - kept),
+            frozenset(would - waiting),
+        )
 
     def _requests(
         self, sender: Sender, subject: Subject, event: EventFacts, consents: Sequence[Consent], at: datetime

@@ -6,7 +6,7 @@ withheld or held enters no dedupe table, so a later publication with wider conte
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -93,7 +93,7 @@ def admit(parts: Parts, topic_id: str, batch: Sequence[Record]) -> AdmitOutcome:
 
 
 def produce(desk: Desk) -> None:
-    """Append what was admitted, and name the new key of every box that came under a fenced one (rule 4). Comes before
+    """Append what was admitted, and name the new key of every box that came under an older one (rule 4). Comes before
     the transaction: a crash in between appends it twice, which harms nobody."""
     if desk.produce:
         desk.parts.log.append(CASES, desk.produce)
@@ -132,36 +132,56 @@ def _take(desk: Desk, event: Event) -> None:
         desk.closed.add(at := lane(event.record))
         desk.intake.bad.append(Quarantined(event.record.place, at, "unsealed"))
     elif state != "open":
-        if state == "fenced":
+        if state == "fenced" or _would_pass(desk, event):
             desk.fenced.add(key_ref(event.envelope, "box"))
         _note(desk, event, "withheld", f"key_{state}")
-    elif waiting := _unknown(event, desk.known[event.subject]):
+    elif event.envelope.fields and (waiting := _unknown(desk, event)):
         _hold(desk, event, waiting)
+    elif event.envelope.held or not event.envelope.fields:
+        _narrow(desk, event)
     else:
         _decide(desk, event)
+
+
+def _let_in(desk: Desk, event: Event, verdict: Verdict) -> None:
+    outgoing = _outgoing(desk, event, verdict)
+    desk.produce.append(outgoing)
+    desk.heads.append((outgoing.value, head_of(event.envelope)))
+    desk.seen.add(event.identity)
+    _note(desk, event, "admitted", _rules(verdict.dropped))
+
+
+def _would_pass(desk: Desk, event: Event) -> bool:
+    """Sealed with a key that is gone, although a consent opens it: it crossed a withdrawal, and must come again under
+    the key of the consent that came after."""
+    return not _unknown(desk, event) and bool(judge(desk, event).kept)
 
 
 def _decide(desk: Desk, event: Event) -> None:
     verdict = judge(desk, event)
     if verdict.kept:
-        outgoing = _outgoing(desk, event, verdict)
-        desk.produce.append(outgoing)
-        desk.heads.append((outgoing.value, head_of(event.envelope)))
-        desk.seen.add(event.identity)
-        _note(desk, event, "admitted", _rules(verdict.dropped))
+        _let_in(desk, event, verdict)
     elif verdict.held:
         _hold(desk, event, verdict.rule)
     else:
         _note(desk, event, "withheld", verdict.rule)
 
 
-def _unknown(event: Event, knowledge: Knowledge) -> str:
-    """Why the event must wait for the consents topic, if it must."""
-    envelope = event.envelope
+def _narrow(desk: Desk, event: Event) -> None:
+    """The gate says that what the hub has of the record counts no longer, or that some of it is on hold. That can only
+    narrow what is shown, so it is let in, with what may be there of its content; each view decides for itself."""
+    verdict = judge(desk, event)
+    kept = verdict.kept | verdict.would | frozenset(event.envelope.held)
+    _let_in(desk, event, replace(verdict, kept=kept))
+
+
+def _unknown(desk: Desk, event: Event) -> str:
+    """Why the event must wait for the consents topic, if it must: not when those that are known open all of it."""
+    envelope, knowledge = event.envelope, desk.known[event.subject]
     if envelope.norm is not None:
         return ""
     if not set(envelope.consents) <= {consent.id for consent in knowledge.consents}:
-        return UNKNOWN_CONSENT
+        return "" if judge(desk, event).kept >= envelope.fields.keys() else UNKNOWN_CONSENT
     return "" if knowledge.family or knowledge.recorded or not envelope.consents else UNKNOWN_PERSON
 
 

@@ -116,7 +116,7 @@ def _check_readable(record: Record, envelope: Envelope) -> None:
             raise _bad(record, "unreadable", "a name is too long or holds a control character")
     if e.subject_ref.startswith("f_") and not e.about_family:
         raise _bad(record, "unreadable", "the subject is a family, but another than the case's")
-    for at in (e.occurred_at, e.recorded_at, e.valid_until):
+    for at in (e.occurred_at, e.recorded_at, e.valid_from, e.valid_until):
         if at is not None and not _YEAR_1 <= at < _YEAR_3000:
             raise _bad(record, "unreadable", "a time lies outside of what can be meant")
     if e.connection is not None and not _is_date(e.connection):
@@ -139,9 +139,18 @@ def encode_envelope(envelope: Envelope) -> bytes:
 def narrowed(envelope: Envelope, kept: frozenset[str]) -> Envelope:
     """The envelope with only the kept fields and the boxes that still hold one of them."""
     fields = {name: category for name, category in envelope.fields.items() if name in kept}
-    categories = set(fields.values())
-    boxes = {category: box for category, box in envelope.boxes.items() if category in categories}
-    return envelope._replace(fields=fields, boxes=boxes)
+    narrow = envelope._replace(fields=fields, held=[name for name in envelope.held if name in fields])
+    categories = _boxed(narrow)
+    return narrow._replace(
+        boxes={category: box for category, box in envelope.boxes.items() if category in categories}
+    )
+
+
+def _boxed(envelope: Envelope) -> set[str]:
+    """The categories that have a box: those of every field that is not on hold."""
+    if not envelope.held:
+        return set(envelope.fields.values())
+    return {category for name, category in envelope.fields.items() if name not in envelope.held}
 
 
 def _check_labels(record: Record, envelope: Envelope, schema: EventSchema) -> None:
@@ -149,7 +158,7 @@ def _check_labels(record: Record, envelope: Envelope, schema: EventSchema) -> No
     wrong = _wrong_labels(schema.fingerprint, tuple(envelope.fields.items()))
     if wrong:
         raise _bad(record, *wrong)
-    if set(envelope.fields.values()) != envelope.boxes.keys():
+    if _boxed(envelope) != envelope.boxes.keys() or not envelope.fields.keys() >= set(envelope.held):
         raise _bad(record, "unsealed", "boxes and categories do not match")
     for box in envelope.boxes.values():
         if key_version(box) < 1:

@@ -239,6 +239,7 @@ class Publisher:
         record_ref, version = self._record_ref(draft), micros(draft.at) + draft.version
         event_id = self._agency_key.event_id(record_ref, version)
         usual: dict[str, Any] = dict.fromkeys(Envelope._fields) | {
+            "held": [],
             "record_ref": record_ref,
             "event_id": event_id,
             "publication": draft.publication,

@@ -67,6 +67,7 @@ def _envelope(
     where = place("event", schema.fingerprint, event_id, subject, "CT", key.version)
     plain = schema.encode_part({name: payload[name] for name in fields})
     usual: dict[str, Any] = dict.fromkeys(Envelope._fields) | {
+        "held": [],
         "record_ref": record_ref,
         "event_id": event_id,
         "publication": 1,
