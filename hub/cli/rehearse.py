@@ -1,6 +1,7 @@
 """`hub rehearse FILE|DIR`: a family's story, played through the running parts; what every view showed."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -81,7 +82,7 @@ def as_object(played: Rehearsal) -> dict[str, Any]:
 def _view(one: Answer) -> dict[str, Any]:
     recipient = one.view.recipient
     return {
-        "step": one.step, "at": rfc3339_of(one.at), "recipient": {
+        "step": one.step, "at": rfc3339_of(one.at.astimezone(UTC)), "recipient": {
             "controller": recipient.controller, "kind": recipient.kind, "role": recipient.role,
             "worker": recipient.worker, "assigned": recipient.assigned, "undertaking": recipient.undertaking,
         },

@@ -70,11 +70,14 @@ class Embedded:
         advance(self._parts)
 
     def _drain(self, stage: str, topic: str, take: Stage) -> bool:
-        """Read a topic to its end. True when there was something."""
+        """Read a topic to the end that it has now. True when there was something."""
         state = self._parts.log.state([topic])[topic]
         following = self._positions(stage, state)
         busy = False
-        while batch := self._parts.log.read(topic, following, BATCH):
+        while any(following[partition] < end for partition, end in state.end.items()):
+            batch = self._parts.log.read(topic, following, BATCH)
+            if not batch:
+                break
             self._tell(stage, take(self._parts, state.topic_id, batch))
             following.update({record.partition: record.offset + 1 for record in batch})
             busy = True

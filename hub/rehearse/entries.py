@@ -64,13 +64,16 @@ def _custody(key: str, child: str, case: str, custodians: Sequence[str], at: dat
 
 
 def first_linked(story: Story) -> set[AgencyRef]:
-    """Who is named by a link before any split: they are strangers to each other until then."""
-    seen: dict[AgencyRef, bool] = {}
-    for step in story.steps:
-        if isinstance(step.act, Linking):
-            for one in _meant(story, step.act):
-                seen.setdefault(one, step.act.apart)
-    return {one for one, apart in seen.items() if not apart}
+    """Who is named by a link before any split of theirs: they are strangers to each other until then."""
+    late: set[AgencyRef] = set()
+    parted: set[str] = set()
+    for act in (step.act for step in story.steps if isinstance(step.act, Linking)):
+        meant = _meant(story, act)
+        if act.apart:
+            parted |= {one.ref for one in meant if one not in late}
+        else:
+            late |= {one for one in meant if one.ref not in parted}
+    return late
 
 
 def _meant(story: Story, act: Linking) -> Sequence[AgencyRef]:

@@ -10,6 +10,7 @@ from connectors.runtime.report import StepReport
 from connectors.runtime.runtime import Connector
 from connectors.runtime.state import State
 from hub.adapters.clocks import ManualClock
+from hub.adapters.keys.cache import KeyCache
 from hub.adapters.keys.kek import controller_kek
 from hub.adapters.keys.sql import SqlKeyStore
 from hub.domain.agencies import Agency
@@ -119,7 +120,10 @@ class Scene:
         connectors: dict[str, Connector] = {}
         for office in self.offices.values():
             kek = controller_kek(self._master, office.agency)
-            keys.append(SqlKeyStore.for_controller(self._key_url, office.agency, kek, clock=self.clock))
+            fresh = KeyCache(sealing_life=0.0)  # days of a story pass faster than any cache forgets
+            keys.append(
+                SqlKeyStore.for_controller(self._key_url, office.agency, kek, clock=self.clock, cache=fresh)
+            )
             connectors[office.agency] = _connector(office, keys[-1], parts, judge)
         return Processes(parts, Embedded(parts), connectors, keys)
 

@@ -9,6 +9,9 @@ from contextlib import AbstractContextManager, ExitStack, closing, contextmanage
 from dataclasses import replace
 from pathlib import Path
 from secrets import token_hex
+from typing import Any
+
+from kafka import KafkaAdminClient
 
 from hub.adapters.keys.kek import new_master
 from hub.adapters.log.kafka import KafkaLog
@@ -48,9 +51,19 @@ def _scene(bootstrap: str, server: str, story: Story, folder: Path) -> Iterator[
             log = PrefixedLog(KafkaLog(bootstrap, clock=given.clock), f"{name}.")
             return build_parts(settings, replace(given, log=log))
 
+        stack.callback(_forget_topics, bootstrap, f"{name}.")
         scene = build_scene(story, folder, master, settings.key_url, build)
         stack.enter_context(closing(scene))
         yield scene
+
+
+def _forget_topics(bootstrap: str, prefix: str) -> None:
+    """Delete the story's topics: on a broker that stays, nothing of it is left."""
+    admin: Any = KafkaAdminClient(bootstrap_servers=bootstrap.split(","))
+    try:
+        admin.delete_topics([topic for topic in admin.list_topics() if topic.startswith(prefix)])
+    finally:
+        admin.close()
 
 
 class PrefixedLog:

@@ -6,8 +6,9 @@ import pytest
 
 from hub.rehearse.parse import parse_story
 from hub.rehearse.run import rehearsals
+from tests.rehearse.conftest import FOLDER
 
-STORIES = sorted((Path(__file__).parents[1] / "contract_examples" / "rehearse").glob("*.json"))
+STORIES = sorted(FOLDER.glob("*.json"))
 
 
 @pytest.mark.parametrize("file", STORIES, ids=lambda file: file.stem)
