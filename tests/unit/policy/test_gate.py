@@ -49,7 +49,20 @@ def test_what_one_role_keeps_and_another_not_is_kept() -> None:
 
 def test_a_hold_keeps_nothing_and_tells_that_a_person_may() -> None:
     case = put(request(), consents__0__granted_by=["p-other"])
-    assert judged(case, ASD) == Verdict(frozenset(), {"field": "R06"}, "R06", held=True)
+    waiting = frozenset({"field"})
+    assert judged(case, ASD) == Verdict(frozenset(), {"field": "R06"}, "R06", held=True, waiting=waiting)
+
+
+def test_what_waits_is_told_beside_what_would_go_but_for_it() -> None:
+    signed, unsigned = (dict(request()["consents"][0]) for _ in range(2))
+    signed |= {"categories": ["EG"]}
+    unsigned |= {"id": "c2", "granted_by": ["p-other"], "categories": ["LS"]}
+    case = put(
+        request(), event__fields={"plan": "EG", "benefit": "LS", "code": "CT"}, consents=[signed, unsigned],
+        event__ground={"consents": [signed["id"], "c2"]},
+    )  # fmt: skip
+    found = judged(case, ASD)
+    assert (found.kept, found.waiting, found.would) == (frozenset(), {"benefit"}, {"plan"})
 
 
 def test_the_rule_of_a_hold_is_one_that_holds() -> None:
@@ -108,7 +121,7 @@ def test_on_a_norm_cost_contribution_is_asked_too() -> None:
     case = put(request("ja_wjh", "LB"), event__ground=STATUTORY, consents=[])
     assert judged(case, WJH).kept == {"field"}
     assert judged(put(case, event__ground=UNATTESTED), WJH) == Verdict(
-        frozenset(), {"field": "R09"}, "R09", held=True
+        frozenset(), {"field": "R09"}, "R09", held=True, waiting=frozenset({"field"})
     )
     assert judged(put(case, event__ground=COOPERATION), WJH).rule == "R04"
 
