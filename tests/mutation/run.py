@@ -19,14 +19,9 @@ from tempfile import TemporaryDirectory
 from types import ModuleType
 from typing import Any
 
-import hypothesis.strategies  # noqa: F401  what the children need and no mutant is in, read once
-import pytest  # noqa: F401
-import typer.testing  # noqa: F401
 from hypothesis import HealthCheck, settings
 
-import hub.domain.clock
-import hub.domain.consent
-import hub.errors  # noqa: F401
+from hub.policy import default_policy
 from tests.mutation.mutants import POLICY, Mutant, every
 
 FOLDER = Path("tests/unit/policy")
@@ -37,6 +32,7 @@ DECIDING = frozenset(
 settings.register_profile(
     "mutants", deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
 )
+AGAIN = ("hub.policy", "hub.cli", "tests.unit.policy")
 SLOW = 900  # seconds; a mutant that never ends is noticed
 
 
@@ -78,9 +74,12 @@ def _lives(mutant: Mutant) -> int:
         os.dup2(nothing.fileno(), 1)
         os.dup2(nothing.fileno(), 2)
     if mutant.file.endswith(".py"):
+        for name in [name for name in sys.modules if name.startswith(AGAIN)]:
+            del sys.modules[name]
         sys.meta_path.insert(0, _Mutated(mutant))
     else:
         _read_instead(POLICY / mutant.file, mutant.source)
+        default_policy.cache_clear()
     try:
         for name in _tests(mutant):
             _run(importlib.import_module(f"tests.unit.policy.{name}"))
@@ -91,11 +90,16 @@ def _lives(mutant: Mutant) -> int:
 
 def _tests(mutant: Mutant) -> Iterator[str]:
     """Those first that most likely fail; those that ask everything for what decides only."""
-    if mutant.file.startswith("data"):
-        yield WHOLE[0]
-    yield from sorted({path.stem for path in FOLDER.glob("test_*.py")} - set(WHOLE))
+    own = f"test_{Path(mutant.file).stem}"
+    first = ["test_readings", "test_golden"] if mutant.file in DECIDING else [own]
+    quick = sorted(set(_all_tests()) - set(WHOLE))
+    yield from dict.fromkeys(name for name in (*first, *quick) if name in _all_tests())
     if mutant.file in DECIDING:
-        yield from WHOLE
+        yield "test_properties"
+
+
+def _all_tests() -> list[str]:
+    return sorted(path.stem for path in FOLDER.glob("test_*.py"))
 
 
 def _run(module: ModuleType) -> None:
@@ -140,6 +144,10 @@ def _read_instead(file: Path, source: str) -> None:
 
 def main(wanted: Sequence[str]) -> None:
     settings.load_profile("mutants")
+    for name in _all_tests():
+        importlib.import_module(
+            f"tests.unit.policy.{name}"
+        )  # read once; each child forgets what its mutant is in
     counts: Counter[str] = Counter()
     for mutant in every():
         if wanted and mutant.file not in wanted:
