@@ -50,12 +50,17 @@ class DropSettings:
 def drop_settings(config: ConnectorConfig) -> DropSettings:
     """The settings of this configuration; raises ConfigurationError."""
     table = Table(config.settings, "config.settings")
+    return drop_of(table, config, dialect_of(table))
+
+
+def drop_of(table: Table, config: ConnectorConfig, dialect: Dialect) -> DropSettings:
+    """The settings that every kind of dropped file shares; uses the table up. Raises ConfigurationError."""
     settings = DropSettings(
         folder=config.path(table.take("folder", str)), complete=table.take("complete", str),
         manifest=table.take("manifest", str, "manifest.json"),
         partial=table.texts("partial", (".part", ".tmp", ".filepart")), as_of=_pattern(table),
         as_of_date=table.take("as_of_date", str, "%Y%m%d"), together=table.flag("together"),
-        dialect=dialect_of(table), files=files_settings(table, config),
+        dialect=dialect, files=files_settings(table, config),
     )  # fmt: skip
     table.close()
     _check(settings)

@@ -23,6 +23,7 @@ _READERS = (
     "connectors/staging/config.py",
     "connectors/file_out/config.py",
     "connectors/webhook/config.py",
+    "connectors/xml/config.py",
 )
 
 

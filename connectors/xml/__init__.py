@@ -1,0 +1,43 @@
+"""Source: XML files that an agency drops into a folder, such as the modules of the monthly statutory export."""
+
+from connectors.file_drop.inbox import Inbox
+from connectors.files.source import FilesSource
+from connectors.runtime.config import ConnectorConfig
+from connectors.runtime.ports import Spec
+from connectors.runtime.state import State
+from connectors.xml.config import xml_settings
+from connectors.xml.reader import XmlReader
+from hub.domain.identifiers import AgencyKey
+
+spec = Spec(
+    kind="xml", role="source",
+    settings="folder, complete, manifest, partial, as_of, as_of_date, together, encoding, namespaces, limits",
+)  # fmt: skip
+
+
+def build(config: ConnectorConfig, state: State, key: AgencyKey) -> FilesSource:
+    """The source of this configuration; nothing is opened yet. Raises ConfigurationError."""
+    return _source(config, state, key, looking=False)
+
+
+def look(config: ConnectorConfig, state: State, key: AgencyKey) -> FilesSource:
+    """The same source for looking only: no file is moved."""
+    return _source(config, state, key, looking=True)
+
+
+def waiting(config: ConnectorConfig, state: State) -> Inbox:
+    """Where `hub connect accept` finds what is held."""
+    return Inbox(xml_settings(config).drop, state, looking=True)
+
+
+def _source(config: ConnectorConfig, state: State, key: AgencyKey, *, looking: bool) -> FilesSource:
+    settings = xml_settings(config)
+    inbox = Inbox(settings.drop, state, looking=looking)
+    return FilesSource(
+        settings.drop.files,
+        inbox,
+        lambda stream, entry: XmlReader(stream, settings, entry),
+        state,
+        key,
+        inbox.check,
+    )

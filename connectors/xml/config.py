@@ -1,0 +1,100 @@
+"""Settings of the XML source: the drop folder, and where each stream's records and columns stand in the tree."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from connectors.file_drop.config import DropSettings, drop_of
+from connectors.files.settings import Dialect
+from connectors.runtime.config import ConnectorConfig
+from connectors.runtime.reading import Table
+from hub.errors import ConfigurationError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Beyond these a file is refused whole: nesting, bytes of one record's texts, records and attributes."""
+
+    depth: int = 64
+    record_bytes: int = 1_000_000
+    attributes: int = 256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Records:
+    """Where a stream's records stand: `path` of elements from the root, and column → where its value stands.
+
+    A column's path begins at the record ("Person/Name", "@id") or, with "/", at the root: so a record takes the keys of
+    the household that it lies in. "." is the record's own text. Names are written with the prefixes of `namespaces`.
+    """
+
+    path: tuple[str, ...]
+    columns: Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class XmlSettings:
+    """`encoding`: what every file must be, whatever it says of itself."""
+
+    drop: DropSettings
+    encoding: str
+    limits: Limits
+    records: Mapping[str, Records]
+
+
+def xml_settings(config: ConnectorConfig) -> XmlSettings:
+    """The settings of this configuration; raises ConfigurationError."""
+    table = Table(config.settings, "config.settings")
+    names = {name: str(uri) for name, uri in dict(table.any("namespaces", {})).items()}
+    limits = _limits(table.table("limits"))
+    encoding = table.take("encoding", str)
+    rest = {name: table.any(name) for name in table.names()}
+    taken, streams = {}, {}
+    for name, stream in config.streams.items():
+        own = dict(stream.settings)
+        taken[name] = _records(Table(own.pop("records", None), f"config.streams.{name}.records"), names)
+        streams[name] = replace(stream, settings=own)
+    dialect = Dialect(encoding=encoding, delimiter=";")
+    drop = drop_of(Table(rest, table.place), replace(config, streams=streams), dialect)
+    for name, found in drop.files.streams.items():
+        missing = sorted(set(found.columns) - taken[name].columns.keys())
+        if missing:
+            raise ConfigurationError(
+                f"nobody says where {missing[0]} stands", place=f"config.streams.{name}.records.columns",
+                remedy="add its path",
+            )  # fmt: skip
+    return XmlSettings(drop=drop, encoding=encoding, limits=limits, records=taken)
+
+
+def _limits(table: Table) -> Limits:
+    limits = Limits(
+        depth=table.take("depth", int, 64), record_bytes=table.take("record_bytes", int, 1_000_000),
+        attributes=table.take("attributes", int, 256),
+    )  # fmt: skip
+    table.close()
+    return limits
+
+
+def _records(table: Table, names: Mapping[str, str]) -> Records:
+    path = _path(table.take("path", str), names, f"{table.place}.path")
+    columns = {
+        name: _path(str(raw), names, f"{table.place}.columns.{name}")
+        for name, raw in dict(table.any("columns", {})).items()
+    }
+    table.close()
+    return Records(path=path, columns=columns)
+
+
+def _path(raw: str, names: Mapping[str, str], place: str) -> tuple[str, ...]:
+    """The steps of a path, each as the parser names it: `prefix:Name` → `{uri}Name`."""
+    absolute = ("",) if raw.startswith("/") else ()
+    return (*absolute, *(_step(step, names, place) for step in raw.strip("/").split("/")))
+
+
+def _step(step: str, names: Mapping[str, str], place: str) -> str:
+    mark = "@" if step.startswith("@") else ""
+    prefix, colon, local = step.removeprefix("@").rpartition(":")
+    if colon and prefix not in names:
+        raise ConfigurationError(
+            f"unknown prefix {prefix}", place=place, remedy="add it to settings.namespaces"
+        )
+    return f"{mark}{{{names[prefix]}}}{local}" if colon else f"{mark}{local}"

@@ -1,0 +1,201 @@
+"""XML of a monthly export: joined by the keys that its modules share, streamed, and refused whole when unsound."""
+
+import tracemalloc
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import connectors.xml as kind
+from connectors.runtime.config import load_config
+from connectors.runtime.ports import Incident, Row
+from connectors.runtime.state import State
+from hub.domain.identifiers import AgencyKey
+from hub.errors import ConfigurationError
+
+KEY, NOW = AgencyKey(b"k" * 32), datetime(2026, 11, 20, 20, tzinfo=UTC)
+XML = """<?xml version="1.0" encoding="{encoding}"?>
+<x:Export xmlns:x="urn:export" Traeger="12345">
+  <x:BG Nummer="00001BG0000001"><x:Person lfd="1"><x:Name>Ährenfeld</x:Name><x:Geb>1990-01-02</x:Geb></x:Person>
+    <x:Person lfd="2"><x:Name>Öz &amp; Co</x:Name><x:Geb>2015-06-07</x:Geb></x:Person></x:BG>
+  <x:BG Nummer="00001BG0000002"><x:Person lfd="1"><x:Name>Neu</x:Name><x:Geb>2000-02-03</x:Geb></x:Person></x:BG>
+</x:Export>
+"""
+CONFIG = """
+[agency]
+id = "jc-a"
+kind = "jobcenter"
+[connector]
+kind = "xml"
+state = "state.sqlite"
+pseudonyms = "pseudonyms.sqlite"
+[settings]
+folder = "drop"
+complete = "rename"
+encoding = "{encoding}"
+vanish_limit = 1.0
+namespaces = {{ x = "urn:export" }}
+[streams.people]
+file = "*.xml"
+key = "person"
+derive = {{ person = {{ columns = ["traeger", "bg", "lfd"], join = "/" }} }}
+[streams.people.records]
+path = "x:Export/x:BG/x:Person"
+columns = {{ bg = "/x:Export/x:BG/@Nummer", traeger = "/x:Export/@Traeger", lfd = "@lfd", geb = "x:Geb" }}
+[[streams.people.events]]
+type = "SubjectRecorded"
+subject = "person"
+case = "bg"
+occurred_at = "@version"
+[streams.people.events.fields]
+birth_date = "geb"
+"""
+
+
+class House:
+    """A drop folder and an XML source over it."""
+
+    def __init__(self, folder: Path, encoding: str = "utf-8", change: Callable[[str], str] = str) -> None:
+        (folder / "drop" / "inbox").mkdir(parents=True)
+        (folder / "source.toml").write_text(change(CONFIG.format(encoding=encoding)), encoding="utf-8")
+        config = load_config(folder / "source.toml")
+        self.folder = folder
+        self.state = State(folder / "state.sqlite", lambda key: KEY.row_hash(key.encode()))
+        try:
+            self.source = kind.build(config, self.state, KEY)
+        except ConfigurationError:
+            self.state.close()
+            raise
+
+    def put(self, text: str | bytes, name: str = "export.xml", encoding: str = "utf-8") -> None:
+        data = text if isinstance(text, bytes) else text.encode(encoding)
+        (self.folder / "drop" / "inbox" / name).write_bytes(data)
+
+    def step(self) -> tuple[list[Row], list[Incident]]:
+        incidents = list(self.source.refresh(NOW))
+        rows: list[Row] = []
+        for batch in self.source.read(["people"], 100):
+            rows += batch.rows
+            with self.state.transaction():
+                self.state.advance(batch.stream, batch.rows, batch.cursor, set())
+        self.source.finished()
+        return rows, incidents
+
+
+@pytest.fixture
+def built(tmp_path: Path) -> Iterator[Callable[..., House]]:
+    houses: list[House] = []
+
+    def build(*arguments: Any, **more: Any) -> House:
+        houses.append(House(tmp_path, *arguments, **more))
+        return houses[-1]
+
+    yield build
+    for house in houses:
+        house.state.close()
+
+
+Build = Callable[..., House]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "iso-8859-15"])
+def test_records_take_the_keys_of_what_they_lie_in(built: Build, encoding: str) -> None:
+    house = built(encoding)
+    house.put(XML.format(encoding=encoding), encoding=encoding)
+    rows, incidents = house.step()
+    assert not incidents
+    assert [(row.key, row.values["geb"]) for row in rows] == [
+        ("12345/00001BG0000001/1", "1990-01-02"),
+        ("12345/00001BG0000001/2", "2015-06-07"),
+        ("12345/00001BG0000002/1", "2000-02-03"),
+    ]
+    assert rows[0].place.startswith("export.xml:3")
+
+
+def test_only_what_changed_comes_again(built: Build) -> None:
+    house = built()
+    house.put(XML.format(encoding="utf-8"))
+    house.step()
+    house.put(XML.format(encoding="utf-8").replace("2000-02-03", "2000-02-04"), "export2.xml")
+    assert [row.key for row in house.step()[0]] == ["12345/00001BG0000002/1"]
+    assert [row.key for row in house.source.subjects(["12345/00001BG0000001/2"])] == [
+        "12345/00001BG0000001/2"
+    ]
+
+
+BOMB = '<!DOCTYPE a [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]>'
+FOREIGN = '<!DOCTYPE a [<!ENTITY f SYSTEM "file:///etc/hostname">]>'
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (XML.format(encoding="utf-8").replace("<x:Export", f"{BOMB}<x:Export"), "forbidden_xml"),
+        (XML.format(encoding="utf-8").replace("<x:Export", f"{FOREIGN}<x:Export"), "forbidden_xml"),
+        (XML.format(encoding="utf-8").replace("<x:Export", "<!DOCTYPE a><x:Export"), "forbidden_xml"),
+        ("<a>" * 100 + "</a>" * 100, "too_large"),
+        ("<a " + " ".join(f'a{n}="1"' for n in range(300)) + "/>", "too_large"),
+        (XML.format(encoding="iso-8859-1"), "wrong_encoding"),
+        (XML.format(encoding="utf-8").encode("iso-8859-15"), "wrong_encoding"),
+        ("<a><b></a>", "unreadable_xml"),
+        ("", "truncated"),
+    ],
+)  # fmt: skip
+def test_what_is_not_sound_is_refused_whole(built: Build, content: str | bytes, reason: str) -> None:
+    house = built()
+    house.put(content)
+    rows, incidents = house.step()
+    assert rows == []
+    assert [one.reason for one in incidents] == [reason]
+    assert incidents[0].place.startswith("export.xml")
+
+
+def test_a_record_that_is_too_large_is_refused(built: Build) -> None:
+    house = built(
+        change=lambda toml: toml.replace(
+            "[streams.people]", "limits = { record_bytes = 1000 }\n[streams.people]", 1
+        )
+    )
+    house.put(XML.format(encoding="utf-8").replace("Neu", "N" * 2000))
+    assert [one.reason for one in house.step()[1]] == ["too_large"]
+
+
+def test_cut_at_every_byte_it_is_refused(built: Build) -> None:
+    house = built()
+    whole = XML.format(encoding="utf-8").encode()
+    for cut in range(len(whole) - 2):
+        house.put(whole[:cut], f"cut{cut}.xml")
+    rows, incidents = house.step()
+    assert rows == []
+    named = {one.place.split(":")[0] for one in incidents}
+    assert named == {f"cut{cut}.xml" for cut in range(len(whole) - 2)}
+
+
+def test_many_records_need_little_memory(built: Build) -> None:
+    house = built()
+    person = "<x:Person lfd='{0}'><x:Name>" + "n" * 200 + "</x:Name><x:Geb>1990-01-02</x:Geb></x:Person>"
+    people = "".join(person.format(number) for number in range(20_000))
+    house.put(f"<x:Export xmlns:x='urn:export' Traeger='1'><x:BG Nummer='b'>{people}</x:BG></x:Export>")
+    del people
+    tracemalloc.start()
+    incidents = list(house.source.refresh(NOW))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert incidents == []
+    assert peak < 2_000_000
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda toml: toml.replace('geb = "x:Geb"', 'geb = "y:Geb"'),
+        lambda toml: toml.replace(', geb = "x:Geb"', ""),
+    ],
+)
+def test_a_path_that_is_missing_or_unknown_is_a_fault_of_the_configuration(
+    built: Build, change: Callable[[str], str]
+) -> None:
+    with pytest.raises(ConfigurationError):
+        built(change=change)
