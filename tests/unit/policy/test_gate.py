@@ -62,7 +62,11 @@ def test_what_waits_is_told_beside_what_would_go_but_for_it() -> None:
         event__ground={"consents": [signed["id"], "c2"]},
     )  # fmt: skip
     found = judged(case, ASD)
-    assert (found.kept, found.waiting, found.would) == (frozenset(), {"benefit"}, {"plan"})
+    assert (found.kept, found.waiting, found.would) == (
+        frozenset(),
+        frozenset({"benefit"}),
+        frozenset({"plan"}),
+    )
 
 
 def test_the_rule_of_a_hold_is_one_that_holds() -> None:
