@@ -137,8 +137,9 @@ class CsvReader:
         if b"\0" in raw and self._dialect.encoding.lower().replace("_", "-")[:6] not in ("utf-16", "utf-32"):
             byte = self._offset + raw.index(b"\0")
             raise self._fault(f"byte {byte}: not {self._dialect.encoding}", "wrong_encoding", self._line)
-        first = next((n for n, byte in enumerate(raw) if byte > 127), 0)
-        self._foreign = self._foreign or (self._line, self._offset + first)
+        if self._foreign is None:
+            first = next((n for n, byte in enumerate(raw) if byte > 127), 0)
+            self._foreign = self._line, self._offset + first
         if self._single and self._utf8:
             self._utf8 = _is_utf8(raw)
 

@@ -1,7 +1,7 @@
 """`hub bench`: how fast the pipeline is, as a ratio to a floor from the same run."""
 
 import sys
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -12,9 +12,17 @@ def bench(
     host: Annotated[Literal["embedded", "kafka"], typer.Option(help="What is measured.")] = "embedded",
     events: Annotated[int, typer.Option(min=100, help="Events of each round.")] = 20_000,
     workers: Annotated[int, typer.Option(min=1, help="Processes that admit and project (kafka).")] = 1,
+    connectors: Annotated[
+        bool, typer.Option("--connectors", help="Instead: what an agency's machine needs to read.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
 ) -> None:
     """Measure floor and pipeline in turn, five times, and count afterwards what was applied, doubled and lost."""
+    if connectors:
+        from hub.bench.connectors import bench_connectors
+
+        _print(bench_connectors(), as_json=as_json)
+        return
     if host == "embedded":
         from hub.bench.embedded import bench_embedded
 
@@ -23,7 +31,10 @@ def bench(
         from hub.bench.kafka import bench_kafka
 
         result = bench_kafka(events, workers, _tell)
-    found = result.as_json()
+    _print(result.as_json(), as_json=as_json)
+
+
+def _print(found: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         print_json(found)
         return

@@ -1,0 +1,124 @@
+"""What an agency's machine needs: comparing a full snapshot with the last one, in seconds and in memory.
+
+Each figure comes from a process of its own, so that its peak of memory is its own.
+"""
+
+import hashlib
+import json
+import multiprocessing
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from connectors.files.source import FilesSource
+from connectors.runtime.config import load_config
+from connectors.runtime.state import State
+from connectors.snapshot_csv import build
+from hub.domain.identifiers import AgencyKey
+
+ROWS, CHANGED_EVERY = 100_000, 100
+_KEY = AgencyKey(b"b" * 32)
+_CONFIG = """
+[agency]
+id = "ja-bench"
+kind = "youth_welfare"
+[connector]
+kind = "snapshot_csv"
+state = "state.sqlite"
+pseudonyms = "pseudonyms.sqlite"
+[settings]
+folder = "export"
+encoding = "cp1252"
+delimiter = ";"
+[streams.helps]
+file = "helps.csv"
+key = "nr"
+[[streams.helps.events]]
+type = "HelpStarted"
+subject = "person"
+case = "akte"
+occurred_at = "beginn"
+[streams.helps.events.fields]
+paragraph = "art"
+provider = "traeger"
+start = "beginn"
+end = "ende"
+"""
+
+
+def bench_connectors(rows: int = ROWS) -> dict[str, Any]:
+    """The figures of one run on this machine."""
+    return {"snapshot_diff": _alone(_snapshot_diff, rows)}
+
+
+def _alone(measure: Callable[[int], dict[str, Any]], rows: int) -> dict[str, Any]:
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(measure, (rows,))
+
+
+def _snapshot_diff(rows: int) -> dict[str, Any]:
+    """Examine a snapshot of which one row in a hundred changed since the last one, to its last byte."""
+    with tempfile.TemporaryDirectory(prefix="hub-bench-") as folder, _source(Path(folder)) as (source, state):
+        first = datetime(2026, 11, 1, tzinfo=UTC)
+        _export(Path(folder), first, rows, mark="a")
+        _take(source, state, first)
+        second = first + timedelta(days=1)
+        _export(Path(folder), second, rows, mark="b")
+        before, started, worked = _peak_mb(), time.perf_counter(), time.process_time()
+        incidents = source.refresh(second)
+        seconds, worked = time.perf_counter() - started, time.process_time() - worked
+        changed = sum(len(batch.rows) for batch in source.read(["helps"], 1000))
+    return {
+        "rows": rows, "changed": changed, "refused": len(incidents), "seconds": round(seconds, 2), "cpu_seconds": round(worked, 2),
+        "rows_per_s": round(rows / seconds), "peak_rss_mb": _peak_mb(), "of_which_before_mb": before,
+    }  # fmt: skip
+
+
+@contextmanager
+def _source(folder: Path) -> Iterator[tuple[FilesSource, State]]:
+    (folder / "source.toml").write_text(_CONFIG, encoding="utf-8")
+    config = load_config(folder / "source.toml")
+    state = State(config.state, lambda key: _KEY.row_hash(key.encode()))
+    source = build(config, state, _KEY)
+    try:
+        yield source, state
+    finally:
+        source.close()
+        state.close()
+
+
+def _take(source: FilesSource, state: State, at: datetime) -> None:
+    source.refresh(at)
+    for batch in source.read(["helps"], 1000):
+        with state.transaction():
+            state.advance(batch.stream, batch.rows, batch.cursor, set())
+    source.finished()
+
+
+def _export(folder: Path, day: datetime, rows: int, mark: str) -> None:
+    """One day's snapshot with its manifest, as a youth welfare system writes it."""
+    place = folder / "export" / f"{day:%Y-%m-%d}"
+    place.mkdir(parents=True)
+    lines = ["nr;akte;person;art;traeger;beginn;ende;notiz\r\n"]
+    for number in range(rows):
+        provider = f"Träger {mark if number % CHANGED_EVERY == 0 else 'x'} {number % 97}"
+        lines.append(
+            f"{number:010};{number % 40_000:07};{number % 60_000:08};31;{provider};01.02.2026;31.12.9999;…\r\n"
+        )
+    data = "".join(lines).encode("cp1252")
+    (place / "helps.csv").write_bytes(data)
+    told = {"file": "helps.csv", "rows": rows, "sha256": hashlib.sha256(data).hexdigest()}
+    (place / "manifest.json").write_text(
+        json.dumps({"as_of": f"{day:%Y-%m-%d}", "files": [told]}), encoding="utf-8"
+    )
+
+
+def _peak_mb() -> float:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / (1024 if sys.platform == "linux" else 1024 * 1024), 1)
