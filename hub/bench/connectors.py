@@ -75,7 +75,8 @@ def _snapshot_diff(rows: int) -> dict[str, Any]:
         seconds, worked = time.perf_counter() - started, time.process_time() - worked
         changed = sum(len(batch.rows) for batch in source.read(["helps"], 1000))
     return {
-        "rows": rows, "changed": changed, "refused": len(incidents), "seconds": round(seconds, 2), "cpu_seconds": round(worked, 2),
+        "rows": rows, "changed": changed, "refused": len(incidents),
+        "seconds": round(seconds, 2), "cpu_seconds": round(worked, 2),
         "rows_per_s": round(rows / seconds), "peak_rss_mb": _peak_mb(), "of_which_before_mb": before,
     }  # fmt: skip
 
