@@ -1,7 +1,6 @@
 """`hub keys serve`: the key service, in a process and a database of its own."""
 
 import signal
-import sys
 from threading import Thread
 from typing import Annotated
 
@@ -14,6 +13,7 @@ from hub.adapters.keys.engine import connect, transaction
 from hub.adapters.keys.separation import refuse_same_database
 from hub.adapters.keys.tls import tls_files
 from hub.adapters.store.tables import metadata as store_tables
+from hub.cli.logs import log_to_stderr
 from hub.config import Settings, load_agencies, load_settings
 from hub.errors import ConfigurationError
 from hub.hosts.keys.server import KeyServer
@@ -27,7 +27,7 @@ def serve(
     port: Annotated[int, typer.Option(envvar="HUB_KEY_SERVICE_PORT", min=0, max=65535)] = 8443,
 ) -> None:
     """Den Schlüsseldienst betreiben, bis SIGTERM oder Strg+C kommt."""
-    _log_to_stderr()
+    log_to_stderr()
     settings = load_settings()
     files = tls_files(settings.tls_ca, settings.tls_cert, settings.tls_key)
     controllers = [agency.id for agency in load_agencies(settings.agencies)]
@@ -65,11 +65,3 @@ def _refuse_store(url: str) -> None:
             place="HUB_KEY_DATABASE_URL",
             remedy="name a database of its own for the keys",
         )
-
-
-def _log_to_stderr() -> None:
-    structlog.configure(
-        processors=[structlog.processors.add_log_level, structlog.processors.TimeStamper(fmt="iso", utc=True),
-                    structlog.processors.JSONRenderer()],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )  # fmt: skip

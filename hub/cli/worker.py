@@ -10,6 +10,7 @@ import structlog
 import typer
 
 from hub.bootstrap import build_parts
+from hub.cli.logs import log_to_stderr
 from hub.config import Settings, load_settings
 from hub.errors import ConfigurationError
 from hub.hosts.faust.options import Options
@@ -44,7 +45,7 @@ def worker(
     ] = 1000,
 ) -> None:
     """Run stages on Kafka until SIGTERM. Exit codes: hub/errors.py; 81 to 85 need a person."""
-    _log_to_stderr()
+    log_to_stderr(pid=os.getpid())
     if supervised:
         raise SystemExit(supervise([sys.executable, *_without_supervised(sys.orig_argv[1:])]))
     follow_parent()
@@ -99,15 +100,3 @@ def _observe(stage: str, topic: str, outcome: Any, seconds: float) -> None:
     again = {name: count for name in ("skipped", "duplicates") if (count := getattr(outcome, name, 0))}
     if again:
         log.info("worker.redelivered", stage=stage, topic=topic, **again)
-
-
-def _log_to_stderr() -> None:
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.JSONRenderer(),
-        ],
-        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
-    )
-    structlog.contextvars.bind_contextvars(pid=os.getpid())

@@ -2,7 +2,6 @@
 
 import json
 import signal
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from threading import Event
@@ -21,6 +20,7 @@ from hub.adapters.keys.kek import next_file
 from hub.adapters.keys.tls import tls_files
 from hub.adapters.keys.wrapping import Keks
 from hub.cli.connect.given import clock_of
+from hub.cli.logs import log_to_stderr
 from hub.config import load_settings
 from hub.errors import ConfigurationError, ServiceUnavailable
 from hub.ports import Clock, EventLog, HubKeyStore
@@ -228,11 +228,3 @@ def _held(settings: ConnectorConfig, *, confirm: bool) -> Held | None:
         return shelf.accept() if confirm else shelf.held()
     finally:
         state.close()
-
-
-def log_to_stderr() -> None:
-    structlog.configure(
-        processors=[structlog.processors.add_log_level, structlog.processors.TimeStamper(fmt="iso", utc=True),
-                    structlog.processors.JSONRenderer()],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )  # fmt: skip

@@ -10,8 +10,8 @@ from typing import Annotated
 import structlog
 import typer
 
-from hub.cli.connect.run import log_to_stderr
 from hub.cli.danger.desk import Config, Desk, opened_desk
+from hub.cli.logs import log_to_stderr
 from hub.cli.output import AsJson, print_json, print_lines
 from hub.danger_metrics import serve_danger
 from hub.domain.clock import moment
