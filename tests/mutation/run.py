@@ -27,7 +27,7 @@ from tests.mutation.mutants import POLICY, Mutant, every
 FOLDER = Path("tests/unit/policy")
 WHOLE = ("test_golden", "test_properties")
 DECIDING = frozenset(
-    {"decide.py", "fields.py", "grounds.py", "compiled.py", "data/matrix.toml", "data/rules.toml"}
+    {"decide.py", "fields.py", "grounds.py", "compiled.py", "facts.py", "data/matrix.toml", "data/rules.toml"}
 )
 settings.register_profile(
     "mutants", deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
@@ -92,6 +92,7 @@ def _tests(mutant: Mutant) -> Iterator[str]:
     """Those first that most likely fail; those that ask everything for what decides only."""
     own = f"test_{Path(mutant.file).stem}"
     first = ["test_readings", "test_golden"] if mutant.file in DECIDING else [own]
+    first = ["test_load"] if mutant.file.startswith("data") else first
     quick = sorted(set(_all_tests()) - set(WHOLE))
     yield from dict.fromkeys(name for name in (*first, *quick) if name in _all_tests())
     if mutant.file in DECIDING:

@@ -1,0 +1,102 @@
+"""Requests that no JSON reader made: a stage's mistake is decided like a caller's, and what is said of it is exact."""
+
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
+import pytest
+
+from hub.errors import ConfigurationError
+from hub.policy import DangerRequest, Decision, Request, decide, default_policy, parse_request
+from hub.policy.load import compile_policy
+from tests.unit.policy.cast import put, request
+from tests.unit.policy.test_load import two_periods
+
+POLICY = default_policy()
+
+
+def asked(case: dict[str, Any] | None = None, **changes: Any) -> Request:
+    """A request as a stage makes it: values, not text."""
+    read = parse_request(case or request())
+    assert isinstance(read, Request)
+    return replace(read, **changes)
+
+
+def refused(decision: Decision, key: str) -> bool:
+    return (decision.outcome, decision.rules, decision.needed) == ("deny", ("R00",), (f"key: {key}",))
+
+
+@pytest.mark.parametrize("purpose", ["", "evaluation", "look_back", "planning~"])
+def test_a_purpose_that_no_request_may_have(purpose: str) -> None:
+    assert refused(decide(POLICY, asked(purpose=purpose)), "purpose")
+
+
+def test_a_role_that_cannot_sit_there() -> None:
+    whole = asked()
+    for recipient in (
+        replace(whole.recipient, kind="jobcenter"),
+        replace(whole.recipient, role="nobody"),
+        replace(whole.recipient, role="subject", kind="subject"),
+    ):
+        assert refused(decide(POLICY, replace(whole, recipient=recipient)), "recipient.role")
+
+
+@pytest.mark.parametrize("fields", [{}, {"x": "EG", "y": "XX"}, {"x": "eg"}])
+def test_fields_that_are_none_or_carry_no_known_label(fields: dict[str, str]) -> None:
+    whole = asked()
+    decision = decide(POLICY, replace(whole, event=replace(whole.event, fields=fields)))
+    assert refused(decision, "event.fields")
+    assert decision.dropped == dict.fromkeys(fields, "R00")
+
+
+def test_the_reason_names_what_is_missing_in_both_languages() -> None:
+    (reason,) = decide(POLICY, asked(purpose="")).reasons
+    assert (reason.text[-9:], reason.text_en) == (": purpose", "incomplete or unknown input: purpose")
+
+
+def test_danger_protection_asks_its_own_rules_whoever_made_the_request() -> None:
+    case = put(request("ja_intake", "K8a"), purpose="danger_protection")
+    made = parse_request(case)
+    assert isinstance(made, DangerRequest)
+    whole = asked(request("ja_intake", "K8a"), purpose="danger_protection")
+    assert decide(POLICY, whole) == decide(POLICY, made)
+    assert decide(POLICY, whole).outcome == "allow"
+    assert decide(POLICY, whole).obligations == ("log_disclosure",)
+
+
+@pytest.mark.parametrize("kind", ["youth_welfare", "jobcenter"])
+def test_what_ends_the_matter_is_a_denial_whatever_its_rule_does_elsewhere(kind: str) -> None:
+    decision = decide(POLICY, asked(put(request(), purpose="planning", sender__kind=kind)))
+    assert decision.rules == (("R17",) if kind == "youth_welfare" else ("R12",))
+    assert (decision.outcome, decision.reasons[0].effect) == ("deny", "deny")
+
+
+@pytest.mark.parametrize("form", ["written", "electronic", "oral"])
+def test_the_forms_that_are_known(form: str) -> None:
+    decision = decide(POLICY, parse_request(put(request(), consents__0__form=form)))
+    assert decision.rules == (("R04",) if form == "oral" else ())
+
+
+def test_a_mark_names_the_policy_and_its_period() -> None:
+    policy = compile_policy(two_periods())
+    assert policy.mark(date(2026, 11, 21)) == f"{policy.version} 2026-11-21"
+    assert policy.mark(date(2026, 11, 20)) == f"{policy.version} 0001-01-01"
+    assert policy.mark(date(2027, 1, 1)) == f"{policy.version} none"
+    assert policy.changes_after(date(2026, 11, 20)) == date(2026, 11, 21)
+    assert policy.changes_after(date(2026, 11, 21)) is None
+    assert policy.version.startswith("sha256:")
+
+
+def test_versions_that_meet_on_a_day_overlap_and_one_may_last_a_day() -> None:
+    meeting = two_periods()
+    meeting["matrix"][0]["valid_to"] = date(2026, 11, 21)
+    with pytest.raises(ConfigurationError, match=r"two versions are valid on 2026-11-21"):
+        compile_policy(meeting)
+    short = two_periods()
+    short["matrix"][1]["valid_to"] = date(2026, 11, 21)
+    assert compile_policy(short).on(date(2026, 11, 22)) is None
+    assert compile_policy(short).on(date(2026, 11, 21)) is not None
+    turned = two_periods()
+    turned["matrix"][1]["valid_from"] = date(2027, 1, 1)
+    with pytest.raises(ConfigurationError, match="dates in order"):
+        compile_policy(turned)
