@@ -7,17 +7,13 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
-from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
-    from hub.hosts.local import LocalMariaDB
-
-if TYPE_CHECKING:
-    from hub.hosts.local import LocalKafka
+    from hub.hosts.local import LocalKafka, LocalMariaDB
 
 # Two shared cores: a slow example is not a wrong one. In CI the examples are the same ones every time.
 settings.register_profile("here", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -34,7 +34,7 @@ def chosen(stream: SqlStream, names: Sequence[str]) -> Select[Any]:
 def origin(stream: SqlStream) -> Any:
     """Where the stream's rows come from: a table, or a query in parentheses."""
     if stream.query:
-        query = stream.query.rstrip().rstrip(";").replace(":", "\\:")
+        query = stream.query.rstrip("; \t\r\n").replace(":", "\\:")
         return text(f"(\n{query}\n) AS source")
     schema, name = stream.schema, stream.table
     if not schema:

@@ -1,7 +1,7 @@
 """A real MariaDB as a child process: the system's binaries, a source for connectors to read in tests.
 
-It runs as `mysql` or `nobody` where the caller is root, keeps nothing safe (`fsync` off in effect), and knows one account
-with a password and one that may only read.
+Where the caller is root it runs as `mysql` or `nobody`. It does not wait for the disk. `hub` may do everything in it,
+`reader` may only read.
 """
 
 import os
@@ -97,10 +97,13 @@ class LocalMariaDB:
     def _run(self) -> Child:
         accounts = self._folder.path / "accounts.sql"
         accounts.write_text(_ACCOUNTS, encoding="utf-8")
-        options = [f"--datadir={self._data}", f"--port={self._port}", "--bind-address=127.0.0.1",
-                   f"--socket={self._folder.path}/s", f"--pid-file={self._folder.path}/pid", f"--init-file={accounts}", *_CARELESS]  # fmt: skip
+        folder = self._folder.path
+        files = [f"--socket={folder}/s", f"--pid-file={folder}/pid", f"--init-file={accounts}"]
+        options = [f"--datadir={self._data}", f"--port={self._port}", "--bind-address=127.0.0.1", *files]
         child = Child(
-            [_server(), "--no-defaults", *options], log=self._folder.path / "server.log", user=self._user
+            [_server(), "--no-defaults", *options, *_CARELESS],
+            log=self._folder.path / "server.log",
+            user=self._user,
         )
         child.wait_until(lambda: listening(self._port), seconds=60)
         return child

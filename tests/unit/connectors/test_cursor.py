@@ -1,12 +1,14 @@
 """Where SQL reading goes on: an overlap for late commits, never beyond now, in whatever type the database has."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 
 from connectors.runtime.values import Style
-from connectors.sql.cursor import Ordering, Version, loaded, saved
+from connectors.sql.cursor import Ordering, Version, loaded, saved, sortable
 from hub.domain.clock import micros
+from hub.errors import DataError
 
 ORDER = Ordering(Style(), overlap_seconds=3600.0, overlap_numbers=10)
 NAIVE = datetime(2026, 11, 16, 10, 30)  # noqa: DTZ001  as a database without zones answers
@@ -38,3 +40,51 @@ def test_a_version_of_tomorrow_counts_as_now(version: Version) -> None:
     capped = ORDER.capped(version, NOW)
     assert type(capped) is type(version)
     assert ORDER.order(capped) == micros(NOW)
+
+
+@pytest.mark.parametrize("overlap", [0.0, 60.0, 3600.0])
+def test_the_hour_that_comes_twice_is_read_twice(overlap: float) -> None:
+    """Clocks go from 03:00 back to 02:00 on 25 October 2026: what is written then must not lie below the cursor."""
+    order = Ordering(Style(), overlap_seconds=overlap, overlap_numbers=0)
+    first = datetime(2026, 10, 25, 2, 59)  # noqa: DTZ001  as a database without zones answers
+    start = order.start(first)
+    assert isinstance(start, datetime)
+    assert start <= first.replace(minute=0)
+    spring = datetime(2026, 3, 29, 3, 30)  # noqa: DTZ001
+    assert order.start(spring) == spring - timedelta(seconds=overlap)
+    assert order.second(first) - order.order(first) == 3_600_000_000
+
+
+@pytest.mark.parametrize("version", [date(1900, 1, 1), datetime.min, "1753-01-01 00:00:00", "0001-01-01"])
+def test_never_changed_counts_as_the_first_version(version: Version) -> None:
+    assert ORDER.order(version) == 0
+    assert loaded(saved(version)) == version
+    assert ORDER.order(ORDER.start(version)) == 0
+
+
+@pytest.mark.parametrize(
+    ("version", "kind"),
+    [
+        (4711, "number"), (Decimal(4711), "number"), (NAIVE, "time"), (NOW, "time with zone"),
+        (date(2026, 11, 16), "date"), ("2026-11-16", "text"), ("16.11.2026", ""), (1.5, ""), (b"\x00\x01", ""),
+        (True, ""),
+    ],
+)  # fmt: skip
+def test_what_can_be_a_version(version: object, kind: str) -> None:
+    german = Ordering(Style(timestamp="%d.%m.%Y"), overlap_seconds=60, overlap_numbers=0)
+    assert german.kind(version) == kind
+
+
+def test_dates_and_whole_decimals_begin_earlier_too() -> None:
+    assert ORDER.start(date(2026, 11, 16)) == date(2026, 11, 15)
+    assert ORDER.start(Decimal(4711)) == 4701
+    assert loaded(saved(Decimal(4711))) == 4711
+    with pytest.raises(DataError):
+        ORDER.order(Decimal("1.5"))
+
+
+@pytest.mark.parametrize(
+    ("form", "sorts"), [("%Y%m%d%H%M%S", True), ("%Y-%m-%d", True), ("%d.%m.%Y", False), ("%Y%d", False)]
+)
+def test_only_texts_that_sort_as_times_are_versions(form: str, sorts: bool) -> None:
+    assert sortable(form) is sorts

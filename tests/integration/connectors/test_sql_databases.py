@@ -1,0 +1,268 @@
+"""One source, three real databases: late, equal, deleted, renamed, retyped, refused; nothing is missed or guessed."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Integer, text
+
+from hub.errors import AccessRefused, ConfigurationError, ServiceUnavailable
+from tests.support.sql_source import SqlWorld, at, orders
+
+
+@pytest.fixture(params=["sqlite", "postgres", "mariadb"])
+def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SqlWorld]:
+    match request.param:
+        case "sqlite":
+            made = SqlWorld(tmp_path, f"sqlite:///{tmp_path / 'fach verfahren.sqlite'}")
+        case "postgres":
+            made = SqlWorld(tmp_path, request.getfixturevalue("database_url"))
+        case _:
+            server = request.getfixturevalue("mariadb")
+            name = server.create_database()
+            request.addfinalizer(lambda: server.drop_database(name))
+            made = SqlWorld(tmp_path, server.url(name), server.url(name, "reader"))
+    yield made
+    made.close()
+
+
+def test_equal_times_over_pages_then_late_then_nothing(world: SqlWorld) -> None:
+    world.put(*((f"ä{n}", "f", "x", at(0)) for n in range(8)), ("z", "f", "x", at(9)))
+    assert world.step() == []
+    assert sorted(world.taken()) == ["z", *(f"ä{n}" for n in range(8))]
+    world.put(("spät", "f", "x", at(8.5)))
+    world.step()
+    assert world.taken() == ["spät"]
+    world.restart()
+    world.step()
+    assert world.taken() == []
+
+
+def test_what_was_committed_after_the_overlap_is_found_by_comparing_keys(world: SqlWorld) -> None:
+    world.put(("a", "f", "x", at(0)), ("z", "f", "x", at(60)))
+    world.step()
+    world.taken()
+    world.put(("viel später", "f", "x", at(1)), ("a", "f", "anders", at(2)))
+    world.step()
+    assert world.taken() == []
+    world.step(later=1440)
+    assert sorted(world.taken()) == ["a", "viel später"]
+
+
+def test_a_deleted_row_is_told_with_what_on_vanish_needs(world: SqlWorld) -> None:
+    world.put(*((f"k{n}", f"fall{n}", "geheim-X", at(n)) for n in range(6)))
+    world.step()
+    assert b"geheim-X" not in (world.folder / "state.sqlite").read_bytes()
+    world.taken()
+    world.remove("k3")
+    world.step()
+    assert world.taken() == []
+    world.restart()
+    world.step(later=1440)
+    (row,) = world.seen
+    assert (row.gone, row.key) == (True, "k3")
+    assert dict(row.values) == {"Straße": "k3", "order": "fall3"}
+    world.taken()
+    world.step(later=1440)
+    assert world.taken() == []
+    assert world.state.db.execute("SELECT count(*) FROM remembered").fetchone()[0] == 5
+
+
+def test_an_emptied_table_waits_for_a_person(world: SqlWorld) -> None:
+    world.put(*((f"k{n}", "f", "x", at(n)) for n in range(4)))
+    world.step()
+    world.taken()
+    world.remove(*(f"k{n}" for n in range(4)))
+    world.step(later=1440)
+    (incident,) = world.step()
+    assert (incident.reason, incident.stream) == ("keys_vanished", "hilfen")
+    assert world.taken() == []
+    held = world.accept()
+    assert (held.stream, held.share) == ("hilfen", 1.0)
+    world.step()
+    assert sorted(world.taken()) == ["-k0", "-k1", "-k2", "-k3"]
+    assert world.step() == []
+
+
+def test_accepting_covers_no_more_than_was_held(world: SqlWorld) -> None:
+    world.settings["vanish_rows"] = 0
+    world.put(*((f"k{n}", "f", "x", at(n)) for n in range(6)))
+    world.step()
+    world.taken()
+    world.remove("k0", "k1")
+    world.step(later=1440)
+    world.accept()
+    world.remove("k2", "k3", "k4")
+    world.step()
+    assert world.taken() == []
+    (incident,) = world.step()
+    assert "83%" in incident.remedy
+
+
+def test_a_dropped_column_halts_the_stream_and_is_named(world: SqlWorld) -> None:
+    world.put(("a", "f", "x", at(0)))
+    world.step()
+    world.taken()
+    quote = "`" if world.engine.dialect.name in ("mysql", "mariadb") else '"'
+    world.say(f"ALTER TABLE {quote}group{quote} RENAME COLUMN {quote}select{quote} TO {quote}SELECT2{quote}")
+    (incident,) = world.step()
+    assert (incident.reason, incident.place) == ("column_missing", "hilfen.select")
+    assert world.taken() == []
+    world.say(f"ALTER TABLE {quote}group{quote} RENAME COLUMN {quote}SELECT2{quote} TO {quote}select{quote}")
+    assert world.step() == []
+
+
+def test_a_retyped_column_halts_until_somebody_has_looked(world: SqlWorld) -> None:
+    world.put(("1", "f", "5", at(0)))
+    world.step()
+    world.taken()
+    name = world.engine.dialect.name
+    if name == "sqlite":
+        world.say('ALTER TABLE "group" DROP COLUMN "select"')
+        world.say('ALTER TABLE "group" ADD COLUMN "select" INTEGER DEFAULT 5')
+    elif name == "postgresql":
+        world.say('ALTER TABLE "group" ALTER COLUMN "select" TYPE integer USING 5')
+    else:
+        world.say("ALTER TABLE `group` MODIFY COLUMN `select` INTEGER")
+    (incident,) = world.step()
+    assert (incident.reason, incident.place) == ("column_retyped", "hilfen.select")
+    assert "it was text and is number" in incident.remedy
+    world.restart()
+    assert [i.reason for i in world.step()] == ["column_retyped"]
+    assert world.taken() == []
+    world.restart()
+    world.stream["revision"] = 2
+    assert world.step() == []
+
+
+def test_a_wider_column_is_none_of_our_business(world: SqlWorld) -> None:
+    world.put(("1", "f", "5", at(0)))
+    world.step()
+    name = world.engine.dialect.name
+    if name == "postgresql":
+        world.say('ALTER TABLE "group" ALTER COLUMN "select" TYPE text')
+    elif name != "sqlite":
+        world.say("ALTER TABLE `group` MODIFY COLUMN `select` VARCHAR(400)")
+    assert world.step() == []
+
+
+def test_a_key_that_names_two_rows_halts_before_anything_is_read(world: SqlWorld) -> None:
+    world.stream["key"] = ["order"]
+    world.put(("a", "f", "x", at(0)), ("b", "f", "x", at(1)))
+    assert [(i.reason, i.place) for i in world.step()] == [("duplicate_key", "hilfen.order")]
+    assert [i.reason for i in world.step()] == ["duplicate_key"]
+    assert world.taken() == []
+
+
+def test_rows_without_key_or_version_are_named_and_hide_no_other(world: SqlWorld) -> None:
+    world.put(*((f"k{n}", "f", "x", at(0)) for n in range(4)), ("ohne", "f", "x", None))
+    with world.engine.begin() as connection:
+        connection.execute(world.table.insert().values({"order": "f", "select": "x", "Geändert am": at(0)}))
+    reasons = [i.reason for i in world.step()]
+    assert reasons == ["version_missing", "key_missing"]
+    assert sorted(world.taken()) == ["k0", "k1", "k2", "k3"]
+
+
+def test_a_query_of_ones_own(world: SqlWorld) -> None:
+    quote = "`" if world.engine.dialect.name in ("mysql", "mariadb") else '"'
+    world.say(f"CREATE VIEW hilfen AS SELECT * FROM {quote}group{quote}")
+    del world.stream["table"]
+    world.stream["query"] = "SELECT h.*, ':x' AS art FROM hilfen h WHERE '12:30' LIKE '%:%' -- nur Hilfen\n;"
+    world.put(*((f"k{n}", "f", "x", at(0)) for n in range(7)))
+    assert world.step() == []
+    assert len(world.taken()) == 7
+
+
+def test_keys_that_are_numbers_and_several(tmp_path: Path, database_url: str) -> None:
+    world = SqlWorld(tmp_path, database_url, table=orders(key=Integer()))
+    world.stream |= {"key": ["order", "Straße"], "numeric": ["Straße"]}
+    world.put(*((n, f"f{n % 2}", "x", at(0)) for n in range(9)))
+    assert world.step(limit=2) == []
+    assert len(set(world.taken())) == 9
+    found = [row.values["Straße"] for row in world.open().subjects(["4", "nicht da"])]
+    assert found == [4]
+    world.close()
+
+
+def test_a_session_can_only_read(world: SqlWorld) -> None:
+    world.put(("a", "f", "x", at(0)))
+    world.read_url = world.engine.url.render_as_string(hide_password=False)
+    database = world.open()._database
+    quote = "`" if world.engine.dialect.name in ("mysql", "mariadb") else '"'
+    with pytest.raises(ServiceUnavailable):
+        database.rows(text(f"DELETE FROM {quote}group{quote}"), "x")  # noqa: S608
+    world.step()
+    assert world.taken() == ["a"]
+
+
+def test_a_statement_ends_in_time(world: SqlWorld) -> None:
+    sleeps = {"postgresql": "SELECT pg_sleep(20)", "mysql": "SELECT SLEEP(20) FROM (SELECT 1) AS x"}
+    sleeps["mariadb"] = sleeps["mysql"]
+    world.settings["statement_seconds"] = 1
+    statement = sleeps.get(world.engine.dialect.name, "SELECT 1 FROM nicht_da")
+    with pytest.raises(ServiceUnavailable):
+        world.open()._database.rows(text(statement), "x")
+
+
+def test_a_refused_account_is_told_apart_from_a_database_that_is_away(
+    tmp_path: Path, mariadb: Any, postgres: str
+) -> None:
+    name = mariadb.create_database()
+    refused = [
+        mariadb.url(name, "reader", "falsch-canary"),
+        mariadb.url("mysql_nicht_da", "niemand"),
+        postgres.replace("hub@", "niemand@"),
+    ]
+    for n, url in enumerate([*refused, "mariadb://reader:falsch-canary@127.0.0.1:9/x"]):
+        world = SqlWorld(tmp_path, f"sqlite:///{tmp_path}/leer{n}.sqlite")
+        world.read_url = url
+        with pytest.raises(ServiceUnavailable) as caught:
+            world.step()
+        assert isinstance(caught.value, AccessRefused) is (n < len(refused))
+        assert "canary" not in str(caught.value) + repr(caught.value.__cause__)
+        world.close()
+    mariadb.drop_database(name)
+
+
+def test_a_database_file_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+    world = SqlWorld(tmp_path, f"sqlite:///{tmp_path}/da.sqlite", f"sqlite:///{tmp_path}/fehlt.sqlite")
+    with pytest.raises(ServiceUnavailable):
+        world.step()
+    assert not (tmp_path / "fehlt.sqlite").exists()
+    world.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("mssql+pymssql://konto@host/db", "fallbruecke[mssql]"),
+        ("oracle://konto@host/db", "mariadb | mssql"),
+        ("kein Ort", "for example postgresql"),
+    ],
+)
+def test_a_driver_that_is_missing_is_named(tmp_path: Path, url: str, said: str) -> None:
+    world = SqlWorld(tmp_path, f"sqlite:///{tmp_path}/da.sqlite", url)
+    with pytest.raises(ConfigurationError) as caught:
+        world.open()
+    assert said in str(caught.value)
+    world.close()
+
+
+def test_an_account_with_the_right_to_some_columns_only(tmp_path: Path, database_url: str) -> None:
+    world = SqlWorld(tmp_path, database_url, database_url.replace("hub@", "leser@"))
+    world.put(("a", "f", "x", at(0)))
+    for statement in (
+        "DROP ROLE IF EXISTS leser", "CREATE ROLE leser LOGIN",
+        'GRANT SELECT ("Straße", "order", "select", "Geändert am") ON "group" TO leser',
+    ):  # fmt: skip
+        world.say(statement)
+    assert world.step() == []
+    assert world.taken() == ["a"]
+    assert "geheim" not in world.open().discover()["hilfen"]
+    world.say('REVOKE ALL ON "group" FROM leser')
+    assert [i.reason for i in world.step()] == ["table_unreadable"]
+    world.restart()
+    world.say("DROP OWNED BY leser")
+    world.say("DROP ROLE leser")
+    world.close()
