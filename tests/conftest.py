@@ -81,6 +81,14 @@ def mariadb() -> "Iterator[LocalMariaDB]":
         yield server
 
 
+@pytest.fixture
+def mariadb_database(mariadb: "LocalMariaDB") -> Iterator[str]:
+    """The name of a fresh, empty MariaDB database of this test's own: `mariadb.url(name)`."""
+    name = mariadb.create_database()
+    yield name
+    mariadb.drop_database(name)
+
+
 @pytest.fixture(scope="session")
 def store_template(postgres: str) -> Iterator[str]:
     """The name of a database with the tables of an empty store: to copy it takes a tenth of the migrations' time."""

@@ -36,9 +36,13 @@ def origin(stream: SqlStream) -> Any:
     if stream.query:
         query = stream.query.rstrip("; \t\r\n").replace(":", "\\:")
         return text(f"(\n{query}\n) AS source")
-    schema, name = stream.schema, stream.table
+    return named(stream.table, stream.schema)
+
+
+def named(name: str, schema: str) -> Any:
+    """A table; its schema may stand before it with a dot."""
     if not schema:
-        schema, _, name = stream.table.rpartition(".")
+        schema, _, name = name.rpartition(".")
     return sql_table(
         quoted_name(name, quote=True), schema=quoted_name(schema, quote=True) if schema else None
     )

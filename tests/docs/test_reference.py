@@ -20,6 +20,7 @@ _READERS = (
     "connectors/file_drop/config.py",
     "connectors/snapshot_csv/config.py",
     "connectors/sql/config.py",
+    "connectors/sql_outbox/config.py",
     "connectors/staging/config.py",
     "connectors/file_out/config.py",
     "connectors/webhook/config.py",

@@ -31,11 +31,11 @@ def at(minutes: float) -> datetime:
     return DAY + timedelta(minutes=minutes)
 
 
-def orders(*, schema: str | None = None, key: Any = None, changed: Any = None) -> Table:
+def orders(*, key: Any = None) -> Table:
     """A table whose every name must be quoted somewhere."""
     return Table(
-        "group", MetaData(), Column("Straße", key or String(20)), Column("order", String(20)), Column("select", String(40)),
-        Column("Geändert am", changed or DateTime()), Column("geheim", Integer, default=0), schema=schema,
+        "group", MetaData(), Column("Straße", key or String(20)), Column("order", String(20)),
+        Column("select", String(40)), Column("Geändert am", DateTime()), Column("geheim", Integer, default=0),
     )  # fmt: skip
 
 

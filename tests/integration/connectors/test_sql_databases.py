@@ -19,9 +19,7 @@ def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SqlWorld]:
         case "postgres":
             made = SqlWorld(tmp_path, request.getfixturevalue("database_url"))
         case _:
-            server = request.getfixturevalue("mariadb")
-            name = server.create_database()
-            request.addfinalizer(lambda: server.drop_database(name))
+            server, name = request.getfixturevalue("mariadb"), request.getfixturevalue("mariadb_database")
             made = SqlWorld(tmp_path, server.url(name), server.url(name, "reader"))
     yield made
     made.close()
@@ -166,7 +164,7 @@ def test_rows_without_key_or_version_are_named_and_hide_no_other(world: SqlWorld
 
 def test_a_query_of_ones_own(world: SqlWorld) -> None:
     quote = "`" if world.engine.dialect.name in ("mysql", "mariadb") else '"'
-    world.say(f"CREATE VIEW hilfen AS SELECT * FROM {quote}group{quote}")
+    world.say(f"CREATE VIEW hilfen AS SELECT * FROM {quote}group{quote}")  # noqa: S608
     del world.stream["table"]
     world.stream["query"] = "SELECT h.*, ':x' AS art FROM hilfen h WHERE '12:30' LIKE '%:%' -- nur Hilfen\n;"
     world.put(*((f"k{n}", "f", "x", at(0)) for n in range(7)))
@@ -206,9 +204,9 @@ def test_a_statement_ends_in_time(world: SqlWorld) -> None:
 
 
 def test_a_refused_account_is_told_apart_from_a_database_that_is_away(
-    tmp_path: Path, mariadb: Any, postgres: str
+    tmp_path: Path, mariadb: Any, mariadb_database: str, postgres: str
 ) -> None:
-    name = mariadb.create_database()
+    name = mariadb_database
     refused = [
         mariadb.url(name, "reader", "falsch-canary"),
         mariadb.url("mysql_nicht_da", "niemand"),
@@ -222,7 +220,6 @@ def test_a_refused_account_is_told_apart_from_a_database_that_is_away(
         assert isinstance(caught.value, AccessRefused) is (n < len(refused))
         assert "canary" not in str(caught.value) + repr(caught.value.__cause__)
         world.close()
-    mariadb.drop_database(name)
 
 
 def test_a_database_file_that_is_not_there_is_not_made(tmp_path: Path) -> None:

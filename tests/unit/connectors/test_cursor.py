@@ -12,6 +12,7 @@ from hub.errors import DataError
 
 ORDER = Ordering(Style(), overlap_seconds=3600.0, overlap_numbers=10)
 NAIVE = datetime(2026, 11, 16, 10, 30)  # noqa: DTZ001  as a database without zones answers
+OLDEST = datetime(1, 1, 1)  # noqa: DTZ001
 NOW = datetime(2026, 11, 16, 9, 30, tzinfo=UTC)
 
 
@@ -55,7 +56,7 @@ def test_the_hour_that_comes_twice_is_read_twice(overlap: float) -> None:
     assert order.second(first) - order.order(first) == 3_600_000_000
 
 
-@pytest.mark.parametrize("version", [date(1900, 1, 1), datetime.min, "1753-01-01 00:00:00", "0001-01-01"])
+@pytest.mark.parametrize("version", [date(1900, 1, 1), OLDEST, "1753-01-01 00:00:00", "0001-01-01"])
 def test_never_changed_counts_as_the_first_version(version: Version) -> None:
     assert ORDER.order(version) == 0
     assert loaded(saved(version)) == version

@@ -1,0 +1,184 @@
+"""Reads a vendor's outbox table in the order of its numbers; never changes it.
+
+Several entries may tell of one record: each holds the record whole, and the highest number counts. A number that was
+skipped is asked for again until it appears, or until no transaction can be that old.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import and_, or_, select, text
+
+from connectors.runtime.mapping import applies
+from connectors.runtime.ports import Batch, Control, Incident, Row
+from connectors.runtime.state import State
+from connectors.sql.database import Database
+from connectors.sql.tables import among, bound, column, named
+from connectors.sql_outbox.config import OutboxSettings, OutboxStream
+from connectors.sql_outbox.entries import key_of, members, values_of
+from connectors.sql_outbox.gaps import Position
+from hub.domain.clock import micros
+from hub.domain.identifiers import AgencyKey
+from hub.errors import DataError
+
+MISSING = "column_missing"
+PAGE, GAPS_AT_ONCE, SAMPLE = 1000, 100, 100
+HOUR = 3_600_000_000
+Entry = Mapping[str, Any]
+
+
+class OutboxSource:
+    """One outbox; every stream has a position of its own in it."""
+
+    def __init__(self, settings: OutboxSettings, state: State, key: AgencyKey) -> None:
+        self._settings, self._state, self._key = settings, state, key
+        access = settings.access
+        self._database = Database(
+            access.url, connect_seconds=access.connect_seconds, statement_seconds=access.statement_seconds
+        )
+        self._table = named(settings.table, settings.schema)
+        self._id, self._now = column(settings.id), datetime.now(UTC)
+        self._halted = False
+        self._control: dict[str, Position] = {}  # stream → what the gate's knowledge has
+
+    def check(self) -> None:
+        self._database.rows(select(1), "database")
+
+    def discover(self) -> Mapping[str, Sequence[str]]:
+        if not self._settings.payload:
+            return dict.fromkeys(self._settings.streams, self._columns())
+        return {name: sorted(self._sampled(stream)) for name, stream in self._settings.streams.items()}
+
+    def refresh(self, now: datetime) -> Sequence[Incident]:
+        self._now = now
+        found = self._columns()
+        missing = [name for name in self._wanted() if name not in found]
+        self._halted = bool(missing)
+        place = f"{self._settings.table}.{missing[0]}" if missing else ""
+        remedy = "restore the column, or correct the configuration; nothing is read"
+        return [Incident(name, MISSING, place, remedy) for name in self._settings.streams if missing]
+
+    def control(self, streams: Collection[str]) -> Control:
+        return Control(self._control_rows(streams), complete=False)
+
+    def read(self, streams: Collection[str], limit: int) -> Iterator[Batch]:
+        for name in self._running(streams):
+            stream, position = self._settings.streams[name], Position.loaded(self._state.cursor(name))
+            for rows, after in self._pages(stream, self._young(position), limit):
+                yield Batch(name, self._news(stream, rows), after.saved())
+
+    def finished(self) -> None:
+        """Positions are saved with each batch."""
+
+    def subjects(self, local_ids: Collection[str]) -> Iterator[Row]:
+        """The last word on every record about these; the outbox has to keep its entries for that."""
+        wanted = frozenset(local_ids)
+        for name in self._running(self._settings.streams):
+            stream = self._settings.streams[name]
+            columns = sorted({
+                (event.subject or event.case).by for event in stream.stream.events
+                if not (event.subject or event.case).lookup
+            })  # fmt: skip
+            last: dict[str, Row] = {}
+            for rows, _ in self._pages(stream, Position(), PAGE) if columns else ():
+                for row in rows:
+                    last.pop(row.key, None)
+                    if any(str(row.values.get(each, "")).strip() in wanted for each in columns):
+                        last[row.key] = row
+            yield from last.values()
+
+    def close(self) -> None:
+        self._database.close()
+
+    def _running(self, streams: Collection[str]) -> list[str]:
+        return [] if self._halted else [name for name in streams if name in self._settings.streams]
+
+    def _young(self, position: Position) -> Position:
+        return position.given_up(micros(self._now) - int(self._settings.gap_hours * HOUR))
+
+    def _control_rows(self, streams: Collection[str]) -> Iterator[Row]:
+        for name in self._running(streams):
+            position = self._young(self._control.get(name, Position()))
+            for rows, after in self._pages(self._settings.streams[name], position, PAGE):
+                position = after
+                yield from rows
+            self._control[name] = position
+
+    def _news(self, stream: OutboxStream, rows: Sequence[Row]) -> list[Row]:
+        """The last entry of each record, unless a later one was read before."""
+        last = {row.key: row for row in rows}
+        seen = self._state.seen(stream.name, list(last))
+        held = {key: seen.get(self._state.key_hash(key), (b"", -1)) for key in last}
+        return [row for key, row in last.items() if row.version > held[key][1]]
+
+    def _pages(
+        self, stream: OutboxStream, position: Position, limit: int
+    ) -> Iterator[tuple[list[Row], Position]]:
+        """Entries that are new, page by page in order of their numbers, and the position after each page."""
+        while numbers := self._numbers(position, limit):
+            position = position.seen(numbers, micros(self._now))
+            yield [self._row(stream, entry) for entry in self._entries(stream, numbers)], position
+
+    def _numbers(self, position: Position, limit: int) -> list[int]:
+        """Numbers in gaps first, then those beyond. Other streams' entries count: they leave no gap."""
+        for start in range(0, len(position.gaps), GAPS_AT_ONCE):
+            some = position.gaps[start : start + GAPS_AT_ONCE]
+            within = or_(*(and_(self._id >= bound(gap.first), self._id <= bound(gap.last)) for gap in some))
+            if found := self._listed(within, limit):
+                return found
+        return self._listed(
+            text("1 = 1") if position.last is None else self._id > bound(position.last), limit
+        )
+
+    def _listed(self, condition: Any, limit: int) -> list[int]:
+        query = select(self._id).select_from(self._table).where(condition).order_by(self._id).limit(limit)
+        return [int(row[self._settings.id]) for row in self._database.rows(query, self._settings.table)]
+
+    def _entries(self, stream: OutboxStream, numbers: Sequence[int]) -> Sequence[Entry]:
+        query = self._select(stream).where(among(self._settings.id, numbers)).order_by(self._id)
+        return self._database.rows(query, stream.name)
+
+    def _select(self, stream: OutboxStream) -> Any:
+        settings = self._settings
+        names = (settings.payload, *settings.beside) if settings.payload else stream.columns
+        query = select(*(column(name) for name in dict.fromkeys((settings.id, *names)))).select_from(
+            self._table
+        )
+        return query.where(among(settings.kind, stream.entries)) if settings.kind else query
+
+    def _row(self, stream: OutboxStream, entry: Entry) -> Row:
+        """An entry that names no record stands for itself and says nothing: it waits in quarantine alone."""
+        number = int(entry[self._settings.id])
+        values = values_of(self._settings, stream, entry)
+        key = key_of(stream, values)
+        values = values if key is not None else {}
+        content = sorted((name, repr(value)) for name, value in values.items())
+        return Row(
+            stream=stream.name, key=key or f"?{number}", place=f"{stream.name}/{number}", values=values,
+            version=number, content=self._key.row_hash(repr(content).encode()), gone=_gone(stream, values),
+        )  # fmt: skip
+
+    def _wanted(self) -> list[str]:
+        settings = self._settings
+        own = [settings.id, *([settings.kind] if settings.kind else [])]
+        if settings.payload:
+            return [*own, settings.payload, *settings.beside]
+        return [*own, *sorted({name for stream in settings.streams.values() for name in stream.columns})]
+
+    def _columns(self) -> list[str]:
+        with self._database.connection(self._settings.table) as connection:
+            nothing = select(text("*")).select_from(self._table).where(text("1 = 0"))
+            return list(connection.execute(nothing).keys())
+
+    def _sampled(self, stream: OutboxStream) -> set[str]:
+        query = self._select(stream).order_by(self._id.desc()).limit(SAMPLE)
+        entries = self._database.rows(query, stream.name)
+        return {name for entry in entries for name in members(entry[self._settings.payload])}
+
+
+def _gone(stream: OutboxStream, values: Mapping[str, object]) -> bool:
+    try:
+        return stream.stream.gone is not None and applies(stream.stream.gone, values)
+    except DataError:
+        return False
