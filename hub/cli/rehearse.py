@@ -11,9 +11,8 @@ from hub.cli.output import AsJson, print_json, print_lines, print_table, progres
 from hub.domain.clock import BERLIN
 from hub.errors import DataError, NoInput
 from hub.rehearse.answer import Answer
-from hub.rehearse.parse import parse_story
-from hub.rehearse.run import Rehearsal, rehearsals
-from hub.rehearse.story import Story
+from hub.rehearse.parse import expects, parse_story
+from hub.rehearse.run import Play, Rehearsal, rehearsals
 
 Host = Literal["embedded", "kafka"]
 SENTENCE = "Zur Familie können weitere Personen gehören."
@@ -62,11 +61,12 @@ def _folder(path: Path, host: Host, *, as_json: bool) -> None:
         raise typer.Exit(1)
 
 
-def _played(file: Path, play: Any) -> Iterator[dict[str, Any]]:
+def _played(file: Path, play: Play) -> Iterator[dict[str, Any]]:
+    data = _bytes(file)
+    if not expects(data):
+        return
     try:
-        story: Story = parse_story(_bytes(file))
-        if story.expects:
-            yield as_object(play(story))
+        yield as_object(play(parse_story(data)))
     except DataError as error:
         yield {"views": [], "hits": 0, "misses": 0, "error": str(error)}
 

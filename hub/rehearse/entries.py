@@ -157,11 +157,10 @@ def entered(story: Story, step: Step) -> Iterator[Entered]:
             for case in story.families_of(act.child, act.by) or [_outside(act.child)]:
                 key = f"step {step.number} in {case}"
                 yield Entered(act.by, _custody(key, act.child, case, act.custodians, step.at))
-        case Record() if event_schema(act.type).topic != "danger":
-            yield Entered(act.by, _record(story, act, act.payload))
+        case Record():
+            yield from _record(story, act, act.payload)
         case Correction():
-            record = story.record(act.id)
-            yield Entered(act.by, _record(story, record, act.payload))
+            yield from _record(story, story.record(act.id), act.payload)
         case Linking():
             yield from _linking(story, step, act)
 
@@ -207,12 +206,16 @@ def _withdrawal(story: Story, step: Step, act: Withdrawal) -> Entry:
     return _about(story, step, act.by, subject, "ConsentWithdrawn", named, more=scope)
 
 
-def _record(story: Story, record: Record, payload: Mapping[str, Any]) -> Entry:
-    return Entry(
+def _record(story: Story, record: Record, payload: Mapping[str, Any]) -> Iterator[Entered]:
+    """A danger report has a path and topics of its own, and comes to no connector (§ 8a SGB VIII)."""
+    if event_schema(record.type).topic == "danger":
+        return
+    entry = Entry(
         event_type=record.type, key=record.id, name=record.id, subject=record.subject, case=record.family,
         about="family" if record.subject in story.families else "person", occurred_at=record.occurred_at,
         payload=payload, more=_circumstances(record.circumstances),
     )  # fmt: skip
+    yield Entered(record.by, entry)
 
 
 def _circumstances(told: Circumstances) -> Mapping[str, object]:

@@ -24,11 +24,12 @@ _PERSON, _FAMILY = (
 def connector_config(
     agency: Agency, others: Iterable[Agency], types: Iterable[str], folder: Path
 ) -> ConnectorConfig:
-    """The configuration of this agency's connector, with a stream for every event type that the story tells."""
+    """The configuration of this agency's connector, with a stream for every event type that the story tells; `folder`
+    is the agency's own."""
     raw = {
         "agency": {"id": agency.id, "kind": agency.kind},
         "connector": {
-            "kind": "story", "state": f"{agency.id}.sqlite", "pseudonyms": f"{agency.id}-names.sqlite",
+            "kind": "story", "state": "state.sqlite", "pseudonyms": "names.sqlite",
             "any_code": True,
         },
         "defaults": {"split": SPLIT},

@@ -70,6 +70,16 @@ def parse_story(data: bytes) -> Story:
     return reader.story
 
 
+def expects(data: bytes) -> bool:
+    """Whether these bytes are JSON in which a view says what it should show; anything else expects nothing."""
+    try:
+        raw = json.loads(data.decode("utf-8-sig"))
+    except (ValueError, RecursionError):
+        return False
+    steps = raw.get("steps") if isinstance(raw, dict) else None
+    return isinstance(steps, list) and any(isinstance(one, dict) and "expect" in one for one in steps)
+
+
 class Impossible(Exception):
     """Why a step cannot happen; becomes the DataError that names the step."""
 

@@ -59,12 +59,12 @@ class Scene:
         kinds = list(types)
         self.offices = {
             agency.id: Office(
-                agency.id, agency_key(agency.id), connector_config(agency, agencies, kinds, folder)
+                agency.id, agency_key(agency.id), connector_config(agency, agencies, kinds, own)
             )
-            for agency in agencies
+            for agency, own in ((agency, folder / f"agency-{n}") for n, agency in enumerate(agencies))
         }
         self.names: dict[str, dict[str, str]] = {
-            agency.id: {} for agency in agencies
+            name: {} for name in self.offices
         }  # pseudonym → the story's ref
         self._late = 0
         self._running = self._start()

@@ -163,11 +163,6 @@ class Story:
     families: Mapping[str, Family]
     steps: Sequence[Step]
 
-    @property
-    def expects(self) -> bool:
-        """Whether any view says what it should show."""
-        return any(isinstance(step.act, View) and step.act.expect is not None for step in self.steps)
-
     def families_of(self, ref: str, agency: str) -> list[str]:
         """The families of this person that the agency knows, in the order of the file."""
         return [f.ref for f in self.families.values() if ref in f.members and agency in f.known_to]

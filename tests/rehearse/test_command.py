@@ -57,6 +57,8 @@ def test_a_folder_is_played_where_something_is_expected(
     }
     folder = write(plain, "b.json").parent
     write(silent, "a.json")
+    write({"no": "story"}, "d.json")
+    (folder / "e.json").write_bytes(b"\xff")
     write(wrong, "c.json")
     assert run(monkeypatch, str(folder), "--json") == 1
     found = json.loads(capsys.readouterr().out)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from hub.rehearse.parse import parse_story
+from hub.rehearse.parse import expects, parse_story
 from hub.rehearse.run import rehearsals
 from tests.rehearse.conftest import FOLDER
 
@@ -13,8 +13,8 @@ STORIES = sorted(FOLDER.glob("*.json"))
 
 @pytest.mark.parametrize("file", STORIES, ids=lambda file: file.stem)
 def test_a_story_shows_what_it_expects(file: Path) -> None:
+    assert expects(file.read_bytes())
     story = parse_story(file.read_bytes())
-    assert story.expects
     with rehearsals() as play:
         played = play(story)
     missed = [(one.step, one.differs, one.persons, one.withheld) for one in played.answers if one.differs]
