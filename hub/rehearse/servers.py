@@ -39,27 +39,32 @@ def servers() -> Iterator[SceneOf]:
 def _scene(bootstrap: str, server: str, story: Story, folder: Path) -> Iterator[Scene]:
     name, master = f"rehearse_{token_hex(6)}", new_master()
     with ExitStack() as stack:
-        urls = [create_database(server, one) for one in (name, f"{name}_keys")]
-        for one in (name, f"{name}_keys"):
-            stack.callback(drop_database, server, one)
+        urls = [_database(stack, server, one) for one in (name, f"{name}_keys")]
         settings = story_settings(
             folder, master, host="kafka", kafka_bootstrap=bootstrap, partitions=2, topic_timestamps="create",
             database_url=urls[0], key_database_url=urls[1],
         )  # fmt: skip
+        security = settings.broker_security().clients()
 
         def build(given: Given) -> Parts:
-            log = PrefixedLog(KafkaLog(bootstrap, clock=given.clock), f"{name}.")
+            log = PrefixedLog(KafkaLog(bootstrap, clock=given.clock, **security), f"{name}.")
             return build_parts(settings, replace(given, log=log))
 
-        stack.callback(_forget_topics, bootstrap, f"{name}.")
+        stack.callback(_forget_topics, bootstrap, f"{name}.", security)
         scene = build_scene(story, folder, master, settings.key_url, build)
         stack.enter_context(closing(scene))
         yield scene
 
 
-def _forget_topics(bootstrap: str, prefix: str) -> None:
+def _database(stack: ExitStack, server: str, name: str) -> str:
+    url = create_database(server, name)
+    stack.callback(drop_database, server, name)
+    return url
+
+
+def _forget_topics(bootstrap: str, prefix: str, security: Mapping[str, Any]) -> None:
     """Delete the story's topics: on a broker that stays, nothing of it is left."""
-    admin: Any = KafkaAdminClient(bootstrap_servers=bootstrap.split(","))
+    admin: Any = KafkaAdminClient(bootstrap_servers=bootstrap.split(","), **security)
     try:
         admin.delete_topics([topic for topic in admin.list_topics() if topic.startswith(prefix)])
     finally:
