@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
 
+from connectors.runtime import trouble
 from connectors.runtime.config import ConnectorConfig
 from connectors.runtime.debts import Debts, Signature
 from connectors.runtime.erasing import RULE as ERASED
@@ -28,6 +29,7 @@ from connectors.runtime.report import StepReport, Tally, Withheld
 from connectors.runtime.state import Quarantined, State
 from hub.domain.clock import berlin_day, micros
 from hub.domain.identifiers import AgencyKey
+from hub.errors import ServiceUnavailable
 from hub.failpoints import fail_point
 from hub.policy.facts import Sender
 from hub.ports import EventLog, KeyStore
@@ -84,7 +86,16 @@ class Connector:
         self._source.check()
 
     def step(self, now: datetime) -> StepReport:
-        """Everything the source holds now, up to the configured number of batches."""
+        """Everything the source holds now, up to the configured number of batches. What it waits for is kept."""
+        try:
+            report = self._step(now)
+        except ServiceUnavailable as error:
+            trouble.note(self._state, error, now)
+            raise
+        trouble.clear(self._state)
+        return report
+
+    def _step(self, now: datetime) -> StepReport:
         tally = Tally()
         self._note(self._source.refresh(now), tally)
         first = self._state.fresh()

@@ -1,4 +1,5 @@
-"""What an agency's machine needs: comparing a full snapshot with the last one, in seconds and in memory.
+"""What an agency's machine needs: comparing a full snapshot with the last one, reading a large table, in seconds and in
+memory.
 
 Each figure comes from a process of its own, so that its peak of memory is its own.
 """
@@ -7,6 +8,7 @@ import hashlib
 import json
 import multiprocessing
 import resource
+import sqlite3
 import sys
 import tempfile
 import time
@@ -18,11 +20,14 @@ from typing import Any
 
 from connectors.files.source import FilesSource
 from connectors.runtime.config import load_config
+from connectors.runtime.ports import Source
 from connectors.runtime.state import State
 from connectors.snapshot_csv import build
+from connectors.sql import build as build_sql
 from hub.domain.identifiers import AgencyKey
 
 ROWS, CHANGED_EVERY = 100_000, 100
+TABLE_ROWS = 1_000_000
 _KEY = AgencyKey(b"b" * 32)
 _CONFIG = """
 [agency]
@@ -39,7 +44,23 @@ delimiter = ";"
 [streams.helps]
 file = "helps.csv"
 key = "nr"
-[[streams.helps.events]]
+"""
+_SQL_CONFIG = """
+[agency]
+id = "ja-bench"
+kind = "youth_welfare"
+[connector]
+kind = "sql"
+state = "state.sqlite"
+pseudonyms = "pseudonyms.sqlite"
+[settings]
+url = "sqlite:///source.sqlite"
+[streams.helps]
+table = "helps"
+key = "nr"
+version = "stand"
+"""
+_EVENTS = """[[streams.helps.events]]
 type = "HelpStarted"
 subject = "person"
 case = "akte"
@@ -52,9 +73,9 @@ end = "ende"
 """
 
 
-def bench_connectors(rows: int = ROWS) -> dict[str, Any]:
+def bench_connectors(rows: int = ROWS, table_rows: int = TABLE_ROWS) -> dict[str, Any]:
     """The figures of one run on this machine."""
-    return {"snapshot_diff": _alone(_snapshot_diff, rows)}
+    return {"snapshot_diff": _alone(_snapshot_diff, rows), "sql_table": _alone(_sql_table, table_rows)}
 
 
 def _alone(measure: Callable[[int], dict[str, Any]], rows: int) -> dict[str, Any]:
@@ -81,9 +102,43 @@ def _snapshot_diff(rows: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _sql_table(rows: int) -> dict[str, Any]:
+    """Read a table from nothing, page by page, and compare all its keys; mapping and sealing are not in it."""
+    with tempfile.TemporaryDirectory(prefix="hub-bench-") as folder:
+        _fill(Path(folder) / "source.sqlite", rows)
+        (Path(folder) / "source.toml").write_text(_SQL_CONFIG + _EVENTS, encoding="utf-8")
+        config = load_config(Path(folder) / "source.toml")
+        state = State(config.state, lambda key: _KEY.row_hash(key.encode()))
+        source = build_sql(config, state, _KEY)
+        before, started, worked = _peak_mb(), time.perf_counter(), time.process_time()
+        taken = _take(source, state, datetime(2026, 11, 20, tzinfo=UTC))
+        seconds, worked = time.perf_counter() - started, time.process_time() - worked
+        source.close()
+        state.close()
+    return {
+        "rows": taken, "seconds": round(seconds, 2), "cpu_seconds": round(worked, 2),
+        "rows_per_s": round(taken / seconds), "peak_rss_mb": _peak_mb(), "of_which_before_mb": before,
+    }  # fmt: skip
+
+
+def _fill(file: Path, rows: int) -> None:
+    columns = "nr TEXT PRIMARY KEY, akte TEXT, person TEXT, art TEXT, traeger TEXT, beginn TEXT, ende TEXT, stand TEXT"
+    database = sqlite3.connect(file)
+    database.execute(f"CREATE TABLE helps ({columns})")
+    database.execute("CREATE INDEX helps_stand ON helps (stand, nr)")
+    entries = (
+        (f"{n:010}", f"{n % 40_000:07}", f"{n % 60_000:08}", "31", f"Träger {n % 97}", "2026-02-01", "9999-12-31",
+         f"2026-11-{1 + n * 15 // rows:02} {n % 24:02}:00:00")
+        for n in range(rows)
+    )  # fmt: skip
+    with database:
+        database.executemany("INSERT INTO helps VALUES (?, ?, ?, ?, ?, ?, ?, ?)", entries)
+    database.close()
+
+
 @contextmanager
 def _source(folder: Path) -> Iterator[tuple[FilesSource, State]]:
-    (folder / "source.toml").write_text(_CONFIG, encoding="utf-8")
+    (folder / "source.toml").write_text(_CONFIG + _EVENTS, encoding="utf-8")
     config = load_config(folder / "source.toml")
     state = State(config.state, lambda key: _KEY.row_hash(key.encode()))
     source = build(config, state, _KEY)
@@ -94,12 +149,15 @@ def _source(folder: Path) -> Iterator[tuple[FilesSource, State]]:
         state.close()
 
 
-def _take(source: FilesSource, state: State, at: datetime) -> None:
+def _take(source: Source, state: State, at: datetime) -> int:
+    taken = 0
     source.refresh(at)
     for batch in source.read(["helps"], 1000):
+        taken += len(batch.rows)
         with state.transaction():
             state.advance(batch.stream, batch.rows, batch.cursor, set())
     source.finished()
+    return taken
 
 
 def _export(folder: Path, day: datetime, rows: int, mark: str) -> None:

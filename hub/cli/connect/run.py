@@ -16,6 +16,7 @@ from connectors.runtime.build import agency_key, build_sink, build_source, kind,
 from connectors.runtime.config import ConnectorConfig, LogAddress, load_config
 from connectors.runtime.ports import Held, Holding
 from connectors.runtime.state import State
+from connectors.runtime.trouble import trouble
 from hub.adapters.keys.kek import next_file
 from hub.adapters.keys.tls import tls_files
 from hub.adapters.keys.wrapping import Keks
@@ -77,11 +78,11 @@ def check(config: Config) -> None:
 def status(
     config: Config, as_json: Annotated[bool, typer.Option("--json", help="ein JSON-Objekt")] = False
 ) -> None:
-    """Was wartet: angehaltener Abzug und Quarantäne, mit Grund, Ort und Abhilfe."""
+    """Was wartet: angehaltener Abzug, Quarantäne, Dienst (AUTH: Konto abgelehnt), mit Grund, Ort und Abhilfe."""
     settings = load_config(config)
     state = _state(settings)
     try:
-        waiting = state.quarantined()
+        waiting, stuck = state.quarantined(), trouble(state)
     finally:
         state.close()
     held = _held(settings, confirm=False)
@@ -91,7 +92,14 @@ def status(
             for e in waiting
         ]
         typer.echo(
-            json.dumps({"agency": settings.agency, "held": held and held._asdict(), "quarantine": entries})
+            json.dumps(
+                {
+                    "agency": settings.agency,
+                    "held": held and held._asdict(),
+                    "trouble": stuck and stuck._asdict(),
+                    "quarantine": entries,
+                }
+            )
         )
         return
     table = Table(
@@ -100,6 +108,8 @@ def status(
     for entry in waiting:
         table.add_row(entry.reason, entry.place, entry.column, entry.remedy)
     Console().print(table)
+    if stuck:
+        typer.echo(f"{stuck.status} seit {stuck.since}: {stuck.place} → {stuck.remedy}")
     if held:
         typer.echo(
             f"Angehalten: {held.name} ({held.share:.1%} der Schlüssel fehlen): hub connect accept CONFIG"

@@ -1,12 +1,15 @@
 """One source, three real databases: late, equal, deleted, renamed, retyped, refused; nothing is missed or guessed."""
 
+import json
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import Integer, text
 
+from hub.cli.connect.run import status
 from hub.errors import AccessRefused, ConfigurationError, ServiceUnavailable
 from tests.support.sql_source import SqlWorld, at, orders
 
@@ -263,3 +266,42 @@ def test_an_account_with_the_right_to_some_columns_only(tmp_path: Path, database
     world.say("DROP OWNED BY leser")
     world.say("DROP ROLE leser")
     world.close()
+
+
+def test_status_says_auth_until_the_account_is_let_in(
+    make_offices: Any, tools: Any, mariadb: Any, mariadb_database: str, capsys: Any
+) -> None:
+    """Fault 10: the wrong password, told beside the process that waits; nothing is lost."""
+    right = mariadb.url(mariadb_database)
+    offices = make_offices(url=right)
+    offices.write_day(0)
+    wrong = mariadb.url(mariadb_database, password="falsch-canary")
+    offices.edit("jc-seestadt", lambda toml: toml.replace("sqlite:///jobcenter.sqlite", wrong))
+    connector = offices.source("jc-seestadt")
+    for minute in (0, 1):
+        with pytest.raises(AccessRefused):
+            connector.step(tools.evening(0) + timedelta(minutes=minute))
+    config = offices.root / "jobcenter" / "source.toml"
+    status(config, as_json=True)
+    told = capsys.readouterr().out
+    assert json.loads(told)["trouble"]["status"] == "AUTH"
+    assert json.loads(told)["trouble"]["since"] == tools.evening(0).isoformat()
+    assert "canary" not in told
+    offices.close_all()
+    offices.edit("jc-seestadt", lambda toml: toml.replace(wrong, right))
+    report = offices.step(offices.source("jc-seestadt"), tools.evening(0) + timedelta(minutes=2))
+    assert report.published
+    status(config, as_json=True)
+    assert json.loads(capsys.readouterr().out)["trouble"] is None
+
+
+def test_mariadb_publishes_what_sqlite_does(
+    make_offices: Any, tools: Any, mariadb: Any, mariadb_database: str
+) -> None:
+    url = mariadb.url(mariadb_database)
+    plain, other = make_offices("plain"), make_offices("other", url=url)
+    other.edit("jc-seestadt", lambda toml: toml.replace("sqlite:///jobcenter.sqlite", url))
+    for offices in (plain, other):
+        offices.write_day(0)
+        assert offices.step(offices.source("jc-seestadt"), tools.evening(0)).published
+    assert plain.facts("jc-seestadt") == other.facts("jc-seestadt")
