@@ -293,15 +293,3 @@ def test_status_says_auth_until_the_account_is_let_in(
     assert report.published
     status(config, as_json=True)
     assert json.loads(capsys.readouterr().out)["trouble"] is None
-
-
-def test_mariadb_publishes_what_sqlite_does(
-    make_offices: Any, tools: Any, mariadb: Any, mariadb_database: str
-) -> None:
-    url = mariadb.url(mariadb_database)
-    plain, other = make_offices("plain"), make_offices("other", url=url)
-    other.edit("jc-seestadt", lambda toml: toml.replace("sqlite:///jobcenter.sqlite", url))
-    for offices in (plain, other):
-        offices.write_day(0)
-        assert offices.step(offices.source("jc-seestadt"), tools.evening(0)).published
-    assert plain.facts("jc-seestadt") == other.facts("jc-seestadt")
