@@ -9,10 +9,10 @@ from typing import Any
 from sqlalchemy import func, inspect, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
+from connectors.runtime.cursor import Ordering, loaded
 from connectors.runtime.ports import Incident
 from connectors.runtime.state import State
 from connectors.sql.config import SqlStream
-from connectors.sql.cursor import Ordering, loaded
 from connectors.sql.database import Database
 from connectors.sql.tables import chosen, column, origin
 

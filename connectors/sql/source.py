@@ -10,11 +10,11 @@ from typing import Any
 
 from sqlalchemy import Select, or_, select
 
+from connectors.runtime.cursor import Ordering, Version, loaded, saved
 from connectors.runtime.mapping import applies
 from connectors.runtime.ports import Batch, Control, Incident, Row
 from connectors.runtime.state import HIDDEN, State, hidden
 from connectors.sql.config import SqlSettings, SqlStream
-from connectors.sql.cursor import Ordering, Version, loaded, saved
 from connectors.sql.database import Database
 from connectors.sql.examine import HALTING, KEYS, Examination
 from connectors.sql.remembered import Remembered
