@@ -21,6 +21,7 @@ _READERS = (
     "connectors/snapshot_csv/config.py",
     "connectors/sql/config.py",
     "connectors/sql_outbox/config.py",
+    "connectors/rest/config.py",
     "connectors/staging/config.py",
     "connectors/file_out/config.py",
     "connectors/webhook/config.py",

@@ -1,0 +1,116 @@
+"""From one page to the next, as the interface tells it; a circle or a way to another server ends the reading."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode, urljoin, urlsplit
+
+from connectors.rest.client import Answer, Client
+from connectors.rest.config import Endpoint, Paging
+from connectors.rest.document import MISSING, find, parsed, rows_of
+from hub.errors import DataError
+
+_NEXT = re.compile(r'<([^>]*)>\s*(?:;[^,<]*)?;\s*rel="?next"?', re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Rows of one page. `unchanged`: the server says that all is as its ETag said. `total`: of all pages, or None."""
+
+    place: str
+    rows: list[Mapping[str, Any]] = field(repr=False)
+    etag: str = ""
+    total: int | None = None
+    unchanged: bool = False
+
+
+class Pages:
+    """Reads one stream's pages in order; raises what the client raises, and DataError."""
+
+    def __init__(self, client: Client, paging: Paging, name: str, endpoint: Endpoint) -> None:
+        self._client, self._paging, self._name, self._endpoint = client, paging, name, endpoint
+
+    def read(self, more: Mapping[str, str], etag: str = "") -> Iterator[Page]:
+        """All pages of one reading. An `etag` is shown with the first only."""
+        target, seen, last = self._target(more, str(self._paging.first)), set[str](), b""
+        count, number = self._paging.first, 0
+        while target:
+            number += 1
+            place = f"{self._name}/page {number}"
+            if target in seen or number > self._paging.most:
+                raise _fault("pages come in a circle, or never end", "endless_pages", place)
+            seen.add(target)
+            answer = self._client.get(target, place, etag if number == 1 else "")
+            if answer.status == 304:
+                yield self._unchanged(place, etag, number)
+                return
+            document = parsed(answer.body, place)
+            page = self._page(document, answer, place)
+            if page.rows and answer.body == last:
+                raise _fault("is the page before once more", "endless_pages", place)
+            last = answer.body
+            yield page
+            count += 1 if self._paging.kind == "page" else len(page.rows)
+            target = self._next(document, answer, page, target, count, more)
+
+    def _unchanged(self, place: str, etag: str, number: int) -> Page:
+        if not etag or number > 1:
+            raise _fault("is answered with 304 although nothing was asked so", "refused_request", place)
+        return Page(place, [], etag, unchanged=True)
+
+    def _page(self, document: Any, answer: Answer, place: str) -> Page:
+        rows, pointer = rows_of(document, self._endpoint.rows, place), self._endpoint.total
+        if pointer is None:
+            return Page(place, rows, answer.etag)
+        total = find(document, pointer)
+        if not isinstance(total, str) or not total.isdecimal():
+            raise _fault("says no total number of rows", "wrong_shape", place)
+        return Page(place, rows, answer.etag, int(total))
+
+    def _next(
+        self, document: Any, answer: Answer, page: Page, target: str, count: int, more: Mapping[str, str]
+    ) -> str:
+        kind = self._paging.kind
+        if kind == "none":
+            return ""
+        if kind in ("page", "offset"):
+            return self._target(more, str(count)) if page.rows else ""
+        if kind == "link":
+            found: Any = match[1] if (match := _NEXT.search(answer.link)) else ""
+        else:
+            found = find(document, self._paging.at)
+        if found is MISSING or found is None or found == "":
+            return ""
+        if not isinstance(found, str):
+            raise _fault("says no next page, and no end", "wrong_shape", page.place)
+        return self._target(more, found) if kind == "cursor" else self._inside(target, found, page.place)
+
+    def _target(self, more: Mapping[str, str], position: str) -> str:
+        """The address of a page, without the server."""
+        paging = self._paging
+        counted = {paging.parameter: position} if paging.parameter and position else {}
+        if paging.kind == "cursor" and position == str(paging.first):
+            counted = {}
+        query = urlencode({**self._endpoint.parameters, **paging.fixed, **more, **counted})
+        path = f"{self._client.base.path}{self._endpoint.path}"
+        return f"{path}?{query}" if query else path
+
+    def _inside(self, target: str, found: str, place: str) -> str:
+        """The next address, if it is on the server that was configured: our token is for no other."""
+        base = self._client.base
+        try:
+            parts = urlsplit(urljoin(f"{base.scheme}://{base.netloc}{target}", found))
+        except ValueError:
+            raise _fault("names a next page that is no address", "wrong_shape", place) from None
+        if (parts.scheme, parts.netloc) != (base.scheme, base.netloc):
+            raise _fault("names a next page on another server", "next_elsewhere", place)
+        if not parts.path.isascii() or any(sign <= " " for sign in parts.path + parts.query):
+            raise _fault("names a next page that is no address", "wrong_shape", place)
+        return f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
+
+
+def _fault(message: str, reason: str, place: str) -> DataError:
+    return DataError(
+        message, reason=reason, place=place, remedy=f"{message}; correct paging or the interface"
+    )

@@ -1,0 +1,231 @@
+"""One stream read into a file of its own: whole, or only what changed put into what was read before.
+
+An interface may change between two pages: a row slips to a page that was read already and seems gone. A whole reading
+of several pages in which a key is missing or comes twice therefore counts only when a second one says the same.
+"""
+
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass, replace
+from datetime import datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from connectors.files.delivery import SEPARATOR, Entry
+from connectors.files.diff import Diff, Incoming
+from connectors.files.rows import key_of
+from connectors.files.settings import FileStream
+from connectors.rest.client import Client
+from connectors.rest.config import Endpoint, RestSettings
+from connectors.rest.document import Cells
+from connectors.rest.paging import Pages
+from connectors.rest.spool import Seal, SpoolReader, SpoolWriter
+from connectors.runtime.cursor import Ordering, Version
+from connectors.runtime.state import State
+from hub.domain.clock import micros
+from hub.domain.identifiers import AgencyKey
+from hub.errors import DataError
+
+READINGS = 4
+"""How often a whole reading is tried until two agree."""
+MOST_CHANGES = 50_000
+"""Changed rows at once in memory; beyond, the stream is read whole."""
+_WRAP = 1 << 256
+_LONGEST_NUMBER = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What is remembered of a reading. `digest` names the rows in whatever order, `mark` what was asked for.
+
+    `newest`: the newest version among the rows; `etag`: what the server calls this state; `whole_at`: when the stream
+    was last read whole, in microseconds.
+    """
+
+    file: str
+    digest: str
+    mark: str
+    newest: str = ""
+    etag: str = ""
+    whole_at: int = 0
+
+
+class Streams:
+    """Reads streams; raises what the client raises, and DataError."""
+
+    def __init__(
+        self, settings: RestSettings, client: Client, state: State, key: AgencyKey, seal: Seal
+    ) -> None:
+        self._settings, self._client, self._state, self._key, self._seal = settings, client, state, key, seal
+        self._diff = Diff(state)
+
+    def mark(self, stream: FileStream) -> str:
+        """Changes when what was read before is no answer to what is asked now."""
+        endpoint, split = self._settings.endpoints[stream.name], self._settings.split
+        asked = (self._settings.access.url, sorted(endpoint.parameters.items()), endpoint.path, endpoint.rows)
+        return sha256(repr((asked, endpoint.version, stream.columns, split)).encode()).hexdigest()
+
+    def look(self, stream: FileStream, now: datetime) -> None:
+        """Whether the first page can be read."""
+        picker = self._picker(stream, now)
+        page = next(self._pages(stream).read({}))
+        for row in page.rows:
+            picker.of(row, page.place)
+
+    def read(self, stream: FileStream, kept: Told | None, path: Path, now: datetime) -> Told:
+        """What the stream is now, in a new file at `path`, or `kept` again where no row is otherwise."""
+        if kept is None or not kept.newest:
+            return self._whole(stream, kept, path, now)
+        passed = micros(now) - kept.whole_at
+        if passed < 0 or passed >= self._settings.reconcile_seconds * 1_000_000 > 0:
+            return self._whole(stream, kept, path, now)
+        return self._changed(stream, kept, path, now)
+
+    def _whole(self, stream: FileStream, kept: Told | None, path: Path, now: datetime) -> Told:
+        before = None
+        for _ in range(READINGS):
+            told, pages = self._fetch(stream, kept, path, now)
+            if told is None:
+                continue
+            if pages <= 1 or told.digest == before or self._steady(stream, path):
+                return told
+            before = told.digest
+        raise DataError(
+            "changes while it is read", reason="changed_while_reading", place=stream.name,
+            remedy="the pages do not fit together: correct paging or total, or let the interface sort by its key",
+        )  # fmt: skip
+
+    def _fetch(
+        self, stream: FileStream, kept: Told | None, path: Path, now: datetime
+    ) -> tuple[Told | None, int]:
+        """One whole reading and its number of pages; None when it is not as many rows as the interface said."""
+        picker, hashed, etag, total, pages = self._picker(stream, now), 0, "", None, 0
+        with closing(SpoolWriter(path, self._seal)) as writer:
+            for page in self._pages(stream).read({}, kept.etag if kept else ""):
+                if page.unchanged and kept:
+                    return replace(kept, whole_at=micros(now)), 0
+                pages, etag, total = pages + 1, etag or page.etag, page.total
+                for row in page.rows:
+                    cells = picker.of(row, page.place)
+                    writer.add(cells)
+                    hashed += self._hash(stream, cells)
+            if total is not None and total != writer.rows:
+                return None, pages
+            writer.finish(stream.columns, picker.names())
+        alone = pages == 1 or self._settings.endpoints[stream.name].etag_whole
+        told = Told(
+            file=path.name, digest=_text(hashed), mark=self.mark(stream), newest=picker.newest,
+            etag=etag if alone else "", whole_at=micros(now),
+        )  # fmt: skip
+        return told, pages
+
+    def _changed(self, stream: FileStream, kept: Told, path: Path, now: datetime) -> Told:
+        """Rows from the newest version on, less the overlap, each in the place of what it was."""
+        picker, key = self._picker(stream, now), key_of(stream)
+        picker.newest = kept.newest
+        since = {self._settings.endpoints[stream.name].since: start(self._settings.ordering, kept.newest)}
+        found: dict[bytes, list[str]] = {}
+        for page in self._pages(stream).read(since):
+            for row in page.rows:
+                cells = picker.of(row, page.place)
+                found[self._state.key_hash(key(cells))] = cells
+            if len(found) > MOST_CHANGES:
+                return self._whole(stream, None, path, now)
+        if not found:
+            return kept
+        return self._merged(stream, replace(kept, newest=picker.newest), found, picker.names(), path)
+
+    def _merged(
+        self, stream: FileStream, kept: Told, found: dict[bytes, list[str]], names: list[str], path: Path
+    ) -> Told:
+        old = SpoolReader(stream, Entry(path.with_name(kept.file), stream.name, 0), self._seal)
+        key, hashed = key_of(stream), 0
+        with closing(SpoolWriter(path, self._seal)) as writer:
+            for _, before in old.cells():
+                cells = found.pop(self._state.key_hash(key(before)), before)
+                writer.add(cells)
+                hashed += self._hash(stream, cells)
+            for cells in found.values():
+                writer.add(cells)
+                hashed += self._hash(stream, cells)
+            if _text(hashed) == kept.digest:
+                return kept
+            writer.finish(stream.columns, sorted({*names, *old.header()}))
+        return replace(kept, file=path.name, digest=_text(hashed), etag="")
+
+    def _steady(self, stream: FileStream, path: Path) -> bool:
+        """Whether no key is missing that was read before, and none came twice."""
+        reader, key = SpoolReader(stream, Entry(path, stream.name, 0), self._seal), key_of(stream)
+        self._diff.clear()
+        with self._state.transaction():
+            self._diff.load(
+                Incoming(stream.name, line, self._state.key_hash(key(cells)), b"") for line, cells in reader.cells()
+            )  # fmt: skip
+            self._diff.index()
+        return self._diff.duplicate(stream.name) is None and not self._diff.vanished_count(stream.name)[0]
+
+    def _hash(self, stream: FileStream, cells: list[str]) -> int:
+        content = SEPARATOR.join((stream.name, *cells)).encode()
+        return int.from_bytes(self._key.row_hash(content), "big")
+
+    def _pages(self, stream: FileStream) -> Pages:
+        return Pages(self._client, self._settings.paging, stream.name, self._settings.endpoints[stream.name])
+
+    def _picker(self, stream: FileStream, now: datetime) -> "Picker":
+        endpoint = self._settings.endpoints[stream.name]
+        return Picker(stream, endpoint, self._settings.ordering, self._settings.split, now)
+
+
+class Picker:
+    """Wanted cells out of rows; on the way the newest version, no later than now."""
+
+    def __init__(
+        self, stream: FileStream, endpoint: Endpoint, ordering: Ordering, split: str, now: datetime
+    ) -> None:
+        self._version, self._ordering, self._now = endpoint.version, ordering, now
+        self._width = len(stream.columns)
+        columns = list(dict.fromkeys([*stream.columns, *([self._version] if self._version else [])]))
+        self._at = columns.index(self._version) if self._version else -1
+        self._cells = Cells(columns, endpoint.optional, split)
+        self.newest = ""
+
+    def names(self) -> list[str]:
+        """Members that were there."""
+        return sorted(self._cells.names - {self._version})
+
+    def of(self, row: Mapping[str, Any], place: str) -> list[str]:
+        """The cells of the stream's columns; raises DataError."""
+        cells = self._cells.of(row, place)
+        if self._version and cells[self._at]:
+            self._advance(cells[self._at], place)
+        return cells[: self._width]
+
+    def _advance(self, text: str, place: str) -> None:
+        try:
+            told = str(self._ordering.capped(version_of(text), self._now))
+            if not self.newest or self._order(told) > self._order(self.newest):
+                self.newest = told
+        except DataError:
+            remedy = f"{self._version} is neither a time nor a whole number; correct defaults.timestamp"
+            raise DataError(
+                "version cannot be read", reason="unreadable_version", place=place, remedy=remedy
+            ) from None
+
+    def _order(self, text: str) -> int:
+        return self._ordering.order(version_of(text))
+
+
+def version_of(text: str) -> Version:
+    """A rising number, or a time as text."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < _LONGEST_NUMBER else text
+
+
+def start(ordering: Ordering, newest: str) -> str:
+    """Where to ask from, written as the interface writes it."""
+    text = str(ordering.start(version_of(newest)))
+    return text.removesuffix("+00:00") + "Z" if newest.endswith("Z") else text
+
+
+def _text(hashed: int) -> str:
+    return f"{hashed % _WRAP:064x}"
