@@ -5,7 +5,8 @@ from collections.abc import Iterable, Sequence
 from connectors.runtime.mapping import Unmapped
 from connectors.runtime.ports import Batch, Incident
 from connectors.runtime.publish import Prepared
-from connectors.runtime.state import KeyHash, Quarantined
+from connectors.runtime.quarantine import Quarantined
+from connectors.runtime.state import KeyHash
 
 WHOLE = b""
 """Instead of a row's key: the whole stream or snapshot."""

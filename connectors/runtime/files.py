@@ -1,6 +1,7 @@
 """The agency's own small SQLite files: opened durable, and held by one process at a time where they must be."""
 
 import fcntl
+import os
 import sqlite3
 from pathlib import Path
 from typing import IO
@@ -12,9 +13,10 @@ PRAGMAS = ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL", "PRAGMA secure_
 
 
 def open_file(path: Path, *schema: str) -> sqlite3.Connection:
-    """Open (or make) the file with these tables; raises ServiceUnavailable."""
+    """Open the file with these tables, or make it for this account alone; raises ServiceUnavailable."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)
         connection = sqlite3.connect(path, timeout=30)
         for statement in (*PRAGMAS, *schema):
             connection.execute(statement)
@@ -29,12 +31,37 @@ def open_file(path: Path, *schema: str) -> sqlite3.Connection:
 def lease(path: Path) -> IO[str]:
     """Hold `path` for this process; raises TryAgain when another connector has it. Close the result to let go."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle = path.open("w")
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    handle = path.open("a+", encoding="ascii")
+    if not _taken(handle, fcntl.LOCK_EX):
         handle.close()
         raise TryAgain(
             "another connector is running on this state", place=path.name, remedy="stop the other one first"
-        ) from None
+        )
+    handle.truncate(0)
+    handle.write(str(os.getpid()))
+    handle.flush()
     return handle
+
+
+def lease_of(state: Path) -> Path:
+    """The file that the process which runs on this state holds."""
+    return state.with_suffix(state.suffix + ".lock")
+
+
+def holder(path: Path) -> int | None:
+    """The number of the process that holds `path`, 0 where it is not known; None when nobody does."""
+    if not path.exists():
+        return None
+    with path.open(encoding="ascii") as handle:
+        if _taken(handle, fcntl.LOCK_SH):
+            return None
+        told = handle.read().strip()
+    return int(told) if told.isdigit() else 0
+
+
+def _taken(handle: IO[str], how: int) -> bool:
+    try:
+        fcntl.flock(handle, how | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True

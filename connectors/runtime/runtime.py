@@ -24,9 +24,10 @@ from connectors.runtime.ports import Batch, Incident, NothingKept, Row, Source
 from connectors.runtime.present import present_state
 from connectors.runtime.pseudonyms import Local, Pseudonyms
 from connectors.runtime.publish import Prepared, Publisher
+from connectors.runtime.quarantine import Decisions, Quarantined
 from connectors.runtime.register import Register
 from connectors.runtime.report import StepReport, Tally, Withheld
-from connectors.runtime.state import Quarantined, State
+from connectors.runtime.state import State
 from hub.domain.clock import berlin_day, micros
 from hub.domain.identifiers import AgencyKey
 from hub.errors import ServiceUnavailable
@@ -72,7 +73,7 @@ class Connector:
         self._debts = Debts(state)
         self._erasures = Erasures(state, self._knowledge)
         self._publisher = Publisher(config, key, keys, log, state)
-        self._journal = Journal(state.db)
+        self._journal, self._decisions = Journal(state.db), Decisions(state.db)
         self._control = [name for name, stream in config.streams.items() if stream.control]
         self._others = [name for name in config.streams if name not in self._control]
         self._consented: frozenset[str] = frozenset()
@@ -97,6 +98,7 @@ class Connector:
 
     def _step(self, now: datetime) -> StepReport:
         tally = Tally()
+        self._read_again()
         self._note(self._source.refresh(now), tally)
         first = self._state.fresh()
         self._learn(now)
@@ -112,6 +114,11 @@ class Connector:
         unmapped = unmapped_columns(self._config, self._source)
         return tally.report(unmapped, closed="" if is_open else STALE, more=more)
 
+    @property
+    def register_as_of(self) -> datetime | None:
+        """How old the hub's newest word is."""
+        return self._knowledge.register.as_of
+
     def run(self, clock: Callable[[], datetime], sleep: Callable[[float], object], stopped: Callable[[], bool],
             told: Callable[[StepReport], None]) -> None:  # fmt: skip
         """Step until told to stop; a step that was begun is ended."""
@@ -125,6 +132,14 @@ class Connector:
         self._source.close()
         self._pseudonyms.close()
         self._state.close()
+
+    def _read_again(self) -> None:
+        """What somebody asked for meanwhile: these streams from their start."""
+        if asked := self._decisions.asked():
+            with self._state.transaction():
+                for stream in asked:
+                    self._state.restart(stream)
+                self._decisions.answered()
 
     def _learn(self, now: datetime) -> None:
         """Bring the gate's knowledge up to date: lookups, own control data, the hub's register."""
@@ -192,9 +207,10 @@ class Connector:
 
     def _publish(self, batch: Batch, now: datetime, tally: Tally, *, is_open: bool) -> None:
         events, unmapped = self._mapped(batch.rows, is_open=is_open)
-        waiting = {entry.place for entry in unmapped}
-        held = of_rows(batch, unmapped, self._state.key_hash)
-        again = self._known_faults(held)
+        faults = of_rows(batch, unmapped, self._state.key_hash)
+        held = self._decisions.waiting(faults)
+        waiting = {entry.place for entry in held}
+        again = self._known_faults(held) | ({entry.place for entry in faults} - waiting)
         judged = self._judged(events, now)
         prepared = self._send(judged, now)
         with self._state.transaction():
@@ -203,7 +219,8 @@ class Connector:
             tally.published += len(prepared.publications)
             tally.unchanged += len(prepared.unchanged)
             if is_open:
-                self._settle(batch, held + of_refused(batch, prepared, self._state.key_hash), waiting, tally)
+                refused = self._decisions.waiting(of_refused(batch, prepared, self._state.key_hash))
+                self._settle(batch, held + refused, waiting, tally)
         if is_open:
             for one in judged:
                 if not one.kept and one.event.place not in again:

@@ -10,9 +10,10 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from connectors.runtime import ended, journal
-from connectors.runtime.files import lease, open_file
+from connectors.runtime import ended, journal, quarantine
+from connectors.runtime.files import lease, lease_of, open_file
 from connectors.runtime.ports import Row
+from connectors.runtime.quarantine import Quarantined
 
 SCHEMA = (
     "CREATE TABLE IF NOT EXISTS cursor (stream TEXT PRIMARY KEY, value TEXT NOT NULL)",
@@ -32,6 +33,7 @@ SCHEMA = (
     "CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
     *ended.SCHEMA,
     *journal.SCHEMA,
+    *quarantine.SCHEMA,
 )
 
 KeyHash = Callable[[str], bytes]
@@ -51,19 +53,6 @@ class Published(NamedTuple):
     recorded_at: int
     sent: bool
     waiting: frozenset[str] = frozenset()
-
-
-class Quarantined(NamedTuple):
-    """A record that waits: reason and place, without its content."""
-
-    stream: str
-    key: bytes
-    event_type: str
-    reason: str
-    place: str
-    column: str
-    remedy: str
-    content: bytes
 
 
 HIDDEN = "\x00"
@@ -94,7 +83,7 @@ class State:
     """
 
     def __init__(self, path: Path, key_hash: KeyHash, *, alone: bool = True) -> None:
-        self._lease = lease(path.with_suffix(path.suffix + ".lock")) if alone else None
+        self._lease = lease(lease_of(path)) if alone else None
         self.db = open_file(path, *SCHEMA)
         self._key_hash = key_hash
 

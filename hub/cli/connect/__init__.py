@@ -1,13 +1,23 @@
 """`hub connect`: an agency's connectors. Each verb has credentials for its own topics and keys only, or none at all."""
 
+import typer
+
 from hub.cli.connect.candidates import candidates
+from hub.cli.connect.check import check
 from hub.cli.connect.init import discover, init
+from hub.cli.connect.pause import pause, resume
 from hub.cli.connect.preview import preview
-from hub.cli.connect.run import app
+from hub.cli.connect.quarantine import app as quarantine
+from hub.cli.connect.run import run
 from hub.cli.connect.schema import schema
 from hub.cli.connect.shadow import shadow
+from hub.cli.connect.status import accept, status
 
-for verb in (candidates, discover, init, preview, schema, shadow):
+app = typer.Typer(no_args_is_help=True, help="Die Seite des Amtes: Quellen lesen, Sichten zurückschreiben.")
+for verb in (
+    init, discover, schema, check, preview, shadow, candidates, run, status, pause, resume, accept,
+):  # fmt: skip
     app.command()(verb)
+app.add_typer(quarantine, name="quarantine")
 
 __all__ = ["app"]

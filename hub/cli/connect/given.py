@@ -1,13 +1,21 @@
 """What the verbs of an agency's side share: the time, and the agency's own key."""
 
 import secrets
+from pathlib import Path
+from typing import Annotated
 
-from connectors.runtime.build import SECRET_SIZE, agency_key
+import typer
+
+from connectors.runtime.build import SECRET_SIZE, agency_key, kind
 from connectors.runtime.config import ConnectorConfig
+from connectors.runtime.state import State
 from hub.adapters.clocks import FileClock, SystemClock
 from hub.cli.output import warn
 from hub.domain.identifiers import AgencyKey
+from hub.errors import ConfigurationError
 from hub.ports import Clock
+
+Config = Annotated[Path, typer.Argument(metavar="CONFIG", help="TOML-Datei des Anschlusses")]
 
 
 def clock_of(settings: ConnectorConfig) -> Clock:
@@ -21,3 +29,16 @@ def key_for_looking(settings: ConnectorConfig) -> AgencyKey:
         warn("config.keys.agency_key_file is not set: pseudonyms are for this look alone")
         return AgencyKey(secrets.token_bytes(SECRET_SIZE))
     return agency_key(settings.keys.agency_key_file)
+
+
+def state_beside(settings: ConnectorConfig) -> State:
+    """A source's state beside its running process: to look, and to ask. Raises ConfigurationError."""
+    if kind(settings).spec.role != "source":
+        raise ConfigurationError(
+            "is a sink: it keeps no state of this kind", place="config.connector.kind", remedy="name a source"
+        )
+    if not settings.state.exists():
+        raise ConfigurationError(
+            "has no state yet", place="config.connector.state", remedy="run it once first"
+        )
+    return State(settings.state, lambda _: b"", alone=False)

@@ -14,7 +14,7 @@ from connectors.danger.intake import Intake
 from connectors.danger.post import Post
 from connectors.danger.reporter import Reporter
 from hub.adapters.clocks import FileClock, SystemClock
-from hub.cli.connect.run import open_log
+from hub.cli.connect.host import open_log
 from hub.cli.output import warn
 from hub.errors import HubError, ServiceUnavailable, UsageError
 from hub.ports import Clock

@@ -58,7 +58,10 @@ def test_one_step_and_status(offices: Any, ready: Path) -> None:
     assert report["published"] > 0
     assert report["events"] == report["published"] + sum(report["withheld"].values())
     out, _ = connect(ready, "status", "source.toml", "--json").communicate(timeout=60)
-    assert json.loads(out) == {"agency": "jc-seestadt", "held": None, "quarantine": []}
+    status = json.loads(out)
+    assert (status["agency"], status["state"], status["pid"]) == ("jc-seestadt", "stopped", None)
+    assert (status["held"], status["quarantine"]) == (None, [])
+    assert status["totals"]["published"] == report["published"]
 
 
 def test_sigterm_ends_after_the_step(offices: Any, ready: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Integer, text
 
-from hub.cli.connect.run import status
+from hub.cli.connect.status import status
 from hub.errors import AccessRefused, ConfigurationError, ServiceUnavailable
 from tests.support.sql_source import SqlWorld, at, orders
 

@@ -1,0 +1,67 @@
+"""What there is to say of a source before it runs: what stands still, which codes are in no table, which rows cannot be
+read. The whole of it is read as in a first run, and nothing is kept; no value is told."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from connectors.looking.offline import offline
+from connectors.runtime.config import ConnectorConfig
+from connectors.runtime.mapping import Unmapped
+from connectors.runtime.ports import Incident
+from hub.domain.identifiers import AgencyKey
+
+UNKNOWN_CODE = "unknown_code"
+
+
+class Fault(NamedTuple):
+    """Records of one event that cannot be read for one reason in one column; `place` is the first of them."""
+
+    event_type: str
+    column: str
+    reason: str
+    place: str
+    remedy: str
+    records: int
+
+
+@dataclass(slots=True)
+class Found:
+    """`incidents`: streams or deliveries that stand still; `codes`: codes in no table; `faults`: the rest."""
+
+    read: int = 0
+    incidents: list[Incident] = field(default_factory=list)
+    codes: list[Fault] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
+    unmapped: int = 0
+
+
+def examine(
+    config: ConnectorConfig,
+    key: AgencyKey,
+    now: datetime,
+    policy_files: Sequence[Path] = (),
+    rows: int | None = None,
+) -> Found:
+    """Read the source (up to about `rows` rows) and say what is wrong. Raises ConfigurationError and what it raises."""
+    found, first, counts = Found(), dict[tuple[str, str, str], Unmapped](), Counter[tuple[str, str, str]]()
+    with offline(config, key, policy_files) as house:
+        for one in house.judged(now):
+            if isinstance(one, Incident):
+                if one not in found.incidents:
+                    found.incidents.append(one)
+            elif isinstance(one, Unmapped):
+                kind = (one.event_type, one.column, one.reason)
+                first.setdefault(kind, one)
+                counts[kind] += 1
+            if rows is not None and house.read >= rows:
+                break
+        found.read = house.read
+        found.unmapped = sum(map(len, house.unmapped().values()))
+    for (event_type, column, reason), one in sorted(first.items()):
+        fault = Fault(event_type, column, reason, one.place, one.remedy, counts[event_type, column, reason])
+        (found.codes if reason == UNKNOWN_CODE else found.faults).append(fault)
+    return found

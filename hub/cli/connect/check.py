@@ -1,0 +1,78 @@
+"""`hub connect check`: every line OK or FAIL with what to do, in German or English; nothing is sent."""
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from functools import cache
+from importlib.resources import files
+from typing import Annotated, Any, Literal
+
+import typer
+
+from connectors.runtime.config import load_config
+from hub.cli.connect.checks import Line, all_lines, failed
+from hub.cli.connect.given import Config
+from hub.cli.output import AsJson, print_json, print_lines
+from hub.errors import HubError
+
+Language = Literal["de", "en"]
+_END = {
+    "de": ("Alles in Ordnung.", "{n} Punkte sind zu tun."),
+    "en": ("All is well.", "{n} things are to be done."),
+}
+
+
+def check(
+    config: Config,
+    lang: Annotated[Language, typer.Option(help="Sprache")] = "de",
+    as_json: AsJson = False,
+    rows: Annotated[
+        int | None, typer.Option(min=1, help="nur etwa so viele Zeilen der Quelle lesen (sonst alle)")
+    ] = None,
+) -> None:
+    """Prüft alles, was der Anschluss braucht: Datei, Schlüssel, Rechte, Quelle, Codes, Broker, Uhr, Zertifikate."""
+    try:
+        lines: Iterable[Line] = all_lines(load_config(config), rows)
+    except HubError as error:
+        _tell([failed("config", error)], lang, as_json=as_json)
+        raise typer.Exit(error.exit_code) from None
+    if not _tell(lines, lang, as_json=as_json):
+        raise typer.Exit(1)
+
+
+def _tell(lines: Iterable[Line], lang: Language, *, as_json: bool) -> bool:
+    """Line by line as they come; whether all is well."""
+    told: list[dict[str, Any]] = []
+    for line in lines:
+        found = as_object(line, lang)
+        told.append(found)
+        if not as_json:
+            print_lines(_sentences(found))
+    wrong = sum(not found["ok"] for found in told)
+    if as_json:
+        print_json({"ok": not wrong, "checks": told})
+    else:
+        print_lines([_END[lang][bool(wrong)].format(n=wrong)])
+    return not wrong
+
+
+def as_object(line: Line, lang: Language) -> dict[str, Any]:
+    """A line in words; the remedy of a check that failed is never empty."""
+    words = _words()[lang][line.name]
+    general = words["remedy"]
+    remedy = general if lang == "de" or not line.remedy else line.remedy
+    if lang == "de" and line.remedy:
+        remedy = f"{general} ({line.remedy})"
+    return {
+        "name": line.name, "ok": line.ok, "title": words["title"], "found": words[line.case].format(**line.said),
+        "remedy": "" if line.ok else remedy,
+    }  # fmt: skip
+
+
+def _sentences(found: Mapping[str, Any]) -> list[str]:
+    first = f"{'OK  ' if found['ok'] else 'FAIL'} {found['title']}: {found['found']}"
+    return [first] if found["ok"] else [first, f"     → {found['remedy']}"]
+
+
+@cache
+def _words() -> Mapping[str, Mapping[str, Mapping[str, str]]]:
+    return tomllib.loads(files(__package__ or __name__).joinpath("check.toml").read_text(encoding="utf-8"))

@@ -1,0 +1,211 @@
+"""What `hub connect check` looks at, in the order in which a connector needs it. Nothing is sent, nothing is kept.
+
+A check that cannot be made fails with the error's own words; what needs it is then left out, so that one cause is told
+once. Names are keys of `check.toml`, which says them in two languages.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from connectors.looking.checking import Fault, examine
+from connectors.runtime.build import agency_key, gate, kind, secret_of
+from connectors.runtime.config import ConnectorConfig
+from connectors.runtime.files import holder, lease_of
+from hub.cli.connect.given import clock_of, key_for_looking
+from hub.cli.connect.host import open_keys, open_log
+from hub.cli.connect.standing import certificates
+from hub.config import load_settings
+from hub.domain.clock import moment
+from hub.errors import HubError
+from hub.ports import EventLog, KeyRef, Record
+from schemas import InvalidPayload, UnknownSchema, decode_single, topics
+
+MIN_DAYS = 14
+"""A certificate that ends sooner fails the check."""
+MAX_SKEW = 5.0  # seconds
+_TOPICS = {"source": ("consents", "events", "register"), "sink": ("views", "receipts")}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One answer. `case` is the sentence of the check, `said` what it names; `remedy`: the cause's own, if any."""
+
+    name: str
+    ok: bool
+    case: str
+    said: Mapping[str, Any] = field(default_factory=dict)
+    remedy: str = ""
+
+
+def all_lines(config: ConnectorConfig, rows: int | None = None) -> Iterator[Line]:
+    """Every check of this connector."""
+    role = kind(config).spec.role
+    now = clock_of(config).now()
+    yield Line("config", ok=True, case="ok", said={"kind": config.kind, "streams": len(config.streams)})
+    if role == "source":
+        yield _try("agency_key", lambda: _secret("agency_key", config.keys.agency_key_file))
+        yield _try("policy", lambda: _policy(config))
+    yield from _folders(config)
+    yield _running(config)
+    if role == "source":
+        yield from _source(config, now, rows)
+    yield from _keys(config)
+    yield from _log(config, role, now)
+    yield from (_certificate(one.setting, one.days(now)) for one in certificates(config))
+
+
+def failed(name: str, error: HubError) -> Line:
+    """A check that could not be made."""
+    cause = f"{error.place}: {error.message}" if error.place else error.message
+    return Line(name, ok=False, case="error", said={"cause": cause}, remedy=error.remedy)
+
+
+def _try(name: str, check: Callable[[], Line]) -> Line:
+    try:
+        return check()
+    except HubError as error:
+        return failed(name, error)
+
+
+def _secret(name: str, path: Path | None) -> Line:
+    if name == "agency_key":
+        agency_key(path)
+    else:
+        secret_of(path, "keys.kek_file")
+    if path and path.stat().st_mode & 0o077:
+        return Line(name, ok=False, case="open", said={"file": path.name})
+    return Line(name, ok=True, case="ok")
+
+
+def _policy(config: ConnectorConfig) -> Line:
+    judge = gate(config, load_settings().policy_files)
+    return Line(
+        "policy", ok=True, case="ok",
+        said={"version": judge.policy.version[:15], "roles": len(config.recipients)},
+    )  # fmt: skip
+
+
+def _folders(config: ConnectorConfig) -> Iterator[Line]:
+    """Where the connector writes: files that are there, or the nearest folder that is."""
+    for name, path in (("state", config.state), ("pseudonyms", config.pseudonyms)):
+        nearest = next(one for one in (path, *path.resolve().parents) if one.exists())
+        if not os.access(nearest, os.W_OK):
+            yield Line(name, ok=False, case="closed", said={"path": nearest.name})
+        elif path.exists() and path.stat().st_mode & 0o007:
+            yield Line(
+                name,
+                ok=False,
+                case="open",
+                said={"path": path.name, "mode": oct(path.stat().st_mode & 0o777)},
+            )
+        else:
+            yield Line(name, ok=True, case="ok")
+
+
+def _running(config: ConnectorConfig) -> Line:
+    pid = holder(lease_of(config.state))
+    return Line("running", ok=True, case="free" if pid is None else "held", said={"pid": pid or "?"})
+
+
+def _source(config: ConnectorConfig, now: datetime, rows: int | None) -> Iterator[Line]:
+    try:
+        key = key_for_looking(config)
+        found = examine(config, key, now, load_settings().policy_files, rows)
+    except HubError as error:
+        yield failed("source", error)
+        return
+    yield Line("source", ok=True, case="ok" if found.read else "empty", said={"read": found.read})
+    for one in found.incidents:
+        said = {"stream": one.stream, "place": one.place, "reason": one.reason}
+        yield Line("columns", ok=False, case="incident", said=said, remedy=one.remedy)
+    if not found.incidents:
+        yield Line("columns", ok=True, case="ok", said={"unmapped": found.unmapped})
+    yield from (_fault("codes", one) for one in found.codes)
+    if not found.codes:
+        yield Line("codes", ok=True, case="ok")
+    yield from (_fault("rows", one) for one in found.faults)
+    if not found.faults:
+        yield Line("rows", ok=True, case="ok", said={"read": found.read})
+
+
+def _fault(name: str, one: Fault) -> Line:
+    return Line(name, ok=False, case="fault", said=one._asdict(), remedy=one.remedy)
+
+
+def _keys(config: ConnectorConfig) -> Iterator[Line]:
+    if not config.keys.service_url:
+        yield _try("kek", lambda: _secret("kek", config.keys.kek_file))
+    yield _try("keys", lambda: _answering(config))
+
+
+def _answering(config: ConnectorConfig) -> Line:
+    """A question that changes nothing: a key that nobody has."""
+    with closing(open_keys(config, clock_of(config))) as keys:
+        keys.opening([(KeyRef("proof", config.agency, "p_check"), 1)])
+    return Line("keys", ok=True, case="ok")
+
+
+def _log(config: ConnectorConfig, role: str, now: datetime) -> Iterator[Line]:
+    try:
+        opened = open_log(config, clock_of(config))
+    except HubError as error:
+        yield failed("log", error)
+        return
+    with closing(opened) as log:
+        yield Line("log", ok=True, case="ok")
+        there = _try("topics", lambda: _topics(config, role, log))
+        yield there
+        if there.ok and role == "source":
+            yield _try("register", lambda: _register(config, log, now))
+
+
+def _topics(config: ConnectorConfig, role: str, log: EventLog) -> Line:
+    wanted = [topics()[name].of(config.agency) for name in _TOPICS[role]]
+    missing = sorted(set(wanted) - log.state(wanted).keys())
+    if missing:
+        return Line("topics", ok=False, case="missing", said={"topics": ", ".join(missing)})
+    return Line("topics", ok=True, case="ok", said={"count": len(wanted)})
+
+
+def _register(config: ConnectorConfig, log: EventLog, now: datetime) -> Line:
+    """How old the hub's newest word is; one from the future means that this clock is slow."""
+    told = max((at for record in _records(config, log) if (at := _beat(record))), default=None)
+    if told is None:
+        return Line("register", ok=False, case="silent")
+    age = (now - moment(told)).total_seconds()
+    if age < -MAX_SKEW:
+        return Line("register", ok=False, case="ahead", said={"seconds": int(-age)})
+    case = "ok" if age <= config.register_limit_seconds else "old"
+    return Line("register", ok=case == "ok", case=case, said={"seconds": max(0, int(age))})
+
+
+def _records(config: ConnectorConfig, log: EventLog) -> Iterator[Record]:
+    topic = topics()["register"].of(config.agency)
+    state = log.state([topic])[topic]
+    positions = dict(state.first)
+    while any(positions[part] < end for part, end in state.end.items()):
+        records = log.read(topic, positions, 2000)
+        if not records:
+            return
+        yield from records
+        positions |= {record.partition: record.offset + 1 for record in records}
+
+
+def _beat(record: Record) -> int | None:
+    try:
+        entry = decode_single(record.value)[1]
+    except (UnknownSchema, InvalidPayload):
+        return None
+    return int(entry["at"]) if entry.get("kind") == "heartbeat" else None
+
+
+def _certificate(setting: str, days: int | None) -> Line:
+    if days is None:
+        return Line("certificate", ok=False, case="unreadable", said={"setting": setting})
+    case = "ended" if days < 0 else "soon" if days < MIN_DAYS else "ok"
+    return Line("certificate", ok=case == "ok", case=case, said={"setting": setting, "days": abs(days)})

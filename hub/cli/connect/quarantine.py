@@ -1,0 +1,120 @@
+"""`hub connect quarantine`: what waits at an agency, with place, column and remedy, and never a value."""
+
+from collections.abc import Sequence
+from contextlib import closing
+from typing import Annotated, Any
+
+import typer
+
+from connectors.runtime.config import load_config
+from connectors.runtime.faults import WHOLE
+from connectors.runtime.quarantine import Decisions, Quarantined
+from connectors.runtime.state import State
+from hub.cli.connect.given import Config, clock_of, state_beside
+from hub.cli.output import AsJson, print_json, print_lines, print_table, rfc3339
+from hub.domain.clock import micros
+from hub.errors import UsageError
+
+app = typer.Typer(
+    no_args_is_help=True, pretty_exceptions_enable=False, help="Was nicht gelesen werden konnte und wartet."
+)
+Name = Annotated[str, typer.Argument(metavar="NAME", help="aus `quarantine list`, oder der Anfang davon")]
+
+
+@app.command("list")
+def show_all(config: Config, as_json: AsJson = False) -> None:
+    """Was wartet: Grund, Ort, Spalte und Abhilfe; und was jemand hat gehen lassen."""
+    with closing(state_beside(load_config(config))) as state:
+        waiting, dropped = state.quarantined(), Decisions(state.db).dropped()
+    if as_json:
+        gone = [one._asdict() | {"at": rfc3339(one.at)} for one in dropped]
+        print_json({"quarantine": [as_object(entry) for entry in waiting], "dropped": gone})
+        return
+    rows = [(e.name, e.reason, e.place, e.column, e.remedy) for e in waiting]
+    print_table(f"{len(rows)} warten", ("Name", "Grund", "Ort", "Spalte", "Abhilfe"), rows)
+    print_lines(f"Gehen gelassen {rfc3339(one.at)}: {one.place}, {one.reason}: {one.why}" for one in dropped)
+
+
+@app.command()
+def show(config: Config, name: Name, as_json: AsJson = False) -> None:
+    """Ein Eintrag ganz: wo er steht, warum er wartet und was zu tun ist. Werte stehen nicht darin."""
+    with closing(state_beside(load_config(config))) as state:
+        entry = _named(state, name)
+    if as_json:
+        print_json(as_object(entry))
+        return
+    words = {
+        "Name": entry.name, "Datenstrom": entry.stream, "Ereignis": "" if _whole(entry) else entry.event_type,
+        "Grund": entry.reason, "Ort": entry.place, "Spalte": entry.column, "Abhilfe": entry.remedy,
+    }  # fmt: skip
+    print_lines(f"{title}: {text}" for title, text in words.items() if text)
+
+
+@app.command()
+def retry(
+    config: Config,
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="ein Eintrag")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="alles, was wartet")] = False,
+) -> None:
+    """Noch einmal lesen, was wartet: der Anschluss tut es mit seinem nächsten Schritt."""
+    if bool(name) == everything:
+        raise UsageError(
+            "name one entry, or all", place="hub connect quarantine retry", remedy="NAME or --all"
+        )
+    with closing(state_beside(load_config(config))) as state:
+        chosen = [_named(state, name)] if name else state.quarantined()
+        rows = [entry for entry in chosen if not _whole(entry)]
+        with state.transaction():
+            Decisions(state.db).ask_again({entry.stream for entry in rows})
+    print_lines(
+        f"{entry.name}: wird bei jedem Schritt neu geprüft; {entry.remedy}"
+        for entry in chosen
+        if _whole(entry)
+    )
+    print_lines([f"{len(rows)} Datensätze werden mit dem nächsten Schritt noch einmal gelesen."])
+
+
+@app.command()
+def drop(
+    config: Config,
+    name: Name,
+    reason: Annotated[str, typer.Option("--reason", help="warum er nicht gebraucht wird; wird festgehalten")],
+) -> None:
+    """Einen Datensatz gehen lassen, so wie er jetzt ist. Ändert er sich in der Quelle, wird er neu gelesen."""
+    settings = load_config(config)
+    if not reason.strip():
+        raise UsageError(
+            "needs a reason", place="hub connect quarantine drop", remedy="say why: --reason TEXT"
+        )
+    with closing(state_beside(settings)) as state:
+        entry = _named(state, name)
+        if _whole(entry):
+            raise UsageError(
+                "a whole delivery or stream is not let go, or nobody would notice what is missing",
+                place=entry.place, remedy=entry.remedy,
+            )  # fmt: skip
+        with state.transaction():
+            Decisions(state.db).drop(entry, reason.strip(), micros(clock_of(settings).now()))
+    print_lines(
+        [f"{entry.name} ({entry.place}) wird nicht mehr gelesen, solange es so bleibt. Festgehalten."]
+    )
+
+
+def as_object(entry: Quarantined) -> dict[str, Any]:
+    """An entry for --json: no key, no content."""
+    found = {name: getattr(entry, name) for name in ("name", "stream", "reason", "place", "column", "remedy")}
+    return found | {"event_type": "" if _whole(entry) else entry.event_type}
+
+
+def _whole(entry: Quarantined) -> bool:
+    return entry.key == WHOLE
+
+
+def _named(state: State, name: str) -> Quarantined:
+    found: Sequence[Quarantined] = [entry for entry in state.quarantined() if entry.name.startswith(name)]
+    if len(found) != 1:
+        raise UsageError(
+            "more than one entry begins so" if found else "no entry of this name waits",
+            place="hub connect quarantine", remedy="see `hub connect quarantine list`",
+        )  # fmt: skip
+    return found[0]

@@ -1,0 +1,116 @@
+"""What one connector is doing, from what lies beside its state: for `status` and the support bundle."""
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from connectors.runtime.build import kind
+from connectors.runtime.config import ConnectorConfig
+from connectors.runtime.files import holder, lease_of
+from connectors.runtime.ports import Held, Holding
+from connectors.runtime.pulse import PAUSED, RUNNING, STOPPED, WAITING, Beat, Pause, Pulse
+from connectors.runtime.pulse import AUTH as REFUSED
+from connectors.runtime.quarantine import Quarantined
+from connectors.runtime.state import State
+from connectors.runtime.trouble import AUTH, AWAY, Trouble, trouble
+from hub.adapters.keys.expiry import not_after
+from hub.cli.connect.given import state_beside
+from hub.errors import ConfigurationError
+
+NEVER, HELD, CLOSED = "never", "held", "closed"
+RENEW_DAYS = 30
+"""From here on a certificate is pointed out."""
+
+
+class Certificate(NamedTuple):
+    """`setting` names it in the configuration; `not_after` is None where the file cannot be read."""
+
+    setting: str
+    not_after: datetime | None
+
+    def days(self, now: datetime) -> int | None:
+        return None if self.not_after is None else (self.not_after - now).days
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """`pid`: of the process that holds the lease, 0 where that is not known, None when none does."""
+
+    state: str
+    pid: int | None
+    beat: Beat | None
+    paused: Pause | None
+    trouble: Trouble | None
+    held: Held | None
+    quarantined: tuple[Quarantined, ...]
+    certificates: tuple[Certificate, ...]
+
+
+def standing(settings: ConnectorConfig) -> Standing:
+    """As it is now; nothing is changed. Raises ServiceUnavailable when the files cannot be opened."""
+    with closing(Pulse(settings.state)) as pulse:
+        beat, paused = pulse.last(), pulse.paused()
+    waiting, stuck = _kept(settings)
+    stuck = stuck or _troubled(beat)
+    pid, held = holder(lease_of(settings.state)), held_input(settings)
+    return Standing(
+        state=_state(beat, paused, stuck, held, running=pid is not None), trouble=stuck, pid=pid, beat=beat, paused=paused, held=held,
+        quarantined=tuple(waiting), certificates=tuple(certificates(settings)),
+    )  # fmt: skip
+
+
+def certificates(settings: ConnectorConfig) -> Iterator[Certificate]:
+    """Every certificate that the configuration names."""
+    named: dict[str, Path | None] = {
+        "keys.tls_ca": settings.keys.tls_ca, "keys.tls_cert": settings.keys.tls_cert,
+        "log.ca": settings.log.security.ca, "log.cert": settings.log.security.cert,
+    }  # fmt: skip
+    for setting, path in named.items():
+        if path is not None:
+            try:
+                yield Certificate(setting, not_after(path))
+            except ConfigurationError:
+                yield Certificate(setting, None)
+
+
+def held_input(settings: ConnectorConfig, *, confirm: bool = False) -> Held | None:
+    """What waits for a person's word, and with `confirm` that word."""
+    waiting: Callable[[ConnectorConfig, State], Holding] | None = getattr(kind(settings), "waiting", None)
+    if waiting is None or not settings.state.exists():
+        return None
+    with closing(state_beside(settings)) as state:
+        shelf = waiting(settings, state)
+        return shelf.accept() if confirm else shelf.held()
+
+
+def _kept(settings: ConnectorConfig) -> tuple[list[Quarantined], Trouble | None]:
+    """What a source keeps of it in its state."""
+    if kind(settings).spec.role != "source" or not settings.state.exists():
+        return [], None
+    with closing(state_beside(settings)) as state:
+        return state.quarantined(), trouble(state)
+
+
+def _troubled(beat: Beat | None) -> Trouble | None:
+    """What the process itself met, and a sink."""
+    if beat is None or not beat.cause:
+        return None
+    status = AUTH if beat.state == REFUSED else AWAY
+    return Trouble(status, beat.place, beat.remedy, beat.at.isoformat())
+
+
+def _state(
+    beat: Beat | None, paused: Pause | None, stuck: Trouble | None, held: Held | None, *, running: bool
+) -> str:
+    if not running:
+        return STOPPED if beat else NEVER
+    if paused:
+        return PAUSED
+    if stuck:
+        return REFUSED if stuck.status == AUTH else WAITING
+    if held:
+        return HELD
+    return CLOSED if beat and beat.closed else RUNNING

@@ -1,0 +1,123 @@
+"""`hub connect status` and `accept`: what a connector is doing, what waits, and confirming what is held."""
+
+import time
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from connectors.runtime.config import load_config
+from hub.cli.connect.given import Config, clock_of
+from hub.cli.connect.quarantine import as_object as entry_object
+from hub.cli.connect.standing import RENEW_DAYS, Certificate, Standing, held_input, standing
+from hub.cli.output import AsJson, print_json, print_lines, print_table, rfc3339_of
+from hub.errors import ConfigurationError
+
+_STATES = {
+    "running": "läuft", "paused": "ruht", "held": "wartet auf eine Bestätigung", "waiting": "wartet auf einen Dienst",
+    "auth": "wird abgewiesen (Zugang)", "closed": "Schleuse zu: Register zu alt", "stopped": "steht",
+    "never": "lief noch nie",
+}  # fmt: skip
+
+
+def status(
+    config: Config,
+    as_json: AsJson = False,
+    watch: Annotated[bool, typer.Option("--watch", help="immer wieder, bis Strg-C")] = False,
+    every: Annotated[float, typer.Option(min=0.1, help="Sekunden dazwischen")] = 2.0,
+) -> None:
+    """Was der Anschluss tut: Zustand, letzter Erfolg, was wartet, Zertifikate."""
+    settings = load_config(config)
+    clock = clock_of(settings)
+    try:
+        while True:
+            found, now = standing(settings), clock.now()
+            if as_json:
+                print_json({"agency": settings.agency, "kind": settings.kind, **as_object(found, now)})
+            else:
+                if watch:
+                    Console().clear()
+                _print(settings.agency, found, now)
+            if not watch:
+                return
+            time.sleep(every)
+    except KeyboardInterrupt:
+        return
+
+
+def accept(config: Config) -> None:
+    """Bestätigt einen angehaltenen Abzug, in dem zu viele Schlüssel fehlen."""
+    settings = load_config(config)
+    if not settings.state.exists():
+        raise ConfigurationError(
+            "has no state yet", place="config.connector.state", remedy="run it once first"
+        )
+    held = held_input(settings, confirm=True)
+    if held is None:
+        typer.echo("Es wartet kein Abzug.")
+        raise typer.Exit(1)
+    typer.echo(f"Bestätigt: {held.name} ({held.stream}, {held.share:.1%} der Schlüssel fehlen).")
+
+
+def as_object(found: Standing, now: datetime) -> dict[str, Any]:
+    """For --json: times, counts and places, no value."""
+    beat = found.beat
+    return {
+        "state": found.state, "pid": found.pid,
+        "last_step": beat and rfc3339_of(beat.at),
+        "last_success": beat and beat.last_success and rfc3339_of(beat.last_success),
+        "lag_s": beat and beat.last_success and max(0, int((now - beat.last_success).total_seconds())),
+        "more": bool(beat and beat.more),
+        "register_age_s": beat and beat.register_as_of and int((now - beat.register_as_of).total_seconds()),
+        "closed": beat.closed if beat else "",
+        "trouble": found.trouble and found.trouble._asdict(),
+        "totals": beat.totals if beat else {},
+        "paused": found.paused and {"since": rfc3339_of(found.paused.since), "why": found.paused.why},
+        "held": found.held and found.held._asdict(),
+        "certificates": [
+            {"setting": one.setting, "not_after": one.not_after and rfc3339_of(one.not_after), "days": one.days(now)}
+            for one in found.certificates
+        ],
+        "quarantine": [entry_object(entry) for entry in found.quarantined],
+    }  # fmt: skip
+
+
+def _print(agency: str, found: Standing, now: datetime) -> None:
+    process = "" if found.pid is None else f" (Prozess {found.pid or 'unbekannt'})"
+    lines = [f"{agency}: {_STATES[found.state]}{process}"]
+    if found.paused:
+        lines.append(f"Ruht seit {rfc3339_of(found.paused.since)}. {found.paused.why}".rstrip())
+    if beat := found.beat:
+        lines.append(f"Letzter Erfolg: {_ago(beat.last_success, now)}; letzter Schritt: {_ago(beat.at, now)}")
+        if beat.register_as_of:
+            lines.append(f"Register des Hubs: {_ago(beat.register_as_of, now)}")
+        if beat.totals:
+            lines.append(
+                "Seit dem Start: " + ", ".join(f"{name} {count}" for name, count in beat.totals.items())
+            )
+    if stuck := found.trouble:
+        lines.append(f"{stuck.status} seit {stuck.since}: {stuck.place} → {stuck.remedy}")
+    lines += [_certificate(one, now) for one in found.certificates]
+    if held := found.held:
+        lines.append(
+            f"Angehalten: {held.name} ({held.share:.1%} der Schlüssel fehlen): hub connect accept CONFIG"
+        )
+    print_lines(lines)
+    rows = [
+        (entry.name, entry.reason, entry.place, entry.column, entry.remedy) for entry in found.quarantined
+    ]
+    print_table(f"{len(rows)} in Quarantäne", ("Name", "Grund", "Ort", "Spalte", "Abhilfe"), rows)
+
+
+def _ago(at: datetime | None, now: datetime) -> str:
+    return "noch nie" if at is None else f"vor {max(0, int((now - at).total_seconds()))} s"
+
+
+def _certificate(one: Certificate, now: datetime) -> str:
+    days = one.days(now)
+    if days is None:
+        return f"Zertifikat {one.setting}: nicht lesbar"
+    if days < 0:
+        return f"Zertifikat {one.setting}: ABGELAUFEN seit {-days} Tagen"
+    return f"Zertifikat {one.setting}: noch {days} Tage" + (", jetzt erneuern" if days < RENEW_DAYS else "")
