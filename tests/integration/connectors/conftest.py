@@ -1,10 +1,12 @@
 """Two simulated agencies on disk, log and keys in SQLite, and connectors that a test may step and break."""
 
+import base64
 import json
 import re
 import shutil
+import sqlite3
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -12,12 +14,13 @@ from typing import Any
 
 import orjson
 import pytest
+import structlog
 
 from connectors.runtime.build import build_sink, build_source
 from connectors.runtime.config import load_config
 from connectors.runtime.report import StepReport
 from connectors.runtime.runtime import Connector
-from hub.adapters.keys.kek import controller_kek
+from hub.adapters.keys.kek import as_text, controller_kek
 from hub.adapters.keys.sql import SqlKeyStore
 from hub.adapters.log.sqlite import SqliteLog
 from hub.domain.clock import micros
@@ -32,6 +35,7 @@ EXAMPLES = Path(__file__).parents[3] / "hub" / "simulate" / "connectors"
 FOLDERS = {"jc-seestadt": "jobcenter", "ja-seestadt": "youth_office"}
 MASTER = bytes(range(32))
 CANARY = "ZZCANARYZZ"
+STRANGE = "ZZSTRANGE"
 
 
 def evening(day: int) -> datetime:
@@ -226,3 +230,41 @@ def tools() -> Any:
         agencies = FOLDERS
 
     return Tools
+
+
+@pytest.fixture
+def house(offices: Any, tools: Any) -> Path:
+    """The jobcenter on its first evening, with key files, and one code that no table knows."""
+    structlog.reset_defaults()
+    offices.write_day(0)
+    offices.beat(tools.evening(0))
+    folder: Path = offices.root / "jobcenter"
+    for name, content in (
+        ("agency.key", base64.b64encode(b"k" * 32).decode()),
+        ("controller.kek", as_text(controller_kek(MASTER, "jc-seestadt"))),
+        ("clock", tools.evening(0).isoformat()),
+    ):
+        (folder / name).write_text(content, encoding="ascii")
+        (folder / name).chmod(0o600)
+    offices.edit("jc-seestadt", _beside)
+    return folder / "source.toml"
+
+
+def _beside(toml: str) -> str:
+    toml = toml.replace('path = "log.sqlite"', 'path = "../log.sqlite"')
+    toml = toml.replace('"sqlite:///keys.sqlite"', '"sqlite:///../keys.sqlite"')
+    return toml.replace("[connector]\n", '[connector]\nclock_file = "clock"\n')
+
+
+@pytest.fixture
+def break_a_code(offices: Any) -> Any:
+    """Writes a person's sex as a code of no table; the value it had comes back as an answer."""
+
+    def write(value: str = STRANGE) -> str:
+        with closing(sqlite3.connect(offices.database)) as db, db:
+            first = "WHERE rowid = (SELECT min(rowid) FROM T_PERSON)"
+            (old,) = db.execute(f"SELECT GESCHLECHT FROM T_PERSON {first}").fetchone()  # noqa: S608  our own words
+            db.execute(f"UPDATE T_PERSON SET GESCHLECHT = ? {first}", (value,))  # noqa: S608
+            return str(old)
+
+    return write

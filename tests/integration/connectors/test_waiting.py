@@ -1,6 +1,5 @@
 """What waits at an agency: shown without a value, read again when asked, let go with a reason; pause and status."""
 
-import base64
 import json
 import sqlite3
 from contextlib import closing
@@ -10,57 +9,17 @@ from threading import Event
 from typing import Any
 
 import pytest
-import structlog
 from typer.testing import CliRunner
 
 from connectors.runtime.config import load_config
 from connectors.runtime.pulse import Pulse
 from hub.adapters.clocks import ManualClock
-from hub.adapters.keys.kek import as_text, controller_kek
 from hub.cli.connect import app
 from hub.cli.connect.run import Runner
 from hub.errors import AccessRefused, KeyServiceUnavailable, ServiceUnavailable, TryAgain
 
 MASTER = bytes(range(32))
 STRANGE = "ZZSTRANGE"
-
-
-@pytest.fixture
-def house(offices: Any, tools: Any) -> Path:
-    """The jobcenter on its first evening, with key files, and one code that no table knows."""
-    structlog.reset_defaults()
-    offices.write_day(0)
-    offices.beat(tools.evening(0))
-    folder: Path = offices.root / "jobcenter"
-    for name, content in (
-        ("agency.key", base64.b64encode(b"k" * 32).decode()),
-        ("controller.kek", as_text(controller_kek(MASTER, "jc-seestadt"))),
-        ("clock", tools.evening(0).isoformat()),
-    ):
-        (folder / name).write_text(content, encoding="ascii")
-        (folder / name).chmod(0o600)
-    offices.edit("jc-seestadt", _beside)
-    return folder / "source.toml"
-
-
-def _beside(toml: str) -> str:
-    toml = toml.replace('path = "log.sqlite"', 'path = "../log.sqlite"')
-    toml = toml.replace('"sqlite:///keys.sqlite"', '"sqlite:///../keys.sqlite"')
-    return toml.replace("[connector]\n", '[connector]\nclock_file = "clock"\n')
-
-
-@pytest.fixture
-def break_a_code(offices: Any) -> Any:
-    """Writes a person's sex as a code of no table; the value it had comes back as an answer."""
-
-    def write(value: str = STRANGE) -> str:
-        with closing(sqlite3.connect(offices.database)) as db, db:
-            first = "WHERE rowid = (SELECT min(rowid) FROM T_PERSON)"
-            (old,) = db.execute(f"SELECT GESCHLECHT FROM T_PERSON {first}").fetchone()  # noqa: S608  our own words
-            db.execute(f"UPDATE T_PERSON SET GESCHLECHT = ? {first}", (value,))  # noqa: S608
-            return str(old)
-
-    return write
 
 
 def called(*arguments: str, code: int = 0) -> str:
