@@ -11,8 +11,8 @@ from connectors.runtime.build import kind
 from connectors.runtime.config import ConnectorConfig
 from connectors.runtime.files import holder, lease_of
 from connectors.runtime.ports import Held, Holding
-from connectors.runtime.pulse import PAUSED, RUNNING, STOPPED, WAITING, Beat, Pause, Pulse
 from connectors.runtime.pulse import AUTH as REFUSED
+from connectors.runtime.pulse import PAUSED, RUNNING, STOPPED, WAITING, Beat, Pause, Pulse
 from connectors.runtime.quarantine import Quarantined
 from connectors.runtime.state import State
 from connectors.runtime.trouble import AUTH, AWAY, Trouble, trouble
@@ -57,7 +57,8 @@ def standing(settings: ConnectorConfig) -> Standing:
     stuck = stuck or _troubled(beat)
     pid, held = holder(lease_of(settings.state)), held_input(settings)
     return Standing(
-        state=_state(beat, paused, stuck, held, running=pid is not None), trouble=stuck, pid=pid, beat=beat, paused=paused, held=held,
+        state=_state(beat, paused, stuck, held, running=pid is not None), trouble=stuck, pid=pid, beat=beat,
+        paused=paused, held=held,
         quarantined=tuple(waiting), certificates=tuple(certificates(settings)),
     )  # fmt: skip
 

@@ -149,9 +149,10 @@ def test_status_counts_from_the_last_success_and_says_what_is_away(
         runner.loop(Event(), once=True, as_json=False)
     found = told("status", str(house))
     assert (found["state"], found["lag_s"]) == (state, 300)
-    assert found["trouble"] == {
-        "place": "database", "cause": "does not answer", "remedy": "ask the database's people",
-    }  # fmt: skip
+    trouble = found["trouble"]
+    assert (trouble["place"], trouble["remedy"]) == ("database", "ask the database's people")
+    assert trouble["status"] == ("AUTH" if state == "auth" else "AWAY")
+    assert trouble["since"] == later.isoformat()
     assert "ask the database's people" in called("status", str(house))
     runner.close()
 
