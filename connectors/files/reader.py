@@ -3,9 +3,9 @@
 The first fault ends the reading and says where it is, by file, line and byte; nothing is repaired or guessed.
 """
 
+import codecs
 import csv
 import hashlib
-from codecs import BOM_UTF8
 from collections.abc import Iterator
 from typing import IO
 
@@ -14,7 +14,9 @@ from connectors.files.settings import Dialect, FileStream
 from hub.errors import DataError
 
 OTHER_DELIMITERS = ",;\t|"
-UTF8 = frozenset({"utf-8", "utf8", "utf-8-sig"})
+UTF8 = frozenset({"utf-8", "utf-8-sig"})
+WIDE = ("utf-16", "utf-32")
+CHUNK = 64 * 1024
 
 
 class CsvReader:
@@ -24,7 +26,9 @@ class CsvReader:
         self._stream, self._dialect, self._entry = stream, dialect, entry
         self._sha, self._offset, self._line = hashlib.sha256(), 0, 0
         self._foreign: tuple[int, int] | None = None  # first line and byte that is not ASCII
-        self._utf8, self._single = True, dialect.encoding.lower().replace("_", "-") not in UTF8
+        name = codecs.lookup(dialect.encoding).name
+        self._is_wide = name.startswith(WIDE)
+        self._utf8, self._single = True, name not in UTF8
         self._last = ""  # the trailer's line
         self._header: tuple[str, ...] = stream.names
         self.rows = 0
@@ -100,7 +104,7 @@ class CsvReader:
     def _lines(self, file: IO[bytes]) -> Iterator[str]:
         """The lines to be parsed: without what stands before the header, and without the trailer."""
         waiting: str | None = None
-        for text in self._decoded(file):
+        for text in self._wide(file) if self._is_wide else self._decoded(file):
             if self._line <= self._dialect.skip:
                 continue
             if self._dialect.trailer is None:
@@ -116,7 +120,7 @@ class CsvReader:
             self._line += 1
             self._sha.update(raw)
             self._check(raw)
-            start = 3 if self._line == 1 and not self._single and raw.startswith(BOM_UTF8) else 0
+            start = 3 if self._line == 1 and not self._single and raw.startswith(codecs.BOM_UTF8) else 0
             try:
                 yield raw[start:].decode(encoding)
             except UnicodeDecodeError as error:
@@ -124,17 +128,42 @@ class CsvReader:
                 raise self._fault(f"byte {byte}: not {encoding}", "wrong_encoding", self._line) from None
             self._offset += len(raw)
 
-    def _check(self, raw: bytes) -> None:
-        """A line that does not end was cut, where nothing else tells the end; what is not plain ASCII is looked at."""
+    def _wide(self, file: IO[bytes]) -> Iterator[str]:
+        """Lines of an encoding whose signs are wider than a byte: a byte that looks like a line's end is none."""
+        decoder, rest = codecs.getincrementaldecoder(self._dialect.encoding)(), ""
+        while True:
+            raw = file.read(CHUNK)
+            self._sha.update(raw)
+            try:
+                lines = (rest + decoder.decode(raw, final=not raw)).splitlines(keepends=True)
+            except UnicodeError as error:
+                byte = self._offset + getattr(error, "start", 0)
+                raise self._fault(
+                    f"byte {byte}: not {self._dialect.encoding}", "wrong_encoding", self._line + 1
+                ) from None
+            self._offset += len(raw)
+            rest = lines.pop() if lines and raw else ""
+            for line in lines:
+                self._line += 1
+                self._whole(line.endswith(("\n", "\r")))
+                yield line
+            if not raw:
+                return
+
+    def _whole(self, ends: bool) -> None:  # noqa: FBT001  says of one line whether it ends
+        """A line that does not end was cut, where nothing else tells the end."""
         told = self._entry.sha256 is not None or self._dialect.trailer is not None
-        if not told and not raw.endswith(b"\n"):
+        if not told and not ends:
             raise self._fault("the last line does not end", "truncated", self._line)
+
+    def _check(self, raw: bytes) -> None:
+        self._whole(raw.endswith(b"\n"))
         if not raw.isascii() or b"\0" in raw:
             self._look(raw)
 
     def _look(self, raw: bytes) -> None:
         """NUL never is text, and UTF-8 that calls itself cp1252 is told at the end."""
-        if b"\0" in raw and self._dialect.encoding.lower().replace("_", "-")[:6] not in ("utf-16", "utf-32"):
+        if b"\0" in raw:
             byte = self._offset + raw.index(b"\0")
             raise self._fault(f"byte {byte}: not {self._dialect.encoding}", "wrong_encoding", self._line)
         if self._foreign is None:

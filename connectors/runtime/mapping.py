@@ -12,7 +12,7 @@ from typing import Any
 from connectors.runtime.cells import is_empty, read
 from connectors.runtime.ports import Row
 from connectors.runtime.streams import Condition, EventMapping, Reference, Stream
-from connectors.runtime.values import VERSION, Style
+from connectors.runtime.values import VERSION
 from hub.domain.clock import BERLIN, berlin_day, micros, moment
 from hub.domain.identifiers import AgencyKey
 from hub.errors import DataError
@@ -26,7 +26,6 @@ OWN_NAME = {
     "CustodyChanged": "child",
 }  # fields that repeat the subject's pseudonym
 _SEPARATOR = "\x1f"
-_PLAIN = Style()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,7 +231,7 @@ def applies(condition: Condition, values: Mapping[str, object]) -> bool:
         )
     raw = values[condition.column]
     if condition.filled is not None:
-        return is_empty(raw, _PLAIN) is not condition.filled
+        return is_empty(raw, condition.style) is not condition.filled
     text = "" if raw is None else str(raw).strip()
     return (text in (condition.among or ())) is not condition.negated
 

@@ -22,6 +22,9 @@ NORM = ("norm", "task_norm", "attested_by", "consents")
 TIMES = ("occurred_at", "valid_from", "valid_to")
 
 
+_PLAIN = Style()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
     """A row counts when the column's text is among `among` (or is filled, or is empty)."""
@@ -30,6 +33,7 @@ class Condition:
     among: frozenset[str] | None
     filled: bool | None
     negated: bool = False
+    style: Style = _PLAIN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +125,7 @@ def stream_of(name: str, table: Table, style: Style, codes: Codes) -> Stream:
     stream = Stream(
         name=name, key=table.texts("key"),
         events=tuple(_event(item, style, codes) for item in table.items("events")),
-        gone=_condition(gone, f"{table.place}.gone") if gone is not None else None,
+        gone=_condition(gone, f"{table.place}.gone", style) if gone is not None else None,
         on_vanish=_event(Table(vanish, f"{table.place}.on_vanish"), style, codes) if vanish is not None else None,
         settings={key: table.any(key) for key in table.names()},
     )  # fmt: skip
@@ -137,7 +141,7 @@ def _event(table: Table, style: Style, codes: Codes) -> EventMapping:
         for name, raw in dict(table.any("fields") or {}).items()
     }
     event = EventMapping(
-        schema=schema, when=tuple(_condition(item, table.place) for item in table.any("when") or ()),
+        schema=schema, when=tuple(_condition(item, table.place, style) for item in table.any("when") or ()),
         subject=_reference(subject, f"{table.place}.subject") if subject is not None else None,
         case=_reference(table.any("case"), f"{table.place}.case"), ordinal=table.take("ordinal", int, 0),
         times=_values(table, TIMES, style, codes), fields=fields, facts=_values(table, FACTS, style, codes),
@@ -199,12 +203,12 @@ def _reference(raw: Any, place: str) -> Reference:
     return reference
 
 
-def _condition(raw: Any, place: str) -> Condition:
+def _condition(raw: Any, place: str, style: Style) -> Condition:
     table = Table(raw, f"{place}.when")
     among, without = table.texts("in", ()), table.texts("not_in", ())
     condition = Condition(
         column=table.take("column", str), among=frozenset(among or without) or None, filled=table.any("filled"),
-        negated=bool(without),
+        negated=bool(without), style=style,
     )  # fmt: skip
     table.close()
     if (condition.among is None) == (condition.filled is None):
