@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := setup
-.PHONY: help setup demo serve test check format kafka postgres bench chaos mutants clean need-python need-broker
+.PHONY: help setup demo serve test check format kafka postgres bench chaos mutants clean need-python need-broker need-others
 
 # $(call need,PROGRAM,WHAT TO INSTALL)
 need = @command -v $(1) >/dev/null || { echo "Missing: $(1). Install $(2), then call make again."; exit 1; }
@@ -29,7 +29,7 @@ demo: $(READY) ## two synthetic agencies in one process, no server (needs Python
 serve: $(READY) ## the same, and the joint view in a browser
 	$(BIN)/hub demo --serve
 
-test: $(READY) need-broker ## the whole suite, on a real broker and a real PostgreSQL (needs Java 17 and Maven)
+test: $(READY) need-broker need-others ## the whole suite, on a real broker and a real PostgreSQL (needs Java 17, Maven, Chromium, MariaDB)
 	$(BIN)/pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
 
 check: $(READY) ## format, lint, types, import contracts
@@ -73,3 +73,8 @@ need-python:
 need-broker:
 	$(call need,java,Java 17 (Debian: openjdk-17-jre-headless))
 	$(call need,mvn,Maven (Debian: maven))
+
+need-others:
+	$(call need,chromium,Chromium (Debian: chromium))
+	@command -v mariadbd >/dev/null || test -x /usr/sbin/mariadbd \
+	  || { echo "Missing: mariadbd. Install MariaDB (Debian: mariadb-server), then call make again."; exit 1; }
