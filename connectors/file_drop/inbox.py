@@ -1,6 +1,6 @@
 """Which dropped files are complete, which belong together, and which were read before, under whatever name."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from fnmatch import fnmatch
 from pathlib import Path
@@ -54,7 +54,6 @@ class Inbox(Waiting):
 
     def candidates(self, now: datetime) -> tuple[list[Delivery], list[Incident]]:
         """What is complete, in order of its day; and what lies in quarantine, as long as it lies there."""
-        self._tidy()
         found: list[Delivery] = []
         incidents: list[Incident] = []
         paths = self._rooms.waiting()
@@ -67,7 +66,9 @@ class Inbox(Waiting):
                 )
                 continue
             found += [delivery] if delivery else []
-        self._tidy()
+        self._tidy(
+            entry.path for delivery in found for entries in delivery.files.values() for entry in entries
+        )
         incidents += self._rooms.quarantined()
         return sorted(found, key=lambda delivery: (delivery.as_of, delivery.name)), incidents
 
@@ -100,7 +101,11 @@ class Inbox(Waiting):
                 for entry in entries:
                     self._remember(stream, entry)
             self.done()
-        self._tidy()
+        if not self._looking:
+            for entries in delivery.files.values():
+                for entry in entries:
+                    self._rooms.done(entry.path)
+            self._tidy_manifests(self._rooms.processing())
 
     def refuse(self, delivery: Delivery, incident: Incident) -> None:
         """The whole delivery goes to quarantine; a look leaves it."""
@@ -200,16 +205,24 @@ class Inbox(Waiting):
         query = "SELECT 1 FROM ledger WHERE digest = ?"
         return self._state.db.execute(query, (digest,)).fetchone() is not None
 
-    def _tidy(self) -> None:
-        """What is in processing and was read already goes to done, its manifest with the last of them."""
+    def _tidy(self, waiting: Iterable[Path]) -> None:
+        """What is in processing and was read already goes to done, its manifest with the last of them.
+
+        Not what belongs to a delivery that waits: one of its files may be the same as the day before.
+        """
         if self._looking:
             return
-        left = []
+        left, keep = [], frozenset(waiting)
         for path in self._rooms.processing():
-            if self._known(self._rooms.digest(path)):
+            if path not in keep and self._known(self._rooms.digest(path)):
                 self._rooms.done(path)
             else:
                 left.append(path)
+        self._tidy_manifests(left)
+
+    def _tidy_manifests(self, left: Iterable[Path]) -> None:
+        """Manifests that nothing is left of."""
+        left = list(left)
         if self._settings.complete == "manifest" and all(
             fnmatch(p.name, self._settings.manifest) for p in left
         ):
