@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from connectors.runtime.areas import SEPARATOR, Areas
 from connectors.runtime.values import Style, Value
 from hub.errors import DataError
 
@@ -42,11 +43,21 @@ def _found(value: Value, row: Values, kind: str) -> Any:
         ] or None
     if kind == "strings":
         return _listed(value, row)
+    if isinstance(value.codes, Areas):
+        return _area(value, [_cell(row, column) for column in value.columns])
     parts = [_one(value, _cell(row, column), column, kind) for column in value.columns]
     if value.join is None:
         return parts[0]
     found = [str(part) for part in parts if part is not None]
     return value.join.join(found) or None
+
+
+def _area(value: Value, cells: list[object]) -> str | None:
+    """The code of the area in which an address lies; None where there is no address at all."""
+    texts = ["" if is_empty(raw, value.style) else str(raw).strip() for raw in cells]
+    if not any(texts):
+        return None
+    return _text(value, SEPARATOR.join(texts), value.columns[0])
 
 
 def _cell(row: Values, column: str) -> object:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
+from connectors.runtime.areas import Areas, load_areas
 from connectors.runtime.kinds import completed
 from connectors.runtime.reading import Table
 from connectors.runtime.streams import Lookup, Stream, lookup_of, stream_of
@@ -114,7 +115,7 @@ def parse_config(raw: Mapping[str, Any], folder: Path) -> ConnectorConfig:
     agency, connector = table.table("agency"), table.table("connector")
     style = style_of(defaults := table.table("defaults"), Style())
     defaults.close()
-    codes = {name: _codes(item) for name, item in table.tables("codes").items()}
+    codes = {name: _codes(item, folder) for name, item in table.tables("codes").items()}
     lookups = {name: lookup_of(item) for name, item in table.tables("lookups").items()}
     streams = {name: stream_of(name, item, style, codes) for name, item in table.tables("streams").items()}
     settings, clock = table.any("settings", {}), connector.take("clock_file", str, "")
@@ -131,7 +132,7 @@ def parse_config(raw: Mapping[str, Any], folder: Path) -> ConnectorConfig:
         keys=_keys(table.table("keys"), folder), log=log_address(table.table("log"), folder),
         clock_file=folder / clock if clock else None, any_code=connector.flag("any_code"),
         style=style, codes=codes, lookups=lookups, streams=streams, settings=settings,
-        folder=folder, digest=_digest(raw),
+        folder=folder, digest=_digest(raw, codes),
     )  # fmt: skip
     for rest in (agency, connector, table):
         rest.close()
@@ -213,10 +214,14 @@ def _security(table: Table, folder: Path) -> BrokerSecurity:
     )  # fmt: skip
 
 
-def _codes(table: Table) -> Mapping[str, str]:
+def _codes(table: Table, folder: Path) -> Mapping[str, str]:
+    """A code table, or the file of areas that it names."""
+    if table.names() == ("areas",):
+        return load_areas(folder / table.take("areas", str), table.place)
     return {key: table.take(key, str) for key in table.names()}
 
 
-def _digest(raw: Mapping[str, Any]) -> str:
+def _digest(raw: Mapping[str, Any], codes: Mapping[str, Mapping[str, str]]) -> str:
     mapped = {name: raw.get(name) for name in ("codes", "defaults", "lookups", "streams", "settings")}
-    return hashlib.sha256(repr(mapped).encode()).hexdigest()[:16]
+    areas = "".join(table.digest for table in codes.values() if isinstance(table, Areas))
+    return hashlib.sha256((repr(mapped) + areas).encode()).hexdigest()[:16]
