@@ -28,6 +28,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What two processes share out between them (`pytest -n 2 --dist loadgroup`): file by file, so that the servers of
     a file are started once; in the folders of SPREAD test by test, apart from those that look at one story."""
     for item in items:
+        if not item.path.is_relative_to(Path(__file__).parent):
+            continue  # the compliance kit brings its own
         file = item.path.relative_to(Path(__file__).parent)
         if "told" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.xdist_group("told"))

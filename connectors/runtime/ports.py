@@ -8,11 +8,15 @@ from typing import Literal, NamedTuple, Protocol
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """What `hub connect` must know before it builds one; `settings` names the table of the configuration."""
+    """What `hub connect` must know before it builds one; `settings` names the keys of the table of that name.
+
+    `secrets`: those of them whose value is nobody's business (passwords, addresses with one in them): never shown.
+    """
 
     kind: str
     role: Literal["source", "sink"]
     settings: str
+    secrets: tuple[str, ...] = ()
 
 
 class Row(NamedTuple):

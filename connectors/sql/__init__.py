@@ -11,7 +11,7 @@ from hub.domain.identifiers import AgencyKey
 spec = Spec(
     kind="sql", role="source",
     settings="url | url_env, connect_seconds, statement_seconds, overlap_seconds, overlap_numbers, reconcile_minutes, "
-    "vanish_limit, vanish_rows",
+    "vanish_limit, vanish_rows", secrets=("url",),
 )  # fmt: skip
 
 

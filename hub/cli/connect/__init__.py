@@ -5,6 +5,7 @@ import typer
 from hub.cli.connect.candidates import candidates
 from hub.cli.connect.check import check
 from hub.cli.connect.init import discover, init
+from hub.cli.connect.new import new
 from hub.cli.connect.pause import pause, resume
 from hub.cli.connect.preview import preview
 from hub.cli.connect.quarantine import app as quarantine
@@ -15,7 +16,7 @@ from hub.cli.connect.status import accept, status
 
 app = typer.Typer(no_args_is_help=True, help="Die Seite des Amtes: Quellen lesen, Sichten zurückschreiben.")
 for verb in (
-    init, discover, schema, check, preview, shadow, candidates, run, status, pause, resume, accept,
+    init, discover, schema, check, preview, shadow, candidates, run, status, pause, resume, accept, new,
 ):  # fmt: skip
     app.command()(verb)
 app.add_typer(quarantine, name="quarantine")

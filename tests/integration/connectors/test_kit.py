@@ -1,0 +1,140 @@
+"""Every kind of source passes the compliance kit, a stranger's too; a kit that lets faults pass would be none."""
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from importlib import import_module
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from connectors.kit import checks
+from connectors.kit.bench import Candidate
+from connectors.kit.checks import CHECKS, Case
+from connectors.runtime.ports import Batch, Row
+from connectors.runtime.state import State
+from hub.cli.connect import app
+
+ROOT = Path(__file__).parents[3]
+STRANGER = ROOT / "tests" / "stranger"
+KINDS = ("connectors.sql", "connectors.snapshot_csv", "connectors.file_drop", "connectors.kit.example")
+
+
+@pytest.fixture
+def room() -> Iterator[Path]:
+    """In memory where there is some: the kit writes much and keeps nothing."""
+    memory = Path("/dev/shm")  # noqa: S108
+    with TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
+        yield Path(folder)
+
+
+def candidate(package: str) -> Candidate:
+    module = import_module(package)
+    return Candidate(package, module.build, module.spec, import_module(f"{package}.trial").Trial)
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("package", KINDS)
+def test_our_kinds(package: str, check: Callable[[Case], str], room: Path) -> None:
+    assert check(Case(candidate(package), room, 400)) is not None
+
+
+def run_kit(folder: Path, package: str) -> "subprocess.CompletedProcess[str]":
+    """The kit as its users call it, in their own folder."""
+    command = [
+        sys.executable, "-m", "pytest", "-p", "connectors.kit.plugin", "-p", "no:cacheprovider", "-q",
+        "--hub-rows", "200", "--hub-connector", f"{package}:Source",
+    ]  # fmt: skip
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300, check=False)
+
+
+def test_a_strangers_connector_gets_its_certificate() -> None:
+    done = run_kit(STRANGER, "fixed_width")
+    assert done.returncode == 0, done.stdout
+    assert "CERTIFICATE: fixed_width:Source" in done.stdout.splitlines()
+    assert "16 of 16 checks passed." in done.stdout
+
+
+def test_a_new_connector_passes_as_it_is_made(tmp_path: Path) -> None:
+    made = CliRunner().invoke(app, ["new", "fachverfahren", "--in", str(tmp_path)])
+    assert made.exit_code == 0, made.output
+    files = sorted(path.name for path in (tmp_path / "fachverfahren" / "fachverfahren").iterdir())
+    assert files == ["__init__.py", "trial.py"]
+    done = run_kit(tmp_path / "fachverfahren", "fachverfahren")
+    assert "16 of 16 checks passed." in done.stdout, done.stdout
+    again = CliRunner().invoke(app, ["new", "fachverfahren", "--in", str(tmp_path)])
+    assert again.exit_code != 0
+
+
+def test_a_connector_that_fails_gets_none(tmp_path: Path) -> None:
+    CliRunner().invoke(app, ["new", "taub", "--in", str(tmp_path)])
+    file = tmp_path / "taub" / "taub" / "__init__.py"
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace("enumerate(lines[:-1], 1)", "enumerate(lines[:-2], 1)"), encoding="utf-8")
+    done = run_kit(tmp_path / "taub", "taub")
+    assert done.returncode == 1
+    assert "NO CERTIFICATE: taub:Source" in done.stdout
+    assert "FAILED  records_match_schema" in done.stdout
+
+
+class Faulty:
+    """A sound source with one fault."""
+
+    def __init__(self, source: Any, state: State) -> None:
+        self._source, self._state = source, state
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._source, name)
+
+
+class Forgetful(Faulty):
+    """Says that it stands further than it read."""
+
+    def read(self, streams: Sequence[str], limit: int) -> Iterator[Batch]:
+        for batch in self._source.read(streams, limit):
+            with self._state.transaction():
+                self._state.advance(batch.stream, batch.rows, batch.cursor, set())
+            yield batch
+
+
+class Twice(Faulty):
+    """Gives its first row twice."""
+
+    def read(self, streams: Sequence[str], limit: int) -> Iterator[Batch]:
+        for batch in self._source.read(streams, limit):
+            yield batch
+            yield Batch(batch.stream, batch.rows[:1], batch.cursor)
+
+
+class Chatty(Faulty):
+    """Names people in places."""
+
+    def read(self, streams: Sequence[str], limit: int) -> Iterator[Batch]:
+        for batch in self._source.read(streams, limit):
+            yield Batch(batch.stream, [_named(row) for row in batch.rows], batch.cursor)
+
+
+def _named(row: Row) -> Row:
+    return row._replace(place=f"{row.place}/{row.values.get('name', '')}")
+
+
+@pytest.mark.parametrize(
+    ("fault", "check"),
+    [
+        (Forgetful, checks.killed_at_each_fail_point),
+        (Twice, checks.keys_are_unique),
+        (Chatty, checks.records_match_schema),
+    ],
+    ids=lambda one: one.__name__,
+)
+def test_the_kit_finds(fault: type[Faulty], check: Callable[[Case], str], room: Path) -> None:
+    sound = candidate("connectors.sql")
+
+    def build(config: Any, state: State, key: Any) -> Any:
+        return fault(sound.build(config, state, key), state)
+
+    with pytest.raises(AssertionError):
+        check(Case(sound._replace(build=build), room, 400))

@@ -1,0 +1,80 @@
+"""A stranger's connector, made from docs/how-to/eigener-connector.md alone: fixed columns, as old hosts export them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from connectors.runtime.config import ConnectorConfig
+from connectors.runtime.ports import Spec
+from connectors.runtime.reading import Table
+from connectors.runtime.state import State
+from connectors.whole import WholeSource
+from hub.domain.identifiers import AgencyKey
+from hub.errors import ConfigurationError, DataError, ServiceUnavailable
+
+spec = Spec(kind="fixed_width", role="source", settings="file, encoding")
+
+Layout = Mapping[str, tuple[int, int]]
+
+
+class FixedWidth:
+    """One file holds all: the first two signs of a line name its stream, `layout` says where a column stands."""
+
+    def __init__(
+        self, file: Path, encoding: str, marks: Mapping[str, str], layouts: Mapping[str, Layout]
+    ) -> None:
+        self._file, self._encoding, self._marks, self._layouts = file, encoding, marks, layouts
+
+    def check(self) -> None:
+        if not self._file.is_file():
+            raise ConfigurationError("is no file", place="config.settings.file", remedy="name the export")
+
+    def columns(self, stream: str) -> Sequence[str]:
+        return tuple(self._layouts[stream])
+
+    def rows(self, stream: str) -> Iterator[tuple[str, dict[str, object]]]:
+        layout = self._layouts[stream]
+        width = max(end for _, end in layout.values())
+        for number, line in self._lines():
+            if not line.startswith(self._marks[stream]):
+                continue
+            place = f"{self._file.name}:{number}"
+            if len(line) != width or "\0" in line:
+                raise DataError("is no such line", reason="wrong_line", place=place, remedy="export it again")
+            yield place, {name: line[start:end].rstrip() for name, (start, end) in layout.items()}
+
+    def close(self) -> None:
+        pass
+
+    def _lines(self) -> Iterator[tuple[int, str]]:
+        try:
+            with self._file.open(encoding=self._encoding, errors="strict", newline="\n") as file:
+                for number, line in enumerate(file, 1):
+                    yield number, line.removesuffix("\n")
+        except OSError:
+            raise ServiceUnavailable(
+                "cannot be read", place=self._file.name, remedy="look for the export"
+            ) from None
+        except UnicodeDecodeError:
+            raise DataError(
+                f"not {self._encoding}",
+                reason="wrong_encoding",
+                place=self._file.name,
+                remedy="export it again",
+            ) from None
+
+
+class Source(WholeSource):
+    def __init__(self, config: ConnectorConfig, state: State, key: AgencyKey) -> None:
+        settings = Table(config.settings, "config.settings")
+        file, encoding = config.path(settings.take("file", str)), settings.take("encoding", str, "cp1252")
+        settings.close()
+        marks, layouts = dict[str, str](), dict[str, Layout]()
+        for name, stream in config.streams.items():
+            table = Table(stream.settings, f"config.streams.{name}")
+            marks[name] = table.take("mark", str)
+            layouts[name] = {column: tuple(place) for column, place in table.any("layout", {}).items()}
+            table.close()
+        super().__init__(config, state, key, FixedWidth(file, encoding, marks, layouts))
+
+
+build = Source
