@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, delete, select
 
-from hub.adapters.store.bulk import among, merge, values
+from hub.adapters.store.bulk import add, among, merge, values
 from hub.adapters.store.tables import decision, held, subject
 
 
@@ -59,7 +59,7 @@ _NEWER = (
 
 def save_decisions(connection: Connection, rows: Sequence[DecisionRow]) -> None:
     """An admission is never taken back; other decisions are replaced by newer ones."""
-    merge(connection, decision, rows, _NEWER)
+    add(connection, decision, rows, _NEWER)
 
 
 def save_held(connection: Connection, rows: Sequence[HeldRow]) -> None:

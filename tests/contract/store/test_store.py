@@ -9,7 +9,7 @@ from sqlalchemy import select, text
 
 from hub.adapters.store import Store, admissions, meta, positions, quarantines, subjects, views
 from hub.adapters.store.admissions import DecisionRow, HeldRow
-from hub.adapters.store.bulk import COPY_FROM, among, merge, values
+from hub.adapters.store.bulk import COPY_FROM, add, among, merge, values
 from hub.adapters.store.quarantines import Quarantined
 from hub.adapters.store.tables import dirty, held, quarantine, subject
 from hub.errors import ServiceUnavailable, TopicRecreated
@@ -37,7 +37,7 @@ def _row(number: int, **change: Any) -> tuple[Any, ...]:
     row = {
         "generation": 1, "event_id": f"{number:032x}", "publication": 1, "record_ref": ODD, "source_version": 2**62,
         "subject": "a:p", "case_key": "a:f", "event_type": "X", "consent_id": None, "occurred_at": -1, "received_at": 0,
-        "valid_until": None, "scope": ODD, "envelope": bytes(range(256)),
+        "valid_from": None, "valid_until": None, "scope": ODD, "envelope": bytes(range(256)),
     }  # fmt: skip
     return tuple((row | change).values())
 
@@ -74,6 +74,36 @@ def test_only_a_higher_publication_of_the_same_subject_replaces(store: Store, nu
         assert {
             (row.publication, bytes(row.envelope)) for row in connection.execute(select(consent_row))
         } == {(3, b"yes")}
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_rows_that_should_be_new_are_merged_when_one_is_not(store: Store, number: int) -> None:
+    with store.transaction() as connection:
+        add(connection, consent_row, [_row(n, envelope=b"old") for n in range(number)], ON_CONFLICT)
+    with store.transaction() as connection:
+        add(
+            connection,
+            consent_row,
+            [_row(n, publication=2) for n in range(number - 1, 2 * number)],
+            ON_CONFLICT,
+        )
+        found = connection.execute(select(consent_row.c.event_id, consent_row.c.publication)).all()
+    assert {row.event_id: row.publication for row in found} == {
+        f"{n:032x}": 1 if n < number - 1 else 2 for n in range(2 * number)
+    }
+    assert len(found) == 2 * number
+
+
+@pytest.mark.parametrize(
+    "keys", [[], [""], ["a"], ["a", "b,c"], [ODD, 'a"', '\\"', "{}", "NULL", " "], ['","']]
+)
+def test_any_text_may_be_looked_for(store: Store, keys: list[str]) -> None:
+    rows = [_row(n, subject=key) for n, key in enumerate([*keys, "another"])]
+    with store.transaction() as connection:
+        merge(connection, consent_row, rows, ON_CONFLICT)
+        wanted = select(consent_row.c.subject).where(among(connection, consent_row.c.subject))
+        found = connection.execute(wanted, {"keys": values(connection, keys)}).scalars().all()
+    assert sorted(found) == sorted(keys)
 
 
 @pytest.mark.parametrize("number", NUMBERS)
