@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from connectors.files.settings import FilesSettings, files_settings
 from connectors.rest.document import Pointer, pointer_of
@@ -123,14 +123,29 @@ def _access(table: Table, config: ConnectorConfig) -> Access:
 
 def _url(url: str) -> str:
     place = "config.settings.url"
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+    parts = _split(url)
+    if parts is None or not parts.hostname or parts.query or parts.fragment:
         raise ConfigurationError("is no address", place=place, remedy="https://… without parameters")
     if parts.username is not None or parts.password is not None:
         raise ConfigurationError("holds a secret", place=place, remedy="name user and password_file instead")
     if parts.scheme == "http" and parts.hostname not in LOOPBACK:
         raise ConfigurationError("would fetch people's data in clear", place=place, remedy="use https")
     return url.rstrip("/")
+
+
+def _plain(text: str) -> bool:
+    """Fit for the first line of a request as it stands."""
+    return text.isascii() and text.isprintable() and " " not in text
+
+
+def _split(url: str) -> SplitResult | None:
+    """The parts of an HTTP address; None when it is none."""
+    try:
+        parts = urlsplit(url)
+        known = parts.port != 0 and parts.scheme in ("http", "https")
+    except ValueError:
+        return None
+    return parts if known and _plain(url) else None
 
 
 def _paging(table: Table) -> Paging:
@@ -169,9 +184,16 @@ def _endpoint(table: Table) -> Endpoint:
         optional=frozenset(table.texts("optional", ())), etag_whole=table.flag("etag_whole"),
     )  # fmt: skip
     table.close()
-    if not endpoint.path.startswith("/") or "?" in endpoint.path or "#" in endpoint.path:
+    if (
+        not endpoint.path.startswith("/")
+        or not _plain(endpoint.path)
+        or "?" in endpoint.path
+        or "#" in endpoint.path
+    ):
         raise ConfigurationError(
-            "begins with / and has no parameters", place=f"{table.place}.path", remedy="use parameters"
+            "begins with /, is percent-encoded and has no parameters",
+            place=f"{table.place}.path",
+            remedy="use parameters",
         )
     if bool(endpoint.version) != bool(endpoint.since):
         raise ConfigurationError(

@@ -22,6 +22,7 @@ from connectors.runtime.ports import Incident
 from connectors.runtime.state import State
 from hub.domain.clock import micros
 from hub.errors import DataError, ServiceUnavailable
+from hub.failpoints import fail_point
 
 LAST, PENDING, POLLED = "snapshot", "rest_pending", "rest_polled"
 ENDING = ".spool"
@@ -140,7 +141,9 @@ class Polls(Waiting):
             raise
         finally:
             self._client.close()
+        fail_point("rest.after_fetch")
         self._save(streams, now)
+        fail_point("rest.after_poll")
 
     def _read(self, now: datetime) -> Mapping[str, Told]:
         last = self._taken(LAST)

@@ -1,6 +1,7 @@
 """A case-management system's HTTP interface that a test may break: a real server in a thread."""
 
 import json
+import ssl
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,7 +16,7 @@ Answer = tuple[int, Headers, bytes]
 class Interface:
     """`lists`: path → rows. `special` answers in place of the ordinary way, once for each entry of it."""
 
-    def __init__(self) -> None:
+    def __init__(self, context: ssl.SSLContext | None = None) -> None:
         self.lists: dict[str, list[dict[str, Any]]] = {}
         self.paging, self.size = "none", 2
         self.asked: list[str] = []
@@ -46,13 +47,18 @@ class Interface:
                 """Quiet."""
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
+        self.server.daemon_threads, self._scheme = True, "http"
+        if context:
+            self._scheme = "https"
+            self.server.socket = context.wrap_socket(
+                self.server.socket, server_side=True, do_handshake_on_connect=False
+            )
         self.thread = threading.Thread(target=self.server.serve_forever, args=(0.02,))
         self.thread.start()
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.server.server_port}"
+        return f"{self._scheme}://127.0.0.1:{self.server.server_port}"
 
     def answer(self, request: BaseHTTPRequestHandler) -> Answer:
         """One page as the interface pages."""

@@ -1,7 +1,10 @@
 """JSON over HTTP from a real server: every way of paging, whole states and changes, and all that may go wrong."""
 
+import csv
 import json
+import re
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -20,6 +23,7 @@ from connectors.runtime.judging import Judged
 from connectors.runtime.kinds import load_kind
 from connectors.runtime.ports import Incident, NothingKept, Row
 from connectors.runtime.state import State
+from hub.adapters.keys.certs import make_certificates
 from hub.domain.identifiers import AgencyKey
 from hub.errors import AccessRefused, ConfigurationError, DataError, ServiceUnavailable
 from tests.integration.connectors.interface import TOKEN, Interface
@@ -602,6 +606,21 @@ def test_another_mapping_asks_for_everything_anew(built: Build, interface: Inter
     assert interface.asked == [PEOPLE]
 
 
+def test_what_waits_in_quarantine_is_fetched_again_when_the_mapping_is_corrected(
+    built: Build, interface: Interface
+) -> None:
+    interface.etags = True
+    house = built()
+    house.step()
+    with house.state.transaction():
+        house.state.db.execute("DELETE FROM seen WHERE key = ?", (house.state.key_hash("3"),))
+        house.state.restart("people")
+    house.restart()
+    assert keys(house.step()[0]) == ["3"]
+    assert "If-None-Match" not in interface.headers[-1]
+    assert len(list(house.source.subjects({"3", "4"}))) == 2
+
+
 def test_a_damaged_file_of_our_own_says_so(built: Build) -> None:
     house = built()
     house.step()
@@ -643,6 +662,9 @@ def test_check_asks_one_page_and_remembers_nothing(built: Build, interface: Inte
         ("http://127.0.0.1", "http://amt.example", "settings.url"),
         ("http://", "https://amt:geheim@", "settings.url"),
         ("http://", "ftp://", "settings.url"),
+        ("http://", "https://[", "settings.url"),
+        ("http://127.0.0.1:", "https://127.0.0.1:9", "settings.url"),
+        ('path = "/v1/personen"', 'path = "/v1/jugend amt"', "request.path"),
         ("poll_minutes = 0", "poll_minutes = -1", "settings"),
         ("timeout_seconds = 5", "timeout_seconds = 0", "settings"),
         ("timeout_seconds = 5", 'cert_file = "a.pem"', "cert_file"),
@@ -665,3 +687,107 @@ def test_a_wrong_configuration_names_its_place(built: Build, old: str, new: str,
         rest_settings(load_config(house.folder / "source.toml"))
     assert place in str(caught.value)
     assert "geheim" not in str(caught.value)
+
+
+def test_both_sides_show_their_certificates(tmp_path: Path, interface: Interface) -> None:
+    files = make_certificates(tmp_path / "certs", ["ja-a"])
+    server, own = files["service"], files["connector-ja-a"]
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=server.ca)
+    context.load_cert_chain(server.cert, server.key)
+    context.verify_mode = ssl.CERT_REQUIRED
+    secure = Interface(context)
+    secure.lists = interface.lists
+    shown = f'ca_file = "{own.ca}"\n'
+    try:
+        for name, settings, passes in (
+            ("known", f'{shown}cert_file = "{own.cert}"\nkey_file = "{own.key}"\n', True),
+            ("stranger", f"{shown}tries = 1\n", False),
+            ("trusts_nobody", "tries = 1\n", False),
+        ):
+            (tmp_path / name).mkdir()
+            house = House(tmp_path / name, secure, settings)
+            if passes:
+                assert len(house.step()[0]) == 5
+            else:
+                with pytest.raises(ServiceUnavailable):
+                    house.step()
+            house.state.close()
+    finally:
+        secure.close()
+
+
+JA = "ja-seestadt"
+POINTS = ("rest.after_fetch", "rest.after_poll", "connector.before_publish", "connector.after_publish",
+          "connector.after_save")  # fmt: skip
+
+
+class Killed(Exception):
+    """In place of SIGKILL."""
+
+
+def over_http(offices: Any, interface: Interface) -> None:
+    """The youth office's export, asked for over HTTP in pages."""
+
+    def change(toml: str) -> str:
+        before, _, rest = toml.partition("[settings]")
+        _, _, rest = rest.partition("[[recipients]]")
+        paging = 'paging = { kind = "offset", parameter = "at" }'
+        settings = (
+            f'[settings]\nurl = "{interface.url}"\ntoken_file = "token"\npoll_minutes = 0\n{paging}\n\n'
+        )
+        text = before.replace("snapshot_csv", "rest") + settings + "[[recipients]]" + rest
+        text = text.replace("[connector]\n", "[connector]\nbatch = 9\n")
+        return re.sub(
+            r'^file = "(.*)"$', r'request = { path = "/\1", rows = "/daten" }', text, flags=re.MULTILINE
+        )
+
+    offices.edit(JA, change)
+    (offices.root / "youth_office" / "token").write_text(TOKEN, encoding="ascii")
+    interface.paging, interface.size = "offset", 40
+
+
+def show(offices: Any, interface: Interface) -> None:
+    """The interface says what the newest export says."""
+    newest = max(path for path in offices.export.iterdir() if path.is_dir())
+    for path in newest.glob("*.csv"):
+        with path.open(encoding="cp1252", newline="") as file:
+            interface.lists[f"/{path.name}"] = list(csv.DictReader(file, delimiter=";"))
+
+
+def told(facts: list[tuple[Any, ...]]) -> set[tuple[Any, ...]]:
+    """What was said of whom, whatever the number of its version."""
+    return {(event_type, subject, content) for _, _, event_type, subject, _, _, content in facts}
+
+
+def test_killed_at_any_point_over_http_it_ends_like_one_run_and_like_the_files(
+    make_offices: Callable[..., Any], tools: Any, interface: Interface, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files, whole, broken = make_offices("files"), make_offices("whole"), make_offices("broken")
+    for offices in (whole, broken):
+        over_http(offices, interface)
+    for offices in (files, whole, broken):
+        for day in range(2):
+            offices.write_day(day)
+            show(offices, interface)
+            for point in POINTS if offices is broken else ():
+                connector = offices.source(JA)
+                with monkeypatch.context() as patch:
+                    die_at(patch, point)
+                    with pytest.raises(Killed):
+                        offices.step(connector, tools.evening(day))
+                connector.close()
+            connector = offices.source(JA)
+            offices.step(connector, tools.evening(day))
+            connector.close()
+    assert whole.facts(JA)
+    assert broken.facts(JA) == whole.facts(JA)
+    assert told(whole.facts(JA)) == told(files.facts(JA))
+
+
+def die_at(patch: pytest.MonkeyPatch, point: str) -> None:
+    def reach(name: str) -> None:
+        if name == point:
+            raise Killed
+
+    for module in ("connectors.rest.shelf", "connectors.runtime.publish", "connectors.runtime.runtime"):
+        patch.setattr(f"{module}.fail_point", reach)
