@@ -13,7 +13,6 @@ from hub.adapters.clocks import SystemClock
 from hub.adapters.keys.kek import as_text, new_master
 from hub.bench.costs import per_event_us
 from hub.bench.floor import metadata, take_floor
-from hub.bench.keys import keys_per_s
 from hub.bench.result import BenchResult, count_applied, environment, percentiles
 from hub.bench.workload import JC, Workload, agencies
 from hub.bootstrap import Given, build_parts
@@ -123,7 +122,6 @@ def _afterwards(parts: Parts, work: Workload, events: int, result: BenchResult, 
     outcome, seconds = _timed(lambda: rebuild(parts, "joint_case"))
     result.rebuild_events_per_s = round(outcome.events / seconds, 1)
     result.cost(per_event_us(parts))
-    result.keys_per_s = keys_per_s()
     result.environment = environment(parts)
     _close(parts)
 

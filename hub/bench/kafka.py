@@ -15,6 +15,7 @@ from hub.adapters.store import views
 from hub.bench.costs import per_event_us
 from hub.bench.floor import STAGE as FLOOR
 from hub.bench.floor import metadata as floor_tables
+from hub.bench.keys import keys_per_s
 from hub.bench.processes import Workers, timed_run
 from hub.bench.result import BenchResult, count_applied, environment, percentiles
 from hub.bench.watching import ViewWatch
@@ -136,6 +137,7 @@ class _Bench:
         outcome = rebuild(parts, "joint_case")
         result.rebuild_events_per_s = round(outcome.events / (time.perf_counter() - began), 1)
         result.cost(per_event_us(parts))
+        result.keys_per_s = keys_per_s()
 
     def _single(self, parts: Parts, work: Workload, watch: ViewWatch, number: int) -> float:
         """Milliseconds from an event's acknowledgement by the broker to its view in the recipient's topic."""
