@@ -72,7 +72,7 @@ class OwnRecords:
         self._key = key
         self._state = State(config.state, lambda row: key.row_hash(b"key" + row.encode()), alone=False)
         self._source = source_to_look_at(config, self._state, key)
-        self._mapper = Mapper(key, config.agency_kind, config.streams)
+        self._mapper = Mapper(key, config.agency_kind, config.streams, aliases=config.aliases)
         self._lookups = LookupIndex(config.lookups)
         self._control = [name for name, stream in config.streams.items() if stream.control]
 

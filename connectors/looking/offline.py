@@ -47,7 +47,7 @@ class Offline:
         self, config: ConnectorConfig, key: AgencyKey, judge: Gate, source: Source, state: State
     ) -> None:
         self._config, self._source, self.state = config, source, state
-        self._mapper = Mapper(key, config.agency_kind, config.streams)
+        self._mapper = Mapper(key, config.agency_kind, config.streams, aliases=config.aliases)
         self._lookups = LookupIndex(config.lookups)
         self._knowledge = Knowledge(config.agency, key, Register(config.agency))
         sender = Sender(controller=config.agency, kind=config.agency_kind)

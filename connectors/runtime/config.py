@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
+from connectors.runtime.aliases import NOBODY, Aliases, load_aliases
 from connectors.runtime.areas import Areas, load_areas
 from connectors.runtime.kinds import completed
 from connectors.runtime.reading import Table
@@ -76,6 +77,7 @@ class ConnectorConfig:
     policy_files: tuple[Path, ...]
     keys: KeyFiles
     log: LogAddress
+    aliases: Aliases
     clock_file: Path | None
     any_code: bool
     style: Style
@@ -119,6 +121,7 @@ def parse_config(raw: Mapping[str, Any], folder: Path) -> ConnectorConfig:
     lookups = {name: lookup_of(item) for name, item in table.tables("lookups").items()}
     streams = {name: stream_of(name, item, style, codes) for name, item in table.tables("streams").items()}
     settings, clock = table.any("settings", {}), connector.take("clock_file", str, "")
+    aliases = connector.take("aliases", str, "")
     config = ConnectorConfig(
         agency=agency.take("id", str), agency_kind=agency.take("kind", str), kind=connector.take("kind", str),
         state=folder / connector.take("state", str), pseudonyms=folder / connector.take("pseudonyms", str),
@@ -130,6 +133,7 @@ def parse_config(raw: Mapping[str, Any], folder: Path) -> ConnectorConfig:
         recipients=tuple(_role(item) for item in table.items("recipients")),
         policy_files=tuple(folder / name for name in connector.texts("policy_files", ())),
         keys=_keys(table.table("keys"), folder), log=log_address(table.table("log"), folder),
+        aliases=load_aliases(folder / aliases) if aliases else NOBODY,
         clock_file=folder / clock if clock else None, any_code=connector.flag("any_code"),
         style=style, codes=codes, lookups=lookups, streams=streams, settings=settings,
         folder=folder, digest=_digest(raw, codes),

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from typing import Any
 
+from connectors.runtime.aliases import NOBODY, Aliases
 from connectors.runtime.cells import is_empty, read
 from connectors.runtime.ports import Row
 from connectors.runtime.streams import Condition, EventMapping, Reference, Stream
@@ -92,6 +93,7 @@ class Mapper:
     agency_kind: str
     streams: Mapping[str, Stream]
     any_code: bool = False
+    aliases: Aliases = NOBODY
 
     def events(
         self, row: Row, lookups: Lookups, *, control_only: bool = False
@@ -131,6 +133,8 @@ class Mapper:
     def _event(self, mapping: EventMapping, row: Row, subject_id: str, case_id: str) -> MappedEvent:
         schema = mapping.schema
         case_ref = self.key.case(case_id)
+        if mapping.subject:
+            subject_id = self.aliases.of(subject_id)
         subject_ref = self.key.person(subject_id) if mapping.subject else case_ref
         source_key = f"{row.key}{_SEPARATOR}{case_id}" if mapping.case.lookup else row.key
         payload = {name: self._field(mapping, name, row) for name in mapping.fields}
@@ -157,7 +161,7 @@ class Mapper:
             ),
             norm=self._norm(mapping, "norm", row), task_norm=self._norm(mapping, "task_norm", row),
             attested_by=self._norm(mapping, "attested_by", row), named=self._named(mapping, row),
-            entrusted_by=self.key.person(entrusted) if entrusted is not None else None,
+            entrusted_by=self._person(entrusted) if entrusted is not None else None,
             source_203=bool(self._fact(mapping, "source_203", row, "boolean")),
             objected_76=bool(self._fact(mapping, "objected_76", row, "boolean")),
             task_class=self._fact(mapping, "task_class", row, "string"),
@@ -175,12 +179,11 @@ class Mapper:
             return self._scope(mapping, row)
         found = read(value, row.values, "strings" if kind == "string|strings" else kind)
         if value.person and found is not None:
-            return (
-                self.key.person(found)
-                if isinstance(found, str)
-                else [self.key.person(each) for each in found]
-            )
+            return self._person(found) if isinstance(found, str) else [self._person(each) for each in found]
         return found
+
+    def _person(self, local_id: str) -> str:
+        return self.key.person(self.aliases.of(local_id))
 
     def _scope(self, mapping: EventMapping, row: Row) -> Any:
         """A withdrawal's scope, `scope = {flags = {categories = column, …}}`; unreadable withdraws everything."""

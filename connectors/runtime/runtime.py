@@ -5,7 +5,7 @@ what is new, publishes what may leave, then looks whom the gate knows more about
 (protocol rule 12). The source's position moves only after the broker confirmed.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
 
@@ -30,7 +30,7 @@ from connectors.runtime.report import StepReport, Tally, Withheld
 from connectors.runtime.state import State
 from hub.domain.clock import berlin_day, micros
 from hub.domain.identifiers import AgencyKey
-from hub.errors import ServiceUnavailable
+from hub.errors import ConfigurationError, ServiceUnavailable
 from hub.failpoints import fail_point
 from hub.policy.facts import Sender
 from hub.ports import EventLog, KeyStore
@@ -64,7 +64,7 @@ class Connector:
             pseudonyms,
             key,
         )
-        self._mapper = Mapper(key, config.agency_kind, config.streams, config.any_code)
+        self._mapper = Mapper(key, config.agency_kind, config.streams, config.any_code, config.aliases)
         self._lookups = LookupIndex(config.lookups)
         self._knowledge = Knowledge(config.agency, key, Register(config.agency, log, keys))
         self._gate = EgressGate(
@@ -77,6 +77,7 @@ class Connector:
         self._control = [name for name, stream in config.streams.items() if stream.control]
         self._others = [name for name in config.streams if name not in self._control]
         self._consented: frozenset[str] = frozenset()
+        _refuse_known_twice(config, key, pseudonyms)
         self._pending: set[str] = set()  # subjects about whom something new may be known
         self._moved: set[str] = set()  # local ids whose case may be another one
         self._last: datetime | None = None
@@ -164,7 +165,7 @@ class Connector:
         """What the source holds of the subject has ended; of whom it holds nothing, the pseudonym goes too."""
         local = self._pseudonyms.local([subject])
         try:
-            rows = list(self._source.subjects({entry.local_id for entry in local.values()})) if local else []
+            rows = list(self._source.subjects(self._numbers(local))) if local else []
         except NothingKept:
             return
         events, _ = self._mapped(rows, is_open=True)
@@ -350,12 +351,16 @@ class Connector:
                 return
             self._debts.pay(chunk, self._signature(now))
 
+    def _numbers(self, local: Mapping[str, Local]) -> set[str]:
+        """Every number by which the source may know these."""
+        return self._config.aliases.all({entry.local_id for entry in local.values()})
+
     def _again(self, subjects: Sequence[str], now: datetime, tally: Tally) -> None:
         local = self._pseudonyms.local(subjects)
         if not local:
             return
         wanted = set(subjects)
-        rows = self._source.subjects({entry.local_id for entry in local.values()})
+        rows = self._source.subjects(self._numbers(local))
         events, _ = self._mapped(rows, is_open=True)
         state = present_state((event for event in events if event.subject_ref in wanted), now)
         judged = self._judged(state, now)
@@ -381,6 +386,16 @@ def unmapped_columns(config: ConnectorConfig, source: Source) -> dict[str, tuple
 
 def _crossed(knowledge: Knowledge, last: datetime, now: datetime) -> set[str]:
     return {s for s, times in knowledge.boundaries().items() if any(last < time <= now for time in times)}
+
+
+def _refuse_known_twice(config: ConnectorConfig, key: AgencyKey, pseudonyms: Pseudonyms) -> None:
+    """A number that was already spoken of as another person cannot silently become this one: nothing would take back
+    what is known under its first name."""
+    if pseudonyms.local([key.person(number) for number in config.aliases.first]):
+        raise ConfigurationError(
+            "a new number already has a pseudonym of its own", place="config.connector.aliases",
+            remedy="erase what was sent under it (hub subject erase), then add the alias",
+        )  # fmt: skip
 
 
 def _retry_quarantine(state: State, digest: str) -> None:

@@ -1,0 +1,66 @@
+"""Persons who got a new number in the agency's own system and stay who they were, because the agency says so.
+
+A reviewed file (`neu;alt`, UTF-8) beside the configuration. It never leaves the house; the hub sees one pseudonym.
+"""
+
+import csv
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from hub.errors import ConfigurationError, NoInput
+
+COLUMNS = ["neu", "alt"]
+
+
+@dataclass(frozen=True, slots=True)
+class Aliases:
+    """New local id → the first one that the person had."""
+
+    first: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def of(self, local_id: str) -> str:
+        """The id by which the pseudonym is made."""
+        return self.first.get(local_id, local_id)
+
+    def all(self, local_ids: Collection[str]) -> set[str]:
+        """These and every other number of the same persons: the source is asked for all of them."""
+        return {*local_ids, *(new for new, old in self.first.items() if old in local_ids)}
+
+
+NOBODY = Aliases()
+
+
+def load_aliases(path: Path) -> Aliases:
+    """Read the file; raises NoInput, or ConfigurationError with its line (a number twice, or in a circle)."""
+    try:
+        rows = list(csv.reader(path.read_text(encoding="utf-8-sig").splitlines(), delimiter=";", strict=True))
+    except OSError:
+        raise NoInput("cannot be read", place=path.name, remedy="name the file of aliases") from None
+    except (UnicodeDecodeError, csv.Error):
+        raise ConfigurationError("is no CSV in UTF-8", place=path.name, remedy="save it as UTF-8") from None
+    if not rows or rows[0] != COLUMNS:
+        raise ConfigurationError("has another first line", place=f"{path.name}:1", remedy=";".join(COLUMNS))
+    told: dict[str, str] = {}
+    for line, row in enumerate(rows[1:], 2):
+        cells = [cell.strip() for cell in row]
+        if len(cells) != len(COLUMNS) or not all(cells) or cells[0] in told:
+            raise ConfigurationError(
+                "is no pair, or this number came before", place=f"{path.name}:{line}", remedy="correct it"
+            )
+        told[cells[0]] = cells[1]
+    return Aliases({new: _first(new, told, path.name) for new in told})
+
+
+def _first(new: str, told: Mapping[str, str], place: str) -> str:
+    seen, found = {new}, told[new]
+    while found in told:
+        if found in seen:
+            raise ConfigurationError(
+                "numbers lead in a circle", place=place, remedy="say which number was first"
+            )
+        seen.add(found)
+        found = told[found]
+    if found in seen:
+        raise ConfigurationError("numbers lead in a circle", place=place, remedy="say which number was first")
+    return found
