@@ -1,14 +1,16 @@
 """Requests that no JSON reader made: a stage's mistake is decided like a caller's, and what is said of it is exact."""
 
+import re
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hub.errors import ConfigurationError
 from hub.policy import DangerRequest, Decision, Request, decide, default_policy, parse_request
-from hub.policy.load import compile_policy
+from hub.policy.load import compile_policy, load_policy
 from tests.unit.policy.cast import put, request
 from tests.unit.policy.test_load import two_periods
 
@@ -84,7 +86,7 @@ def test_a_mark_names_the_policy_and_its_period() -> None:
     assert policy.mark(date(2027, 1, 1)) == f"{policy.version} none"
     assert policy.changes_after(date(2026, 11, 20)) == date(2026, 11, 21)
     assert policy.changes_after(date(2026, 11, 21)) is None
-    assert policy.version.startswith("sha256:")
+    assert re.fullmatch(r"sha256:[0-9a-f]{64}", policy.version)
 
 
 def test_versions_that_meet_on_a_day_overlap_and_one_may_last_a_day() -> None:
@@ -100,3 +102,33 @@ def test_versions_that_meet_on_a_day_overlap_and_one_may_last_a_day() -> None:
     turned["matrix"][1]["valid_from"] = date(2027, 1, 1)
     with pytest.raises(ConfigurationError, match="dates in order"):
         compile_policy(turned)
+
+
+def test_the_version_does_not_depend_on_the_order_of_keys() -> None:
+    turned = {name: [dict(reversed(row.items())) for row in rows] for name, rows in two_periods().items()}
+    assert compile_policy(turned).version == compile_policy(two_periods()).version
+
+
+def test_a_wording_may_change_on_the_last_day_of_a_matrix() -> None:
+    changed = two_periods()
+    place = next(n for n, rule in enumerate(changed["rule"]) if rule["id"] == "R04")
+    old = changed["rule"][place]
+    changed["rule"][place] = {**old, "valid_to": date(2026, 12, 30)}
+    changed["rule"].append({**old, "valid_from": date(2026, 12, 31), "de": "Neu gefasst"})
+    policy = compile_policy(changed)
+    texts = [decide(policy, parse_request(put(request("ja_asd", "ID"), at=at, consents=[]))).reasons[0].text
+             for at in ("2026-12-30T12:00:00Z", "2026-12-31T12:00:00Z")]  # fmt: skip
+    assert texts == [old["de"], "Neu gefasst"]
+
+
+def test_a_file_that_names_no_agency_holds_for_everybody(tmp_path: Path) -> None:
+    file = tmp_path / "own.toml"
+    file.write_text(
+        '[[tighten]]\nid = "none"\nrole = "ja_asd"\ncategory = "EG"\ncell = "D"\nnorm = "§ 1"\nde = "zu"\n'
+        "valid_from = 2026-01-01\n",
+        encoding="utf-8",
+    )
+    policy = load_policy([file])
+    assert decide(POLICY, asked()).outcome == "allow"
+    assert decide(policy, asked()).rules == ("hub:none",)
+    assert policy.latest.agencies == frozenset()
