@@ -216,9 +216,17 @@ class FilesSource:
             yield Batch(stream.name, page)
 
     def _former(self, stream: FileStream, kept: Entry, now: Entry, gone: frozenset[bytes]) -> Iterator[Row]:
+        """Rows as they were; one that a flag had called gone has had its event, and is only forgotten."""
+        told: list[Row] = []
         for one in rows(self._open, stream, kept):
-            if self._state.key_hash(one.key) in gone:
+            if self._state.key_hash(one.key) not in gone:
+                continue
+            if one.gone:
+                told.append(one)
+            else:
                 yield one._replace(gone=True, version=now.as_of)
+        with self._state.transaction():
+            self._state.advance(stream.name, told, None, set())
 
     def _since(self, stream: FileStream, found: Sequence[Row]) -> Iterator[Row]:
         """The rows under the version in which their content first appeared; those that wait in quarantine stay out."""

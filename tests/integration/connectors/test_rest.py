@@ -270,6 +270,22 @@ def test_what_no_change_tells_is_found_by_a_whole_reading(built: Build, interfac
     assert (keys(rows), gone(rows)) == (["9"], 1)
 
 
+def test_who_was_told_gone_and_then_leaves_the_list_is_gone_once(built: Build, interface: Interface) -> None:
+    vanish = '[streams.people.on_vanish]\ntype = "SubjectRecorded"\nsubject = "nr"\ncase = "/akte/nr"\n'
+    house = built("reconcile_minutes = 5\nvanish_limit = 0.5\n", CHANGES)
+    with (house.folder / "source.toml").open("a", encoding="utf-8") as file:
+        file.write(f'{vanish}occurred_at = "@version"\n')
+    house.restart()
+    house.step()
+    interface.lists[PEOPLE][0] = person(1, geloescht=True, stand="2026-11-20T19:00:00Z")
+    assert gone(house.step()[0]) == 1
+    del interface.lists[PEOPLE][:2]
+    house.now += timedelta(minutes=5)
+    rows, incidents = house.step()
+    assert ([(row.key, row.gone) for row in rows], incidents) == ([("2", True)], [])
+    assert house.state.seen("people", ["1", "2", "3"]).keys() == {house.state.key_hash("3")}
+
+
 def test_a_clock_that_runs_ahead_hides_nothing(built: Build, interface: Interface) -> None:
     interface.lists[PEOPLE][0] = person(1, stand="2030-01-01T00:00:00Z")
     house = built("", CHANGES)
