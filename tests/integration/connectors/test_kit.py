@@ -20,7 +20,13 @@ from hub.cli.connect import app
 
 ROOT = Path(__file__).parents[3]
 STRANGER = ROOT / "tests" / "stranger"
-KINDS = ("connectors.sql", "connectors.snapshot_csv", "connectors.file_drop", "connectors.kit.example")
+KINDS = (
+    "connectors.sql",
+    "connectors.snapshot_csv",
+    "connectors.file_drop",
+    "connectors.xml",
+    "connectors.kit.example",
+)
 
 
 @pytest.fixture
