@@ -27,6 +27,7 @@ from hub.stages.project import ProjectOutcome
 from hub.stages.ticks import TickOutcome
 
 PROCESS = CollectorRegistry()
+_MAKING = Lock()
 """The registry of this process."""
 
 STORE_GAUGES: Mapping[str, tuple[str, tuple[str, ...]]] = {
@@ -212,9 +213,14 @@ class Metrics:
             self._events(agency, "any", outcome, number)
 
 
-@cache
 def metrics(registry: CollectorRegistry = PROCESS) -> Metrics:
-    """The metrics on this registry, made at the first call."""
+    """The metrics on this registry, made at the first call; of several threads that come first, by one."""
+    with _MAKING:
+        return _made(registry)
+
+
+@cache
+def _made(registry: CollectorRegistry) -> Metrics:
     disable_created_metrics()  # type: ignore[no-untyped-call]
     batched = Batched()
     registry.register(batched)

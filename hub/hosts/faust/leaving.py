@@ -44,11 +44,11 @@ def _exit(code: int) -> NoReturn:
     os._exit(code)
 
 
-def _trail(at: TracebackType | None) -> list[str]:
-    """Where it was raised, innermost last; the message stays out, for it may quote data."""
+def _trail(at: TracebackType | None) -> str:
+    """Where it was raised, innermost last, in one line; the message stays out, for it may quote data."""
     places = []
     while at is not None:
         code = at.tb_frame.f_code
         places.append(f"{Path(code.co_filename).name}:{at.tb_lineno} {code.co_name}")
         at = at.tb_next
-    return places[-6:]
+    return " > ".join(places[-6:])

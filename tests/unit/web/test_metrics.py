@@ -1,10 +1,13 @@
 """Names, labels and batches of the metrics."""
 
 import re
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.registry import Collector
 
 from hub.domain.clock import micros
 from hub.errors import (
@@ -190,3 +193,19 @@ def test_an_erasure_is_observed_from_its_request_to_its_execution(made: Metrics)
     made.record("tick", "", TickOutcome(erased=(micros(NOW) - 90_000_000,)), 0.1, now=NOW)
     assert value(made, "hub_erasure_latency_seconds_count") == 1
     assert value(made, "hub_erasure_latency_seconds_sum") == 90
+
+
+class Slow(CollectorRegistry):
+    """Takes its time, so that a second thread comes while the first is still at it."""
+
+    def register(self, collector: Collector) -> None:
+        time.sleep(0.002)
+        super().register(collector)
+
+
+def test_threads_that_come_first_together_share_one_set() -> None:
+    """A worker's chores start at the same moment; a name that is registered twice would end it."""
+    registry = Slow()
+    with ThreadPoolExecutor(4) as pool:
+        made = list(pool.map(lambda _: metrics(registry), range(4)))
+    assert all(one is made[0] for one in made)
