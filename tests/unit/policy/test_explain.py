@@ -125,6 +125,12 @@ def test_where_nothing_could_open_it_nothing_is_asked_for(case: dict[str, Any]) 
     assert judged(case).needed == ()
 
 
+def test_who_asks_for_their_own_data_is_asked_for_nothing() -> None:
+    confided = put(request("ja_asd", "A65"), **OWN, event__entrusted_by="p-other")
+    assert judged(confided).rules == ("R18",)
+    assert judged(confided).needed == ()
+
+
 OWN = {
     "purpose": "subject_access", "recipient__role": "subject", "recipient__kind": "subject",
     "recipient__worker": "p-mother",

@@ -210,3 +210,47 @@ def test_whatever_is_accepted_never_opens_more(
     assert set(after.kept) <= set(before.kept)
     if before.outcome in ("deny", "hold"):
         assert after.outcome in ("deny", "hold")
+
+
+SHOWN = {
+    "jc_case_manager": ("LS", "own"),
+    "ja_asd": ("EG", "A goals, measures E"),
+    "provider_worker": ("TM", "R own"),
+}
+WIDER = {"own": ["R x E", "A E"], "R own": ["A E"], "A goals, measures E": []}
+
+
+@pytest.mark.parametrize(("role", "cell"), list(SHOWN.items()))
+def test_each_step_wider_is_refused_and_each_step_narrower_is_not(role: str, cell: tuple[str, str]) -> None:
+    category, text = cell
+    assert default_policy().latest.rows[role][category].text == text
+    for wider in WIDER[text]:
+        with pytest.raises(ConfigurationError, match="shows more than"):
+            tight(own(role, category, wider))
+    for narrower in ("D", "own"):
+        found = tight(own(role, category, narrower)).latest.rows[role][category]
+        assert found.show == narrower
+
+
+@pytest.mark.parametrize("cells", [("D", "own"), ("own", "D")])
+def test_of_two_files_the_narrower_cell_holds_whatever_their_order(cells: tuple[str, str]) -> None:
+    first, second = cells
+    both = tight(own("ja_asd", "EG", first, name="one"), own("ja_asd", "EG", second, name="two"))
+    assert both.latest.rows["ja_asd"]["EG"].show == "D"
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_the_file_that_closes_is_named_whatever_the_order(turned: bool) -> None:
+    tables = [
+        own("ja_asd", "LS", "A yes/no + period E", "sender", "asks"),
+        own("ja_asd", "LS", "D", "recipient", "shut"),
+    ]
+    both = tight(*(reversed(tables) if turned else tables))
+    assert judged(both, request("ja_asd", "LS")).rules == ("recipient:shut",)
+
+
+def test_it_may_hold_for_one_day() -> None:
+    day = date(2026, 11, 21)
+    policy = tight(own("ja_asd", "EG", "D", valid_from=day, valid_to=day))
+    found = [judged(policy, put(request(), at=f"2026-11-{n}T12:00:00Z")).outcome for n in (20, 21, 22)]
+    assert found == ["allow", "deny", "allow"]

@@ -33,6 +33,11 @@ def test_a_purpose_that_no_request_may_have(purpose: str) -> None:
     assert refused(decide(POLICY, asked(purpose=purpose)), "purpose")
 
 
+def test_a_day_that_no_period_covers() -> None:
+    later = asked(put(request(), at="2027-01-02T12:00:00Z"))
+    assert refused(decide(compile_policy(two_periods()), later), "at")
+
+
 def test_a_role_that_cannot_sit_there() -> None:
     whole = asked()
     for recipient in (
