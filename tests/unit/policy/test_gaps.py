@@ -86,6 +86,11 @@ def test_a_danger_report_needs_no_other_key(outer: str) -> None:
     assert str(gap({**DANGER, outer: 5})).startswith(f"{outer}.")
 
 
+def test_an_office_in_which_the_role_does_not_sit_is_the_roles_gap() -> None:
+    assert gap(put(request(), recipient__kind="jobcenter")) == "recipient.role"
+    assert gap(put(request(), recipient__kind="subject")) == "recipient.role"
+
+
 def test_what_is_no_request_at_all() -> None:
     assert gap(5) == "(request)"
     assert gap([]) == "(request)"

@@ -254,3 +254,11 @@ def test_it_may_hold_for_one_day() -> None:
     policy = tight(own("ja_asd", "EG", "D", valid_from=day, valid_to=day))
     found = [judged(policy, put(request(), at=f"2026-11-{n}T12:00:00Z")).outcome for n in (20, 21, 22)]
     assert found == ["allow", "deny", "allow"]
+
+
+def test_a_reduced_cell_may_ask_for_a_consent_even_where_nothing_of_it_can_be_shown() -> None:
+    assert default_policy().latest.rows["provider_worker"]["IN"].text == "R"
+    found = tight(own("provider_worker", "IN", "R E")).latest.rows["provider_worker"]["IN"]
+    assert (found.show, found.consent_only) == ("R", True)
+    (reason,) = judged(tight(own("ja_asd", "EG", "D")), request()).reasons
+    assert reason.effect == "deny"

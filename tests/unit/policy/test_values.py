@@ -71,6 +71,20 @@ def test_danger_protection_asks_its_own_rules_whoever_made_the_request() -> None
     assert decide(POLICY, whole).obligations == ("log_disclosure",)
 
 
+@pytest.mark.parametrize("role", ["jc_case_manager", "provider_worker", "jc_benefits", "coordinator"])
+def test_three_flags_go_back_to_who_may_report(role: str) -> None:
+    flags = dict.fromkeys(("confirmed", "acted", "still_acting"), "K8a")
+    case = put(
+        request(role, "K8a"), purpose="danger_protection", sender__kind="youth_welfare", event__type="DangerAnswered",
+        event__fields={**flags, "signs": "K8a"},
+    )  # fmt: skip
+    answered = decide(POLICY, parse_request(case))
+    assert set(answered.kept) == (set(flags) if role in ("jc_case_manager", "provider_worker") else set())
+    assert decide(POLICY, parse_request(put(case, recipient__assigned=False))).kept == ()
+    assert decide(POLICY, parse_request(put(case, event__type="DangerReported"))).kept == ()
+    assert decide(POLICY, parse_request(put(case, sender__kind="provider"))).kept == ()
+
+
 @pytest.mark.parametrize("kind", ["youth_welfare", "jobcenter"])
 def test_what_ends_the_matter_is_a_denial_whatever_its_rule_does_elsewhere(kind: str) -> None:
     decision = decide(POLICY, asked(put(request(), purpose="planning", sender__kind=kind)))
