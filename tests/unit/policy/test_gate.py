@@ -1,6 +1,7 @@
 """The gate's question (protocol rule 11): would any declared role keep this field, if its worker were assigned?"""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -144,3 +145,29 @@ def test_every_role_of_every_agency_is_declared() -> None:
         ("a", "jobcenter", "coordinator", False), ("b", "provider", "provider_worker", True),
         ("b", "provider", "coordinator", True),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changes", "rule"),
+    [
+        ({"consents__0__granted_by": []}, "R06"),
+        ({"event__ground": UNATTESTED, "event__fields": {"field": "ID"}}, "R09"),
+        ({"event__task_class": "help", "event__merges_with": "other_task"}, "R16"),
+    ],
+)
+def test_a_hold_of_a_later_role_is_named_before_a_denial_of_an_earlier_one(
+    changes: dict[str, Any], rule: str
+) -> None:
+    verdict = judged(put(request(), **changes), role("controlling"), ASD)
+    assert (dict(verdict.dropped), verdict.rule, verdict.held) == ({"field": rule}, rule, True)
+    assert verdict.waiting == {"field"}
+
+
+def test_an_event_without_fields_keeps_nothing() -> None:
+    asked = parse_request(request())
+    assert isinstance(asked, Request)
+    bare = replace(asked.event, fields={})
+    verdict = Gate(default_policy(), (ASD,)).judge(
+        asked.sender, asked.subject, bare, asked.consents, asked.at
+    )
+    assert (verdict.kept, verdict.rule, verdict.held) == (frozenset(), "R02", False)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from hub.errors import ConfigurationError
+from hub.policy.facts import CATEGORIES
 from hub.policy.retention import STATES, cutoff, default_retention, load_retention
 
 NOW = datetime(2026, 8, 31, 10, tzinfo=UTC)
@@ -75,3 +76,23 @@ def test_a_file_that_is_not_there_or_says_other_things_is_refused(tmp_path: Path
     for path in (tmp_path / "absent.toml", tmp_path / "other.toml"):
         with pytest.raises(ConfigurationError):
             load_retention(path)
+
+
+def test_the_same_period_is_no_longer_one_and_hours_are_hours(tmp_path: Path) -> None:
+    same = load_retention(_own(tmp_path, "6 months"))
+    assert cutoff(same, "case_closed", NOW) == cutoff(default_retention(), "case_closed", NOW)
+    hours = load_retention(_own(tmp_path, "3 hours"))
+    assert cutoff(hours, "case_closed", NOW) == datetime(2026, 8, 31, 7, tzinfo=UTC)
+    every = ", ".join(f'"{code}"' for code in sorted(CATEGORIES))
+    assert load_retention(_own(tmp_path, "1 month", f"categories = [{every}]"))
+
+
+@pytest.mark.parametrize("wrong", ['norm = ""', "norm = 5", 'keep = ""'])
+def test_an_entry_without_its_words_is_refused_by_its_number(tmp_path: Path, wrong: str) -> None:
+    name = wrong.split(" ", maxsplit=1)[0]
+    path = _own(tmp_path, "2 months")
+    lines = [wrong if line.startswith(f"{name} =") else line for line in path.read_text("utf-8").splitlines()]
+    path.write_text("\n".join(lines), encoding="utf-8")
+    with pytest.raises(ConfigurationError) as refused:
+        load_retention(path)
+    assert refused.value.place == "own.toml: keep 1"

@@ -71,6 +71,14 @@ def test_danger_protection_asks_its_own_rules_whoever_made_the_request() -> None
     assert decide(POLICY, whole).obligations == ("log_disclosure",)
 
 
+@pytest.mark.parametrize(
+    ("kind", "kept"), [("provider", True), ("jobcenter", True), ("social_office", False)]
+)
+def test_a_report_reaches_the_intake_from_those_who_may_report(kind: str, *, kept: bool) -> None:
+    case = put(request("ja_intake", "K8a"), purpose="danger_protection", sender__kind=kind)
+    assert bool(decide(POLICY, parse_request(case)).kept) is kept
+
+
 @pytest.mark.parametrize("role", ["jc_case_manager", "provider_worker", "jc_benefits", "coordinator"])
 def test_three_flags_go_back_to_who_may_report(role: str) -> None:
     flags = dict.fromkeys(("confirmed", "acted", "still_acting"), "K8a")
