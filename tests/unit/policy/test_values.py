@@ -10,6 +10,8 @@ import pytest
 
 from hub.errors import ConfigurationError
 from hub.policy import DangerRequest, Decision, Request, decide, default_policy, parse_request
+from hub.policy.facts import ConsentGround, NormGround
+from hub.policy.grounds import counts
 from hub.policy.load import compile_policy, load_policy
 from tests.unit.policy.cast import put, request
 from tests.unit.policy.test_load import two_periods
@@ -159,3 +161,12 @@ def test_a_file_that_names_no_agency_holds_for_everybody(tmp_path: Path) -> None
     assert decide(POLICY, asked()).outcome == "allow"
     assert decide(policy, asked()).rules == ("hub:none",)
     assert policy.latest.agencies == frozenset()
+
+
+def test_a_consent_to_which_the_event_does_not_refer_does_not_count() -> None:
+    whole = asked()
+    (consent,) = whole.consents
+    assert counts(consent, "EG", whole)
+    norm = NormGround(norm="§ 1", task_norm="", attested_by=None)
+    for ground in (ConsentGround(consents=frozenset({"another"})), norm):
+        assert not counts(consent, "EG", replace(whole, event=replace(whole.event, ground=ground)))
