@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from hub.adapters.store import tables
 from tests.support.oracle import (
     assert_each_once,
     assert_rebuilt_equals_live,
@@ -18,6 +19,7 @@ from tests.support.workers import Rig, report
 
 LIVES = int(os.environ.get("HUB_CHAOS_ROUNDS", "3"))
 ROUNDS = int(os.environ.get("HUB_CHAOS_ROUNDS", "5"))
+AT_WORK = 0.7  # of the random deaths come when this life has decided something, the others whenever they fall
 KILLED = {-signal.SIGKILL, 137}
 SEED = int(os.environ.get("HUB_CHAOS_SEED", str(random.SystemRandom().randrange(2**32))))
 POINTS = {
@@ -63,10 +65,16 @@ def test_killed_at_random(hub_rig: Rig) -> None:
     chance = random.Random(SEED)  # noqa: S311 - repeatable on purpose
     families = Families(hub_rig, 25)
     families.meet()
-    for _ in range(ROUNDS):
-        worker = hub_rig.start("all", HUB_CHUNK=str(chance.randrange(1, 30)))
+    for life in range(ROUNDS):
+        at_work = chance.random() < AT_WORK
+        group = f"-{life}" if at_work else ""  # where nobody waits for the dead one's session to end
+        chunk = str(chance.randrange(1, 30))
+        worker = hub_rig.start("all", HUB_CHUNK=chunk, HUB_GROUP=hub_rig.env["HUB_GROUP"] + group)
         families.go_on()
+        done = hub_rig.count(tables.decision)
         hub_rig.until(lambda: bool(worker.said("worker.started")), "the start")  # noqa: B023 - it is called at once
+        if at_work:
+            hub_rig.until(lambda: hub_rig.count(tables.decision) > done, "work")  # noqa: B023 - likewise
         end = time.monotonic() + chance.uniform(0.0, 2.0)
         while time.monotonic() < end:
             families.go_on()
