@@ -87,7 +87,8 @@ class EventLog(Protocol):
         ...
 
     def read(self, topic: str, positions: Mapping[int, int], limit: int = 1000) -> Sequence[Record]:
-        """Up to `limit` records from these positions (partition → next offset), in order per partition; [] at end."""
+        """Up to `limit` records from these positions (partition → next offset), in order per partition; [] at the end,
+        and only there: fewer than `limit` says nothing."""
         ...
 
     def state(self, topics: Sequence[str]) -> Mapping[str, TopicState]:

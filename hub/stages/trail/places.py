@@ -4,7 +4,7 @@ Records of a partition stand in the order of their times, so the first of that m
 few are looked at. What is not found (deleted by time, or a clock that went back) is told by its topic alone.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from hub.errors import StoppedToBeSafe
 from hub.ports import EventLog, Place, Record
@@ -21,12 +21,19 @@ def place_of(log: EventLog, topic: str, key: str | None, at: int, mine: Callable
     for part, end in parts.items():
         try:
             start = _first(log, Place(topic, part, state.first[part]), end, at - _BEFORE) if state else end
-            for record in log.read(topic, {part: start}, _LOOKED_AT) if start < end else ():
+            for record in _a_few(log, Place(topic, part, start)) if start < end else ():
                 if (key is None or record.key == key.encode()) and mine(record):
                     return str(record.place)
         except StoppedToBeSafe:
             continue
     return topic
+
+
+def _a_few(log: EventLog, start: Place) -> Iterator[Record]:
+    following, left = start.offset, _LOOKED_AT
+    while left > 0 and (found := log.read(start.topic, {start.partition: following}, left)):
+        yield from found
+        following, left = found[-1].offset + 1, left - len(found)
 
 
 def _first(log: EventLog, begin: Place, end: int, at: int) -> int:
