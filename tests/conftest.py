@@ -40,7 +40,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def logs_of_its_own() -> Iterator[None]:
-    """A verb that a test calls in this process sends the logs to that test's stream, which the next test must not do."""
+    """A verb that a test calls in this process sends the logs to that test's stream; the next test has another."""
     yield
     if structlog.is_configured():
         structlog.reset_defaults()
