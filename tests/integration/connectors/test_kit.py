@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from connectors.kit import checks
 from connectors.kit.bench import Candidate
 from connectors.kit.checks import CHECKS, Case
+from connectors.kit.checks.crashes import killed_at_each_fail_point
+from connectors.kit.checks.rows import keys_are_unique, records_match_schema
 from connectors.runtime.ports import Batch, Row
 from connectors.runtime.state import State
 from hub.cli.connect import app
@@ -130,9 +131,9 @@ def _named(row: Row) -> Row:
 @pytest.mark.parametrize(
     ("fault", "check"),
     [
-        (Forgetful, checks.killed_at_each_fail_point),
-        (Twice, checks.keys_are_unique),
-        (Chatty, checks.records_match_schema),
+        (Forgetful, killed_at_each_fail_point),
+        (Twice, keys_are_unique),
+        (Chatty, records_match_schema),
     ],
     ids=lambda one: one.__name__,
 )

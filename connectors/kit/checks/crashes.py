@@ -1,0 +1,138 @@
+"""State and crashes: whatever was saved is enough to go on from, and nothing arrives twice or not at all."""
+
+import copy
+from collections.abc import Callable, Sequence
+from typing import Any
+from unittest.mock import patch
+
+from connectors.kit.bench import Bench, evening, families
+from connectors.kit.checks.case import SIZE, Case, names_at_the_end, names_that_may_leave
+from connectors.kit.trial import COLUMNS, Tables
+from connectors.runtime.state import State
+
+FAIL_POINTS = (
+    "connector.before_publish", "connector.after_publish", "connector.after_save", "connector.after_republish",
+)  # fmt: skip
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing catches it."""
+
+
+def resumes_from_every_state(case: Case) -> str:
+    """Ended after every single batch and begun anew from what was saved: what arrives is what one reading brings."""
+    expected = _uninterrupted(case, families(SIZE))
+    with case.bench() as bench:
+        bench.write(families(SIZE), 0)
+        bench.raw["connector"].update(batch=1, batches_per_step=1)
+        lives = 0
+        while lives < 10 * SIZE:
+            lives += 1
+            with bench.life() as connector:
+                if not bench.step(connector, evening(0)).more:
+                    break
+        bench.all(0)
+        assert bench.facts() == expected, "what arrived differs from one uninterrupted reading"
+    assert lives > SIZE, "the source gives its rows in batches of the size it is asked for"
+    return f"{lives} lives"
+
+
+def killed_at_each_fail_point(case: Case) -> str:
+    """Killed before and after publishing, after saving, between two batches: the same events, the same ids."""
+    with case.bench() as bench:
+        _first_day(bench)
+        bench.all(1)
+        expected = bench.facts()
+    kills = 0
+    for point in (*FAIL_POINTS, "reading"):
+        before = kills
+        for count in (1, 2):
+            with case.bench() as bench:
+                _first_day(bench)
+                kills += _killed(bench, point, count)
+                bench.all(1)
+                assert bench.facts() == expected, f"killed at {point}, time {count}: other events arrived"
+        assert kills > before, f"never came to {point}"
+    return f"{kills} kills"
+
+
+def backfill_beside_live(case: Case) -> str:
+    """Read from the start again while rows change: the newest counts in the end, and nothing else is sent."""
+    tables = families(SIZE)
+    with case.bench() as bench:
+        bench.write(tables, 0)
+        bench.all(0)
+        state = State(bench.config().state, lambda _: b"")
+        with state.transaction():
+            for name in COLUMNS:
+                state.restart(name)
+        state.close()
+        changed = copy.deepcopy(tables)
+        changed["people"][2]["name"] = "Neu"
+        bench.raw["connector"].update(batch=2, batches_per_step=1)
+        with bench.life() as connector:
+            report = bench.step(connector, evening(1))
+            bench.write(changed, 2)
+            while (report := bench.step(connector, evening(2))).more or report.read:
+                continue
+        bench.all(2)
+        assert names_at_the_end(bench) == names_that_may_leave(changed), "the newest does not count"
+        again = len(bench.facts()) - len(bench.newest())
+        assert again == 1, f"one record changed, {again} publications came beside the first ones"
+    return ""
+
+
+def _uninterrupted(case: Case, tables: Tables) -> Sequence[object]:
+    with case.bench() as bench:
+        bench.write(tables, 0)
+        bench.all(0)
+        facts = bench.facts()
+    assert facts, "nothing arrived"
+    return facts
+
+
+def _first_day(bench: Bench) -> None:
+    """Hardly anybody has consented. A day later others have, two have another name, and two people are new.
+
+    One of the renamed had consented before: of her nothing is read again unless the source says that she changed.
+    """
+    tables = families(SIZE)
+    bench.write({"people": tables["people"][:-2], "consents": tables["consents"][1:2]}, 0)
+    bench.all(0)
+    tables["people"][0]["name"] = tables["people"][2]["name"] = "Neu"
+    bench.write(tables, 1)
+
+
+def _killed(bench: Bench, point: str, count: int) -> int:
+    """One life that ends at the point when it comes there for the `count`th time; whether it came there."""
+    left = count
+
+    def fail(name: str) -> None:
+        nonlocal left
+        left -= name == point
+        if name == point and left == 0:
+            raise Killed
+
+    with (
+        patch("connectors.runtime.runtime.fail_point", fail),
+        patch("connectors.runtime.publish.fail_point", fail),
+        patch("connectors.runtime.runtime.Connector._publish", _between(fail)),
+    ):
+        try:
+            with bench.life() as connector:
+                bench.step(connector, evening(1))
+        except Killed:
+            return 1
+    return 0
+
+
+def _between(fail: Callable[[str], None]) -> Callable[..., None]:
+    from connectors.runtime.runtime import Connector
+
+    publish = Connector._publish  # noqa: SLF001  the point between two batches has no name in the product
+
+    def wrapped(self: Connector, *args: Any, **options: Any) -> None:
+        fail("reading")
+        publish(self, *args, **options)
+
+    return wrapped
