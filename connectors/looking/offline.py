@@ -12,14 +12,15 @@ from typing import NamedTuple
 
 from connectors.runtime.build import gate, source_to_look_at
 from connectors.runtime.config import ConnectorConfig
+from connectors.runtime.egress import ALWAYS_SAID
 from connectors.runtime.judging import EgressGate, Judged
 from connectors.runtime.knowledge import Knowledge
 from connectors.runtime.lookups import LookupIndex
 from connectors.runtime.mapping import MappedEvent, Mapper, Unmapped
 from connectors.runtime.ports import Batch, Incident, Source
 from connectors.runtime.register import Register
-from connectors.runtime.runtime import ALWAYS_SAID, unmapped_columns
 from connectors.runtime.state import State
+from connectors.runtime.translating import unmapped_columns
 from hub.domain.clock import berlin_day
 from hub.domain.identifiers import AgencyKey
 from hub.policy.facts import Sender

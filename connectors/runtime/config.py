@@ -92,6 +92,11 @@ class ConnectorConfig:
     def legal_domain(self) -> str:
         return LEGAL_DOMAINS[self.agency_kind]
 
+    @property
+    def control(self) -> tuple[str, ...]:
+        """The streams that say who may be spoken of."""
+        return tuple(name for name, stream in self.streams.items() if stream.control)
+
     def path(self, name: str) -> Path:
         """A path of the configuration, seen from its file."""
         return self.folder / name

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from connectors.runtime.files import open_file
+from connectors.runtime.mapping import MappedEvent
 from hub.errors import ConfigurationError
 
 
@@ -18,6 +19,16 @@ class Local(NamedTuple):
         return f"Local({self.kind})"
 
 
+def spoken_of(events: Iterable[MappedEvent]) -> Mapping[str, Local]:
+    """Whom the pseudonyms in these events stand for: remembered before any leaves."""
+    pairs: dict[str, Local] = {}
+    for event in events:
+        if event.subject_ref != event.case_ref:
+            pairs[event.subject_ref] = Local("person", event.subject_id)
+        pairs[event.case_ref] = Local("case", event.case_id)
+    return pairs
+
+
 class Pseudonyms:
     """One SQLite file on the agency's own disk. Pseudonyms never change, so no row does; one goes with an erasure, when
     the agency itself knows the person no more."""
@@ -27,9 +38,9 @@ class Pseudonyms:
             path, "CREATE TABLE IF NOT EXISTS pseudonym (ref TEXT PRIMARY KEY, kind TEXT, local_id TEXT)"
         )
 
-    def add(self, pairs: Iterable[tuple[str, Local]]) -> None:
+    def add(self, pairs: Mapping[str, Local]) -> None:
         """Remember whom these stand for; raises ConfigurationError when one already stands for somebody else."""
-        rows = [(ref, *local) for ref, local in dict(pairs).items()]
+        rows = [(ref, *local) for ref, local in pairs.items()]
         with self._db:
             self._db.executemany("INSERT INTO pseudonym VALUES (?, ?, ?) ON CONFLICT DO NOTHING", rows)
         known = self.local([ref for ref, *_ in rows])

@@ -2,17 +2,22 @@
 
 import copy
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from typing import Any
 from unittest.mock import patch
 
 from connectors.kit.bench import Bench, evening, families
 from connectors.kit.checks.case import SIZE, Case, names_at_the_end, names_that_may_leave
 from connectors.kit.trial import COLUMNS, Tables
+from connectors.runtime.settling import Settling
 from connectors.runtime.state import State
 
 FAIL_POINTS = (
     "connector.before_publish", "connector.after_publish", "connector.after_save", "connector.after_republish",
 )  # fmt: skip
+
+
+PARTS = ("publish", "settling", "republishing")  # of the runtime, that have such points
 
 
 class Killed(BaseException):
@@ -113,11 +118,10 @@ def _killed(bench: Bench, point: str, count: int) -> int:
         if name == point and left == 0:
             raise Killed
 
-    with (
-        patch("connectors.runtime.runtime.fail_point", fail),
-        patch("connectors.runtime.publish.fail_point", fail),
-        patch("connectors.runtime.runtime.Connector._publish", _between(fail)),
-    ):
+    with ExitStack() as stack:
+        for module in PARTS:
+            stack.enter_context(patch(f"connectors.runtime.{module}.fail_point", fail))
+        stack.enter_context(patch("connectors.runtime.settling.Settling.publish", _between(fail)))
         try:
             with bench.life() as connector:
                 bench.step(connector, evening(1))
@@ -127,11 +131,9 @@ def _killed(bench: Bench, point: str, count: int) -> int:
 
 
 def _between(fail: Callable[[str], None]) -> Callable[..., None]:
-    from connectors.runtime.runtime import Connector
+    publish = Settling.publish  # the point between two batches has no name in the product
 
-    publish = Connector._publish  # noqa: SLF001  the point between two batches has no name in the product
-
-    def wrapped(self: Connector, *args: Any, **options: Any) -> None:
+    def wrapped(self: Settling, *args: Any, **options: Any) -> None:
         fail("reading")
         publish(self, *args, **options)
 

@@ -113,6 +113,6 @@ def test_whom_the_agency_itself_knows_no_more_loses_the_pseudonym(
     connector = offices.source(JC)
     monkeypatch.setattr(connector._source, "subjects", lambda ids: iter(()))
     assert connector._pseudonyms.local([subject])
-    connector._knowledge.register.refresh(set())
-    connector._heed_erasure(subject, at)
+    connector._register.refresh(set())
+    connector._learning._heed_erasure(subject, at)
     assert not connector._pseudonyms.local([subject])

@@ -292,8 +292,8 @@ def _kill_at(patch: pytest.MonkeyPatch, point: str, count: int) -> None:
             if left[0] == 0:
                 raise Killed
 
-    for module in ("connectors.runtime.publish", "connectors.runtime.runtime"):
-        patch.setattr(f"{module}.fail_point", reach)
+    for module in ("publish", "learning", "settling", "republishing"):
+        patch.setattr(f"connectors.runtime.{module}.fail_point", reach)
 
 
 def _execute(database: Path, statement: str, **values: str) -> None:

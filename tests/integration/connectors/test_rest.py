@@ -805,5 +805,5 @@ def die_at(patch: pytest.MonkeyPatch, point: str) -> None:
         if name == point:
             raise Killed
 
-    for module in ("connectors.rest.shelf", "connectors.runtime.publish", "connectors.runtime.runtime"):
-        patch.setattr(f"{module}.fail_point", reach)
+    for module in ("rest.shelf", "runtime.publish", "runtime.settling", "runtime.republishing"):
+        patch.setattr(f"connectors.{module}.fail_point", reach)

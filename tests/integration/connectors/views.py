@@ -24,7 +24,7 @@ class Views:
         self.now = datetime.now(UTC)
         self.sink = offices.sink(JC)
         names = Pseudonyms(offices.root / "jobcenter" / "state" / "pseudonyms.sqlite")
-        names.add([(CASE, Local("case", "33107BG0000001")), (PERSON, Local("person", "331A055433"))])
+        names.add({CASE: Local("case", "33107BG0000001"), PERSON: Local("person", "331A055433")})
         names.close()
 
     def send(self, version: int, place_: str = "Hafen", *, role: str = "jc_case_manager", minutes: int = 60,

@@ -1,0 +1,69 @@
+"""A batch of rows from the source to the log, and what is remembered of it: one transaction after the broker's word."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from connectors.runtime.egress import Egress
+from connectors.runtime.faults import WHOLE, of_incidents, of_refused, of_rows
+from connectors.runtime.ports import Batch, Incident
+from connectors.runtime.quarantine import Decisions, Quarantined
+from connectors.runtime.report import Tally
+from connectors.runtime.state import State
+from connectors.runtime.translating import Translator
+from hub.failpoints import fail_point
+
+
+class Settling:
+    """Publishes what was read, keeps what cannot be, and lets the source's position move."""
+
+    def __init__(self, state: State, translator: Translator, egress: Egress, decisions: Decisions) -> None:
+        self._state, self._translator, self._egress, self._decisions = state, translator, egress, decisions
+
+    def publish(self, batch: Batch, now: datetime, tally: Tally, *, is_open: bool) -> None:
+        """One batch; with the gate closed only control data leaves, and the position stays."""
+        events, unmapped = self._translator.events(batch.rows, control_only=not is_open)
+        faults = of_rows(batch, unmapped, self._state.key_hash)
+        held = self._decisions.waiting(faults)
+        waiting = {entry.place for entry in held}
+        again = self._known_faults(held) | ({entry.place for entry in faults} - waiting)
+        judged = self._egress.judged(events, now)
+        prepared = self._egress.send(judged, now)
+        with self._state.transaction():
+            self._egress.confirm(judged, prepared, now)
+            tally.published += len(prepared.publications)
+            tally.unchanged += len(prepared.unchanged)
+            if is_open:
+                refused = self._decisions.waiting(of_refused(batch, prepared, self._state.key_hash))
+                self._settle(batch, held + refused, waiting, tally)
+        if is_open:
+            for one in judged:
+                if not one.kept and one.event.place not in again:
+                    tally.withhold(self._egress.withheld(one))
+        fail_point("connector.after_save")
+
+    def note(self, incidents: Sequence[Incident], tally: Tally) -> None:
+        """Whole streams or snapshots that cannot be read: one event each, once."""
+        entries = of_incidents(incidents)
+        places = {entry.place for entry in entries}
+        with self._state.transaction():
+            for old in self._state.quarantined():
+                if old.key == WHOLE and old.place not in places:
+                    self._state.clear(old)
+            for entry in entries:
+                tally.quarantine(entry.reason, self._state.quarantine([entry]))
+
+    def _settle(self, batch: Batch, held: list[Quarantined], waiting: set[str], tally: Tally) -> None:
+        """Inside the transaction: quarantine, release, advance."""
+        keys = {row.key for row in batch.rows if row.place in waiting}
+        fine = [self._state.key_hash(row.key) for row in batch.rows if row.key not in keys]
+        self._state.release(batch.stream, fine)
+        for entry in held:
+            tally.quarantine(entry.reason, self._state.quarantine([entry]))
+        self._state.advance(batch.stream, batch.rows, batch.cursor, keys)
+        tally.read += len(batch.rows)
+        tally.vanish(batch.stream, sum(row.gone for row in batch.rows))
+
+    def _known_faults(self, held: Iterable[Quarantined]) -> set[str]:
+        """Places of rows that waited before with the same content: their other events were counted then."""
+        old = {(e.stream, e.key, e.content) for e in self._state.quarantined()} if held else set()
+        return {entry.place for entry in held if (entry.stream, entry.key, entry.content) in old}

@@ -1,0 +1,42 @@
+"""Rows as the events that they are, with what other streams say of them."""
+
+from collections.abc import Iterable
+
+from connectors.runtime.config import ConnectorConfig
+from connectors.runtime.lookups import LookupIndex
+from connectors.runtime.mapping import MappedEvent, Mapper, Unmapped
+from connectors.runtime.ports import Row, Source
+from hub.domain.identifiers import AgencyKey
+
+
+class Translator:
+    """One agency's mapping; `lookups` are kept up by what the gate learns."""
+
+    def __init__(self, config: ConnectorConfig, key: AgencyKey) -> None:
+        self.lookups = LookupIndex(config.lookups)
+        self._mapper = Mapper(key, config.agency_kind, config.streams, config.any_code, config.aliases)
+
+    def events(
+        self, rows: Iterable[Row], *, control_only: bool = False
+    ) -> tuple[list[MappedEvent], list[Unmapped]]:
+        """What the rows say, and what of them cannot be read."""
+        events: list[MappedEvent] = []
+        unmapped: list[Unmapped] = []
+        for row in rows:
+            for event in self._mapper.events(row, self.lookups.tables, control_only=control_only):
+                if isinstance(event, Unmapped):
+                    unmapped.append(event)
+                else:
+                    events.append(event)
+        return events, unmapped
+
+
+def unmapped_columns(config: ConnectorConfig, source: Source) -> dict[str, tuple[str, ...]]:
+    """Stream → columns that are there and that nobody mapped: they are dropped."""
+    found = source.discover()
+    lookups = {name: {lk.key, *lk.columns} for lk in config.lookups.values() for name in (lk.stream,)}
+    left = {
+        name: tuple(sorted(set(columns) - config.streams[name].columns - lookups.get(name, set())))
+        for name, columns in found.items() if name in config.streams
+    }  # fmt: skip
+    return {name: columns for name, columns in left.items() if columns}
