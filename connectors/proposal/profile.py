@@ -8,14 +8,17 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-DATES = ("%d.%m.%Y", "%Y-%m-%d", "%d/%m/%Y", "%Y%m%d", "%d-%m-%Y")
+DATES = ("%d.%m.%Y", "%Y-%m-%d", "%d/%m/%Y", "%Y%m%d", "%d%m%Y", "%d-%m-%Y")
 TIMES = (
     "%d.%m.%Y %H:%M:%S", "%d.%m.%Y %H:%M", "%Y-%m-%d %H:%M:%S.%f", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S",
     "%Y-%m-%d %H:%M", "%d.%m.%Y, %H:%M",
 )  # fmt: skip
 FLAGS = ({"J", "N"}, {"ja", "nein"}, {"1", "0"}, {"true", "false"}, {"Y", "N"}, {"wahr", "falsch"}, {"X"})
 NEGATIVE = frozenset({"N", "nein", "0", "false", "falsch"})
-OPEN_ENDS = re.compile(r"^(31\.12\.9999|9999-12-31|31/12/9999|99991231|31-12-9999)")
+OPEN_ENDS = re.compile(
+    r"^(31\.12\.(9999|2999|2099)|(9999|2999|2099)-12-31|31/12/9999|99991231|3112(9999|2099)|31-12-9999)"
+)
+NOTHING = frozenset({"00000000", "00.00.0000", "0000-00-00", "00/00/0000"})
 _COMMA = re.compile(r"-?\d{1,3}(\.\d{3})*,\d+|-?\d+,\d+")
 _POINT = re.compile(r"-?\d+\.\d+")
 _LONGEST_CODE, _MOST_CODES, _YEARS = 40, 60, range(1890, 2101)
@@ -25,7 +28,8 @@ _LONGEST_CODE, _MOST_CODES, _YEARS = 40, 60, range(1890, 2101)
 class Column:
     """`shape`: date, time, decimal, number, flag, text or empty; `written`: its strptime format or decimal sign.
 
-    `values` are kept only where they could be codes; `unique`: no value came twice and none was missing.
+    `open_ends`, `nothing`: how no end and no day are written. `values` are kept only where they could be codes;
+    `unique`: no value came twice and none was missing.
     """
 
     name: str
@@ -34,6 +38,7 @@ class Column:
     filled: float = 0.0
     unique: bool = False
     open_ends: tuple[str, ...] = ()
+    nothing: tuple[str, ...] = ()
     values: tuple[str, ...] = field(default=(), repr=False)
 
 
@@ -57,12 +62,13 @@ def table(name: str, header: Sequence[str], rows: Iterable[Sequence[Any]], key: 
 def column(name: str, values: Sequence[Any]) -> Column:
     """The profile of one column."""
     texts = [_text(value) for value in values]
-    filled = [text for text in texts if text]
+    nothing = tuple(sorted(NOTHING.intersection(texts)))
+    filled = [text for text in texts if text and text not in NOTHING]
     ends = tuple(sorted({text for text in filled if OPEN_ENDS.match(text)}))
     shape, written = _shape([text for text in filled if text not in ends])
     share = len(filled) / len(texts) if texts else 0.0
     unique = len(set(filled)) == len(texts) > 0
-    return Column(name, shape, written, share, unique, ends, _codes(filled))
+    return Column(name, shape, written, share, unique, ends, nothing, _codes(filled))
 
 
 def _text(value: Any) -> str:

@@ -8,8 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
+from connectors.proposal.exported import SUFFIXES
 from connectors.proposal.profile import Column, Table
 from schemas import code_list, event_schema
 
@@ -107,7 +109,8 @@ def propose(tables: Sequence[Table]) -> Proposal:
 
 def stream_name(table: str) -> str:
     """A table's or file's name as the configuration calls its stream."""
-    return plain(table.removesuffix(".csv")) or "stream"
+    name = Path(table)
+    return plain(name.stem if name.suffix.lower() in SUFFIXES else table) or "stream"
 
 
 def concepts(table: Table) -> Concepts:

@@ -84,6 +84,8 @@ def _defaults(tables: Sequence[Table]) -> Iterator[str]:
         yield f"false = {_s(sorted(flags & NEGATIVE) or ['0'])}"
     ends = sorted({end for column in columns for end in column.open_ends})
     yield f"open_end = {_s(ends)}"
+    if nothing := sorted({sign for column in columns for sign in column.nothing}):
+        yield f"empty = {_s(nothing)}"
     yield 'zone = "Europe/Berlin"'
 
 
@@ -108,7 +110,7 @@ def _lookup(proposal: Proposal) -> Iterator[str]:
 def _stream(house: House, stream: Stream, proposal: Proposal) -> Iterator[str]:
     name = _key(stream.name)
     yield f"[streams.{name}]"
-    yield f"{'file' if house.kind == 'snapshot_csv' else 'table'} = {_s(stream.source)}"
+    yield f"{'table' if house.kind == 'sql' else 'file'} = {_s(stream.source)}"
     yield f"key = {_s(list(stream.key))}"
     if house.kind == "sql":
         yield f"version = {_s(stream.version or 'BITTE_EINTRAGEN')}  # Änderungszeit oder steigende Nummer"

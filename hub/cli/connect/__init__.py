@@ -4,7 +4,8 @@ import typer
 
 from hub.cli.connect.candidates import candidates
 from hub.cli.connect.check import check
-from hub.cli.connect.init import discover, init
+from hub.cli.connect.discover import discover
+from hub.cli.connect.init import init
 from hub.cli.connect.new import new
 from hub.cli.connect.pause import pause, resume
 from hub.cli.connect.preview import preview

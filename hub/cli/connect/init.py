@@ -1,4 +1,4 @@
-"""`hub connect discover` and `init`: look at what is there, and write a configuration that begins from it."""
+"""`hub connect init`: a commented configuration that begins from what is there."""
 
 import os
 import secrets
@@ -11,42 +11,31 @@ from typing import Annotated, Any
 import orjson
 import typer
 
-from connectors.proposal.look import database, folder_of_csv
+from connectors.files.settings import Dialect
+from connectors.proposal.exported import dated, is_snapshot
 from connectors.proposal.profile import Table
 from connectors.proposal.propose import Proposal, propose
 from connectors.proposal.schema import config_schema
 from connectors.proposal.text import House, config_text
 from connectors.runtime.build import SECRET_SIZE
 from connectors.runtime.config import load_config
-from hub.cli.output import AsJson, print_json, print_lines, print_table
+from hub.cli.connect.discover import (
+    Delimiter,
+    Encoding,
+    Folder,
+    Quote,
+    Skip,
+    Trailer,
+    Url,
+    UrlEnv,
+    dialect,
+    look,
+)
+from hub.cli.output import AsJson, print_json, print_lines
 from hub.domain.agencies import ROLES_BY_KIND
 from hub.errors import UsageError
 
 NO_VIEWS = frozenset({"ja_intake", "controlling"})  # roles that no joint view is made for
-
-Url = Annotated[str, typer.Option("--url", help="SQLAlchemy-Adresse der Datenbank (ohne Passwort)")]
-UrlEnv = Annotated[str, typer.Option("--url-env", help="Umgebungsvariable mit der Adresse samt Passwort")]
-Folder = Annotated[Path | None, typer.Option("--folder", help="Ordner der CSV-Abzüge")]
-Encoding = Annotated[str, typer.Option("--encoding", help="Zeichensatz der CSV-Dateien; wird nie geraten")]
-Delimiter = Annotated[str, typer.Option("--delimiter", help="Trennzeichen der CSV-Dateien")]
-
-
-def discover(
-    url: Url = "", url_env: UrlEnv = "", folder: Folder = None, encoding: Encoding = "cp1252",
-    delimiter: Delimiter = ";", as_json: AsJson = False,
-) -> None:  # fmt: skip
-    """Zeigt Tabellen oder Dateien mit Spalten und Schreibweise, aus einer Stichprobe; Werte zeigt es nicht."""
-    tables = look(url, url_env, folder, encoding, delimiter)
-    if as_json:
-        print_json({"tables": [_object(table) for table in tables]})
-        return
-    for table in tables:
-        rows = ((c.name, c.shape, c.written, f"{c.filled:.0%}") for c in table.columns.values())
-        print_table(
-            f"{table.name} ({table.rows} Zeilen angesehen)",
-            ("Spalte", "Art", "Schreibweise", "gefüllt"),
-            rows,
-        )
 
 
 def init(
@@ -56,8 +45,8 @@ def init(
     recipient: Annotated[
         list[str] | None, typer.Option(help="KENNUNG:ART des Amts, das sehen soll; mehrfach möglich")
     ] = None,
-    url: Url = "", url_env: UrlEnv = "", folder: Folder = None, encoding: Encoding = "",
-    delimiter: Delimiter = "", as_json: AsJson = False,
+    url: Url = "", url_env: UrlEnv = "", folder: Folder = None, encoding: Encoding = "", delimiter: Delimiter = "",
+    quote: Quote = '"', skip: Skip = 0, trailer: Trailer = "", as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Schreibt eine kommentierte Konfiguration mit einem Vorschlag für die Zuordnung. Fragt, was fehlt."""
     if out.exists():
@@ -72,27 +61,17 @@ def init(
     if folder:
         encoding = encoding or _ask("Zeichensatz der Dateien (z. B. cp1252, utf-8)", "--encoding")
         delimiter = delimiter or _ask("Trennzeichen", "--delimiter")
-    tables = look(url, url_env, folder, encoding, delimiter)
+    written = dialect(encoding or "utf-8", delimiter or ";", quote, skip, trailer)
+    tables = look(url, url_env, folder, written)
+    kind, settings = _source(url, url_env, folder, written, out)
     house = House(
-        agency=agency, agency_kind=_known(agency_kind, "--agency-kind"), kind="snapshot_csv" if folder else "sql",
-        recipients=[each for one in others for each in _roles(one)],
-        settings=_settings(url, url_env, folder, encoding, delimiter, out),
+        agency=agency, agency_kind=_known(agency_kind, "--agency-kind"), kind=kind,
+        recipients=[each for one in others for each in _roles(one)], settings=settings,
     )  # fmt: skip
     proposal = propose(tables)
     _write(out, config_text(house, tables, proposal))
     load_config(out)
     _tell(out, tables, proposal, as_json=as_json)
-
-
-def look(url: str, url_env: str, folder: Path | None, encoding: str, delimiter: str) -> list[Table]:
-    """The tables of the database, or the files of the folder; raises UsageError unless one is named."""
-    if url_env and not os.environ.get(url_env):
-        raise UsageError("is not set", place=url_env, remedy="export the variable with the address")
-    if folder and not (url or url_env):
-        return list(folder_of_csv(folder, encoding, delimiter))
-    if not folder and bool(url) != bool(url_env):
-        return list(database(url or os.environ[url_env]))
-    raise UsageError("name one source", place="--url, --url-env, --folder", remedy="give one of them")
 
 
 def _ask(question: str, flag: str) -> str:
@@ -114,13 +93,36 @@ def _roles(recipient: str) -> Iterator[tuple[str, str, str]]:
             yield controller, kind, role
 
 
-def _settings(
-    url: str, url_env: str, folder: Path | None, encoding: str, delimiter: str, out: Path
-) -> dict[str, Any]:
-    if folder:
-        where = os.path.relpath(folder.resolve(), out.parent.resolve())
-        return {"folder": where, "encoding": encoding, "delimiter": delimiter}
-    return {"url_env": url_env} if url_env else {"url": url}
+def _source(
+    url: str, url_env: str, folder: Path | None, written: Dialect, out: Path
+) -> tuple[str, dict[str, Any]]:
+    """The kind of source and its settings."""
+    if folder is None:
+        return "sql", {"url_env": url_env} if url_env else {"url": url}
+    where = os.path.relpath(folder.resolve(), out.parent.resolve())
+    signs: dict[str, Any] = {
+        "encoding": written.encoding,
+        "delimiter": written.delimiter,
+        "quote": written.quote,
+    }
+    signs |= {"skip": written.skip} if written.skip else {}
+    if is_snapshot(folder):
+        return "snapshot_csv", {"folder": where, **signs}
+    return "file_drop", {"folder": where, **_complete(written), **_day(folder), **signs}
+
+
+def _complete(written: Dialect) -> dict[str, Any]:
+    """What tells that a dropped file is whole: its last line where it has one, else that it was renamed."""
+    return (
+        {"complete": "trailer", "trailer": written.trailer.pattern}
+        if written.trailer
+        else {"complete": "rename"}
+    )
+
+
+def _day(folder: Path) -> dict[str, Any]:
+    found = dated(folder)
+    return {"as_of": found.pattern, "as_of_date": found.written} if found else {}
 
 
 def _write(out: Path, text: str) -> None:
@@ -150,11 +152,3 @@ def _tell(out: Path, tables: Sequence[Table], proposal: Proposal, *, as_json: bo
         f"{unknown} Codes sind unbekannt und stehen als Kommentar in der Datei." if unknown else "Alle Codes erkannt.",
         f"Als Nächstes: die Datei lesen, dann  hub connect preview {out}",
     ])  # fmt: skip
-
-
-def _object(table: Table) -> dict[str, Any]:
-    columns = [
-        {"name": c.name, "shape": c.shape, "written": c.written, "filled": round(c.filled, 3)}
-        for c in table.columns.values()
-    ]
-    return {"name": table.name, "rows": table.rows, "key": list(table.key), "columns": columns}

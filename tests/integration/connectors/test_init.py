@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from hub.cli import USAGE
 from hub.cli.connect import app
-from hub.errors import UsageError
+from hub.errors import NoInput, UsageError
 
 NORTH = {
     "klienten.csv": "PersonID,Zuname,Vorname,Geb-Dat,Geschlecht\n"
@@ -73,6 +73,46 @@ def test_what_is_not_known_stays_a_comment_and_no_value_is_written(north: Path, 
     assert '# "XY" = ""' in text
     assert not [name for name in ("Ahrens", "Ida", "Max", "1990") if name in text]
     assert stat.S_IMODE((tmp_path / "agency.key").stat().st_mode) == 0o600
+
+
+EAST = "#Verfahren 7.2\nPERSNR\tNAME\tVORNAME\tGEBDAT\tGESCHL\tFALLNR\tROLLE\tVON\tBIS\n"
+EAST_ROWS = {
+    "20261119": "4711\tÖz\tAylin\t05031988\tw\tF1\tMutter\t01112026\t31129999\n",
+    "20261120": "4711\tÖz\tAylin\t05031988\tw\tF1\tMutter\t01112026\t31129999\n"
+    "4712\tÖz\tCan\t20022015\tm\tF1\tKind\t01112026\t00000000\n",
+}
+
+
+def test_dated_files_with_tabs_a_line_before_and_a_trailer_behind(tmp_path: Path) -> None:
+    inbox = tmp_path / "abholung" / "inbox"
+    inbox.mkdir(parents=True)
+    for day, rows in EAST_ROWS.items():
+        text = EAST + rows + f"ENDE;{len(rows.splitlines())}\n"
+        (inbox / f"personen_{day}.txt").write_bytes(text.encode("latin-1"))
+    written = ("--folder", str(inbox.parent), "--encoding", "latin-1", "--delimiter", "\\t")
+    signs = ("--skip", "1", "--trailer", r"ENDE;(\d+)")
+
+    found = json.loads(called("discover", *written, *signs, "--json").stdout)["tables"]
+    assert [(table["name"], table["rows"]) for table in found] == [("personen_*.txt", 2)]
+    shapes = {column["name"]: column["written"] for column in found[0]["columns"]}
+    assert (shapes["GEBDAT"], shapes["BIS"]) == ("%d%m%Y", "")
+
+    out = tmp_path / "source.toml"
+    assert init(out, *written, *signs).exit_code == 0
+    shown = json.loads(called("preview", str(out), "--json").stdout)
+    assert (shown["faults"], shown["unmapped_columns"]) == ([], {})
+    places = {record["place"] for record in shown["records"]}
+    assert places == {
+        "personen_20261119.txt:3",
+        "personen_20261120.txt:4",
+    }  # what is unchanged is not read again
+
+
+def test_a_folder_without_an_export_says_so(tmp_path: Path) -> None:
+    (tmp_path / "readme.md").write_text("nothing", encoding="utf-8")
+    result = called("discover", "--folder", str(tmp_path))
+    assert result.exit_code != 0
+    assert isinstance(result.exception, NoInput)
 
 
 def test_a_database_is_read_by_its_own_keys(tmp_path: Path) -> None:

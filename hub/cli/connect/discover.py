@@ -1,0 +1,76 @@
+"""`hub connect discover`: which tables or files are there and how they are written; the options that say where."""
+
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from connectors.files.settings import Dialect
+from connectors.proposal.database import database
+from connectors.proposal.exported import folder_of_files
+from connectors.proposal.profile import Table
+from hub.cli.output import AsJson, print_json, print_table
+from hub.errors import UsageError
+
+TABS = ("\\t", "tab", "TAB")  # how people write a tab where they cannot type one
+
+Url = Annotated[str, typer.Option("--url", help="SQLAlchemy-Adresse der Datenbank (ohne Passwort)")]
+UrlEnv = Annotated[str, typer.Option("--url-env", help="Umgebungsvariable mit der Adresse samt Passwort")]
+Folder = Annotated[Path | None, typer.Option("--folder", help="Ordner der Abzüge (CSV und Verwandte)")]
+Encoding = Annotated[str, typer.Option("--encoding", help="Zeichensatz der Dateien; wird nie geraten")]
+Delimiter = Annotated[str, typer.Option("--delimiter", help="Trennzeichen der Dateien; ein Tabulator: \\t")]
+Quote = Annotated[str, typer.Option("--quote", help="Anführungszeichen der Dateien")]
+Skip = Annotated[int, typer.Option("--skip", min=0, help="Zeilen vor der Kopfzeile")]
+Trailer = Annotated[str, typer.Option("--trailer", help="Muster der letzten Zeile, etwa 'ENDE;(\\d+)'")]
+
+
+def discover(
+    url: Url = "", url_env: UrlEnv = "", folder: Folder = None, encoding: Encoding = "cp1252",
+    delimiter: Delimiter = ";", quote: Quote = '"', skip: Skip = 0, trailer: Trailer = "", as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """Zeigt Tabellen oder Dateien mit Spalten und Schreibweise, aus einer Stichprobe; Werte zeigt es nicht."""
+    tables = look(url, url_env, folder, dialect(encoding, delimiter, quote, skip, trailer))
+    if as_json:
+        print_json({"tables": [_object(table) for table in tables]})
+        return
+    for table in tables:
+        rows = ((c.name, c.shape, c.written, f"{c.filled:.0%}") for c in table.columns.values())
+        print_table(
+            f"{table.name} ({table.rows} Zeilen angesehen)",
+            ("Spalte", "Art", "Schreibweise", "gefüllt"),
+            rows,
+        )
+
+
+def dialect(encoding: str, delimiter: str, quote: str, skip: int, trailer: str) -> Dialect:
+    """How the files are written, as the options say; raises UsageError."""
+    delimiter = "\t" if delimiter in TABS else delimiter
+    for sign, flag in ((delimiter, "--delimiter"), (quote, "--quote")):
+        if len(sign) != 1:
+            raise UsageError("is not one character", place=flag, remedy="give one; a tab as \\t")
+    try:
+        pattern = re.compile(trailer) if trailer else None
+    except re.error:
+        raise UsageError("is no regular expression", place="--trailer", remedy="correct it") from None
+    return Dialect(encoding=encoding, delimiter=delimiter, quote=quote, skip=skip, trailer=pattern)
+
+
+def look(url: str, url_env: str, folder: Path | None, written: Dialect) -> list[Table]:
+    """The tables of the database, or the files of the folder; raises UsageError unless one is named."""
+    if url_env and not os.environ.get(url_env):
+        raise UsageError("is not set", place=url_env, remedy="export the variable with the address")
+    if folder and not (url or url_env):
+        return list(folder_of_files(folder, written))
+    if not folder and bool(url) != bool(url_env):
+        return list(database(url or os.environ[url_env]))
+    raise UsageError("name one source", place="--url, --url-env, --folder", remedy="give one of them")
+
+
+def _object(table: Table) -> dict[str, Any]:
+    columns = [
+        {"name": c.name, "shape": c.shape, "written": c.written, "filled": round(c.filled, 3)}
+        for c in table.columns.values()
+    ]
+    return {"name": table.name, "rows": table.rows, "key": list(table.key), "columns": columns}
