@@ -39,7 +39,7 @@ class OutboxSource:
         )
         self._table = named(settings.table, settings.schema)
         self._id, self._now = column(settings.id), datetime.now(UTC)
-        self._halted = False
+        self._halted: frozenset[str] = frozenset()
         self._control: dict[str, Position] = {}  # stream → what the gate's knowledge has
 
     def check(self) -> None:
@@ -54,10 +54,15 @@ class OutboxSource:
         self._now = now
         found = self._columns()
         missing = [name for name in self._wanted() if name not in found]
-        self._halted = bool(missing)
-        place = f"{self._settings.table}.{missing[0]}" if missing else ""
         remedy = "restore the column, or correct the configuration; nothing is read"
-        return [Incident(name, MISSING, place, remedy) for name in self._settings.streams if missing]
+        streams = self._settings.streams
+        incidents = (
+            [Incident(name, MISSING, f"{self._settings.table}.{missing[0]}", remedy) for name in streams]
+            if missing
+            else [one for stream in streams.values() for one in self._unheard(stream)]
+        )
+        self._halted = frozenset(one.stream for one in incidents)
+        return incidents
 
     def control(self, streams: Collection[str]) -> Control:
         return Control(self._control_rows(streams), complete=False)
@@ -92,17 +97,20 @@ class OutboxSource:
         self._database.close()
 
     def _running(self, streams: Collection[str]) -> list[str]:
-        return [] if self._halted else [name for name in streams if name in self._settings.streams]
+        return [name for name in streams if name in self._settings.streams and name not in self._halted]
 
     def _young(self, position: Position) -> Position:
         return position.given_up(micros(self._now) - int(self._settings.gap_hours * HOUR))
 
     def _control_rows(self, streams: Collection[str]) -> Iterator[Row]:
+        """Each record once, as its last entry has it: what ended and began again is there."""
         for name in self._running(streams):
             position = self._young(self._control.get(name, Position()))
+            last: dict[str, Row] = {}
             for rows, after in self._pages(self._settings.streams[name], position, PAGE):
                 position = after
-                yield from rows
+                last |= {row.key: row for row in rows}
+            yield from last.values()
             self._control[name] = position
 
     def _news(self, stream: OutboxStream, rows: Sequence[Row]) -> list[Row]:
@@ -172,9 +180,28 @@ class OutboxSource:
             return list(connection.execute(nothing).keys())
 
     def _sampled(self, stream: OutboxStream) -> set[str]:
+        return {
+            name for entry in self._newest(stream) for name in members(entry[self._settings.payload])
+        }  # fmt: skip
+
+    def _newest(self, stream: OutboxStream) -> Sequence[Entry]:
         query = self._select(stream).order_by(self._id.desc()).limit(SAMPLE)
-        entries = self._database.rows(query, stream.name)
-        return {name for entry in entries for name in members(entry[self._settings.payload])}
+        return self._database.rows(query, stream.name)
+
+    def _unheard(self, stream: OutboxStream) -> Iterator[Incident]:
+        """A column that none of the newest objects holds is misspelt or was dropped: a single entry's fault it is not.
+
+        What ended may say no more than its key.
+        """
+        if not self._settings.payload:
+            return
+        said = [values_of(self._settings, stream, entry) for entry in self._newest(stream)]
+        held = set[str]().union(*(values for values in said if not _gone(stream, values)))
+        remedy = "correct the column's name, or list it under optional; the stream is not read until then"
+        missing = (
+            sorted({*stream.columns} - {*stream.optional} - held) if held - {*self._settings.beside} else []
+        )
+        yield from (Incident(stream.name, MISSING, f"{stream.name}.{name}", remedy) for name in missing[:1])
 
 
 def _gone(stream: OutboxStream, values: Mapping[str, object]) -> bool:

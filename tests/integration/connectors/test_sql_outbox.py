@@ -177,6 +177,29 @@ def test_a_dropped_column_stops_all_and_is_named(outbox: Outbox) -> None:
     assert {(i.reason, i.place) for i in outbox.incidents} == {("column_missing", "outbox.nicht_da")}
 
 
+def test_a_member_that_no_object_holds_stops_its_stream_and_is_named(outbox: Outbox) -> None:
+    outbox.put(1)
+    outbox.put(2, raw='{"id": "a", "weg": true}')
+    assert outbox.read() == ["1", "2-"]
+    outbox.streams["hilfen"]["key"] = ["nummer"]
+    outbox.put(3)
+    assert outbox.read() == []
+    assert {(i.stream, i.reason, i.place) for i in outbox.incidents} == {
+        ("hilfen", "column_missing", "hilfen.nummer")
+    }
+
+
+def test_the_gate_hears_the_last_word_on_each_record(outbox: Outbox) -> None:
+    outbox.put(1, id="a")
+    outbox.put(2, id="a", weg=True)
+    outbox.put(3, id="a")
+    outbox.put(4, id="b")
+    outbox.put(5, id="b", weg=True)
+    source, _ = outbox.open()
+    heard = [(row.place, row.gone) for row in source.control(["hilfen"]).rows]
+    assert heard == [("hilfen/3", False), ("hilfen/5", True)]
+
+
 def test_the_outbox_stays_as_it_is_and_says_what_it_holds(outbox: Outbox) -> None:
     outbox.put(1, 2)
     with outbox.engine.connect() as connection:
