@@ -1,7 +1,7 @@
 """One connector on the bench: its system, its configuration, a log, keys, and everything that left."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -110,7 +110,7 @@ class Bench:
     def __init__(self, candidate: Candidate, folder: Path, *, batch: int = 3) -> None:
         self.candidate, self.folder = candidate, folder
         (folder / "system").mkdir(parents=True)
-        self.trial = candidate.trial(folder / "system")
+        self.trial, self._there = candidate.trial(folder / "system"), True
         self.key = AgencyKey(b"the agency's own key" * 2)
         self._log = SqliteLog(folder / "log.sqlite")
         self._log.create({topics()[name].of(AGENCY): 1 for name in ("consents", "events", "register")})
@@ -130,6 +130,15 @@ class Bench:
     def write(self, tables: Tables, day: int, *, stamped: datetime | None = None) -> None:
         """The system holds these rows from that evening on."""
         self.trial.write(tables, evening(day), stamped or evening(day))
+
+    def stop(self) -> None:
+        """The system is away."""
+        self.trial.stop()
+        self._there = False
+
+    def start(self) -> None:
+        self.trial.start()
+        self._there = True
 
     def config(self, raw: Mapping[str, Any] | None = None) -> ConnectorConfig:
         return parse_config(raw or self.raw, self.folder / "system")
@@ -209,6 +218,9 @@ class Bench:
             state.close()
 
     def close(self) -> None:
+        if self._there:
+            with suppress(OSError):  # it was never written to: there is nothing to take away
+                self.stop()
         self._log.close()
         self._keys.close()
 

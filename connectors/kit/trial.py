@@ -16,7 +16,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
 
 
 class Trial(Protocol):
-    """One system in `folder`. The kit makes many, so making one is cheap; close servers in `stop`."""
+    """One system in `folder`. The kit makes many, so making one is cheap; servers are closed in `stop`."""
 
     settings: Mapping[str, Any]
     """The [settings] of a connector that reads it. Paths in it are relative to `folder`."""
@@ -35,7 +35,7 @@ class Trial(Protocol):
         ...
 
     def stop(self) -> None:
-        """The system does not answer, or is not there."""
+        """The system does not answer, or is not there. Each trial ends with this."""
         ...
 
     def start(self) -> None:

@@ -14,7 +14,7 @@ from hub.domain.identifiers import AgencyKey
 
 spec = Spec(
     kind="rest", role="source",
-    settings="url, token_file | token_env | user + password_file | password_env, token_header, ca_file, cert_file, "
+    settings="url, token_file | token_env | user + password_file | password_env, header_name, ca_file, cert_file, "
     "key_file, timeout_seconds, tries, page_bytes, paging, poll_minutes, reconcile_minutes, overlap_seconds, "
     "overlap_numbers, vanish_limit, vanish_rows",
 )  # fmt: skip

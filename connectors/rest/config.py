@@ -115,7 +115,7 @@ def _access(table: Table, config: ConnectorConfig) -> Access:
     paths = {name: config.path(file) if file else None for name, file in files.items()}
     return Access(
         url=_url(table.take("url", str)), token_env=table.take("token_env", str, ""),
-        header=table.take("token_header", str, ""), user=table.take("user", str, ""),
+        header=table.take("header_name", str, ""), user=table.take("user", str, ""),
         password_env=table.take("password_env", str, ""), timeout=table.take("timeout_seconds", float, 60.0),
         tries=table.take("tries", int, 3), most_bytes=table.take("page_bytes", int, 16_000_000), **paths,
     )  # fmt: skip
@@ -210,7 +210,7 @@ def _check(settings: RestSettings) -> None:
         )
     if access.header and not re.fullmatch(r"[A-Za-z0-9-]+", access.header):
         raise ConfigurationError(
-            "is no header's name", place="config.settings.token_header", remedy="for example X-Api-Key"
+            "is no header's name", place="config.settings.header_name", remedy="for example X-Api-Key"
         )
     if sum((bool(access.token_file or access.token_env), bool(access.user))) > 1:
         raise ConfigurationError(

@@ -3,8 +3,10 @@
 import io
 import logging
 import tracemalloc
+from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from connectors.kit.bench import CANARY, Bench, evening, families
@@ -29,11 +31,11 @@ def source_down(case: Case) -> str:
         bench.write(families(SIZE), 0)
         bench.all(0)
         before = bench.facts()
-        bench.trial.stop()
+        bench.stop()
         with bench.life() as connector:
             assert _said(bench, connector), "a system that is away is not noticed"
         assert bench.facts() == before, "something was sent while the system was away"
-        bench.trial.start()
+        bench.start()
         more = families(SIZE + 2)
         bench.write(more, 1)
         reports = bench.all(1)
@@ -72,11 +74,11 @@ def no_canary(case: Case) -> str:
         with case.bench() as bench, redirect_stdout(heard), redirect_stderr(heard):
             bench.write(tables, 0)
             told = repr(bench.all(0)) + repr(bench.waiting())
-            bench.trial.stop()
+            bench.stop()
             with bench.life() as connector:
                 told += _said(bench, connector)
-            bench.trial.start()
-            files = b"".join(path.read_bytes() for path in bench.folder.glob("state.sqlite*"))
+            bench.start()
+            files = b"".join(_kept(bench.folder))
             assert bench.waiting(), "the unreadable row waits in quarantine"
             with bench.source() as (source, _state):
                 told += repr(source)
@@ -86,6 +88,13 @@ def no_canary(case: Case) -> str:
     assert CANARY not in said, "a name is in what was said"
     assert CANARY.encode() not in files, "a name is in the state file"
     return ""
+
+
+def _kept(folder: Path) -> Iterator[bytes]:
+    """What a connector keeps on disk: its state, and what lies beside it under the state's name."""
+    for path in (*folder.glob("state.sqlite*"), *folder.glob("state.sqlite*/**/*")):
+        if path.is_file():
+            yield path.read_bytes()
 
 
 def _said(bench: Bench, connector: Any) -> str:

@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from connectors.kit.bench import Candidate
-from connectors.kit.checks import CHECKS, Case
+from connectors.kit.checks import Case
 from connectors.kit.checks.crashes import killed_at_each_fail_point
 from connectors.kit.checks.rows import keys_are_unique, records_match_schema
 from connectors.runtime.ports import Batch, Row
@@ -21,13 +21,7 @@ from hub.cli.connect import app
 
 ROOT = Path(__file__).parents[3]
 STRANGER = ROOT / "tests" / "stranger"
-KINDS = (
-    "connectors.sql",
-    "connectors.snapshot_csv",
-    "connectors.file_drop",
-    "connectors.xml",
-    "connectors.kit.example",
-)
+KINDS = ("sql", "sql_outbox", "snapshot_csv", "file_drop", "xml", "rest", "kit.example")
 
 
 @pytest.fixture
@@ -43,26 +37,29 @@ def candidate(package: str) -> Candidate:
     return Candidate(package, module.build, module.spec, import_module(f"{package}.trial").Trial)
 
 
-@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
-@pytest.mark.parametrize("package", KINDS)
-def test_our_kinds(package: str, check: Callable[[Case], str], room: Path) -> None:
-    assert check(Case(candidate(package), room, 400)) is not None
-
-
-def run_kit(folder: Path, package: str) -> "subprocess.CompletedProcess[str]":
+def run_kit(folder: Path, source: str) -> "subprocess.CompletedProcess[str]":
     """The kit as its users call it, in their own folder."""
     command = [
         sys.executable, "-m", "pytest", "-p", "connectors.kit.plugin", "-p", "no:cacheprovider", "-q",
-        "--hub-rows", "200", "--hub-connector", f"{package}:Source",
+        "-W", "error", "--hub-rows", "400", "--hub-connector", source,
     ]  # fmt: skip
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300, check=False)
 
 
-def test_a_strangers_connector_gets_its_certificate() -> None:
-    done = run_kit(STRANGER, "fixed_width")
+def assert_certified(folder: Path, source: str) -> None:
+    done = run_kit(folder, source)
     assert done.returncode == 0, done.stdout
-    assert "CERTIFICATE: fixed_width:Source" in done.stdout.splitlines()
+    assert f"CERTIFICATE: {source}" in done.stdout.splitlines()
     assert "16 of 16 checks passed." in done.stdout
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_our_kinds_get_their_certificate(kind: str, tmp_path: Path) -> None:
+    assert_certified(tmp_path, f"connectors.{kind}:build")
+
+
+def test_a_strangers_connector_gets_its_certificate() -> None:
+    assert_certified(STRANGER, "fixed_width:Source")
 
 
 def test_a_new_connector_passes_as_it_is_made(tmp_path: Path) -> None:
@@ -70,8 +67,7 @@ def test_a_new_connector_passes_as_it_is_made(tmp_path: Path) -> None:
     assert made.exit_code == 0, made.output
     files = sorted(path.name for path in (tmp_path / "fachverfahren" / "fachverfahren").iterdir())
     assert files == ["__init__.py", "trial.py"]
-    done = run_kit(tmp_path / "fachverfahren", "fachverfahren")
-    assert "16 of 16 checks passed." in done.stdout, done.stdout
+    assert_certified(tmp_path / "fachverfahren", "fachverfahren:Source")
     again = CliRunner().invoke(app, ["new", "fachverfahren", "--in", str(tmp_path)])
     assert again.exit_code != 0
 
@@ -81,7 +77,7 @@ def test_a_connector_that_fails_gets_none(tmp_path: Path) -> None:
     file = tmp_path / "taub" / "taub" / "__init__.py"
     text = file.read_text(encoding="utf-8")
     file.write_text(text.replace("enumerate(lines[:-1], 1)", "enumerate(lines[:-2], 1)"), encoding="utf-8")
-    done = run_kit(tmp_path / "taub", "taub")
+    done = run_kit(tmp_path / "taub", "taub:Source")
     assert done.returncode == 1
     assert "NO CERTIFICATE: taub:Source" in done.stdout
     assert "FAILED  records_match_schema" in done.stdout

@@ -684,7 +684,7 @@ def test_check_asks_one_page_and_remembers_nothing(built: Build, interface: Inte
         ("poll_minutes = 0", "poll_minutes = -1", "settings"),
         ("timeout_seconds = 5", "timeout_seconds = 0", "settings"),
         ("timeout_seconds = 5", 'cert_file = "a.pem"', "cert_file"),
-        ("timeout_seconds = 5", 'token_header = "X Key"', "token_header"),
+        ("timeout_seconds = 5", 'header_name = "X Key"', "header_name"),
         ("timeout_seconds = 5", 'paging = { kind = "seiten" }', "paging.kind"),
         ("timeout_seconds = 5", 'paging = { kind = "next" }', "paging.at"),
         ("timeout_seconds = 5", 'paging = { kind = "page" }', "paging.parameter"),
