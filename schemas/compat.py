@@ -4,10 +4,10 @@ https://avro.apache.org/docs/current/specification/#schema-resolution
 """
 
 from collections.abc import Iterator, Mapping
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Any
 
-from schemas.registry import raw_events
+from schemas.registry import raw_events, raw_records
 from schemas.upcast import UPCASTERS
 
 _PROMOTIONS = {
@@ -25,7 +25,7 @@ _PROMOTIONS = {
 def problems() -> tuple[str, ...]:
     """What stands between any version in this package and the next one; empty = compatible."""
     versions: dict[str, list[tuple[int, dict[str, Any]]]] = {}
-    for name, version, raw in raw_events():
+    for name, version, raw in chain(raw_events(), raw_records()):
         versions.setdefault(name, []).append((version, raw))
     return tuple(
         f"{name}.v{later}: {problem}"

@@ -64,7 +64,7 @@ def record_schema(name: str, version: int | None = None) -> RecordSchema:
 @cache
 def record_head(name: str, fields: tuple[str, ...]) -> RecordSchema:
     """The head of a record: its first fields, which must be these, for readers that need no more of it."""
-    raw = next(raw for found, _, raw in _read(files("schemas")) if found == name)
+    raw = next(raw for found, _, raw in raw_records() if found == name)
     first = raw["fields"][: len(fields)]
     if tuple(field["name"] for field in first) != fields:
         raise IncompatibleSchema(f"{name}: these are not its first fields")
@@ -96,10 +96,15 @@ def raw_events() -> Iterator[tuple[str, int, Raw]]:
     return _read(files("schemas") / "events")
 
 
+def raw_records() -> Iterator[tuple[str, int, Raw]]:
+    """Name, version and file content of every record of the machinery."""
+    return _read(files("schemas"))
+
+
 @cache
 def _load() -> _Registry:
     events = {(name, version): _event(name, version, raw) for name, version, raw in raw_events()}
-    records = {(name, version): _record(name, version, raw) for name, version, raw in _read(files("schemas"))}
+    records = {(name, version): _record(name, version, raw) for name, version, raw in raw_records()}
     fingerprints: dict[bytes, EventSchema | RecordSchema] = {}
     schemas: list[EventSchema | RecordSchema] = [*events.values(), *records.values()]
     for schema in schemas:

@@ -61,8 +61,11 @@ def test_topics_are_those_of_the_protocol() -> None:
     table = topics()
     assert table["cases"].of() == "hub.cases"
     assert table["danger_answers"].of("ja-a") == "agency.ja-a.danger-answers"
-    assert {name for name, topic in table.items() if topic.cleanup == "compact"} == {"register"}
-    assert {name for name, topic in table.items() if topic.timestamp == "LogAppendTime"} == {"views"}
+    assert {name for name, topic in table.items() if topic.cleanup == "compact"} == {"register", "status"}
+    assert {name for name, topic in table.items() if topic.timestamp == "LogAppendTime"} == {
+        "views",
+        "status",
+    }
     assert {name for name, topic in table.items() if topic.key == "subject_ref"} == {"consents"}
     assert table["events"].settings()["retention.ms"] == "-1"
     assert table["views"].settings()["retention.ms"] == str(7 * 24 * 3_600_000)
