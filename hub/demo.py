@@ -19,6 +19,8 @@ from sqlalchemy import func, select
 from connectors.desk.desk import Desk
 from connectors.runtime.build import build_sink, build_source
 from connectors.runtime.config import load_config
+from connectors.runtime.heart import Heart
+from connectors.runtime.pulse import RUNNING, Beat
 from connectors.runtime.report import StepReport, Withheld
 from hub.adapters.clocks import ManualClock
 from hub.adapters.keys.kek import as_text, controller_kek, new_master
@@ -106,6 +108,7 @@ class Demo:
             families, seed, START, f"sqlite:///{folder / 'jobcenter' / 'jobcenter.sqlite'}",
             folder / "youth_office" / "export", canary=canary,
         )  # fmt: skip
+        self._hearts: dict[Any, Heart] = {}
         self._sources = [self._source(office, file) for _, office, _ in OFFICES for file in SOURCES]
         self._sinks = [self._sink(office) for _, office, _ in OFFICES]
 
@@ -123,11 +126,13 @@ class Demo:
             self.hub.run_until_quiet()
             self.hub.beat()
             reports = [source.step(self.clock.now()) for source in self._sources]
-            for report in reports:
+            for source, report in zip(self._sources, reports, strict=True):
                 self.outcome.read_step(report)
+                self._beat(source, closed=report.closed, register_as_of=source.register_as_of)
             self.hub.run_until_quiet()
             for sink in self._sinks:
                 self.outcome.answers.update(sink.step(self.clock.now()).answers)
+                self._beat(sink)
             self.hub.run_until_quiet()
             if not any(report.published or report.read for report in reports):
                 return
@@ -136,11 +141,20 @@ class Demo:
         config = load_config(self.folder / office / file)
         key = AgencyKey(seeded(office))
         files = self._settings.policy_files
-        return build_source(config, key, self._keys(config.agency), self.parts.log, files)
+        source = build_source(config, key, self._keys(config.agency), self.parts.log, files)
+        self._hearts[source] = Heart(config, self.parts.log, self.clock)
+        return source
 
     def _sink(self, office: str) -> Any:
         config = load_config(self.folder / office / "sink.toml")
-        return build_sink(config, self._keys(config.agency), self.parts.log)
+        sink = build_sink(config, self._keys(config.agency), self.parts.log)
+        self._hearts[sink] = Heart(config, self.parts.log, self.clock)
+        return sink
+
+    def _beat(self, connector: Any, **said: Any) -> None:
+        """As its own process would tell the hub after a step."""
+        now = self.clock.now()
+        self._hearts[connector].beat(Beat(at=now, state=RUNNING, last_success=now, **said))
 
     def _keys(self, agency: str) -> SqlKeyStore:
         """Each connector has its own controller's key only, here too."""

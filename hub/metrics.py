@@ -39,6 +39,21 @@ STORE_GAUGES: Mapping[str, tuple[str, tuple[str, ...]]] = {
 }
 """Read from store and log at every scrape, by `hub.store_metrics`: name → what it says, labels."""
 
+CONNECTOR_GAUGES: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "hub_connector_last_success_timestamp_seconds": (
+        "When a step of the connector last ended well",
+        ("agency", "source"),
+    ),
+    "hub_connector_status": ("1 for the connector's present state", ("agency", "source", "state")),
+    "hub_clock_skew_seconds": ("The broker's clock minus the agency's connector's, the largest", ("agency",)),
+    "hub_certificate_not_after_timestamp_seconds": ("When a certificate ends", ("cert",)),
+    "hub_heartbeats_refused_total": (
+        "Records on the agency's status topic that are no heartbeat",
+        ("agency",),
+    ),
+}
+"""Read from the connectors' heartbeats at every scrape, by `hub.connector_metrics`."""
+
 _SECONDS = 1_000_000
 _FAST = (0.005, 0.02, 0.1, 0.5, 1, 2, 5, 10, 30)
 _LATE = (1, 5, 15, 60, 300, 900, 3600, 6 * 3600, 24 * 3600, 7 * 24 * 3600)

@@ -11,10 +11,13 @@ from sqlalchemy import Connection, func, select
 
 from connectors.danger.watch import Watch
 from hub.adapters.store import meta, positions, quarantines, tables
+from hub.config import Settings
+from hub.connector_metrics import connector_collector
 from hub.danger_metrics import DangerCollector
 from hub.domain.clock import micros
 from hub.errors import ServiceUnavailable
 from hub.metrics import PROCESS, STORE_GAUGES
+from hub.own_certificates import OwnCertificates
 from hub.ports import TopicState
 from hub.stages.parts import CASES, Parts, topic_agency
 
@@ -118,13 +121,15 @@ def _family(name: str, values: Mapping[tuple[str, ...], float]) -> GaugeMetricFa
     return family
 
 
-def serve(parts: Parts, port: int, danger_minutes: float) -> None:
-    """Answer at http://127.0.0.1:`port`/metrics, from a thread of its own.
+def serve(parts: Parts, settings: Settings) -> None:
+    """Answer at http://127.0.0.1:`metrics_port`/metrics, from a thread of its own.
 
-    Whether a danger report waits longer than `danger_minutes` is told from the log alone, so that it is told while the
-    store is away.
+    Whether a danger report waits longer than it may, and how the connectors are, is told from the log alone, so that it
+    is told while the store is away.
     """
     watch = Watch(parts.log, {agency.id: agency.kind for agency in parts.agencies.values()})
     PROCESS.register(StoreCollector(parts))
-    PROCESS.register(DangerCollector(lambda: watch.overdue(parts.clock.now(), danger_minutes)))
-    start_http_server(port, addr="127.0.0.1", registry=PROCESS)
+    minutes = settings.danger_alarm_minutes
+    PROCESS.register(DangerCollector(lambda: watch.overdue(parts.clock.now(), minutes)))
+    PROCESS.register(connector_collector(parts, OwnCertificates(settings)))
+    start_http_server(settings.metrics_port, addr="127.0.0.1", registry=PROCESS)

@@ -123,7 +123,7 @@ _TOP: dict[str, Json] = {
     "agency": _table({"id": TEXT, "kind": {"enum": sorted(LEGAL_DOMAINS)}}, ("id", "kind")),
     "connector": {
         "type": "object",
-        "properties": {"kind": TEXT},
+        "properties": {"kind": TEXT, "name": TEXT},
         "required": ["kind", "state", "pseudonyms"],
     },
     "keys": {"type": "object"},

@@ -4,6 +4,7 @@ Paths are relative to the file. Nothing of it is secret: secrets stand in files 
 """
 
 import hashlib
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from connectors.runtime.streams import Lookup, Stream, lookup_of, stream_of
 from connectors.runtime.values import Style, style_of
 from hub.adapters.log.security import BrokerSecurity, Mechanism, Protocol
 from hub.domain.envelope import LEGAL_DOMAINS
+from hub.domain.heartbeat import NAME
 from hub.errors import ConfigurationError, NoInput
 
 
@@ -56,7 +58,8 @@ class LogAddress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectorConfig:
-    """Everything one connector process is told. `settings` is the kind's own table, read by the kind.
+    """Everything one connector process is told. `settings` is the kind's own table, read by the kind; `name` is what
+    the hub's operators call it: one of this agency's.
 
     `clock_file` is for stories told in tests and rehearsals: the time stands in that file. `any_code` too: a story may
     tell a code in its own words.
@@ -65,6 +68,7 @@ class ConnectorConfig:
     agency: str
     agency_kind: str
     kind: str
+    name: str
     state: Path
     pseudonyms: Path
     interval_seconds: float
@@ -126,10 +130,11 @@ def parse_config(raw: Mapping[str, Any], folder: Path) -> ConnectorConfig:
     lookups = {name: lookup_of(item) for name, item in table.tables("lookups").items()}
     streams = {name: stream_of(name, item, style, codes) for name, item in table.tables("streams").items()}
     settings, clock = table.any("settings", {}), connector.take("clock_file", str, "")
+    state = folder / connector.take("state", str)
     aliases = connector.take("aliases", str, "")
     config = ConnectorConfig(
         agency=agency.take("id", str), agency_kind=agency.take("kind", str), kind=connector.take("kind", str),
-        state=folder / connector.take("state", str), pseudonyms=folder / connector.take("pseudonyms", str),
+        name=_name(connector, state), state=state, pseudonyms=folder / connector.take("pseudonyms", str),
         interval_seconds=connector.take("interval_seconds", float, 10.0),
         batch=connector.take("batch", int, 1000), batches_per_step=connector.take("batches_per_step", int, 100),
         max_event_bytes=connector.take("max_event_bytes", int, 500_000),
@@ -172,6 +177,18 @@ def _check(config: ConnectorConfig) -> None:
                     place=f"config.streams.{name}",
                     remedy="add [lookups]",
                 )
+
+
+def _name(connector: Table, state: Path) -> str:
+    """What the hub's operators call it; its state's name, of which there is one a process, unless it says another."""
+    given = connector.take("name", str, "")
+    if given and not NAME.fullmatch(given):
+        raise ConfigurationError(
+            "cannot be used as a name", place="config.connector.name",
+            remedy="at most 40 of a to z, 0 to 9, - and _, beginning with a letter or number",
+        )  # fmt: skip
+    beside = re.sub(r"[^a-z0-9]+", "-", state.stem.lower()).strip("-")[:40]
+    return given or beside or "connector"
 
 
 def _role(table: Table) -> Role:

@@ -201,6 +201,13 @@ class State:
             Quarantined(*row) for row in self.db.execute("SELECT * FROM quarantine ORDER BY stream, place")
         ]
 
+    def quarantine_counts(self) -> list[tuple[str, str, int]]:
+        """Stream, reason, and how many records wait for it."""
+        query = (
+            "SELECT stream, reason, count(*) FROM quarantine GROUP BY stream, reason ORDER BY stream, reason"
+        )
+        return [(str(stream), str(reason), int(count)) for stream, reason, count in self.db.execute(query)]
+
     def meta(self, name: str) -> str | None:
         row = self.db.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
         return row[0] if row else None

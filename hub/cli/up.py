@@ -71,7 +71,7 @@ def _run(settings: Settings, beat: float, *, once: bool, stop: Event) -> dict[st
         require_current(parts)
         host = Embedded(parts, _observer(batches))
         if settings.metrics_port:
-            serve(parts, settings.metrics_port, settings.danger_alarm_minutes)
+            serve(parts, settings)
         warn(f"embedded hub: {len(parts.agencies)} agencies, data in {settings.data.name}/")
         next_beat, pause = 0.0, PAUSE
         while True:

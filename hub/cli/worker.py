@@ -67,7 +67,7 @@ def worker(
     stopping = _told_to_stop()
     parts = _ready(settings, stopping)
     if settings.metrics_port:
-        serve(parts, settings.metrics_port, settings.danger_alarm_minutes)
+        serve(parts, settings)
     Worker(parts, role, options, _observe, stopping=stopping).run()
 
 

@@ -21,6 +21,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from connectors.desk.desk import Desk
+from hub.connector_metrics import connector_collector
 from hub.domain.clock import micros
 from hub.errors import ConfigurationError, ServiceUnavailable, TryAgain
 from hub.metrics import PROCESS, metrics
@@ -67,6 +68,7 @@ def create_app(
             remedy="serve simulated data only",
         )
     registry.register(StoreCollector(parts))
+    registry.register(connector_collector(parts))
     pages = _pages()
     web = Web(parts, directory, registry, beat, pages, with_desk=desks is not None)
     endpoints: list[Endpoint] = [

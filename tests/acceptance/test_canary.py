@@ -112,7 +112,7 @@ def test_kafka_holds_nothing_in_clear(told: Told) -> None:
 
 
 def topic_names(told: Told) -> list[str]:
-    kinds = ("consents", "events", "register", "views", "receipts")
+    kinds = ("consents", "events", "register", "views", "receipts", "status")
     return ["hub.cases", *(f"agency.{agency}.{kind}" for agency in FOLDERS for kind in kinds)]
 
 

@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry
 from connectors.desk.texts import LANGUAGES, load, versions
 from hub.danger_metrics import LABELS, OVERDUE, SAYS
 from hub.errors import HubError
-from hub.metrics import STORE_GAUGES, metrics
+from hub.metrics import CONNECTOR_GAUGES, STORE_GAUGES, metrics
 from hub.policy import decide, default_policy, parse_request
 from hub.policy.retention import default_retention
 from schemas import event_schema, event_types, event_versions, topics
@@ -115,7 +115,7 @@ def metric_table() -> Rows:
         (f"{name}_total" if kind == "counter" else name, tuple(labels), says)
         for name, labels, says, kind in found
     ]
-    rows += [(name, labels, says) for name, (says, labels) in STORE_GAUGES.items()]
+    rows += [(name, labels, says) for name, (says, labels) in {**STORE_GAUGES, **CONNECTOR_GAUGES}.items()]
     rows.append((OVERDUE, LABELS, SAYS))
     yield from ((f"`{name}`", ", ".join(labels) or "–", says) for name, labels, says in sorted(rows))
 

@@ -14,11 +14,11 @@ from typing import Any
 
 from connectors.looking.checking import Fault, examine
 from connectors.runtime.build import agency_key, gate, kind, secret_of
+from connectors.runtime.certificates import certificates
 from connectors.runtime.config import ConnectorConfig
 from connectors.runtime.files import holder, lease_of
 from hub.cli.connect.given import clock_of, key_for_looking
 from hub.cli.connect.host import open_keys, open_log
-from hub.cli.connect.standing import certificates
 from hub.config import load_settings
 from hub.domain.clock import moment
 from hub.errors import HubError
@@ -30,7 +30,7 @@ MIN_DAYS = 14
 MAX_SKEW = 5.0  # seconds
 CREDENTIALS = Path("/run/credentials")
 """Where systemd lends a service its secrets: their mode shows the list of accounts that may read, which is its own."""
-_TOPICS = {"source": ("consents", "events", "register"), "sink": ("views", "receipts")}
+_TOPICS = {"source": ("consents", "events", "register", "status"), "sink": ("views", "receipts", "status")}
 
 
 @dataclass(frozen=True, slots=True)

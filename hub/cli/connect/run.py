@@ -2,6 +2,7 @@
 
 import json
 import signal
+import time
 from dataclasses import replace
 from threading import Event
 from typing import IO, Annotated, Any
@@ -12,6 +13,7 @@ import typer
 from connectors.runtime.build import agency_key, build_sink, build_source, kind
 from connectors.runtime.config import ConnectorConfig, load_config
 from connectors.runtime.files import lease, lease_of
+from connectors.runtime.heart import EVERY, Heart
 from connectors.runtime.pulse import PAUSED, RUNNING, STOPPED, Beat, Pulse, troubled
 from hub.cli.connect.given import Config, clock_of
 from hub.cli.connect.host import open_keys, open_log
@@ -40,6 +42,7 @@ def run(
     runner = Runner(settings, clock_of(settings))
     try:
         runner.loop(stop, once=once, as_json=as_json)
+        runner.say_stopped()
     finally:
         runner.close()
 
@@ -56,16 +59,18 @@ class Runner:
         last = self._pulse.last()
         self._beat = Beat(at=clock.now(), state=RUNNING, last_success=last.last_success if last else None)
         self._log, self._keys = open_log(settings, clock), open_keys(settings, clock)
+        self._heart = Heart(settings, self._log, clock)
         self._part: Any = self._build()
 
     def loop(self, stop: Event, *, once: bool, as_json: bool) -> None:
         """Step until told to stop; a service that is away is waited for, longer each time, and a pause is kept."""
         patience = self._settings.interval_seconds or 1.0
+        self._heart.beat(self._beat)
         while not stop.is_set():
             if self._paused():
                 if once:
                     return
-                stop.wait(min(max(self._settings.interval_seconds, 0.1), PAUSE_LOOK))
+                self._rest(stop, min(max(self._settings.interval_seconds, 0.1), PAUSE_LOOK))
                 continue
             wait, more = self._settings.interval_seconds, False
             try:
@@ -83,10 +88,14 @@ class Runner:
             if once and not more:
                 return
             if not more:
-                stop.wait(wait)
+                self._rest(stop, wait)
+
+    def say_stopped(self) -> None:
+        """To the hub: it ended because somebody wanted it to."""
+        self._heart.beat(replace(self._beat, state=STOPPED))
 
     def close(self) -> None:
-        self._say(state=STOPPED if self._beat.state == RUNNING else self._beat.state)
+        self._write(state=STOPPED if self._beat.state == RUNNING else self._beat.state)
         self._part.close()
         self._log.close()
         self._keys.close()
@@ -119,8 +128,19 @@ class Runner:
         self._say(**troubled(error))
 
     def _say(self, **changes: Any) -> None:
+        """To whoever looks beside the state, and to the hub when it is time."""
+        self._write(**changes)
+        self._heart.beat(self._beat)
+
+    def _write(self, **changes: Any) -> None:
         self._beat = replace(self._beat, at=self._clock.now(), **changes)
         self._pulse.beat(self._beat)
+
+    def _rest(self, stop: Event, seconds: float) -> None:
+        """However long it rests, the hub hears that it lives."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0 and not stop.wait(min(left, EVERY.total_seconds())):
+            self._heart.beat(self._beat)
 
     def _build(self) -> Any:
         if self._source:

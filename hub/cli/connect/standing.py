@@ -1,13 +1,11 @@
 """What one connector is doing, from what lies beside its state: for `status` and the support bundle."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import datetime
-from pathlib import Path
-from typing import NamedTuple
 
 from connectors.runtime.build import kind
+from connectors.runtime.certificates import Certificate, certificates
 from connectors.runtime.config import ConnectorConfig
 from connectors.runtime.files import holder, lease_of
 from connectors.runtime.ports import Held, Holding
@@ -16,23 +14,11 @@ from connectors.runtime.pulse import PAUSED, RUNNING, STOPPED, WAITING, Beat, Pa
 from connectors.runtime.quarantine import Quarantined
 from connectors.runtime.state import State
 from connectors.runtime.trouble import AUTH, AWAY, Trouble, trouble
-from hub.adapters.keys.expiry import not_after
 from hub.cli.connect.given import state_beside
-from hub.errors import ConfigurationError
 
 NEVER, HELD, CLOSED = "never", "held", "closed"
 RENEW_DAYS = 30
 """From here on a certificate is pointed out."""
-
-
-class Certificate(NamedTuple):
-    """`setting` names it in the configuration; `not_after` is None where the file cannot be read."""
-
-    setting: str
-    not_after: datetime | None
-
-    def days(self, now: datetime) -> int | None:
-        return None if self.not_after is None else (self.not_after - now).days
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,20 +47,6 @@ def standing(settings: ConnectorConfig) -> Standing:
         paused=paused, held=held,
         quarantined=tuple(waiting), certificates=tuple(certificates(settings)),
     )  # fmt: skip
-
-
-def certificates(settings: ConnectorConfig) -> Iterator[Certificate]:
-    """Every certificate that the configuration names."""
-    named: dict[str, Path | None] = {
-        "keys.tls_ca": settings.keys.tls_ca, "keys.tls_cert": settings.keys.tls_cert,
-        "log.ca": settings.log.security.ca, "log.cert": settings.log.security.cert,
-    }  # fmt: skip
-    for setting, path in named.items():
-        if path is not None:
-            try:
-                yield Certificate(setting, not_after(path))
-            except ConfigurationError:
-                yield Certificate(setting, None)
 
 
 def held_input(settings: ConnectorConfig, *, confirm: bool = False) -> Held | None:

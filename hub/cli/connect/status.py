@@ -7,10 +7,11 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from connectors.runtime.certificates import Certificate
 from connectors.runtime.config import load_config
 from hub.cli.connect.given import Config, clock_of
 from hub.cli.connect.quarantine import as_object as entry_object
-from hub.cli.connect.standing import RENEW_DAYS, Certificate, Standing, held_input, standing
+from hub.cli.connect.standing import RENEW_DAYS, Standing, held_input, standing
 from hub.cli.output import AsJson, print_json, print_lines, print_table, rfc3339_of
 from hub.errors import ConfigurationError
 

@@ -57,7 +57,7 @@ class Offices:
         where = url or f"sqlite:///{self.database}"
         self._simulation = Simulation(families, 7, START, where, self.export, canary=canary)
         self.log: EventLog = SqliteLog(root / "log.sqlite")
-        names = ("consents", "events", "register", "views", "receipts")
+        names = ("consents", "events", "register", "views", "receipts", "status")
         self.log.create({topics()[name].of(agency): 2 for agency in FOLDERS for name in names})
         self._open: list[Any] = []
 
