@@ -11,9 +11,10 @@ from connectors.desk.book import Book, Grant, Objection, Withdrawal
 from connectors.desk.config import desk_settings
 from connectors.desk.offer import Direction, offered
 from connectors.desk.records import Household, OwnRecords
-from connectors.desk.signing import Signed, Ticks, new_process, sign, standing, withdrawals_of
+from connectors.desk.signing import Signed, new_process, sign, standing, withdrawals_of
 from connectors.desk.table import Table
 from connectors.desk.texts import ConsentText
+from connectors.desk.ticks import Ticks
 from connectors.runtime.build import gate
 from connectors.runtime.config import ConnectorConfig, load_config
 from hub.domain.agencies import ROLES_BY_KIND

@@ -10,8 +10,8 @@ from html import escape
 from importlib.resources import files
 
 from connectors.desk.offer import Direction
-from connectors.desk.signing import OFFERED_PURPOSES
 from connectors.desk.texts import ConsentText
+from connectors.desk.ticks import OFFERED_PURPOSES
 
 BOX = '<span class="box" aria-hidden="true"></span>'
 NOTICES = ("purpose", "refusal", "withdrawal")

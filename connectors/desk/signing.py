@@ -4,40 +4,23 @@ Nothing is guessed: who did not sign is named, a part that nobody ticked is not 
 taken back in the same moment.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import datetime
 
 from connectors.desk.book import Entry, Grant, Pairing, Withdrawal
 from connectors.desk.offer import Direction
 from connectors.desk.records import Household, Member, ended
+from connectors.desk.said import record_of
 from connectors.desk.texts import ConsentText
-from hub.domain.clock import berlin_day, berlin_midnight
+from connectors.desk.ticks import Ticks, check, covered, lettered, until
+from hub.domain.clock import berlin_day
 from hub.domain.consent import ALL_NOTICES, Consent
 from hub.domain.identifiers import proof_hash
 from hub.domain.pairing import ALPHABET, read_code
 from hub.errors import UsageError
 
-INTERPRETERS = ("none", "professional", "mediator", "companion", "worker")
 SUPERSEDED = "superseded"
-OFFERED_PURPOSES = ("joint_case_management", "cost_contribution", "benefit_administration")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ticks:
-    """What was ticked and signed. `signed`: person's ref → refs of those who signed for them; a person whom nobody is
-    named for is left out. `opened`: direction's key → categories."""
-
-    signed: Mapping[str, frozenset[str]] = field(repr=False)
-    opened: Mapping[str, frozenset[str]]
-    purposes: frozenset[str]
-    workers: Mapping[str, str] = field(repr=False)  # direction's key → the one worker it is for
-    interpreter: str = "none"
-    valid_until: date | None = None  # the last day
-    code: str = ""
-    places: Mapping[str, int] = field(
-        default_factory=dict
-    )  # person's ref → number on the form that bears the code
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +62,10 @@ def consents_of(
             recipient_workers=frozenset(filter(None, [ticks.workers.get(direction.key, "")])),
             purposes=ticks.purposes, categories=ticks.opened.get(direction.key, frozenset()), form="written",
             explicit_special="G9" in ticks.opened.get(direction.key, ()), notices=ALL_NOTICES,
-            text_version=text.id, proof_hash=proof, granted_at=at, valid_until=_until(ticks, at), withdrawn_at=None,
+            text_version=text.id, proof_hash=proof, granted_at=at, valid_until=until(ticks, at), withdrawn_at=None,
         )
-        for number, (ref, signers) in enumerate(_covered(household, ticks), 1)
-        for letter, direction in _lettered(directions)
+        for number, (ref, signers) in enumerate(covered(household, ticks), 1)
+        for letter, direction in lettered(directions)
         if ticks.opened.get(direction.key)
     ]  # fmt: skip
 
@@ -100,13 +83,13 @@ def sign(
 
     Raises UsageError when nobody signed or nothing is ticked, and for a pairing code that was misread.
     """
-    _check(ticks)
+    check(ticks)
     said = record_of(household, ticks, directions, text, at, process)
     proof = proof_hash(said.encode())
     consents = consents_of(household, ticks, directions, text, at, process, proof)
-    covered = {ref for ref, _ in _covered(household, ticks)}
+    refs = {ref for ref, _ in covered(household, ticks)}
     senders = {direction.key for direction in directions}
-    old = [one for one in standing if one.subject in covered and _replaced(one, senders, at)]
+    old = [one for one in standing if one.subject in refs and _replaced(one, senders, at)]
     entries: list[Entry] = [_grant(household, one, ticks, text, process, old) for one in consents]
     entries += withdrawals_of(household, old, at, SUPERSEDED, process)
     entries += pairings_of(household, ticks.code, ticks.places, process) if ticks.code else []
@@ -172,85 +155,6 @@ def standing(
     return [
         _with(one, [(w.withdrawn_at, scope) for w, scope in ends if w.consent_id == one.id]) for one in known
     ]
-
-
-def record_of(
-    household: Household,
-    ticks: Ticks,
-    directions: Sequence[Direction],
-    text: ConsentText,
-    at: datetime,
-    process: str,
-) -> str:
-    """What was said and signed, word by word, in the language of the text: the proof, and the family's copy."""
-    return "\n".join(_lines(household, ticks, directions, text, at, process)) + "\n"
-
-
-def _lines(
-    household: Household,
-    ticks: Ticks,
-    directions: Sequence[Direction],
-    text: ConsentText,
-    at: datetime,
-    process: str,
-) -> Iterator[str]:
-    names = {member.ref: member.name for member in household.members}
-    yield f"{text.word('title')} ({text.word('form', 'version')} {text.id})"
-    yield f"{process} · {at.isoformat(timespec='minutes')}"
-    for notice in sorted(ALL_NOTICES):
-        yield f"{text.word('notices', notice, 'title')} {text.word('notices', notice, 'text')}"
-    for number, (ref, signers) in enumerate(_covered(household, ticks), 1):
-        ids = (
-            f"{process}-{number}{letter}"
-            for letter, one in _lettered(directions)
-            if ticks.opened.get(one.key)
-        )
-        yield f"{text.word('form', 'about')}: {names[ref]} ({text.word('form', 'number')} {', '.join(ids)})"
-        yield f"{text.word('form', 'signature')}: {', '.join(sorted(names.get(one, one) for one in signers))}"
-    for direction in directions:
-        says = text.word("form", "says", sender=direction.sender.controller, recipient=direction.recipient)
-        ticked = ticks.opened.get(direction.key, frozenset())
-        yield f"{says} {', '.join(text.word('categories', code, 'name') for code in sorted(ticked)) or '–'}"
-    yield f"{text.word('form', 'purposes')} {', '.join(text.word('purposes', one) for one in sorted(ticks.purposes))}"
-    if any("G9" in ticked for ticked in ticks.opened.values()):
-        yield text.word("special", "text")
-    until = _until(ticks, at)
-    yield f"{text.word('form', 'valid')}: {(until - timedelta(microseconds=1)).date().isoformat() if until else '–'}"
-    yield f"{text.word('form', 'interpreter')}: {'–' if ticks.interpreter == 'none' else ticks.interpreter}"
-    yield text.sha256
-
-
-def _lettered(directions: Sequence[Direction]) -> Iterable[tuple[str, Direction]]:
-    """Each direction with the letter that its consents' numbers end in."""
-    return zip("ABCDEFGH", directions, strict=False)
-
-
-def _covered(household: Household, ticks: Ticks) -> list[tuple[str, frozenset[str]]]:
-    signed = ((member.ref, ticks.signed.get(member.ref, frozenset())) for member in household.members)
-    return [(ref, signers) for ref, signers in signed if signers]
-
-
-def _check(ticks: Ticks) -> None:
-    if not any(ticks.signed.values()):
-        raise UsageError("nobody has signed", place="consent desk", remedy="name who signed for whom")
-    if not any(ticks.opened.values()) or not ticks.purposes:
-        raise UsageError(
-            "nothing is ticked", place="consent desk", remedy="tick what was agreed, or withdraw"
-        )
-    if ticks.interpreter not in INTERPRETERS:
-        raise UsageError(
-            "unknown interpreter", place="consent desk", remedy="one of " + ", ".join(INTERPRETERS)
-        )
-    if not ticks.purposes <= set(OFFERED_PURPOSES):
-        raise UsageError(
-            "unknown purpose", place="consent desk", remedy="one of " + ", ".join(OFFERED_PURPOSES)
-        )
-
-
-def _until(ticks: Ticks, at: datetime) -> datetime | None:
-    """The first moment after the last day; a year when none is named."""
-    last = ticks.valid_until or berlin_day(at) + timedelta(days=365)
-    return berlin_midnight(last + timedelta(days=1))
 
 
 def _replaced(consent: Consent, directions: set[str], at: datetime) -> bool:

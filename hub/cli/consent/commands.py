@@ -11,8 +11,9 @@ from connectors.desk.book import Grant
 from connectors.desk.desk import Desk, Family
 from connectors.desk.offer import Direction
 from connectors.desk.records import Member
-from connectors.desk.signing import Ticks, missing
+from connectors.desk.signing import missing
 from connectors.desk.texts import consent_text
+from connectors.desk.ticks import Ticks
 from hub.cli.consent.form import Language, form
 from hub.cli.consent.input import day_of, family_of, opened_desk, pairs_of, ref_of
 from hub.cli.output import AsJson, print_json, print_lines, print_table, rfc3339_of

@@ -6,13 +6,9 @@ log in.
 """
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from threading import Lock
 from typing import Any
-from urllib.parse import parse_qs
 
 from jinja2 import Environment
 from starlette.requests import Request
@@ -23,15 +19,14 @@ from connectors.desk.texts import LANGUAGES, consent_text, load, versions
 from hub.domain.clock import berlin_day
 from hub.errors import ServiceUnavailable, UsageError
 from hub.stages.parts import Parts
-from hub.web.desk.input import Posted, language_of, scope_of, ticks_of
+from hub.web.desk.families import Families
+from hub.web.desk.input import language_of, scope_of, ticks_of
 from hub.web.desk.page import Setting, start_ticks, table_page
+from hub.web.desk.posted import Posted, read_posted
 from hub.web.desk.sight import Sightings, just_ended
 from hub.web.desk.words import desk_words, say
 from hub.web.viewers import ViewerDirectory
 
-FORM_LIMIT = 64_000
-FRESH = timedelta(seconds=60)
-_KEPT = 50
 Endpoint = tuple[str, Callable[..., object], list[str]]
 _INTERPRETED = {
     "none": "ohne Dolmetschen", "professional": "Dolmetscherin oder Dolmetscher", "mediator": "Sprachmittlung",
@@ -43,32 +38,6 @@ _WRONG = {
     "the pairing code was misread": "Der Code vom Bogen stimmt nicht: bitte in Vierergruppen vergleichen.",
     "everybody needs the number of the form": "Jede Person braucht ihre eigene Nummer vom Bogen.",
 }
-
-
-class Families:
-    """Families that were just read, for a minute, in memory only: every tick would read the agency's system again."""
-
-    def __init__(self) -> None:
-        self._kept, self._lock = OrderedDict[tuple[str, str], tuple[datetime, Family]](), Lock()
-
-    def get(self, desk: Desk, case: str, now: datetime) -> Family | None:
-        key = desk.config.agency, case
-        with self._lock:
-            kept = self._kept.get(key)
-        if kept and kept[0] <= now < kept[0] + FRESH:
-            return kept[1]
-        found = desk.family(case, now)
-        with self._lock:
-            self._kept.pop(key, None)
-            if found:
-                self._kept[key] = now, found
-            while len(self._kept) > _KEPT:
-                self._kept.popitem(last=False)
-        return found
-
-    def forget(self) -> None:
-        with self._lock:
-            self._kept.clear()
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +125,7 @@ class DeskWeb:
 
     async def _run(self, request: Request, answer: Callable[[Request, At], Response]) -> Response:
         try:
-            posted = await _posted(request)
+            posted = await read_posted(request)
             at = await asyncio.to_thread(self._at, request, posted)
             return await asyncio.to_thread(answer, request, at)
         except UsageError:
@@ -280,25 +249,3 @@ class DeskWeb:
 
 def _code(language: str) -> str:
     return language.partition("-")[0]
-
-
-def _from_elsewhere(request: Request) -> bool:
-    """What the browser says of where the form stood; under our referrer policy its origin is "null" even at home."""
-    site, origin = request.headers.get("sec-fetch-site", ""), request.headers.get("origin", "null")
-    if site:
-        return site not in ("same-origin", "none")
-    return origin != "null" and origin.partition("://")[2] != request.headers.get("host")
-
-
-async def _posted(request: Request) -> Posted:
-    """The query or the form, within a limit; a form from another site is refused."""
-    if request.method == "POST" and _from_elsewhere(request):
-        raise UsageError("posted from elsewhere", place="consent desk", remedy="open the desk itself")
-    body = request.url.query.encode()
-    if request.method == "POST":
-        body = b""
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > FORM_LIMIT:
-                raise UsageError("too much was posted", place="consent desk", remedy="post the form as it is")
-    return parse_qs(body.decode("utf-8", "replace"))

@@ -1,14 +1,14 @@
 """From a posted form to ticks and scopes: only what was offered counts, whatever a browser sends. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from datetime import date
 
 from connectors.desk.desk import Family
-from connectors.desk.signing import INTERPRETERS, OFFERED_PURPOSES, Ticks
 from connectors.desk.texts import LANGUAGES
+from connectors.desk.ticks import INTERPRETERS, OFFERED_PURPOSES, Ticks
 from hub.web.desk.page import Setting
+from hub.web.desk.posted import Posted
 
-Posted = Mapping[str, Sequence[str]]
 _LONGEST = 40
 
 

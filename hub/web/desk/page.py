@@ -11,9 +11,10 @@ from datetime import datetime
 from connectors.desk.desk import Family
 from connectors.desk.offer import ORDER, Direction
 from connectors.desk.records import Member
-from connectors.desk.signing import Ticks, consents_of, missing
+from connectors.desk.signing import consents_of, missing
 from connectors.desk.table import Seen, Sight, Table
 from connectors.desk.texts import ConsentText
+from connectors.desk.ticks import Ticks
 from hub.domain.clock import berlin_day
 from hub.domain.consent import Consent
 from hub.stages.cut import Entry

@@ -7,8 +7,9 @@ from datetime import date
 import pytest
 
 from connectors.desk.desk import Desk, Family
-from connectors.desk.signing import Ticks, consents_of, missing
+from connectors.desk.signing import consents_of, missing
 from connectors.desk.texts import consent_text
+from connectors.desk.ticks import Ticks
 from hub.demo import Demo, seeded
 from hub.domain.agencies import Agency
 from hub.domain.identifiers import AgencyKey, proof_hash
