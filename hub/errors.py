@@ -6,6 +6,7 @@
     ├── NoInput                   66  name a file that exists
     ├── DataError                 65  look at the named input; it waits in quarantine or the stream stands still
     │   └── Refused               65  somebody must confirm first (a held snapshot, a second connector)
+    ├── StartAgain                75  start the process again: what it holds is outdated
     ├── ServiceUnavailable        69  wait: it is tried again; nothing was lost
     │   ├── AccessRefused         77  correct account, password or rights; it is tried again, ever more rarely
     │   ├── KeyServiceUnavailable 69  nothing is sealed or opened until it answers (fail closed)
@@ -64,6 +65,12 @@ class DataError(HubError):
 
 class Refused(DataError):
     """Correct input that a person must confirm before it counts."""
+
+
+class StartAgain(HubError):
+    """What the process was started with is outdated; nothing was sent."""
+
+    exit_code = 75
 
 
 class ServiceUnavailable(HubError):

@@ -17,9 +17,9 @@ from connectors.desk.texts import ConsentText
 from connectors.desk.ticks import Ticks
 from connectors.runtime.build import gate
 from connectors.runtime.config import ConnectorConfig, load_config
+from connectors.runtime.ring import Keys
 from hub.domain.agencies import ROLES_BY_KIND
 from hub.domain.consent import Consent
-from hub.domain.identifiers import AgencyKey
 from hub.errors import UsageError
 from hub.policy.compiled import Policy
 from hub.policy.facts import Sender
@@ -44,12 +44,12 @@ class Desk:
 
     config: ConnectorConfig
     records: ConnectorConfig  # of the connector that reads the agency's system
-    key: AgencyKey = field(repr=False)
+    keys: Keys = field(repr=False)
     policy: Policy = field(repr=False)
     others: Mapping[str, tuple[Declared, ...]]
 
     @classmethod
-    def open(cls, path: Path, key: AgencyKey) -> "Desk":
+    def open(cls, path: Path, keys: Keys) -> "Desk":
         """The desk of this configuration file, under the policy of the agency's own gate; raises ConfigurationError."""
         config = load_config(path)
         records = load_config(desk_settings(config).records)
@@ -57,7 +57,7 @@ class Desk:
         for role in config.recipients:
             declared = Declared(role.controller, role.kind, role.role, role.undertaking)
             others[role.controller] = (*others.get(role.controller, ()), declared)
-        return cls(config, records, key, gate(records).policy, others)
+        return cls(config, records, keys, gate(records).policy, others)
 
     def directions(self) -> tuple[Direction, ...]:
         """From here to every other agency, and back: one form lies in both offices."""
@@ -78,7 +78,7 @@ class Desk:
 
     def family(self, case: str, now: datetime) -> Family | None:
         """The family of this case as it is known now; None when nobody is known in it."""
-        records = OwnRecords(self.records, self.key)
+        records = OwnRecords(self.records, self.keys)
         with closing(records):
             household = records.household(case, now)
         if household is None:

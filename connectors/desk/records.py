@@ -6,20 +6,21 @@ published later. The source is opened beside a running connector, to look only.
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
-from connectors.runtime.build import source_to_look_at
+from connectors.runtime.build import key_hash, looking_names, source_to_look_at
 from connectors.runtime.config import ConnectorConfig
 from connectors.runtime.knowledge import consent_of
 from connectors.runtime.lookups import LookupIndex
 from connectors.runtime.mapping import MappedEvent, Mapper
 from connectors.runtime.ports import NothingKept, Row
 from connectors.runtime.present import present_state
+from connectors.runtime.ring import Keys, first_of
 from connectors.runtime.state import State
 from hub.domain.clock import moment
 from hub.domain.consent import Consent, ScopedWithdrawal
-from hub.domain.identifiers import AgencyKey
 from hub.policy.facts import Subject
 from hub.policy.grounds import MAJORITY, age_on, signers
 
@@ -68,10 +69,12 @@ class Household:
 class OwnRecords:
     """One agency's records. Open it, ask, and close it: it keeps nobody's data."""
 
-    def __init__(self, config: ConnectorConfig, key: AgencyKey) -> None:
-        self._key = key
-        self._state = State(config.state, lambda row: key.row_hash(b"key" + row.encode()), alone=False)
-        self._source = source_to_look_at(config, self._state, key)
+    def __init__(self, config: ConnectorConfig, keys: Keys) -> None:
+        """Raises ConfigurationError, where keys and table of pseudonyms do not belong together too."""
+        local, self._opened = first_of(keys), ExitStack()
+        self._key = key = self._opened.enter_context(looking_names(config, keys))
+        self._state = State(config.state, key_hash(local), alone=False)
+        self._source = source_to_look_at(config, self._state, local)
         self._mapper = Mapper(key, config.agency_kind, config.streams, aliases=config.aliases)
         self._lookups = LookupIndex(config.lookups)
         self._control = [name for name, stream in config.streams.items() if stream.control]
@@ -79,6 +82,7 @@ class OwnRecords:
     def close(self) -> None:
         self._source.close()
         self._state.close()
+        self._opened.close()
 
     def household(self, case: str, now: datetime) -> Household | None:
         """The family of this case (its pseudonym or the agency's own number); None when nobody is known in it."""

@@ -12,7 +12,7 @@ from connectors.looking.offline import offline
 from connectors.runtime.config import ConnectorConfig
 from connectors.runtime.mapping import Unmapped
 from connectors.runtime.ports import Incident
-from hub.domain.identifiers import AgencyKey
+from connectors.runtime.ring import Keys
 
 UNKNOWN_CODE = "unknown_code"
 
@@ -41,14 +41,14 @@ class Found:
 
 def examine(
     config: ConnectorConfig,
-    key: AgencyKey,
+    keys: Keys,
     now: datetime,
     policy_files: Sequence[Path] = (),
     rows: int | None = None,
 ) -> Found:
     """Read the source (up to about `rows` rows) and say what is wrong. Raises ConfigurationError and what it raises."""
     found, first, counts = Found(), dict[tuple[str, str, str], Unmapped](), Counter[tuple[str, str, str]]()
-    with offline(config, key, policy_files) as house:
+    with offline(config, keys, policy_files) as house:
         for one in house.judged(now):
             if isinstance(one, Incident):
                 if one not in found.incidents:

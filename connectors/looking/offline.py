@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-from connectors.runtime.build import gate, source_to_look_at
+from connectors.runtime.build import gate, key_hash, looking_names, source_to_look_at
 from connectors.runtime.config import ConnectorConfig
 from connectors.runtime.egress import ALWAYS_SAID
 from connectors.runtime.judging import EgressGate, Judged
@@ -19,10 +19,11 @@ from connectors.runtime.lookups import LookupIndex
 from connectors.runtime.mapping import MappedEvent, Mapper, Unmapped
 from connectors.runtime.ports import Batch, Incident, Source
 from connectors.runtime.register import Register
+from connectors.runtime.ring import Keys, first_of
 from connectors.runtime.state import State
 from connectors.runtime.translating import unmapped_columns
 from hub.domain.clock import berlin_day
-from hub.domain.identifiers import AgencyKey
+from hub.domain.identifiers import Naming
 from hub.policy.facts import Sender
 from hub.policy.gate import Gate
 from hub.policy.load import Policy
@@ -45,7 +46,7 @@ class Offline:
     """One source and what its gate knows. `read` counts rows; `state` moves on as they are judged."""
 
     def __init__(
-        self, config: ConnectorConfig, key: AgencyKey, judge: Gate, source: Source, state: State
+        self, config: ConnectorConfig, key: Naming, judge: Gate, source: Source, state: State
     ) -> None:
         self._config, self._source, self.state = config, source, state
         self._mapper = Mapper(key, config.agency_kind, config.streams, aliases=config.aliases)
@@ -104,20 +105,19 @@ class Offline:
 
 @contextmanager
 def offline(
-    config: ConnectorConfig, key: AgencyKey, policy_files: Sequence[Path] = (), state: Path | None = None
+    config: ConnectorConfig, keys: Keys, policy_files: Sequence[Path] = (), state: Path | None = None
 ) -> Iterator[Offline]:
-    """The configured source, opened for looking: with a state that is thrown away, or with the one at `state`.
+    """The configured source, opened for looking: with a state that is thrown away, or with the one at `state`. One key
+    names everybody; all of the agency's keys name as its connectors do, by its table.
 
     Raises ConfigurationError, and what the source raises.
     """
-    judge = gate(config, policy_files)
-    with TemporaryDirectory() as folder:
-        opened = State(
-            state or Path(folder) / "state.sqlite", lambda row_key: key.row_hash(b"key" + row_key.encode())
-        )
-        source = source_to_look_at(config, opened, key)
+    judge, local = gate(config, policy_files), first_of(keys)
+    with TemporaryDirectory() as folder, looking_names(config, keys) as named:
+        opened = State(state or Path(folder) / "state.sqlite", key_hash(local))
+        source = source_to_look_at(config, opened, local)
         try:
-            yield Offline(config, key, judge, source, opened)
+            yield Offline(config, named, judge, source, opened)
         finally:
             source.close()
             opened.close()

@@ -16,7 +16,7 @@ from connectors.runtime.config import ConnectorConfig
 from connectors.runtime.judging import Judged
 from connectors.runtime.mapping import OWN_NAME, MappedEvent, Unmapped
 from connectors.runtime.ports import Incident
-from hub.domain.identifiers import AgencyKey
+from connectors.runtime.ring import Keys
 
 Fate = Literal["sent", "pseudonymised", "withheld"]
 CONSENT, NORM = "R04", "R09"
@@ -78,15 +78,13 @@ class Preview:
     read: int = 0
 
 
-def preview(
-    config: ConnectorConfig, key: AgencyKey, now: datetime, policy_files: Sequence[Path] = ()
-) -> Preview:
+def preview(config: ConnectorConfig, keys: Keys, now: datetime, policy_files: Sequence[Path] = ()) -> Preview:
     """Read the whole source as a first run would, with a state that is thrown away.
 
     Raises what the source raises; opens no log and no key store.
     """
     found = Preview()
-    with offline(config, key, policy_files) as house:
+    with offline(config, keys, policy_files) as house:
         for one in house.judged(now):
             if isinstance(one, Judged):
                 _record(found, one, _names(config, one.event), partial(norm_of, house.policy, now))

@@ -1,7 +1,7 @@
 """Puts a connector together from its configuration and the parts of its host; kinds are found by entry point."""
 
-import base64
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,15 +9,14 @@ from connectors.runtime.config import ConnectorConfig
 from connectors.runtime.kinds import load_kind
 from connectors.runtime.ports import Sink, Source
 from connectors.runtime.pseudonyms import Pseudonyms
+from connectors.runtime.ring import Keys, first_of, naming, naming_to_look, secrets_of
 from connectors.runtime.runtime import Connector
-from connectors.runtime.state import State
-from hub.domain.identifiers import AgencyKey
+from connectors.runtime.state import KeyHash, State
+from hub.domain.identifiers import AgencyKey, Naming
 from hub.errors import ConfigurationError
 from hub.policy.gate import Declared, Gate
 from hub.policy.load import load_policy, refuse_strangers
 from hub.ports import EventLog, KeyStore
-
-SECRET_SIZE = 32
 
 
 def kind(config: ConnectorConfig) -> Any:
@@ -26,22 +25,29 @@ def kind(config: ConnectorConfig) -> Any:
 
 
 def build_source(
-    config: ConnectorConfig, key: AgencyKey, keys: KeyStore, log: EventLog, policy_files: Sequence[Path] = ()
+    config: ConnectorConfig, own: Keys, keys: KeyStore, log: EventLog, policy_files: Sequence[Path] = ()
 ) -> Connector:
     """A source connector, its own files opened; raises ConfigurationError or TryAgain (another one is running).
 
-    `policy_files` are the hub's, where the connector is told of them; its own stand in its configuration.
+    `own` are the agency's keys. `policy_files` are the hub's, where the connector is told of them; its own stand in
+    its configuration.
     """
     module = kind(config)
     if module.spec.role != "source":
         raise ConfigurationError("is no source", place="config.connector.kind", remedy="run it as a sink")
-    judge = gate(config, policy_files)
-    state = State(config.state, lambda row_key: key.row_hash(b"key" + row_key.encode()))
-    source = module.build(config, state, key)
+    judge, local = gate(config, policy_files), first_of(own)
+    table = Pseudonyms(config.pseudonyms)
+    named = naming(own, table)
+    state = State(config.state, key_hash(local))
+    source = module.build(config, state, local)
     return Connector(
-        config, source, key, state=state, pseudonyms=Pseudonyms(config.pseudonyms), keys=keys, log=log,
-        judge=judge,
+        config, source, named, state=state, pseudonyms=table, keys=keys, log=log, judge=judge
     )  # fmt: skip
+
+
+def key_hash(key: AgencyKey) -> KeyHash:
+    """How a state hides the agency's own row keys."""
+    return lambda row_key: key.row_hash(b"key" + row_key.encode())
 
 
 def source_to_look_at(config: ConnectorConfig, state: State, key: AgencyKey) -> Source:
@@ -54,6 +60,21 @@ def source_to_look_at(config: ConnectorConfig, state: State, key: AgencyKey) -> 
         raise ConfigurationError("is no source", place="config.connector.kind", remedy="name a source")
     source: Source = getattr(module, "look", module.build)(config, state, key)
     return source
+
+
+@contextmanager
+def looking_names(config: ConnectorConfig, keys: Keys) -> Iterator[Naming]:
+    """Who names whom, beside the running connectors; nothing is made or marked. Raises ConfigurationError."""
+    table = (
+        Pseudonyms(config.pseudonyms)
+        if not isinstance(keys, AgencyKey) and config.pseudonyms.exists()
+        else None
+    )
+    try:
+        yield naming_to_look(keys, table)
+    finally:
+        if table is not None:
+            table.close()
 
 
 def build_sink(config: ConnectorConfig, keys: KeyStore, log: EventLog) -> Sink:
@@ -76,21 +97,9 @@ def gate(config: ConnectorConfig, policy_files: Sequence[Path] = ()) -> Gate:
     return Gate(load_policy([*config.policy_files, *policy_files]), declared)
 
 
-def agency_key(path: Path | None) -> AgencyKey:
-    """The agency's own secret (32 bytes in base64 in a file); there is no default. Raises ConfigurationError."""
-    return AgencyKey(secret_of(path, "keys.agency_key_file"))
-
-
 def secret_of(path: Path | None, place: str) -> bytes:
     """32 bytes written in base64; raises ConfigurationError."""
-    try:
-        secret = base64.b64decode(path.read_text(encoding="ascii").strip(), validate=True) if path else b""
-    except (OSError, ValueError):
-        secret = b""
-    if len(secret) != SECRET_SIZE:
-        raise ConfigurationError(
-            f"must name a file with {SECRET_SIZE} bytes in base64",
-            place=f"config.{place}",
-            remedy="create the key file",
-        )
-    return secret
+    found, *more = secrets_of(path, place)
+    if more:
+        raise ConfigurationError("holds more than one key", place=f"config.{place}", remedy="keep one line")
+    return found

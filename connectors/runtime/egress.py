@@ -13,7 +13,6 @@ from connectors.runtime.pseudonyms import Pseudonyms, spoken_of
 from connectors.runtime.publish import Prepared, Publisher
 from connectors.runtime.report import Withheld
 from hub.domain.clock import micros
-from hub.domain.identifiers import AgencyKey
 from hub.policy.facts import Sender
 
 ALWAYS_SAID = frozenset(
@@ -32,10 +31,10 @@ class Egress:
     """One agency's gate and its way to its topics. `confirm` is the caller's, in the transaction of what it read."""
 
     def __init__(
-        self, config: ConnectorConfig, key: AgencyKey, learning: Learning, *, judge: Judge, publisher: Publisher,
+        self, config: ConnectorConfig, learning: Learning, *, judge: Judge, publisher: Publisher,
         pseudonyms: Pseudonyms, journal: Journal,
     ) -> None:  # fmt: skip
-        self._key, self._learned, self._publisher = key, learning, publisher
+        self._learned, self._publisher = learning, publisher
         self._pseudonyms, self._journal = pseudonyms, journal
         sender = Sender(controller=config.agency, kind=config.agency_kind)
         self._gate = EgressGate(sender, judge, learning.knowledge)
@@ -66,9 +65,8 @@ class Egress:
 
     def withheld(self, judged: Judged) -> Withheld:
         event = judged.event
-        event_id = self._key.event_id(event.record_ref, event.source_version).hex()
         return Withheld(
-            event_id,
+            event.event_id.hex(),
             event.schema.event_type,
             event.subject_ref,
             event.place,
@@ -96,9 +94,8 @@ class Egress:
         """What is to be remembered of a batch: what left, under its number, and what stayed."""
         at = micros(now)
         for one in prepared.publications:
-            event_id = self._key.event_id(one.entry.record_ref, one.entry.source_version)
+            event_id = one.judged.event.key.event_id(one.entry.record_ref, one.entry.source_version)
             yield verdict(one.judged, event_id, one.entry.publication, at)
         for kept_back in judged:
             if not kept_back.kept:
-                event = kept_back.event
-                yield verdict(kept_back, self._key.event_id(event.record_ref, event.source_version), 0, at)
+                yield verdict(kept_back, kept_back.event.event_id, 0, at)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import IO
 
 from hub.errors import ServiceUnavailable, TryAgain
+from hub.failpoints import fail_point
 
 PRAGMAS = ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL", "PRAGMA secure_delete=ON")
 """What is deleted is overwritten: a file that an erasure emptied says nothing either."""
@@ -26,6 +27,39 @@ def open_file(path: Path, *schema: str) -> sqlite3.Connection:
             f"cannot be opened ({type(error).__name__})", place=path.name, remedy="check disk and permissions"
         ) from None
     return connection
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Put this in the file's place, whole or not at all, for its owner alone; raises ServiceUnavailable. Where the
+    file is there, the new one has the same owner."""
+    path = path.resolve()
+    part = path.with_name(f"{path.name}.new")
+    try:
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            os.fchmod(file.fileno(), 0o600)
+            if path.exists() and (owner := path.stat()).st_uid != os.geteuid():
+                os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        fail_point("file.before_replace")
+        part.replace(path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise ServiceUnavailable(
+            f"cannot be written ({type(error).__name__})",
+            place=path.name,
+            remedy="check disk, owner and permissions",
+        ) from None
+
+
+def _sync_folder(folder: Path) -> None:
+    """A new name is on the disk only with the folder that holds it."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def lease(path: Path) -> IO[str]:

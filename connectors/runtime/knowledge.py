@@ -14,7 +14,7 @@ from connectors.runtime.mapping import MappedEvent
 from connectors.runtime.register import Register
 from hub.domain.clock import berlin_day, moment
 from hub.domain.consent import Consent, ScopedWithdrawal
-from hub.domain.identifiers import AgencyKey
+from hub.domain.identifiers import Naming
 from hub.policy.facts import Subject
 from hub.policy.grounds import MAJORITY, age_on, signed
 
@@ -26,7 +26,7 @@ OBJECTION = "76"
 class Knowledge:
     """Own control events by record, and the register; asked by subject."""
 
-    def __init__(self, agency: str, key: AgencyKey, register: Register) -> None:
+    def __init__(self, agency: str, key: Naming, register: Register) -> None:
         self._agency, self._key, self.register = agency, key, register
         self._facts: dict[bytes, MappedEvent] = {}
         self._of: dict[str, set[bytes]] = defaultdict(set)

@@ -15,7 +15,7 @@ from connectors.runtime.ports import Row
 from connectors.runtime.streams import Condition, EventMapping, Reference, Stream
 from connectors.runtime.values import VERSION
 from hub.domain.clock import BERLIN, berlin_day, micros, moment
-from hub.domain.identifiers import AgencyKey
+from hub.domain.identifiers import AgencyKey, Naming
 from hub.errors import DataError
 from schemas import EventSchema, InvalidPayload
 
@@ -34,7 +34,8 @@ class MappedEvent:
     """One event as the agency says it: typed, labelled and named by pseudonyms, not yet judged.
 
     `norm` None: the ground is what `named` lists, or if that is None every consent of the subject known at the gate.
-    Times are microseconds since 1970 UTC.
+    Times are microseconds since 1970 UTC. `key` names the subject, and so the record's versions; `mentioned`:
+    pseudonym → own number of the other persons whom the event names.
     """
 
     schema: EventSchema
@@ -66,6 +67,13 @@ class MappedEvent:
     endangers_help: bool
     disputed: tuple[str, ...]
     addressee: str | None
+    key: AgencyKey
+    mentioned: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def event_id(self) -> bytes:
+        """The id of this version of the record."""
+        return self.key.event_id(self.record_ref, self.source_version)
 
     @property
     def control(self) -> bool:
@@ -89,7 +97,7 @@ class Unmapped:
 class Mapper:
     """The configuration of one agency, ready to map its rows. `any_code`: codes in no list pass as they are told."""
 
-    key: AgencyKey
+    key: Naming
     agency_kind: str
     streams: Mapping[str, Stream]
     any_code: bool = False
@@ -131,13 +139,15 @@ class Mapper:
             raise _missing(mapping.case.by, "case_missing")
 
     def _event(self, mapping: EventMapping, row: Row, subject_id: str, case_id: str) -> MappedEvent:
-        schema = mapping.schema
-        case_ref = self.key.case(case_id)
+        schema, mentioned = mapping.schema, dict[str, str]()
+        key = self.key.case_key(case_id)
+        case_ref = subject_ref = key.case(case_id)
         if mapping.subject:
             subject_id = self.aliases.of(subject_id)
-        subject_ref = self.key.person(subject_id) if mapping.subject else case_ref
+            key = self.key.person_key(subject_id)
+            subject_ref = key.person(subject_id)
         source_key = f"{row.key}{_SEPARATOR}{case_id}" if mapping.case.lookup else row.key
-        payload = {name: self._field(mapping, name, row) for name in mapping.fields}
+        payload = {name: self._field(mapping, name, row, mentioned) for name in mapping.fields}
         payload = {name: value for name, value in payload.items() if value is not None}
         if schema.event_type in OWN_NAME:
             payload[OWN_NAME[schema.event_type]] = subject_ref
@@ -152,7 +162,7 @@ class Mapper:
         return MappedEvent(
             schema=schema, stream=row.stream, place=row.place, source_key=source_key, subject_id=subject_id,
             case_id=case_id, subject_ref=subject_ref, case_ref=case_ref,
-            record_ref=self.key.record_ref(row.stream, source_key, schema.event_type, subject_ref, mapping.ordinal),
+            record_ref=key.record_ref(row.stream, source_key, schema.event_type, subject_ref, mapping.ordinal),
             source_version=row.version, occurred_at=micros(occurred),
             valid_from=micros(since) if since else None, valid_to=micros(until) if until else None,
             payload=payload, purposes=mapping.purposes,
@@ -161,7 +171,7 @@ class Mapper:
             ),
             norm=self._norm(mapping, "norm", row), task_norm=self._norm(mapping, "task_norm", row),
             attested_by=self._norm(mapping, "attested_by", row), named=self._named(mapping, row),
-            entrusted_by=self._person(entrusted) if entrusted is not None else None,
+            entrusted_by=self._person(entrusted, mentioned) if entrusted is not None else None,
             source_203=bool(self._fact(mapping, "source_203", row, "boolean")),
             objected_76=bool(self._fact(mapping, "objected_76", row, "boolean")),
             task_class=self._fact(mapping, "task_class", row, "string"),
@@ -169,21 +179,25 @@ class Mapper:
             merges_with=self._fact(mapping, "merges_with", row, "string"),
             endangers_help=bool(self._fact(mapping, "endangers_help", row, "boolean")),
             disputed=tuple(self._fact(mapping, "disputed", row, "strings") or ()),
-            addressee=self._fact(mapping, "addressee", row, "string"),
+            addressee=self._fact(mapping, "addressee", row, "string"), key=key, mentioned=mentioned,
         )  # fmt: skip
 
-    def _field(self, mapping: EventMapping, name: str, row: Row) -> Any:
+    def _field(self, mapping: EventMapping, name: str, row: Row, mentioned: dict[str, str]) -> Any:
         value = mapping.fields[name]
         kind = mapping.schema.fields[name].kind
         if kind == "Scope":
             return self._scope(mapping, row)
         found = read(value, row.values, "strings" if kind == "string|strings" else kind)
         if value.person and found is not None:
-            return self._person(found) if isinstance(found, str) else [self._person(each) for each in found]
+            named = [self._person(each, mentioned) for each in ([found] if isinstance(found, str) else found)]
+            return named[0] if isinstance(found, str) else named
         return found
 
-    def _person(self, local_id: str) -> str:
-        return self.key.person(self.aliases.of(local_id))
+    def _person(self, told: str, mentioned: dict[str, str]) -> str:
+        local_id = self.aliases.of(told)
+        ref = self.key.person(local_id)
+        mentioned[ref] = local_id
+        return ref
 
     def _scope(self, mapping: EventMapping, row: Row) -> Any:
         """A withdrawal's scope, `scope = {flags = {categories = column, …}}`; unreadable withdraws everything."""

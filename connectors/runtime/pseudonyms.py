@@ -1,12 +1,23 @@
-"""The agency's own table pseudonym → local id: it never leaves the agency, and source and sink share it."""
+"""The agency's own table pseudonym → local id: it never leaves the agency, and all its connectors share it.
 
-from collections.abc import Iterable, Mapping
+It also says which keys its pseudonyms were made with (`marked`). Since a rotation only the table can tell who was
+named under an older key; so a table and a ring of keys that do not belong together are refused, and never guessed from.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from connectors.runtime.files import open_file
 from connectors.runtime.mapping import MappedEvent
-from hub.errors import ConfigurationError
+from hub.errors import ConfigurationError, StartAgain
+
+SCHEMA = (
+    "CREATE TABLE IF NOT EXISTS pseudonym (ref TEXT PRIMARY KEY, kind TEXT, local_id TEXT)",
+    """CREATE TABLE IF NOT EXISTS ring (
+        number INTEGER PRIMARY KEY, fingerprint TEXT NOT NULL UNIQUE, since TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP
+    )""",
+)
 
 
 class Local(NamedTuple):
@@ -26,25 +37,37 @@ def spoken_of(events: Iterable[MappedEvent]) -> Mapping[str, Local]:
         if event.subject_ref != event.case_ref:
             pairs[event.subject_ref] = Local("person", event.subject_id)
         pairs[event.case_ref] = Local("case", event.case_id)
+        pairs |= {ref: Local("person", number) for ref, number in event.mentioned.items()}
     return pairs
 
 
+class Mark(NamedTuple):
+    """A key that pseudonyms were made with, and since when (UTC, by this machine's time)."""
+
+    fingerprint: str
+    since: str
+
+
 class Pseudonyms:
-    """One SQLite file on the agency's own disk. Pseudonyms never change, so no row does; one goes with an erasure, when
-    the agency itself knows the person no more."""
+    """One SQLite file on the agency's own disk. Pseudonyms never change, so no row does. With an erasure, when the
+    agency itself knows the person no more, the local id goes; that the pseudonym was given stays, so that nobody
+    gets a second."""
 
     def __init__(self, path: Path) -> None:
-        self._db = open_file(
-            path, "CREATE TABLE IF NOT EXISTS pseudonym (ref TEXT PRIMARY KEY, kind TEXT, local_id TEXT)"
-        )
+        self._db = open_file(path, *SCHEMA)
+        self._ring: tuple[str, ...] = ()
 
     def add(self, pairs: Mapping[str, Local]) -> None:
-        """Remember whom these stand for; raises ConfigurationError when one already stands for somebody else."""
+        """Remember whom these stand for; raises ConfigurationError when one already stands for somebody else, and
+        StartAgain when another process has changed the key since this one was bound."""
         rows = [(ref, *local) for ref, local in pairs.items()]
+        known = "ON CONFLICT DO UPDATE SET local_id = excluded.local_id WHERE local_id IS NULL"
         with self._db:
-            self._db.executemany("INSERT INTO pseudonym VALUES (?, ?, ?) ON CONFLICT DO NOTHING", rows)
-        known = self.local([ref for ref, *_ in rows])
-        if any(known.get(ref) != Local(kind, local_id) for ref, kind, local_id in rows):
+            self._db.executemany(f"INSERT INTO pseudonym VALUES (?, ?, ?) {known}", rows)  # noqa: S608  our own words
+            if rows and self._ring:
+                self._check_ring()
+        found = self.local([ref for ref, *_ in rows])
+        if any(found.get(ref) != Local(kind, local_id) for ref, kind, local_id in rows):
             raise ConfigurationError(
                 "a pseudonym stands for somebody else",
                 place="pseudonym table",
@@ -54,16 +77,51 @@ class Pseudonyms:
     def remove(self, ref: str) -> None:
         """The agency's own system knows nobody of this pseudonym any more."""
         with self._db:
-            self._db.execute("DELETE FROM pseudonym WHERE ref = ?", (ref,))
+            self._db.execute("UPDATE pseudonym SET local_id = NULL WHERE ref = ?", (ref,))
 
     def local(self, refs: Iterable[str]) -> Mapping[str, Local]:
         """The local ids of those that are known."""
         found: dict[str, Local] = {}
+        query = "SELECT kind, local_id FROM pseudonym WHERE ref = ? AND local_id IS NOT NULL"
         for ref in dict.fromkeys(refs):
-            row = self._db.execute("SELECT kind, local_id FROM pseudonym WHERE ref = ?", (ref,)).fetchone()
+            row = self._db.execute(query, (ref,)).fetchone()
             if row:
                 found[ref] = Local(*row)
         return found
+
+    def stands(self, ref: str) -> bool:
+        """Whether this pseudonym was ever given to anybody."""
+        return self._db.execute("SELECT 1 FROM pseudonym WHERE ref = ?", (ref,)).fetchone() is not None
+
+    def all(self) -> Iterator[tuple[str, Local | None]]:
+        """Every pseudonym that was given; None for whom the agency knows no more."""
+        for ref, kind, local_id in self._db.execute("SELECT ref, kind, local_id FROM pseudonym"):
+            yield ref, None if local_id is None else Local(kind, local_id)
+
+    def marked(self) -> tuple[Mark, ...]:
+        """The keys of these pseudonyms, the newest first; none before the first connector has run."""
+        rows = self._db.execute("SELECT fingerprint, since FROM ring ORDER BY number DESC")
+        return tuple(Mark(*row) for row in rows)
+
+    def mark(self, fingerprint: str, number: int) -> None:
+        """From now on new pseudonyms are made with this key, the agency's `number`th; processes that hold older ones
+        only may name nobody more. Does nothing where that number is another key's."""
+        insert = "INSERT INTO ring (number, fingerprint) VALUES (?, ?) ON CONFLICT DO NOTHING"
+        with self._db:
+            self._db.execute(insert, (number, fingerprint))
+
+    def bind(self, ring: tuple[str, ...]) -> None:
+        """Whoever adds does so with these keys (fingerprints, the newest first)."""
+        self._ring = ring
+
+    def _check_ring(self) -> None:
+        """Inside the transaction that adds: it holds the file, so nobody changes the key beside it."""
+        if tuple(mark.fingerprint for mark in self.marked()) != self._ring:
+            raise StartAgain(
+                "the agency key was changed meanwhile",
+                place="pseudonym table",
+                remedy="start the connector again",
+            )
 
     def close(self) -> None:
         self._db.close()

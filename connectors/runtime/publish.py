@@ -13,7 +13,7 @@ from connectors.runtime.judging import Judged
 from connectors.runtime.mapping import MappedEvent
 from connectors.runtime.seal import encoded, envelope, key_ref
 from connectors.runtime.state import Published, State
-from hub.domain.identifiers import AgencyKey
+from hub.domain.identifiers import Naming
 from hub.errors import KeyServiceUnavailable
 from hub.failpoints import fail_point
 from hub.ports import EventLog, Key, KeyRef, KeyStore, Outgoing
@@ -44,7 +44,7 @@ class Publisher:
     """One agency's way to its topics."""
 
     def __init__(
-        self, config: ConnectorConfig, key: AgencyKey, keys: KeyStore, log: EventLog, state: State
+        self, config: ConnectorConfig, key: Naming, keys: KeyStore, log: EventLog, state: State
     ) -> None:
         self._agency, self._domain, self._limit = config.agency, config.legal_domain, config.max_event_bytes
         self._key, self._keys, self._log, self._state = key, keys, log, state
@@ -102,7 +102,7 @@ class Publisher:
     def _publication(self, judged: Judged, key: Key | None, entry: Published) -> Publication:
         event = judged.event
         sealed = envelope(
-            self._agency, self._domain, self._key, judged, key, version=entry.source_version,
+            self._agency, self._domain, judged, key, version=entry.source_version,
             publication=entry.publication, recorded_at=entry.recorded_at,
         )  # fmt: skip
         name = event.subject_ref if event.control else event.case_ref

@@ -28,7 +28,7 @@ from connectors.runtime.settling import Settling
 from connectors.runtime.state import State
 from connectors.runtime.translating import Translator, unmapped_columns
 from hub.domain.clock import berlin_day, micros
-from hub.domain.identifiers import AgencyKey
+from hub.domain.identifiers import Naming
 from hub.errors import ConfigurationError, ServiceUnavailable
 from hub.ports import EventLog, KeyStore
 
@@ -40,7 +40,7 @@ class Connector:
     """One agency's source, ready to step. Raises ServiceUnavailable when broker or keys fail: then step again later."""
 
     def __init__(
-        self, config: ConnectorConfig, source: Source, key: AgencyKey, *, state: State, pseudonyms: Pseudonyms,
+        self, config: ConnectorConfig, source: Source, key: Naming, *, state: State, pseudonyms: Pseudonyms,
         keys: KeyStore, log: EventLog, judge: Judge,
     ) -> None:  # fmt: skip
         _refuse_known_twice(config, key, pseudonyms)
@@ -53,7 +53,7 @@ class Connector:
             pseudonyms=pseudonyms,
         )  # fmt: skip
         egress = Egress(
-            config, key, self._learning, judge=judge, publisher=Publisher(config, key, keys, log, state),
+            config, self._learning, judge=judge, publisher=Publisher(config, key, keys, log, state),
             pseudonyms=pseudonyms, journal=self._journal,
         )  # fmt: skip
         self._settling = Settling(state, translator, egress, self._decisions)
@@ -137,10 +137,10 @@ class Connector:
         return more and is_open
 
 
-def _refuse_known_twice(config: ConnectorConfig, key: AgencyKey, pseudonyms: Pseudonyms) -> None:
+def _refuse_known_twice(config: ConnectorConfig, key: Naming, pseudonyms: Pseudonyms) -> None:
     """A number that was already spoken of as another person cannot silently become this one: nothing would take back
     what is known under its first name."""
-    if pseudonyms.local([key.person(number) for number in config.aliases.first]):
+    if pseudonyms.local([name for number in config.aliases.first for name in key.persons(number)]):
         raise ConfigurationError(
             "a new number already has a pseudonym of its own", place="config.connector.aliases",
             remedy="erase what was sent under it (hub subject erase), then add the alias",

@@ -10,7 +10,6 @@ from connectors.runtime.judging import Judged
 from connectors.runtime.mapping import MappedEvent
 from hub.domain.clock import micros
 from hub.domain.envelope import Envelope
-from hub.domain.identifiers import AgencyKey
 from hub.domain.seal import place, seal
 from hub.ports import Key, KeyRef
 from schemas import encode_single, record_schema
@@ -22,7 +21,7 @@ def key_ref(controller: str, event: MappedEvent) -> KeyRef:
 
 
 def envelope(
-    controller: str, legal_domain: str, agency: AgencyKey, judged: Judged, key: Key | None, *, version: int,
+    controller: str, legal_domain: str, judged: Judged, key: Key | None, *, version: int,
     publication: int, recorded_at: int,
 ) -> Envelope:  # fmt: skip
     """The sealed envelope of one publication; a field that the gate did not keep is in no box, and not named unless it
@@ -30,7 +29,7 @@ def envelope(
     event = judged.event
     kept = {name: event.categories[name] for name in sorted(judged.kept)}
     named = {name: event.categories[name] for name in sorted(judged.kept | judged.waiting)}
-    event_id = agency.event_id(event.record_ref, version)
+    event_id = event.key.event_id(event.record_ref, version)
     control = event.payload if event.control else {}
     return Envelope(
         record_ref=event.record_ref, event_id=event_id, publication=publication, event_type=event.schema.event_type,

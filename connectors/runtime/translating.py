@@ -6,13 +6,13 @@ from connectors.runtime.config import ConnectorConfig
 from connectors.runtime.lookups import LookupIndex
 from connectors.runtime.mapping import MappedEvent, Mapper, Unmapped
 from connectors.runtime.ports import Row, Source
-from hub.domain.identifiers import AgencyKey
+from hub.domain.identifiers import Naming
 
 
 class Translator:
     """One agency's mapping; `lookups` are kept up by what the gate learns."""
 
-    def __init__(self, config: ConnectorConfig, key: AgencyKey) -> None:
+    def __init__(self, config: ConnectorConfig, key: Naming) -> None:
         self.lookups = LookupIndex(config.lookups)
         self._mapper = Mapper(key, config.agency_kind, config.streams, config.any_code, config.aliases)
 

@@ -2,14 +2,19 @@
 
 A Kundennummer has few enough values to be guessed from a plain hash, so records, events, persons and cases are
 named by HMAC-SHA-256 under a key that only the agency holds, cut to 128 bits.
+
+A key may be followed by another. Whoever was named keeps the name, so the agency holds a ring of keys and a table of
+names: the key under which somebody stands in the table names them for ever, the newest key names everybody else.
 """
 
 import base64
 import hashlib
 import hmac
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 SIZE = 16  # bytes; 128 bits
+SHOWN = 14  # signs of a key's fingerprint
 
 
 def _mac(key: bytes, *parts: bytes) -> bytes:
@@ -54,6 +59,69 @@ class AgencyKey:
     def row_hash(self, content: bytes) -> bytes:
         """Whether a source row changed, without keeping the row."""
         return _mac(self.secret, b"row", content)
+
+    def person_key(self, local_id: str) -> "AgencyKey":
+        """The key that names this person: one key names everybody."""
+        return self
+
+    def case_key(self, local_id: str) -> "AgencyKey":
+        """The key that names this case."""
+        return self
+
+    def persons(self, local_id: str) -> tuple[str, ...]:
+        """Every name that the number can ever have had."""
+        return (self.person(local_id),)
+
+    @property
+    def fingerprint(self) -> str:
+        """By which people and files tell keys apart; it tells nothing of the secret."""
+        return _text("k_", _mac(self.secret, b"fingerprint"))[:SHOWN]
+
+
+AgencyKeys = tuple[AgencyKey, ...]
+"""All keys that an agency ever had, the newest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRing:
+    """Several keys of one agency. `stands` says whether a pseudonym is in the agency's own table of names.
+
+    A record's ref and event ids are made under the key that names its subject, so they never change either. What
+    serves the agency's own state only (`row_hash`) stays under the first key: nothing is read or published anew
+    after a rotation.
+    """
+
+    keys: AgencyKeys = field(repr=False)
+    stands: Callable[[str], bool] = field(repr=False)
+
+    def person_key(self, local_id: str) -> AgencyKey:
+        """The oldest key under which this person stands in the table; the newest for whoever is new."""
+        return next((key for key in self._older if self.stands(key.person(local_id))), self.keys[0])
+
+    def case_key(self, local_id: str) -> AgencyKey:
+        """The same of a case, by a row of its own."""
+        return next((key for key in self._older if self.stands(key.case(local_id))), self.keys[0])
+
+    def person(self, local_id: str) -> str:
+        return self.person_key(local_id).person(local_id)
+
+    def case(self, local_id: str) -> str:
+        return self.case_key(local_id).case(local_id)
+
+    def persons(self, local_id: str) -> tuple[str, ...]:
+        """Every name that the number can ever have had."""
+        return tuple(key.person(local_id) for key in self.keys)
+
+    def row_hash(self, content: bytes) -> bytes:
+        return self.keys[-1].row_hash(content)
+
+    @property
+    def _older(self) -> AgencyKeys:
+        return self.keys[:0:-1]
+
+
+Naming = AgencyKey | KeyRing
+"""Whoever names persons and cases: one key, or a ring with its table."""
 
 
 def recipient_pseudonym(secret: bytes, recipient: str, person: str) -> str:

@@ -14,7 +14,8 @@ from connectors.looking.offline import Found, Vanished, offline
 from connectors.runtime.config import load_config
 from connectors.runtime.judging import Judged
 from connectors.runtime.mapping import MappedEvent
-from hub.cli.connect.given import clock_of, key_for_looking
+from connectors.runtime.ring import first_of
+from hub.cli.connect.given import clock_of, keys_to_look
 from hub.cli.output import AsJson, print_lines, print_table
 from hub.domain.clock import berlin_day
 from hub.errors import UsageError
@@ -36,7 +37,7 @@ def candidates(
     """Nennt Fälle dieses Amts, auf die eine vereinbarte Zielgruppe zutrifft. Nur hier im Haus, ohne Rangfolge."""
     settings, agreed = load_config(config), load_groups(groups or packaged())
     now = clock_of(settings).now()
-    with offline(settings, key_for_looking(settings)) as house:
+    with offline(settings, first_of(keys_to_look(settings))) as house:
         found = find(_standing(house.judged(now)), agreed, berlin_day(now))
     if out:
         _private(out, _answer(found, agreed))

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from connectors.looking.checking import Fault, examine
-from connectors.runtime.build import agency_key, gate, kind, secret_of
+from connectors.runtime.build import gate, kind, looking_names, secret_of
 from connectors.runtime.certificates import certificates
 from connectors.runtime.config import ConnectorConfig
 from connectors.runtime.files import holder, lease_of
-from hub.cli.connect.given import clock_of, key_for_looking
+from connectors.runtime.ring import agency_keys, first_of
+from hub.cli.connect.given import clock_of, keys_to_look
 from hub.cli.connect.host import open_keys, open_log
 from hub.config import load_settings
 from hub.domain.clock import moment
@@ -50,7 +51,9 @@ def all_lines(config: ConnectorConfig, rows: int | None = None) -> Iterator[Line
     now = clock_of(config).now()
     yield Line("config", ok=True, case="ok", said={"kind": config.kind, "streams": len(config.streams)})
     if role == "source":
-        yield _try("agency_key", lambda: _secret("agency_key", config.keys.agency_key_file))
+        yield (held := _try("agency_key", lambda: _secret("agency_key", config.keys.agency_key_file)))
+        if held.case != "error":
+            yield _try("key_ring", lambda: _ring(config))
         yield _try("policy", lambda: _policy(config))
     yield from _folders(config)
     yield _running(config)
@@ -76,12 +79,18 @@ def _try(name: str, check: Callable[[], Line]) -> Line:
 
 def _secret(name: str, path: Path | None) -> Line:
     if name == "agency_key":
-        agency_key(path)
+        agency_keys(path)
     else:
         secret_of(path, "keys.kek_file")
     if path and path.stat().st_mode & 0o077 and CREDENTIALS not in path.parents:
         return Line(name, ok=False, case="open", said={"file": path.name})
     return Line(name, ok=True, case="ok")
+
+
+def _ring(config: ConnectorConfig) -> Line:
+    keys = agency_keys(config.keys.agency_key_file)
+    with looking_names(config, keys):
+        return Line("key_ring", ok=True, case="ok", said={"count": len(keys)})
 
 
 def _policy(config: ConnectorConfig) -> Line:
@@ -116,8 +125,7 @@ def _running(config: ConnectorConfig) -> Line:
 
 def _source(config: ConnectorConfig, now: datetime, rows: int | None) -> Iterator[Line]:
     try:
-        key = key_for_looking(config)
-        found = examine(config, key, now, load_settings().policy_files, rows)
+        found = examine(config, first_of(keys_to_look(config)), now, load_settings().policy_files, rows)
     except HubError as error:
         yield failed("source", error)
         return

@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
-from connectors.runtime.build import SECRET_SIZE, agency_key, kind
+from connectors.runtime.build import kind
 from connectors.runtime.config import ConnectorConfig
+from connectors.runtime.ring import SECRET_SIZE, Keys, agency_keys
 from connectors.runtime.state import State
 from hub.adapters.clocks import FileClock, SystemClock
 from hub.cli.output import warn
@@ -23,12 +24,12 @@ def clock_of(settings: ConnectorConfig) -> Clock:
     return FileClock(settings.clock_file) if settings.clock_file else SystemClock()
 
 
-def key_for_looking(settings: ConnectorConfig) -> AgencyKey:
-    """The agency's own key, or one for this look alone: the pseudonyms shown are then of no further use."""
+def keys_to_look(settings: ConnectorConfig) -> Keys:
+    """The agency's own keys, or one for this look alone: the pseudonyms shown are then of no further use."""
     if settings.keys.agency_key_file is None:
         warn("config.keys.agency_key_file is not set: pseudonyms are for this look alone")
         return AgencyKey(secrets.token_bytes(SECRET_SIZE))
-    return agency_key(settings.keys.agency_key_file)
+    return agency_keys(settings.keys.agency_key_file)
 
 
 def state_beside(settings: ConnectorConfig) -> State:

@@ -17,8 +17,8 @@ from connectors.proposal.profile import Table
 from connectors.proposal.propose import Proposal, propose
 from connectors.proposal.schema import config_schema
 from connectors.proposal.text import House, config_text
-from connectors.runtime.build import SECRET_SIZE
 from connectors.runtime.config import load_config
+from connectors.runtime.ring import SECRET_SIZE
 from hub.cli.connect.discover import (
     Delimiter,
     Encoding,

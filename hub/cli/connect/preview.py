@@ -12,7 +12,7 @@ from rich.table import Table
 from connectors.looking.preview import Preview, RecordFate, alike, by_type
 from connectors.looking.preview import preview as look
 from connectors.runtime.config import load_config
-from hub.cli.connect.given import clock_of, key_for_looking
+from hub.cli.connect.given import clock_of, keys_to_look
 from hub.cli.connect.preview_page import FATES, page
 from hub.cli.output import AsJson, print_json
 from hub.config import load_settings
@@ -31,7 +31,7 @@ def preview(
     """Zeigt je Datensatz, welches Feld gesendet, pseudonymisiert oder zurückgehalten würde. Sendet nichts."""
     settings = load_config(config)
     now = clock_of(settings).now()
-    found = look(settings, key_for_looking(settings), now, load_settings().policy_files)
+    found = look(settings, keys_to_look(settings), now, load_settings().policy_files)
     if html:
         html.write_text(page(settings.agency, now, found, limit), encoding="utf-8")
     if as_json:

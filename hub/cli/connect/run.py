@@ -10,11 +10,12 @@ from typing import IO, Annotated, Any
 import structlog
 import typer
 
-from connectors.runtime.build import agency_key, build_sink, build_source, kind
+from connectors.runtime.build import build_sink, build_source, kind
 from connectors.runtime.config import ConnectorConfig, load_config
 from connectors.runtime.files import lease, lease_of
 from connectors.runtime.heart import EVERY, Heart
 from connectors.runtime.pulse import PAUSED, RUNNING, STOPPED, Beat, Pulse, troubled
+from connectors.runtime.ring import agency_keys
 from hub.cli.connect.given import Config, clock_of
 from hub.cli.connect.host import open_keys, open_log
 from hub.cli.logs import log_to_stderr
@@ -144,8 +145,8 @@ class Runner:
 
     def _build(self) -> Any:
         if self._source:
-            key = agency_key(self._settings.keys.agency_key_file)
-            return build_source(self._settings, key, self._keys, self._log, load_settings().policy_files)
+            own = agency_keys(self._settings.keys.agency_key_file)
+            return build_source(self._settings, own, self._keys, self._log, load_settings().policy_files)
         return build_sink(self._settings, self._keys, self._log)
 
     def _tell(self, found: dict[str, Any], as_json: bool) -> None:

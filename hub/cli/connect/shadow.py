@@ -10,9 +10,9 @@ import typer
 
 from connectors.looking.offline import offline
 from connectors.looking.shadow import Figures, Report, totals
-from connectors.runtime.build import agency_key
 from connectors.runtime.config import ConnectorConfig, load_config
 from connectors.runtime.files import open_file
+from connectors.runtime.ring import agency_keys, first_of
 from hub.cli.connect.given import clock_of
 from hub.cli.connect.pages import table, whole
 from hub.cli.output import AsJson, print_json, print_lines, print_table, warn
@@ -55,7 +55,7 @@ def _read(settings: ConnectorConfig, place: Path, *, watch: bool) -> None:
     stop = Event()
     for number in (signal.SIGTERM, signal.SIGINT) if watch else ():
         signal.signal(number, lambda *_: stop.set())
-    key, files = agency_key(settings.keys.agency_key_file), load_settings().policy_files
+    key, files = first_of(agency_keys(settings.keys.agency_key_file)), load_settings().policy_files
     while not stop.is_set():
         try:
             with offline(settings, key, files, place) as house:

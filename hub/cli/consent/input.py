@@ -6,8 +6,8 @@ from datetime import date
 from pathlib import Path
 
 from connectors.desk.desk import Desk, Family
-from connectors.runtime.build import agency_key
 from connectors.runtime.config import load_config
+from connectors.runtime.ring import agency_keys
 from hub.adapters.clocks import FileClock, SystemClock
 from hub.errors import UsageError
 from hub.ports import Clock
@@ -19,7 +19,7 @@ def opened_desk(path: Path) -> Iterator[tuple[Desk, Clock]]:
     if config.kind != "desk":
         raise UsageError("this is no consent desk", place=path.name, remedy='name a file with kind = "desk"')
     clock: Clock = FileClock(config.clock_file) if config.clock_file else SystemClock()
-    yield Desk.open(path, agency_key(config.keys.agency_key_file)), clock
+    yield Desk.open(path, agency_keys(config.keys.agency_key_file)), clock
 
 
 def family_of(desk: Desk, case: str, clock: Clock) -> Family:

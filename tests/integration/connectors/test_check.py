@@ -32,8 +32,9 @@ def test_what_is_in_order_says_so_and_nothing_is_left_behind(house: Path) -> Non
     found = lines(house, code=0)
     assert found["ok"]
     assert {line["name"] for line in found["checks"]} == {
-        "config", "agency_key", "policy", "state", "pseudonyms", "running", "source", "columns", "codes", "rows", "kek",
-        "keys", "log", "topics", "register",
+        "config", "agency_key", "key_ring", "policy", "state", "pseudonyms", "running", "source", "columns", "codes",
+        "rows",
+        "kek", "keys", "log", "topics", "register",
     }  # fmt: skip
     assert all(line["remedy"] == "" for line in found["checks"])
     assert sorted(path.name for path in house.parent.iterdir()) == before

@@ -32,7 +32,7 @@ def make_event() -> Callable[..., MappedEvent]:
             "purposes": ("joint_case_management",), "norm": None, "task_norm": None, "attested_by": None,
             "named": None,
             "entrusted_by": None, "source_203": False, "objected_76": False, "task_class": None, "connection": None,
-            "merges_with": None, "endangers_help": False, "disputed": (), "addressee": None,
+            "merges_with": None, "endangers_help": False, "disputed": (), "addressee": None, "key": KEY,
         }  # fmt: skip
         return MappedEvent(**given | changes)
 
