@@ -19,6 +19,7 @@ class Topic:
     cleanup: str
     timestamp: str
     retention_hours: int | None = None
+    segment_hours: int | None = None
 
     @property
     def per_agency(self) -> bool:
@@ -34,7 +35,8 @@ class Topic:
     def settings(self) -> dict[str, str]:
         """The topic's configuration as Kafka names it."""
         keep = -1 if self.retention_hours is None else self.retention_hours * 3_600_000
-        return {
+        segment = {} if self.segment_hours is None else {"segment.ms": str(self.segment_hours * 3_600_000)}
+        return segment | {
             "cleanup.policy": self.cleanup,
             "retention.ms": str(keep),
             "retention.bytes": "-1",

@@ -21,6 +21,7 @@ VERBS: Mapping[str, tuple[str, str]] = {
     "quarantine": ("hub.cli.quarantine:app", "Was nicht gelesen werden konnte und was dahinter wartet."),
     "worker": ("hub.cli.worker:worker", "Die Stufen auf Kafka: ein Prozess je Rolle."),
     "connect": ("hub.cli.connect:app", "Die Seite des Amtes: Quellen lesen, Sichten zurückschreiben."),
+    "connectors": ("hub.cli.connectors:connectors", "Welche Anschlüsse sich melden, und welche schweigen."),
     "danger": ("hub.cli.danger:app", "Gefährdungsmeldungen (§ 8a SGB VIII) auf ihrem eigenen Weg."),
     "topics": ("hub.cli.topics:app", "Topics anlegen und mit dem Soll vergleichen."),
     "consent": ("hub.cli.consent.commands:app", "Einwilligungen: Bogen, erteilen, zurücknehmen, nachsehen."),

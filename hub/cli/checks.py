@@ -25,6 +25,7 @@ from hub.cli.topics import compared, log_file_exists
 from hub.config import Settings, load_agencies, load_settings
 from hub.domain.clock import berlin_day
 from hub.errors import ConfigurationError, HubError
+from hub.heartbeats import SILENT, Hearing
 from hub.policy.load import load_policy, refuse_strangers
 from hub.ports import EventLog, TopicState
 from hub.stages import consents
@@ -209,6 +210,7 @@ def _log_checks(settings: Settings) -> Iterator[Check]:
         yield Check("log", ok=True, found="answers")
         yield _try("topics", lambda: _topics(settings))
         yield _try("danger_acknowledged", lambda: _danger(settings, log))
+        yield _try("connectors", lambda: _connectors(settings, log))
         if not _no_file(settings.store_url):
             yield _try("positions", lambda: _positions(settings, log))
             yield _try("consents_caught_up", lambda: _caught_up(settings, log))
@@ -224,6 +226,21 @@ def _danger(settings: Settings, log: EventLog) -> Check:
     if not late:
         return Check("danger_acknowledged", ok=True, found="no report waits too long")
     return Check("danger_acknowledged", ok=False, found=f"late: {late}", remedy="call this intake now")
+
+
+def _connectors(settings: Settings, log: EventLog) -> Check:
+    """Who was heard of and does not speak any more."""
+    now = build_clock(settings).now()
+    heard = Hearing(log, [agency.id for agency in load_agencies(settings.agencies)]).heard(now)
+    silent = [
+        f"{agency}/{name} for {int(one.age(now).total_seconds())} s"
+        for (agency, name), one in heard.items()
+        if one.state(now) == SILENT
+    ]
+    if not silent:
+        return Check("connectors", ok=True, found=f"{len(heard)} heard of, none is silent")
+    remedy = "`hub connectors`; at the agency `hub connect status CONFIG`"
+    return Check("connectors", ok=False, found=f"silent: {', '.join(silent)}", remedy=remedy)
 
 
 def _topics(settings: Settings) -> Check:

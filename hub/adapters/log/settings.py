@@ -13,7 +13,7 @@ from hub.adapters.log.problems import of_kafka, unavailable
 Found = Mapping[str, Mapping[str, str]]
 """Topic → its settings as Kafka names them; a topic that does not exist is absent."""
 
-_COMPARED = ("cleanup.policy", "retention.ms", "retention.bytes", "message.timestamp.type")
+_COMPARED = ("cleanup.policy", "retention.ms", "retention.bytes", "message.timestamp.type", "segment.ms")
 
 
 def of_file(path: Path, names: Sequence[str]) -> Found:

@@ -1,7 +1,8 @@
 """The event log in one SQLite file, for the embedded hub: the same contract as Kafka's, without a broker.
 
 One transaction per append, `synchronous=FULL`: what `append` returned from survives a power cut. Several threads and
-several processes may share the file; writers wait for each other. Offsets are numbered per partition without gaps.
+several processes may share the file; writers wait for each other. Offsets are numbered per partition without gaps;
+of topics that are compacted only the newest record of each key stays, whenever topics are created, as at a hub's start.
 """
 
 import sqlite3
@@ -38,6 +39,12 @@ _STATE = """SELECT t.name, t.topic_id, e."partition", e."first", e."end" FROM to
     WHERE t.name IN (SELECT value FROM json_each(?)) ORDER BY t.name, e."partition" """
 _READ = """SELECT "offset", "key", value, timestamp, headers FROM record
     WHERE topic = ? AND "partition" = ? AND "offset" >= ? ORDER BY "offset" LIMIT ?"""
+_COMPACT = """WITH compacted AS
+        (SELECT id FROM topic WHERE json_extract(config, '$."cleanup.policy"') = 'compact')
+    DELETE FROM record WHERE topic IN compacted AND (topic, "partition", "offset") NOT IN
+        (SELECT topic, "partition", max("offset") FROM record WHERE topic IN compacted
+         GROUP BY topic, "partition", "key")
+"""
 _APPEND = "INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?)"
 _ADVANCE = 'UPDATE extent SET "end" = ? WHERE topic = ? AND "partition" = ?'
 
@@ -73,6 +80,7 @@ class SqliteLog:
                     cursor.executemany(
                         "INSERT INTO extent VALUES (?, ?, 0, 0)", ((number, p) for p in range(partitions))
                     )
+            cursor.execute(_COMPACT)
 
     def append(self, topic: str, records: Sequence[Outgoing], *, deadline: float = 30.0) -> None:
         if not records:

@@ -61,6 +61,22 @@ def test_a_locked_file_is_unavailable_within_the_deadline(tmp_path: Path) -> Non
     log.close()
 
 
+def test_compacted_topics_keep_the_newest_of_each_key(tmp_path: Path) -> None:
+    log = SqliteLog(tmp_path / "log.db")
+    topics, compacted = {"status": 1, "events": 1}, {"status": {"cleanup.policy": "compact"}}
+    log.create(topics, compacted)
+    for topic in topics:
+        log.append(topic, [Outgoing(key, value) for key, value in ((b"a", b"1"), (b"b", b"2"), (b"a", b"3"))])
+    before = log.state(["status"])
+    log.create(topics, compacted)
+    assert [(one.offset, one.value) for one in log.read("status", {0: 0})] == [(1, b"2"), (2, b"3")]
+    assert [one.value for one in log.read("events", {0: 0})] == [b"1", b"2", b"3"]
+    assert log.state(["status"]) == before
+    log.append("status", [Outgoing(b"b", b"4")])
+    assert [one.offset for one in log.read("status", {0: 2})] == [2, 3]
+    log.close()
+
+
 def test_a_folder_that_is_not_there_is_unavailable(tmp_path: Path) -> None:
     with pytest.raises(ServiceUnavailable, match=r"log\.db"):
         SqliteLog(tmp_path / "absent" / "log.db")

@@ -1,19 +1,26 @@
 """`hub doctor`: says what is wrong and what to do, and creates nothing."""
 
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from connectors.danger.letter import Letter, encode
+from hub.adapters.clocks import ManualClock
 from hub.adapters.keys.kek import as_text, new_master
+from hub.adapters.log.sqlite import SqliteLog
+from hub.domain.clock import micros, moment
+from hub.domain.heartbeat import Heartbeat, status_topic
+from hub.domain.heartbeat import encode as encode_beat
 from hub.ports import Outgoing
 from tests.unit.cli.conftest import World, answer, hub
 
 CHECKS = [
     "python", "settings", "disk_space", "agencies", "policy", "kek", "key_database_apart", "key_database", "ledger",
     "store",
-    "clock", "log", "topics", "danger_acknowledged", "positions", "consents_caught_up",
+    "clock", "log", "topics", "danger_acknowledged", "connectors", "positions", "consents_caught_up",
 ]  # fmt: skip
 
 
@@ -47,6 +54,28 @@ def test_unread_consents_are_told(world: World) -> None:
     world.jobcenter.flush()
     check = _by_name(answer("doctor", code=1))["consents_caught_up"]
     assert (check["ok"], check["found"]) == (False, "1 records behind")
+
+
+def test_who_is_silent_is_told_by_doctor_and_connectors(world: World) -> None:
+    assert answer("connectors") == {"ok": True, "connectors": []}
+    ago = micros(world.parts.clock.now() - timedelta(hours=2))
+    beat = Heartbeat(agency="jc-a", connector="source", kind="sql", role="source", state="running", at=ago)
+    earlier = SqliteLog(world.folder / "var" / "log.sqlite", ManualClock(moment(ago)))
+    for one in (beat, replace(beat, connector="sink", role="sink", state="stopped")):
+        earlier.append(status_topic("jc-a"), [Outgoing(one.connector.encode(), encode_beat(one))])
+    earlier.close()
+    found = answer("connectors", code=1)
+    assert [(one["connector"], one["state"], one["said"]) for one in found["connectors"]] == [
+        ("sink", "stopped", "stopped"), ("source", "silent", "running"),
+    ]  # fmt: skip
+    assert 7199 <= found["connectors"][1]["age_s"] < 7300
+    shown = hub("connectors").output
+    assert "schweigt" in shown
+    assert "steht" in shown
+    assert "2 h" in shown
+    check = _by_name(answer("doctor", code=1))["connectors"]
+    assert check["found"].startswith("silent: jc-a/source for 7")
+    assert "sink" not in check["found"]
 
 
 def test_a_danger_report_that_waits_too_long_is_told(world: World) -> None:

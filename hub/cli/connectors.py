@@ -1,0 +1,85 @@
+"""`hub connectors`: which connectors were heard of, how they are, and who is silent."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from datetime import datetime
+from typing import Any
+
+import typer
+
+from hub.bootstrap import build_clock, build_log
+from hub.cli.output import AsJson, print_json, print_table, rfc3339
+from hub.cli.topics import log_file_exists
+from hub.config import Settings, load_agencies, load_settings
+from hub.heartbeats import SILENT, Heard, Hearing
+
+_STATES = {
+    "running": "läuft", "paused": "ruht", "held": "wartet auf eine Bestätigung", "waiting": "wartet auf einen Dienst",
+    "auth": "wird abgewiesen (Zugang)", "closed": "Schleuse zu: Register zu alt", "stopped": "steht",
+    SILENT: "schweigt",
+}  # fmt: skip
+
+
+def connectors(as_json: AsJson = False) -> None:
+    """Jeder Anschluss, der sich je meldete: Zustand, zuletzt gehört, letzter Erfolg. Ende 1, wenn einer schweigt."""
+    settings = load_settings()
+    now = build_clock(settings).now()
+    found = [as_object(one, now) for one in heard_of(settings, now).values()]
+    silent = any(one["state"] == SILENT for one in found)
+    if as_json:
+        print_json({"ok": not silent, "connectors": found})
+    else:
+        _print(found)
+    if silent:
+        raise typer.Exit(1)
+
+
+def heard_of(settings: Settings, now: datetime) -> Mapping[tuple[str, str], Heard]:
+    """(agency, connector) → what was heard last; looking creates no log. Raises HubError."""
+    if settings.host == "embedded" and not log_file_exists(settings):
+        return {}
+    agencies = [agency.id for agency in load_agencies(settings.agencies)]
+    with closing(build_log(settings, build_clock(settings))) as log:
+        return Hearing(log, agencies).heard(now)
+
+
+def as_object(one: Heard, now: datetime) -> dict[str, Any]:
+    beat = one.beat
+    return {
+        "agency": beat.agency, "connector": beat.connector, "kind": beat.kind, "role": beat.role,
+        "state": one.state(now), "said": beat.state, "closed": beat.closed,
+        "heard": rfc3339(one.heard_at), "age_s": int(one.age(now).total_seconds()),
+        "last_success": rfc3339(one.last_success), "register_as_of": rfc3339(beat.register_as_of),
+        "skew_s": round(one.skew, 3), "software": beat.software,
+        "quarantined": [entry._asdict() for entry in beat.quarantined],
+        "certificates": {which: rfc3339(end) for which, end in sorted(beat.certificates.items())},
+    }  # fmt: skip
+
+
+def _print(found: Sequence[Mapping[str, Any]]) -> None:
+    rows = [
+        (
+            one["agency"], one["connector"], one["kind"], _STATES[one["state"]], _ago(one["age_s"]),
+            one["last_success"] or "noch nie", sum(entry["number"] for entry in one["quarantined"]),
+            min(one["certificates"].values(), default="–"),
+        )
+        for one in found
+    ]  # fmt: skip
+    columns = (
+        "Amt",
+        "Anschluss",
+        "Art",
+        "Zustand",
+        "gehört",
+        "letzter Erfolg",
+        "Quarantäne",
+        "Zertifikat bis",
+    )
+    print_table(f"{len(rows)} Anschlüsse", columns, rows)
+
+
+def _ago(seconds: int) -> str:
+    for size, unit in ((86_400, "Tagen"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"vor {seconds // size} {unit}"
+    return f"vor {seconds} s"
