@@ -35,6 +35,7 @@ from hub.cli.output import AsJson, print_json, print_lines
 from hub.domain.agencies import ROLES_BY_KIND
 from hub.errors import UsageError
 
+SQLITE = "sqlite:///"
 NO_VIEWS = frozenset({"ja_intake", "controlling"})  # roles that no joint view is made for
 
 
@@ -98,8 +99,8 @@ def _source(
 ) -> tuple[str, dict[str, Any]]:
     """The kind of source and its settings."""
     if folder is None:
-        return "sql", {"url_env": url_env} if url_env else {"url": url}
-    where = os.path.relpath(folder.resolve(), out.parent.resolve())
+        return "sql", {"url_env": url_env} if url_env else {"url": _from(url, out)}
+    where = _seen_from(folder, out)
     signs: dict[str, Any] = {
         "encoding": written.encoding,
         "delimiter": written.delimiter,
@@ -109,6 +110,17 @@ def _source(
     if is_snapshot(folder):
         return "snapshot_csv", {"folder": where, **signs}
     return "file_drop", {"folder": where, **_complete(written), **_day(folder), **signs}
+
+
+def _seen_from(path: Path, out: Path) -> str:
+    """As the configuration names it: paths in it start where it lies."""
+    return os.path.relpath(path.resolve(), out.parent.resolve())
+
+
+def _from(url: str, out: Path) -> str:
+    """The address of an SQLite file, which is a path; any other address as it is."""
+    file = url.removeprefix(SQLITE)
+    return url if file == url or file.startswith("/") else f"{SQLITE}{_seen_from(Path(file), out)}"
 
 
 def _complete(written: Dialect) -> dict[str, Any]:

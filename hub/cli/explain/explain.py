@@ -9,7 +9,6 @@ import typer
 from connectors.runtime.config import ConnectorConfig
 from hub.cli.explain.agency import at_the_agency, configs
 from hub.cli.explain.words import CODES, sentences
-from hub.cli.opened import opened_parts
 from hub.cli.output import AsJson, print_json, print_lines, rfc3339, warn
 from hub.config import Settings, load_settings
 from hub.domain.clock import berlin_day, moment
@@ -18,7 +17,6 @@ from hub.policy.compiled import Policy
 from hub.policy.explain import Language
 from hub.policy.load import load_policy
 from hub.stages.trail.steps import Step, Trail, in_order
-from hub.stages.trail.trail import trail
 
 
 def explain(
@@ -50,14 +48,18 @@ def explain(
 
 
 def _at_the_hub(settings: Settings, event_id: str, *, alone: bool) -> Trail:
-    """The hub's part; on an agency's machine there is none, and `alone` says that this may be one."""
+    """The hub's part; on an agency's machine there is none, nor its packages, and `alone` says that this may be one."""
     try:
+        from hub.cli.opened import opened_parts
+        from hub.stages.trail.trail import trail
+
         with opened_parts(settings) as parts:
             return trail(parts, event_id, parts.keys.ledger())
-    except ConfigurationError as error:
+    except (ConfigurationError, ModuleNotFoundError) as error:
         if not alone:
             raise
-        warn(f"only the agency's part: {error}")
+        why = "no hub is installed here" if isinstance(error, ModuleNotFoundError) else error
+        warn(f"only the agency's part: {why}")
         return Trail(event_id, None, ())
 
 
