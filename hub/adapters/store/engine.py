@@ -41,8 +41,9 @@ class Store:
         if not self.is_sqlite:
             self._migrate()
             return
-        for part in (metadata, *read_models):
-            part.create_all(self.engine)
+        with self.transaction() as connection:
+            for part in (metadata, *read_models):
+                part.create_all(connection)
 
     def _migrate(self) -> None:
         from hub.adapters.store.migrations import upgrade

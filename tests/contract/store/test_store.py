@@ -171,6 +171,13 @@ def test_errors_come_as_one_of_ours_without_values(store: Store, number: int) ->
     assert secret not in f"{other.value!r}{other.value}"
 
 
+def test_a_store_that_cannot_be_opened_is_a_service_that_is_away(tmp_path: Path) -> None:
+    store = Store(f"sqlite:///{tmp_path / 'nowhere' / 's.db'}")
+    with pytest.raises(ServiceUnavailable, match="unable to open database file"):
+        store.create(register)
+    store.close()
+
+
 def test_positions_rise_and_name_their_topic(store: Store) -> None:
     with store.transaction() as connection:
         assert positions.lock(connection, "s", "t", "id", 0) == 0
