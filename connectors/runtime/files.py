@@ -46,6 +46,7 @@ def replace_file(path: Path, content: bytes) -> None:
         part.replace(path)
         _sync_folder(path.parent)
     except OSError as error:
+        part.unlink(missing_ok=True)
         raise ServiceUnavailable(
             f"cannot be written ({type(error).__name__})",
             place=path.name,

@@ -5,17 +5,19 @@ named under an older key; so a table and a ring of keys that do not belong toget
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from sqlite3 import OperationalError
 from typing import NamedTuple
 
 from connectors.runtime.files import open_file
 from connectors.runtime.mapping import MappedEvent
-from hub.errors import ConfigurationError, StartAgain
+from hub.errors import ConfigurationError, ServiceUnavailable, StartAgain
 
 SCHEMA = (
     "CREATE TABLE IF NOT EXISTS pseudonym (ref TEXT PRIMARY KEY, kind TEXT, local_id TEXT)",
     """CREATE TABLE IF NOT EXISTS ring (
-        number INTEGER PRIMARY KEY, fingerprint TEXT NOT NULL UNIQUE, since TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP
+        number INTEGER PRIMARY KEY, fingerprint TEXT NOT NULL UNIQUE, since TEXT
     )""",
 )
 
@@ -100,15 +102,30 @@ class Pseudonyms:
 
     def marked(self) -> tuple[Mark, ...]:
         """The keys of these pseudonyms, the newest first; none before the first connector has run."""
-        rows = self._db.execute("SELECT fingerprint, since FROM ring ORDER BY number DESC")
+        rows = self._db.execute(
+            "SELECT fingerprint, since FROM ring WHERE since IS NOT NULL ORDER BY number DESC"
+        )
         return tuple(Mark(*row) for row in rows)
+
+    def begun(self) -> str | None:
+        """The key that is about to be written into the agency's file."""
+        row = self._db.execute("SELECT fingerprint FROM ring WHERE since IS NULL").fetchone()
+        return row[0] if row else None
+
+    def begin(self, fingerprint: str, number: int) -> None:
+        """The agency's `number`th key is about to be written; what was begun before and not ended is forgotten."""
+        with self._writing():
+            self._db.execute("DELETE FROM ring WHERE since IS NULL")
+            self._db.execute("INSERT INTO ring VALUES (?, ?, NULL)", (number, fingerprint))
 
     def mark(self, fingerprint: str, number: int) -> None:
         """From now on new pseudonyms are made with this key, the agency's `number`th; processes that hold older ones
         only may name nobody more. Does nothing where that number is another key's."""
-        insert = "INSERT INTO ring (number, fingerprint) VALUES (?, ?) ON CONFLICT DO NOTHING"
-        with self._db:
-            self._db.execute(insert, (number, fingerprint))
+        mark = """INSERT INTO ring VALUES (?, ?, CURRENT_TIMESTAMP) ON CONFLICT (number) DO UPDATE SET since =
+        excluded.since
+            WHERE since IS NULL AND fingerprint = excluded.fingerprint"""
+        with self._writing():
+            self._db.execute(mark, (number, fingerprint))
 
     def bind(self, ring: tuple[str, ...]) -> None:
         """Whoever adds does so with these keys (fingerprints, the newest first)."""
@@ -122,6 +139,16 @@ class Pseudonyms:
                 place="pseudonym table",
                 remedy="start the connector again",
             )
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            with self._db:
+                yield
+        except OperationalError:
+            raise ServiceUnavailable(
+                "cannot be written", place="pseudonym table", remedy="check disk, owner and permissions"
+            ) from None
 
     def close(self) -> None:
         self._db.close()

@@ -6,7 +6,6 @@ because a name made under the wrong key would be a second person.
 """
 
 import base64
-from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -98,16 +97,19 @@ def check(keys: AgencyKeys, table: Pseudonyms) -> None:
         return
     if not marked:
         raise _lost()
-    if unfinished(held, marked):
+    if unfinished(keys, table):
         raise _refused("a rotation was begun and not ended", "call hub connect key rotate again")
+    if held[-len(marked) :] == marked:
+        raise _refused("the table is older than the key file", "put its newest copy back")
     if marked[-len(held) :] == held:
         raise _refused("the key file is older than the table", "put the newest key file back")
     raise _refused("the table was made with another key", "put key file and table back that belong together")
 
 
-def unfinished(held: Sequence[str], marked: Sequence[str]) -> bool:
+def unfinished(keys: AgencyKeys, table: Pseudonyms) -> bool:
     """Whether a rotation died between the file and the mark."""
-    return bool(marked) and tuple(held[1:]) == tuple(marked)
+    held, marked = fingerprints(keys), tuple(mark.fingerprint for mark in table.marked())
+    return bool(marked) and held[1:] == marked and table.begun() == held[0]
 
 
 def _lost() -> ConfigurationError:

@@ -6,6 +6,7 @@ from hub.cli.connect.candidates import candidates
 from hub.cli.connect.check import check
 from hub.cli.connect.discover import discover
 from hub.cli.connect.init import init
+from hub.cli.connect.key import app as key
 from hub.cli.connect.new import new
 from hub.cli.connect.pause import pause, resume
 from hub.cli.connect.preview import preview
@@ -23,5 +24,6 @@ for verb in (
 ):  # fmt: skip
     app.command()(verb)
 app.add_typer(quarantine, name="quarantine")
+app.add_typer(key, name="key")
 
 __all__ = ["app"]

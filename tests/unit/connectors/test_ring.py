@@ -7,7 +7,15 @@ import pytest
 
 from connectors.runtime.build import secret_of
 from connectors.runtime.pseudonyms import Local, Pseudonyms
-from connectors.runtime.ring import agency_keys, fingerprints, naming, naming_to_look, written
+from connectors.runtime.ring import (
+    agency_keys,
+    check,
+    fingerprints,
+    naming,
+    naming_to_look,
+    unfinished,
+    written,
+)
 from hub.domain.identifiers import AgencyKey, AgencyKeys, KeyRing
 from hub.errors import ConfigurationError, StartAgain
 
@@ -68,7 +76,7 @@ def test_faulty_files_are_refused(tmp_path: Path, content: bytes) -> None:
         ((FIRST,), (FIRST, SECOND)),  # an older key file
         ((SECOND,), (FIRST,)),  # another key
         ((SECOND,), (FIRST, SECOND)),  # the older key was dropped
-        ((SECOND, FIRST), (FIRST,)),  # a rotation that was not ended
+        ((SECOND, FIRST), (FIRST,)),  # an older table
     ],
 )
 def test_what_does_not_belong_together_is_refused(
@@ -80,6 +88,20 @@ def test_what_does_not_belong_together_is_refused(
             look(keys, table)
         assert error.value.remedy
     assert [mark.fingerprint for mark in table.marked()] == [*reversed(fingerprints(marked))]
+
+
+def test_a_rotation_that_was_begun_is_told_from_an_older_table(table: Pseudonyms) -> None:
+    named(table, FIRST)
+    table.begin(THIRD.fingerprint, 2)
+    table.begin(SECOND.fingerprint, 2)
+    assert unfinished((SECOND, FIRST), table)
+    assert not unfinished((THIRD, FIRST), table)
+    with pytest.raises(ConfigurationError, match="begun"):
+        check((SECOND, FIRST), table)
+    check((FIRST,), table)
+    table.mark(SECOND.fingerprint, 2)
+    check((SECOND, FIRST), table)
+    assert table.begun() is None
 
 
 def test_several_keys_without_a_table_are_refused() -> None:
