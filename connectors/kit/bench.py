@@ -12,6 +12,7 @@ from connectors.runtime.config import ConnectorConfig, parse_config
 from connectors.runtime.ports import Source, Spec
 from connectors.runtime.pseudonyms import Pseudonyms
 from connectors.runtime.report import StepReport
+from connectors.runtime.ring import Keys, naming
 from connectors.runtime.runtime import Connector
 from connectors.runtime.state import State
 from hub.adapters.keys.kek import controller_kek
@@ -105,13 +106,14 @@ def mapping(trial: Trial) -> dict[str, Any]:
 
 
 class Bench:
-    """A fresh system with a fresh connector in `folder`."""
+    """A fresh system with a fresh connector in `folder`. `own`: the agency's keys, of which `key` is the first."""
 
     def __init__(self, candidate: Candidate, folder: Path, *, batch: int = 3) -> None:
         self.candidate, self.folder = candidate, folder
         (folder / "system").mkdir(parents=True)
         self.trial, self._there = candidate.trial(folder / "system"), True
         self.key = AgencyKey(b"the agency's own key" * 2)
+        self.own: Keys = self.key
         self._log = SqliteLog(folder / "log.sqlite")
         self._log.create({topics()[name].of(AGENCY): 1 for name in ("consents", "events", "register")})
         self._keys = SqlKeyStore.for_controller(
@@ -167,8 +169,8 @@ class Bench:
             pseudonyms = Pseudonyms(config.pseudonyms)
             try:
                 yield Connector(
-                    config, source, self.key, state=state, pseudonyms=pseudonyms, keys=self._keys, log=self._log,
-                    judge=gate(config),
+                    config, source, naming(self.own, pseudonyms), state=state, pseudonyms=pseudonyms, keys=self._keys,
+                    log=self._log, judge=gate(config),
                 )  # fmt: skip
             finally:
                 source.close()
