@@ -85,6 +85,18 @@ class FilesSource:
             page = [one for one in there if any(one.values[column] in wanted for column in columns)]
             yield from self._since(stream, page)
 
+    def rereadable(self) -> Collection[str]:
+        return self._whole()
+
+    def rows_after(self, stream: str, after: str | None, limit: int) -> Batch:
+        """A page is those rows whose keyed hashes come next, wherever they stand: one look through what is kept."""
+        if stream not in self._whole():
+            raise NothingKept
+        page = self._state.seen_after(stream, bytes.fromhex(after or ""), limit)
+        there = [one for one in self._rows([stream]) if self._state.key_hash(one.key) in page]
+        rows = list(self._since(self._settings.streams[stream], there))
+        return Batch(stream, rows, max(page).hex() if len(page) == limit else None)
+
     def held(self) -> Held | None:
         return self._shelf.held()
 

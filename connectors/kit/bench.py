@@ -1,15 +1,16 @@
 """One connector on the bench: its system, its configuration, a log, keys, and everything that left."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from connectors.kit.trial import COLUMNS, Tables, Trial
+from connectors.runtime.backfill import Backfills
 from connectors.runtime.build import gate
 from connectors.runtime.config import ConnectorConfig, parse_config
-from connectors.runtime.ports import Source, Spec
+from connectors.runtime.ports import Rereading, Source, Spec
 from connectors.runtime.pseudonyms import Pseudonyms
 from connectors.runtime.report import StepReport
 from connectors.runtime.ring import Keys, naming
@@ -28,6 +29,11 @@ AGENCY, OTHER = "amt-pruefstand", "amt-gegenueber"
 CANARY = "Zzkanarienvogel"
 MASTER = bytes(range(32))
 LATEST = 100_000
+SENT = ("consents", "events")
+
+Sent = Mapping[str, int]
+"""Topic → how many records."""
+NOTHING: Sent = {}
 
 Build = Callable[[ConnectorConfig, State, AgencyKey], Source]
 
@@ -202,22 +208,37 @@ class Bench:
             [Outgoing(b"heartbeat", encode_single(record_schema("register"), entry))],
         )
 
-    def facts(self) -> list[Fact]:
-        """What left, each publication once."""
-        return sorted({self._fact(envelope) for envelope in self._envelopes()})
+    def sent(self) -> Sent:
+        """How much left so far."""
+        return {name: len(self._log.read(topics()[name].of(AGENCY), {0: 0}, LATEST)) for name in SENT}
 
-    def newest(self) -> dict[bytes, tuple[str, str]]:
+    def facts(self, after: Sent = NOTHING) -> list[Fact]:
+        """What left, each publication once."""
+        return sorted({self._fact(envelope) for envelope in self._envelopes(after)})
+
+    def newest(self, after: Sent = NOTHING) -> dict[bytes, tuple[str, str]]:
         """Record → type and content, as a reader ends up with them."""
-        found = sorted(self.facts(), key=lambda fact: (fact.version, fact.publication))
+        found = sorted(self.facts(after), key=lambda fact: (fact.version, fact.publication))
         return {fact.record: (fact.type, fact.content) for fact in found}
+
+    def ask_again(self, at: datetime) -> bool:
+        """Ask for all streams once more; whether the source can give them."""
+        with self.source() as (source, state):
+            able = isinstance(source, Rereading) and set(COLUMNS) <= set(source.rereadable())
+            if able:
+                with state.transaction():
+                    Backfills(state.db).ask(COLUMNS, None, micros(at))
+            return able
+
+    def under_way(self) -> bool:
+        """Whether something is still to be given once more."""
+        with closing(State(self.config().state, lambda _: b"", alone=False)) as state:
+            return bool(Backfills(state.db).open())
 
     def waiting(self) -> list[str]:
         """Reasons of what stands in quarantine."""
-        state = State(self.config().state, lambda _: b"", alone=False)
-        try:
+        with closing(State(self.config().state, lambda _: b"", alone=False)) as state:
             return [entry.reason for entry in state.quarantined()]
-        finally:
-            state.close()
 
     def close(self) -> None:
         if self._there:
@@ -229,9 +250,9 @@ class Bench:
     def _state(self, config: ConnectorConfig) -> State:
         return State(config.state, lambda row_key: self.key.row_hash(b"key" + row_key.encode()))
 
-    def _envelopes(self) -> Iterator[Mapping[str, Any]]:
-        for name in ("consents", "events"):
-            for record in self._log.read(topics()[name].of(AGENCY), {0: 0}, LATEST):
+    def _envelopes(self, after: Sent = NOTHING) -> Iterator[Mapping[str, Any]]:
+        for name in SENT:
+            for record in self._log.read(topics()[name].of(AGENCY), {0: after.get(name, 0)}, LATEST):
                 yield decode_single(record.value)[1]
 
     def _fact(self, envelope: Mapping[str, Any]) -> Fact:

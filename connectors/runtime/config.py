@@ -77,6 +77,7 @@ class ConnectorConfig:
     max_event_bytes: int
     register_limit_seconds: float
     journal_days: int
+    backfill_rows_per_second: int
     recipients: tuple[Role, ...]
     policy_files: tuple[Path, ...]
     keys: KeyFiles
@@ -140,6 +141,7 @@ def parse_config(raw: Mapping[str, Any], folder: Path) -> ConnectorConfig:
         max_event_bytes=connector.take("max_event_bytes", int, 500_000),
         register_limit_seconds=connector.take("register_limit_seconds", float, 900.0),
         journal_days=connector.take("journal_days", int, 180),
+        backfill_rows_per_second=connector.take("backfill_rows_per_second", int, 100),
         recipients=tuple(_role(item) for item in table.items("recipients")),
         policy_files=tuple(folder / name for name in connector.texts("policy_files", ())),
         keys=_keys(table.table("keys"), folder), log=log_address(table.table("log"), folder),
@@ -159,9 +161,10 @@ def _check(config: ConnectorConfig) -> None:
         raise ConfigurationError(
             "unknown kind of agency", place="config.agency.kind", remedy=" | ".join(LEGAL_DOMAINS)
         )
-    if min(config.batch, config.batches_per_step, config.journal_days) < 1 or config.interval_seconds < 0:
+    counts = (config.batch, config.batches_per_step, config.journal_days, config.backfill_rows_per_second)
+    if min(counts) < 1 or config.interval_seconds < 0:
         raise ConfigurationError(
-            "must be positive", place="config.connector", remedy="correct batch or interval"
+            "must be positive", place="config.connector", remedy="correct batch, rate or interval"
         )
     for name, lookup in config.lookups.items():
         if lookup.stream not in config.streams:

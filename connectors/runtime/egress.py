@@ -48,13 +48,16 @@ class Egress:
             for event in speaking
         ]
 
-    def send(self, judged: Sequence[Judged], now: datetime) -> Prepared:
-        """Seal and publish what passes, and what corrects something published; returns once all is acknowledged."""
+    def send(self, judged: Sequence[Judged], now: datetime, *, again: bool = False) -> Prepared:
+        """Seal and publish what passes, and what corrects something published; returns once all is acknowledged.
+
+        `again`: also what is published already and did not change.
+        """
         passing = [one for one in judged if one.kept]
-        passing += self._publisher.narrowing([one for one in judged if not one.kept])
+        passing += self._publisher.narrowing([one for one in judged if not one.kept], again=again)
         self._pseudonyms.add(spoken_of(one.event for one in passing))
         newest = self._learned.knowledge.register.key_versions
-        prepared = self._publisher.prepare(passing, micros(now), newest)
+        prepared = self._publisher.prepare(passing, micros(now), newest, again=again)
         self._publisher.send(prepared.publications)
         return prepared
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +119,21 @@ class Holding(Protocol):
 
     def accept(self) -> Held | None:
         """Confirm what is held; it is read in the next step."""
+        ...
+
+
+@runtime_checkable
+class Rereading(Protocol):
+    """A source that can give every row of a stream once more, page by page, while it goes on reading what changes."""
+
+    def rereadable(self) -> Collection[str]:
+        """The streams of which it can."""
+        ...
+
+    def rows_after(self, stream: str, after: str | None, limit: int) -> Batch:
+        """At most `limit` rows beyond `after` in a fixed order of keys, as they are now, each under the version under
+        which it was read if it says the same. The batch's cursor is the next page's `after`, None at the end; it names
+        nobody. Raises NothingKept when that cannot be done now."""
         ...
 
 

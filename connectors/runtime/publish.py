@@ -1,7 +1,8 @@
 """Publishing under a number that is saved before producing and never used again for other content (protocol rule 2).
 
 A record whose content did not change is not published again; one that became wider is, under the next number; after
-a crash between producing and saving the same event id and number come again with the same content.
+a crash between producing and saving, or when it is asked for again, the same event id and number come with the same
+content.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -50,10 +51,14 @@ class Publisher:
         self._key, self._keys, self._log, self._state = key, keys, log, state
         self._topics = {name: topics()[name].of(config.agency) for name in ("consents", "events")}
 
-    def prepare(self, judged: Sequence[Judged], now: int, newest: Mapping[str, int]) -> Prepared:
+    def prepare(
+        self, judged: Sequence[Judged], now: int, newest: Mapping[str, int], *, again: bool = False
+    ) -> Prepared:
         """Seal what is new or wider and give it its number; raises KeyServiceUnavailable (nothing is saved then).
 
-        `newest`: subject → the version of its key that the hub has named; an older one, of a cache, seals nothing."""
+        `newest`: subject → the version of its key that the hub has named; an older one, of a cache, seals nothing.
+        `again`: also what did not change, under the number that it has.
+        """
         keys = self._keys.sealing({key_ref(self._agency, one.event) for one in judged if one.kept})
         _require_newest(keys, newest)
         before = dict(self._state.published(one.event.record_ref for one in judged))
@@ -61,7 +66,7 @@ class Publisher:
         unchanged, oversize, older = [], [], []
         for one in judged:
             key = keys[key_ref(self._agency, one.event)] if one.kept else None
-            entry = self._numbered(one, key, before.get(one.event.record_ref), now)
+            entry = self._numbered(one, key, before.get(one.event.record_ref), now, again=again)
             if entry is None:
                 unchanged.append(one.event)
             elif entry.publication < 1:
@@ -75,12 +80,17 @@ class Publisher:
                 out.append(publication)
         return Prepared(tuple(out), tuple(unchanged), tuple(oversize), tuple(older))
 
-    def narrowing(self, judged: Sequence[Judged]) -> list[Judged]:
+    def narrowing(self, judged: Sequence[Judged], *, again: bool = False) -> list[Judged]:
         """Those of these events, of which the gate keeps nothing, that must leave all the same: what was published of
-        the record is corrected, or has come on hold, and counts no longer as it stands in the hub."""
+        the record is corrected, or has come on hold, and counts no longer as it stands in the hub. `again`: also where
+        the hub was told so before."""
         before = self._state.published(one.event.record_ref for one in judged)
         found = [(one, before.get(one.event.record_ref)) for one in judged if not one.event.control]
-        return [replace(one, kept=one.would) for one, last in found if last and _is_overtaken(one, last)]
+        return [
+            replace(one, kept=one.would)
+            for one, last in found
+            if last and (_is_overtaken(one, last) or (again and _said_so(one, last)))
+        ]
 
     def send(self, publications: Sequence[Publication]) -> None:
         """Save the numbers, produce control data first, and return once all is acknowledged."""
@@ -100,7 +110,7 @@ class Publisher:
         self._state.save_published(publication.entry._replace(sent=True) for publication in publications)
 
     def _publication(self, judged: Judged, key: Key | None, entry: Published) -> Publication:
-        event = judged.event
+        judged, event = _under(judged, entry.source_version), judged.event
         sealed = envelope(
             self._agency, self._domain, judged, key, version=entry.source_version,
             publication=entry.publication, recorded_at=entry.recorded_at,
@@ -110,7 +120,7 @@ class Publisher:
         return Publication(judged, entry, topic, Outgoing(name.encode(), encoded(sealed)))
 
     def _numbered(
-        self, judged: Judged, key: Key | None, last: Published | None, now: int
+        self, judged: Judged, key: Key | None, last: Published | None, now: int, *, again: bool
     ) -> Published | None:
         """The entry to publish under; None when nothing is new or wider; number 0 when the source went back."""
         event = judged.event
@@ -124,9 +134,10 @@ class Publisher:
             return entry
         same, narrow = last.whole == whole, judged.kept <= last.kept and judged.ground <= last.ground
         waits = judged.waiting == last.waiting
-        if same and narrow and waits and last.sent:
+        if same and narrow and waits and last.sent and not again:
             return None
-        if same and waits and not last.sent and (judged.kept, judged.ground) == (last.kept, last.ground):
+        told = (judged.kept, judged.ground) == (last.kept, last.ground)
+        if same and waits and told and (again or not last.sent):
             return last
         if event.source_version > last.source_version:
             return entry
@@ -150,6 +161,19 @@ def _is_overtaken(judged: Judged, last: Published) -> bool:
         return False
     newer = judged.event.source_version > last.source_version
     return newer or not judged.waiting <= last.kept | last.waiting
+
+
+def _said_so(judged: Judged, last: Published) -> bool:
+    """Whether the last publication was such a correction, and no erasure has emptied it."""
+    return bool(last.whole) and (judged.would, judged.waiting) == (last.kept, last.waiting)
+
+
+def _under(judged: Judged, version: int) -> Judged:
+    """The event as it was said under this version: one that happened when its row was written happened then."""
+    event = judged.event
+    if event.source_version == version or event.occurred_at != event.source_version:
+        return judged
+    return replace(judged, event=replace(event, occurred_at=version))
 
 
 def _canonical(judged: Judged, key: Key | None) -> str:

@@ -23,7 +23,7 @@ class Withheld:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepReport:
     """`withheld`: rule → count; `source_quarantined`: reason → count; `republished`: those of the
-    published that came by rule 12.
+    published that came by rule 12; `backfilled`: rows read once more on request.
 
     `closed`: why the gate let nothing through ("register_stale"), else empty. `more`: the source holds more already.
     """
@@ -34,6 +34,7 @@ class StepReport:
     withheld: Mapping[str, int]
     source_quarantined: Mapping[str, int]
     republished: int
+    backfilled: int
     unchanged: int
     vanished: Mapping[str, int]
     unmapped_columns: Mapping[str, tuple[str, ...]]
@@ -46,7 +47,7 @@ class StepReport:
         return {
             "read": self.read, "events": self.events, "published": self.published, "withheld": dict(self.withheld),
             "source_quarantined": dict(self.source_quarantined), "republished": self.republished,
-            "unchanged": self.unchanged, "vanished": dict(self.vanished),
+            "backfilled": self.backfilled, "unchanged": self.unchanged, "vanished": dict(self.vanished),
             "unmapped_columns": {name: list(columns) for name, columns in self.unmapped_columns.items()},
             "closed": self.closed, "more": self.more,
         }  # fmt: skip
@@ -59,6 +60,7 @@ class Tally:
     read: int = 0
     published: int = 0
     republished: int = 0
+    backfilled: int = 0
     unchanged: int = 0
     withheld: Counter[str] = field(default_factory=Counter)
     quarantined: Counter[str] = field(default_factory=Counter)
@@ -86,7 +88,7 @@ class Tally:
         events = self.published + self.withheld.total() + self.quarantined.total()
         return StepReport(
             read=self.read, events=events, published=self.published, withheld=dict(self.withheld),
-            source_quarantined=dict(self.quarantined), republished=self.republished, unchanged=self.unchanged,
-            vanished=dict(self.vanished), unmapped_columns=unmapped, examples=tuple(self.examples), closed=closed,
-            more=more,
+            source_quarantined=dict(self.quarantined), republished=self.republished, backfilled=self.backfilled,
+            unchanged=self.unchanged, vanished=dict(self.vanished), unmapped_columns=unmapped,
+            examples=tuple(self.examples), closed=closed, more=more,
         )  # fmt: skip

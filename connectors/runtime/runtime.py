@@ -2,7 +2,8 @@
 
 Mapping, gate, pseudonyms, sealing and publishing belong to the runtime, so that no kind of connector can go round them.
 A step reads what is new, publishes what may leave, then looks whom the gate knows more about and publishes their
-present state (protocol rule 12). The source's position moves only after the broker confirmed.
+present state (protocol rule 12); last it goes on with what somebody asked to have once more. The source's position
+moves only after the broker confirmed.
 """
 
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 
 from connectors.runtime import trouble
+from connectors.runtime.backfilling import Backfilling
 from connectors.runtime.config import ConnectorConfig
 from connectors.runtime.egress import Egress
 from connectors.runtime.erasing import Erasures
@@ -60,6 +62,7 @@ class Connector:
         self._republishing = Republishing(
             source, state, self._learning, translator=translator, egress=egress, pseudonyms=pseudonyms
         )
+        self._backfilling = Backfilling(config, source, state, self._settling)
         self._last: datetime | None = None
         _retry_quarantine(state, config.digest)
 
@@ -88,6 +91,7 @@ class Connector:
         more = self._read(now, tally, is_open=is_open)
         if is_open and not more:
             self._republishing.pay(now, tally)
+            more = self._backfilling.step(now, tally)
         if self._last is None or berlin_day(self._last) != berlin_day(now):
             with self._state.transaction():
                 self._journal.forget(micros(now - timedelta(days=self._config.journal_days)))

@@ -1,6 +1,7 @@
 """A batch of rows from the source to the log, and what is remembered of it: one transaction after the broker's word."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from connectors.runtime.egress import Egress
@@ -19,15 +20,24 @@ class Settling:
     def __init__(self, state: State, translator: Translator, egress: Egress, decisions: Decisions) -> None:
         self._state, self._translator, self._egress, self._decisions = state, translator, egress, decisions
 
-    def publish(self, batch: Batch, now: datetime, tally: Tally, *, is_open: bool) -> None:
-        """One batch; with the gate closed only control data leaves, and the position stays."""
+    def publish(
+        self, batch: Batch, now: datetime, tally: Tally, *, is_open: bool, moved: Callable[[], None] | None = None
+    ) -> None:  # fmt: skip
+        """One batch; with the gate closed only control data leaves, and the position stays.
+
+        `moved`: the batch was read on request (backfill). What was published before leaves all the same, and inside
+        the transaction this is called in place of moving the stream's own position.
+        """
         events, unmapped = self._translator.events(batch.rows, control_only=not is_open)
         faults = of_rows(batch, unmapped, self._state.key_hash)
         held = self._decisions.waiting(faults)
         waiting = {entry.place for entry in held}
         again = self._known_faults(held) | ({entry.place for entry in faults} - waiting)
         judged = self._egress.judged(events, now)
-        prepared = self._egress.send(judged, now)
+        prepared = self._egress.send(judged, now, again=moved is not None)
+        if moved:
+            fail_point("connector.before_backfill_save")
+            batch = replace(batch, cursor=None)
         with self._state.transaction():
             self._egress.confirm(judged, prepared, now)
             tally.published += len(prepared.publications)
@@ -35,6 +45,8 @@ class Settling:
             if is_open:
                 refused = self._decisions.waiting(of_refused(batch, prepared, self._state.key_hash))
                 self._settle(batch, held + refused, waiting, tally)
+            if moved:
+                moved()
         if is_open:
             for one in judged:
                 if not one.kept and one.event.place not in again:

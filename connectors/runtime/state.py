@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from connectors.runtime import ended, journal, quarantine
+from connectors.runtime import backfill, ended, journal, quarantine
 from connectors.runtime.files import lease, lease_of, open_file
 from connectors.runtime.ports import Row
 from connectors.runtime.quarantine import Quarantined
@@ -31,6 +31,7 @@ SCHEMA = (
         remedy TEXT NOT NULL, content BLOB NOT NULL, PRIMARY KEY (stream, key, event_type)
     ) WITHOUT ROWID""",
     "CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+    *backfill.SCHEMA,
     *ended.SCHEMA,
     *journal.SCHEMA,
     *quarantine.SCHEMA,
@@ -134,6 +135,11 @@ class State:
         query = "SELECT content, since FROM seen WHERE stream = ? AND key = ?"
         found = ((key, self.db.execute(query, (stream, key)).fetchone()) for key in hashes)
         return {key: (row[0], row[1]) for key, row in found if row}
+
+    def seen_after(self, stream: str, key: bytes, limit: int) -> Mapping[bytes, tuple[bytes, int]]:
+        """As `seen`, of the next `limit` rows beyond this key hash, in its order: a page of all that was read."""
+        query = "SELECT key, content, since FROM seen WHERE stream = ? AND key > ? ORDER BY key LIMIT ?"
+        return {row[0]: (row[1], row[2]) for row in self.db.execute(query, (stream, key, limit))}
 
     def forget_seen(self, stream: str, before: int) -> None:
         """Drop marks of rows that no overlap reaches any more."""

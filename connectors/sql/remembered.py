@@ -4,31 +4,24 @@ A database forgets a row whole; to say whose record ended, its key and the colum
 no other, for as long as the row is there.
 """
 
-import json
-import secrets
-from collections.abc import Iterable, Mapping
-from datetime import date, datetime
-from decimal import Decimal
+from collections.abc import Iterable
 from typing import Any
-
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from connectors.runtime.ports import Row
 from connectors.runtime.state import State
+from connectors.sql.sealed import Sealed
 from hub.domain.identifiers import AgencyKey
 
 TABLE = """CREATE TABLE IF NOT EXISTS remembered (
     stream TEXT, key BLOB, box BLOB NOT NULL, PRIMARY KEY (stream, key)
 ) WITHOUT ROWID"""
-NONCE = 12
 
 
 class Remembered:
     """A table of its own in the connector's state."""
 
     def __init__(self, state: State, key: AgencyKey) -> None:
-        self._state = state
-        self._cipher = AESGCM(key.row_hash(b"remembered/1") + key.row_hash(b"remembered/2"))
+        self._state, self._sealed = state, Sealed(key, "remembered")
         state.db.execute(TABLE)
 
     def keep(self, stream: str, columns: Iterable[str], rows: Iterable[Row]) -> None:
@@ -36,10 +29,9 @@ class Remembered:
         names = sorted(columns)
         entries = []
         for row in rows:
-            key, nonce = self._state.key_hash(row.key), secrets.token_bytes(NONCE)
-            plain = json.dumps({name: _written(row.values[name]) for name in names}).encode()
-            sealed = self._cipher.encrypt(nonce, plain, stream.encode() + key)
-            entries.append((stream, key, nonce + sealed))
+            key = self._state.key_hash(row.key)
+            told = [part for name in names for part in (name, row.values[name])]
+            entries.append((stream, key, self._sealed.closed(told, stream.encode() + key)))
         with self._state.transaction():
             self._state.db.executemany("INSERT OR REPLACE INTO remembered VALUES (?, ?, ?)", entries)
 
@@ -49,8 +41,8 @@ class Remembered:
         found = self._state.db.execute(query, (stream, key)).fetchone()
         if found is None:
             return None
-        plain = self._cipher.decrypt(found[0][:NONCE], found[0][NONCE:], stream.encode() + key)
-        return {name: _read(value) for name, value in json.loads(plain).items()}
+        told = self._sealed.opened(found[0], stream.encode() + key)
+        return dict(zip(told[::2], told[1::2], strict=True))
 
     def forget(self) -> None:
         """Inside the caller's transaction: rows that are gone, and said so, are kept no longer."""
@@ -61,24 +53,3 @@ class Remembered:
                 SELECT 1 FROM quarantine q WHERE q.stream = remembered.stream AND q.key = remembered.key
             )"""
         )
-
-
-def _written(value: object) -> object:
-    match value:
-        case None | bool() | int() | float() | str():
-            return value
-        case datetime():
-            return {"t": value.isoformat()}
-        case date():
-            return {"d": value.isoformat()}
-        case Decimal():
-            return {"n": str(value)}
-    return str(value)
-
-
-def _read(value: Any) -> object:
-    if not isinstance(value, Mapping):
-        return value
-    ((kind, text),) = value.items()
-    reads: Mapping[str, Any] = {"t": datetime.fromisoformat, "d": date.fromisoformat, "n": Decimal}
-    return reads[kind](text)

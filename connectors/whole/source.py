@@ -123,6 +123,19 @@ class WholeSource:
                 if any(str(row.values[column]).strip() in wanted for column in about):
                     yield from self._since(row)
 
+    def rereadable(self) -> Collection[str]:
+        return self._streams
+
+    def rows_after(self, stream: str, after: str | None, limit: int) -> Batch:
+        """A page is those rows whose keyed hashes come next: one reading of the system. As `subjects`, without what
+        changed meanwhile."""
+        if self._missing():
+            raise NothingKept
+        page = self._state.seen_after(stream, bytes.fromhex(after or ""), limit)
+        there = (row for row in self._rows(stream) if self._state.key_hash(row.key) in page)
+        rows = [row for found in there for row in self._since(found)]
+        return Batch(stream, rows, max(page).hex() if len(page) == limit else None)
+
     def held(self) -> Held | None:
         return self._waiting.held()
 

@@ -13,7 +13,8 @@ import structlog
 ALLOWED = frozenset(
     """event level timestamp pid role stage topic partition offset error exit_code place cause remedy said at what until
     after rest agency kind controller verb versions lived connections host port destroyed_but_back skipped duplicates
-    read events published withheld source_quarantined republished unchanged vanished closed more answers""".split()  # noqa: SIM905  readable
+    read events published withheld source_quarantined republished backfilled unchanged vanished closed more
+    answers""".split()  # noqa: SIM905  readable
 )
 _PLAIN = (str, int, float, type(None))
 

@@ -1,16 +1,15 @@
 """State and crashes: whatever was saved is enough to go on from, and nothing arrives twice or not at all."""
 
-import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from datetime import timedelta
 from typing import Any
 from unittest.mock import patch
 
 from connectors.kit.bench import Bench, evening, families
-from connectors.kit.checks.case import SIZE, Case, names_at_the_end, names_that_may_leave
-from connectors.kit.trial import COLUMNS, Tables
+from connectors.kit.checks.case import MANY, SIZE, Case, names_at_the_end, names_that_may_leave
+from connectors.kit.trial import Tables
 from connectors.runtime.settling import Settling
-from connectors.runtime.state import State
 
 FAIL_POINTS = (
     "connector.before_publish", "connector.after_publish", "connector.after_save", "connector.after_republish",
@@ -62,29 +61,44 @@ def killed_at_each_fail_point(case: Case) -> str:
 
 
 def backfill_beside_live(case: Case) -> str:
-    """Read from the start again while rows change: the newest counts in the end, and nothing else is sent."""
-    tables = families(SIZE)
-    with case.bench() as bench:
+    """Given once more on request while rows change and a consent goes: live first, and in the end as read afresh."""
+    everybody = families(MANY + 1)
+    tables = {name: rows[:-1] for name, rows in everybody.items()}
+    with case.bench(batch=10) as bench:
+        bench.raw["connector"].update(interval_seconds=1, backfill_rows_per_second=10)
         bench.write(tables, 0)
         bench.all(0)
-        state = State(bench.config().state, lambda _: b"")
-        with state.transaction():
-            for name in COLUMNS:
-                state.restart(name)
-        state.close()
-        changed = copy.deepcopy(tables)
-        changed["people"][2]["name"] = "Neu"
-        bench.raw["connector"].update(batch=2, batches_per_step=1)
-        with bench.life() as connector:
-            report = bench.step(connector, evening(1))
-            bench.write(changed, 2)
-            while (report := bench.step(connector, evening(2))).more or report.read:
-                continue
+        before, sent = set(bench.facts()), bench.sent()
+        if not bench.ask_again(evening(1)):
+            return "the source keeps nothing that it could read again"
+        without = everybody["consents"].pop(2)
+        bench.write({**tables, "consents": [row for row in tables["consents"] if row is not without]}, 1)
+        assert _killed(bench, "connector.before_backfill_save", 1), "nothing was given again"
+        everybody["people"][2]["name"] = "Neu"
+        bench.write(everybody, 2)
+        _given_beside(bench, names_that_may_leave(everybody))
+        assert bench.newest(sent) == _afresh(case, everybody), "it is not what a fresh reading brings"
+        new = len(set(bench.facts(sent)) - before)
+        assert new == 1 + 3, f"one record changed and a person with two more came: {new} publications"
+        return f"{len(bench.facts(sent))} publications again"
+
+
+def _given_beside(bench: Bench, expected: set[str]) -> None:
+    """From the step on in which rows change; in that same step they arrive, though there is more to give."""
+    with bench.life() as connector:
+        bench.step(connector, evening(2))
+        assert bench.under_way(), "all was given at once, whatever the rate"
+        assert names_at_the_end(bench) >= expected, "a change waited for what is given again"
+        for second in range(1, 2 * MANY):
+            bench.step(connector, evening(2) + timedelta(seconds=second))
+    assert not bench.under_way(), "it has no end"
+
+
+def _afresh(case: Case, tables: Tables) -> Mapping[bytes, tuple[str, str]]:
+    with case.bench() as bench:
+        bench.write(tables, 2)
         bench.all(2)
-        assert names_at_the_end(bench) == names_that_may_leave(changed), "the newest does not count"
-        again = len(bench.facts()) - len(bench.newest())
-        assert again == 1, f"one record changed, {again} publications came beside the first ones"
-    return ""
+        return bench.newest()
 
 
 def _uninterrupted(case: Case, tables: Tables) -> Sequence[object]:

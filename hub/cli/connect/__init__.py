@@ -2,6 +2,7 @@
 
 import typer
 
+from hub.cli.connect.backfill import backfill
 from hub.cli.connect.candidates import candidates
 from hub.cli.connect.check import check
 from hub.cli.connect.discover import discover
@@ -19,8 +20,8 @@ from hub.cli.connect.support import support_bundle
 
 app = typer.Typer(no_args_is_help=True, help="Die Seite des Amtes: Quellen lesen, Sichten zurückschreiben.")
 for verb in (
-    init, discover, schema, check, preview, shadow, candidates, run, status, pause, resume, accept, support_bundle,
-    new,
+    init, discover, schema, check, preview, shadow, candidates, run, status, backfill, pause, resume, accept,
+    support_bundle, new,
 ):  # fmt: skip
     app.command()(verb)
 app.add_typer(quarantine, name="quarantine")

@@ -26,7 +26,7 @@ from hub.ports import Clock
 log = structlog.get_logger()
 BACKOFF_LONGEST = 60.0
 PAUSE_LOOK = 5.0  # seconds between two looks whether the pause is over, at most
-_COUNTED = ("read", "events", "published", "republished", "unchanged")
+_COUNTED = ("read", "events", "published", "republished", "backfilled", "unchanged")
 
 
 def run(

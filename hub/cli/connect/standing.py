@@ -4,6 +4,7 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 
+from connectors.runtime.backfill import Backfills, Request
 from connectors.runtime.build import kind
 from connectors.runtime.certificates import Certificate, certificates
 from connectors.runtime.config import ConnectorConfig
@@ -32,6 +33,7 @@ class Standing:
     trouble: Trouble | None
     held: Held | None
     quarantined: tuple[Quarantined, ...]
+    backfills: tuple[Request, ...]
     certificates: tuple[Certificate, ...]
 
 
@@ -39,13 +41,13 @@ def standing(settings: ConnectorConfig) -> Standing:
     """As it is now; nothing is changed. Raises ServiceUnavailable when the files cannot be opened."""
     with closing(Pulse(settings.state)) as pulse:
         beat, paused = pulse.last(), pulse.paused()
-    waiting, stuck = _kept(settings)
+    waiting, backfills, stuck = _kept(settings)
     stuck = stuck or _troubled(beat)
     pid, held = holder(lease_of(settings.state)), held_input(settings)
     return Standing(
         state=_state(beat, paused, stuck, held, running=pid is not None), trouble=stuck, pid=pid, beat=beat,
         paused=paused, held=held,
-        quarantined=tuple(waiting), certificates=tuple(certificates(settings)),
+        quarantined=tuple(waiting), backfills=tuple(backfills), certificates=tuple(certificates(settings)),
     )  # fmt: skip
 
 
@@ -59,12 +61,12 @@ def held_input(settings: ConnectorConfig, *, confirm: bool = False) -> Held | No
         return shelf.accept() if confirm else shelf.held()
 
 
-def _kept(settings: ConnectorConfig) -> tuple[list[Quarantined], Trouble | None]:
+def _kept(settings: ConnectorConfig) -> tuple[list[Quarantined], list[Request], Trouble | None]:
     """What a source keeps of it in its state."""
     if kind(settings).spec.role != "source" or not settings.state.exists():
-        return [], None
+        return [], [], None
     with closing(state_beside(settings)) as state:
-        return state.quarantined(), trouble(state)
+        return state.quarantined(), Backfills(state.db).all(), trouble(state)
 
 
 def _troubled(beat: Beat | None) -> Trouble | None:

@@ -7,8 +7,10 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from connectors.runtime.backfill import Request
 from connectors.runtime.certificates import Certificate
-from connectors.runtime.config import load_config
+from connectors.runtime.config import ConnectorConfig, load_config
+from hub.cli.connect.backfill import as_object as backfill_object
 from hub.cli.connect.given import Config, clock_of
 from hub.cli.connect.quarantine import as_object as entry_object
 from hub.cli.connect.standing import RENEW_DAYS, Standing, held_input, standing
@@ -35,7 +37,9 @@ def status(
         while True:
             found, now = standing(settings), clock.now()
             if as_json:
-                print_json({"agency": settings.agency, "kind": settings.kind, **as_object(found, now)})
+                print_json(
+                    {"agency": settings.agency, "kind": settings.kind, **as_object(found, settings, now)}
+                )
             else:
                 if watch:
                     Console().clear()
@@ -61,7 +65,7 @@ def accept(config: Config) -> None:
     typer.echo(f"Bestätigt: {held.name} ({held.stream}, {held.share:.1%} der Schlüssel fehlen).")
 
 
-def as_object(found: Standing, now: datetime) -> dict[str, Any]:
+def as_object(found: Standing, settings: ConnectorConfig, now: datetime) -> dict[str, Any]:
     """For --json: times, counts and places, no value."""
     beat = found.beat
     return {
@@ -80,6 +84,7 @@ def as_object(found: Standing, now: datetime) -> dict[str, Any]:
             {"setting": one.setting, "not_after": one.not_after and rfc3339_of(one.not_after), "days": one.days(now)}
             for one in found.certificates
         ],
+        "backfill": [backfill_object(one, settings) for one in found.backfills],
         "quarantine": [entry_object(entry) for entry in found.quarantined],
     }  # fmt: skip
 
@@ -100,6 +105,7 @@ def _print(agency: str, found: Standing, now: datetime) -> None:
     if stuck := found.trouble:
         lines.append(f"{stuck.status} seit {stuck.since}: {stuck.place} → {stuck.remedy}")
     lines += [_certificate(one, now) for one in found.certificates]
+    lines += [_backfill(one, running=found.state == "running") for one in found.backfills]
     if held := found.held:
         lines.append(
             f"Angehalten: {held.name} ({held.share:.1%} der Schlüssel fehlen): hub connect accept CONFIG"
@@ -113,6 +119,15 @@ def _print(agency: str, found: Standing, now: datetime) -> None:
 
 def _ago(at: datetime | None, now: datetime) -> str:
     return "noch nie" if at is None else f"vor {max(0, int((now - at).total_seconds()))} s"
+
+
+def _backfill(request: Request, *, running: bool) -> str:
+    state = "läuft" if running else "wartet auf den Anschluss"
+    if request.done is not None:
+        state = "fertig"
+    elif request.waits:
+        state = f"wartet auf die Quelle ({request.waits})"
+    return f"Nachlieferung {request.stream}: {request.rows} Zeilen, {state}"
 
 
 def _certificate(one: Certificate, now: datetime) -> str:

@@ -46,6 +46,7 @@ _COUNTS = {
     "published": "SELECT CASE sent WHEN 1 THEN 'confirmed' ELSE 'open' END, count(*) FROM published GROUP BY 1",
     "waiting": "SELECT reason, count(*) FROM quarantine GROUP BY reason",
     "let_go": "SELECT reason, count(*) FROM dropped GROUP BY reason",
+    "backfilled": "SELECT stream, rows FROM backfill",
     "judged": "SELECT event_type || ' ' || rule, count(*) FROM judged GROUP BY 1",
 }
 
@@ -87,6 +88,7 @@ def shape(config: ConnectorConfig) -> Mapping[str, Any]:
         "interval_seconds": config.interval_seconds, "batch": config.batch,
         "batches_per_step": config.batches_per_step, "max_event_bytes": config.max_event_bytes,
         "register_limit_seconds": config.register_limit_seconds, "journal_days": config.journal_days,
+        "backfill_rows_per_second": config.backfill_rows_per_second,
         "recipients": [f"{one.controller} {one.role}" for one in config.recipients],
         "own_policy_files": len(config.policy_files), "mapping": config.digest,
         "keys": "service" if config.keys.service_url else "database",
@@ -127,7 +129,7 @@ def _lines(path: Path) -> list[str]:
 
 def _status(settings: ConnectorConfig) -> Mapping[str, Any]:
     """As `hub connect status --json`, without anybody's own words."""
-    found = as_object(standing(settings), clock_of(settings).now())
+    found = as_object(standing(settings), settings, clock_of(settings).now())
     paused = found["paused"] and {"since": found["paused"]["since"]}
     return found | {"paused": paused}
 

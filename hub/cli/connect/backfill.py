@@ -1,0 +1,101 @@
+"""`hub connect backfill`: the running connector gives its streams once more, beside what changes and after it."""
+
+from collections.abc import Sequence
+from contextlib import closing
+from typing import Annotated, Any
+
+import typer
+
+from connectors.runtime.backfill import Backfills, Request
+from connectors.runtime.build import source_to_look_at
+from connectors.runtime.config import ConnectorConfig, load_config
+from connectors.runtime.files import holder, lease_of
+from connectors.runtime.ports import Rereading
+from connectors.runtime.ring import agency_keys, first_of
+from connectors.runtime.state import State
+from hub.cli.connect.given import Config, clock_of, state_beside
+from hub.cli.output import AsJson, print_json, print_lines, rfc3339
+from hub.domain.clock import micros
+from hub.errors import UsageError
+
+PLACE = "hub connect backfill"
+
+
+def backfill(
+    config: Config,
+    stream: Annotated[list[str] | None, typer.Option("--stream", help="nur dieser Datenstrom; mehrfach")] = None,
+    rows_per_second: Annotated[
+        int | None, typer.Option("--rows-per-second", min=1, help="Tempo; sonst wie in [connector]")
+    ] = None,
+    stop: Annotated[bool, typer.Option("--stop", help="nicht weiter nachliefern")] = False,
+    as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """Alle Zeilen noch einmal liefern, neben dem laufenden Betrieb. Noch einmal gesagt ändert es nur das Tempo."""
+    settings = load_config(config)
+    with closing(state_beside(settings)) as state:
+        names, left_out = _chosen(settings, state, stream or [], stop=stop)
+        requests = Backfills(state.db)
+        with state.transaction():
+            if stop:
+                names = requests.stop(names)
+            else:
+                requests.ask(names, rows_per_second, micros(clock_of(settings).now()))
+        found = [as_object(one, settings) for one in requests.all()]
+    running = holder(lease_of(settings.state)) is not None
+    if as_json:
+        told = {"stopped" if stop else "asked": names, "left_out": left_out, "running": running}
+        print_json(told | {"backfill": found})
+    else:
+        print_lines(_stopped(names) if stop else _asked(names, left_out, running=running))
+    if stop and not names:
+        raise typer.Exit(1)
+
+
+def as_object(request: Request, settings: ConnectorConfig) -> dict[str, Any]:
+    """For --json, here and in `status`: counts and times."""
+    return {
+        "stream": request.stream, "rows": request.rows, "asked": rfc3339(request.asked),
+        "done": None if request.done is None else rfc3339(request.done), "waits": request.waits,
+        "rows_per_second": request.rate or settings.backfill_rows_per_second,
+    }  # fmt: skip
+
+
+def _chosen(
+    settings: ConnectorConfig, state: State, wanted: Sequence[str], *, stop: bool
+) -> tuple[list[str], list[str]]:
+    """The streams to give, and those that the source cannot give again; raises UsageError."""
+    if unknown := sorted(set(wanted) - settings.streams.keys()):
+        raise UsageError(
+            f"no stream of this name: {', '.join(unknown)}", place=PLACE, remedy=", ".join(settings.streams)
+        )
+    names = [name for name in settings.streams if name in wanted or not wanted]
+    if stop:
+        return names, []
+    possible = _rereadable(settings, state)
+    left_out = [name for name in names if name not in possible]
+    if left_out and (wanted or left_out == names):
+        raise UsageError(
+            f"the source keeps nothing to read again: {', '.join(left_out)}", place=PLACE,
+            remedy="put the files into the inbox again, or have the entries written to the outbox again",
+        )  # fmt: skip
+    return [name for name in names if name in possible], left_out
+
+
+def _rereadable(settings: ConnectorConfig, state: State) -> frozenset[str]:
+    source = source_to_look_at(settings, state, first_of(agency_keys(settings.keys.agency_key_file)))
+    with closing(source):
+        return frozenset(source.rereadable()) if isinstance(source, Rereading) else frozenset()
+
+
+def _asked(names: Sequence[str], left_out: Sequence[str], *, running: bool) -> list[str]:
+    lines = [f"Nachgeliefert wird: {', '.join(names)}. Was sich ändert, geht vor."]
+    if left_out:
+        lines.append(f"Nicht noch einmal lesbar und ausgelassen: {', '.join(left_out)}.")
+    begins = "mit seinem nächsten Schritt" if running else "sobald er gestartet wird: jetzt läuft er nicht"
+    return [*lines, f"Der Anschluss beginnt {begins}. Stand: hub connect status CONFIG"]
+
+
+def _stopped(names: Sequence[str]) -> list[str]:
+    if not names:
+        return ["Es wird nichts nachgeliefert."]
+    return [f"Nicht weiter nachgeliefert: {', '.join(names)}. Was geliefert ist, bleibt geliefert."]
