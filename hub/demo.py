@@ -22,6 +22,7 @@ from connectors.runtime.config import load_config
 from connectors.runtime.heart import Heart
 from connectors.runtime.pulse import RUNNING, Beat
 from connectors.runtime.report import StepReport, Withheld
+from connectors.runtime.ring import Keys
 from hub.adapters.clocks import ManualClock
 from hub.adapters.keys.kek import as_text, controller_kek, new_master
 from hub.adapters.keys.sql import SqlKeyStore
@@ -95,6 +96,7 @@ class Demo:
 
     def __init__(self, folder: Path, families: int, seed: int, canary: str | None = None) -> None:
         self.folder, self.outcome = folder, DemoOutcome()
+        self.own: dict[str, Keys] = {office: AgencyKey(seeded(office)) for _, office, _ in OFFICES}
         self.clock = ManualClock(datetime.combine(START, time(6), tzinfo=BERLIN))
         self._master = master = new_master()
         self._settings = load_settings(
@@ -109,7 +111,7 @@ class Demo:
             folder / "youth_office" / "export", canary=canary,
         )  # fmt: skip
         self._hearts: dict[Any, Heart] = {}
-        self._sources = [self._source(office, file) for _, office, _ in OFFICES for file in SOURCES]
+        self._sources = self._started()
         self._sinks = [self._sink(office) for _, office, _ in OFFICES]
 
     def run(self, told: Told) -> None:
@@ -137,11 +139,21 @@ class Demo:
             if not any(report.published or report.read for report in reports):
                 return
 
+    def restart_sources(self, own: Mapping[str, Keys]) -> None:
+        """The offices' sources end and start again, with these keys."""
+        for source in self._sources:
+            del self._hearts[source]
+            source.close()
+        self.own |= own
+        self._sources = self._started()
+
+    def _started(self) -> list[Any]:
+        return [self._source(office, file) for _, office, _ in OFFICES for file in SOURCES]
+
     def _source(self, office: str, file: str) -> Any:
         config = load_config(self.folder / office / file)
-        key = AgencyKey(seeded(office))
         files = self._settings.policy_files
-        source = build_source(config, key, self._keys(config.agency), self.parts.log, files)
+        source = build_source(config, self.own[office], self._keys(config.agency), self.parts.log, files)
         self._hearts[source] = Heart(config, self.parts.log, self.clock)
         return source
 
@@ -216,7 +228,7 @@ class Demo:
         """The consent desk of one agency, with that agency's own configuration and key."""
         office = next(office for known, office, _ in OFFICES if known == agency)
         path = self.folder / office / "desk.toml"
-        return Desk.open(path, AgencyKey(seeded(office)))
+        return Desk.open(path, self.own[office])
 
 
 def agencies() -> Sequence[Agency]:

@@ -7,11 +7,13 @@ import pytest
 from prometheus_client import CollectorRegistry
 from starlette.testclient import TestClient
 
+from connectors.runtime.ring import first_of
 from hub.demo import OFFICES, Demo, caller
 from hub.simulate.world import Family
 from hub.web.app import Desks, create_app
 
 JC, JA = "jc-seestadt", "ja-seestadt"
+FOLDERS = {agency: folder for agency, folder, _ in OFFICES}
 THERE, BACK = f"{JC}>{JA}", f"{JA}>{JC}"
 
 
@@ -40,9 +42,9 @@ def kind(demo: Demo, name: str) -> Family:
 
 
 def path(demo: Demo, agency: str, name: str) -> str:
-    home, desk = kind(demo, name).homes[0], demo.desk(agency)
+    home, key = kind(demo, name).homes[0], first_of(demo.own[FOLDERS[agency]])
     number = home.bg_number if agency == JC else home.case_number
-    return f"/desk/{agency}/{desk.key.case(str(number))}"
+    return f"/desk/{agency}/{key.case(str(number))}"
 
 
 def signatures(page: str) -> list[str]:

@@ -1,5 +1,6 @@
 """A row becomes exactly the events that the configuration says, under names that say nothing."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,9 @@ from connectors.runtime.config import parse_config
 from connectors.runtime.lookups import LookupIndex
 from connectors.runtime.mapping import MappedEvent, Mapper, Unmapped
 from connectors.runtime.ports import Row
+from connectors.runtime.pseudonyms import spoken_of
 from hub.domain.clock import moment
-from hub.domain.identifiers import AgencyKey
+from hub.domain.identifiers import AgencyKey, KeyRing
 
 KEY = AgencyKey(b"k" * 32)
 HELP = {
@@ -67,6 +69,24 @@ def test_entrusted_data_are_all_a65() -> None:
     event = one(mapper(HELP).events(row(VERTRAUT="0013"), {}))
     assert set(event.categories.values()) == {"A65"}
     assert event.entrusted_by == KEY.person("0013")
+
+
+def test_whom_an_event_mentions_keeps_the_name_too() -> None:
+    new, stands = AgencyKey(b"n" * 32), set[str]()
+    mapping = mapper(HELP)
+    first = one(mapping.events(row(VERTRAUT="0013"), {}))
+    stands |= spoken_of([first]).keys()
+    assert stands == {KEY.person("0012"), KEY.case("9"), KEY.person("0013")}
+    after = replace(mapping, key=KeyRing((new, KEY), stands.__contains__))
+    again = one(after.events(row(VERTRAUT="0013"), {}))
+    assert (again.entrusted_by, again.record_ref, again.event_id) == (
+        first.entrusted_by,
+        first.record_ref,
+        first.event_id,
+    )
+    newcomer = one(after.events(row(P="0014"), {}))
+    assert (newcomer.subject_ref, newcomer.case_ref) == (new.person("0014"), KEY.case("9"))
+    assert newcomer.record_ref == new.record_ref("s", "7", "HelpStarted", new.person("0014"))
 
 
 def test_a_diagnosis_raises_the_record() -> None:
