@@ -140,8 +140,11 @@ class Runner:
     def _rest(self, stop: Event, seconds: float) -> None:
         """However long it rests, the hub hears that it lives."""
         until = time.monotonic() + seconds
-        while (left := until - time.monotonic()) > 0 and not stop.wait(min(left, EVERY.total_seconds())):
+        while (left := until - time.monotonic()) > EVERY.total_seconds():
+            if stop.wait(EVERY.total_seconds()):
+                return
             self._heart.beat(self._beat)
+        stop.wait(max(left, 0.0))
 
     def _build(self) -> Any:
         if self._source:

@@ -12,7 +12,10 @@ from sqlalchemy import insert
 from starlette.testclient import TestClient
 
 from hub.adapters.store import tables
+from hub.domain.clock import micros
+from hub.domain.heartbeat import Heartbeat, encode, status_topic
 from hub.errors import ConfigurationError, KeyServiceUnavailable
+from hub.ports import Outgoing
 from hub.web.app import COOKIE, create_app
 from hub.web.guard import HEADERS
 from hub.web.serve import config
@@ -207,6 +210,19 @@ def test_lag_and_what_waits_are_measured(world: World) -> None:
     assert 'hub_oldest_unapplied_timestamp_seconds{stage="disclose"} 5.0' in text
     assert 'hub_oldest_unapplied_timestamp_seconds{stage="admit"} ' in text
     assert f'hub_consent_state_age_seconds{{agency="{JA}"}} 30.0' in text
+
+
+def test_connectors_are_told_of(world: World) -> None:
+    browser = client(world)
+    at = micros(world.parts.clock.now())
+    beat = Heartbeat(agency=JC, connector="source", kind="sql", role="source", state="running", at=at)
+    world.parts.log.append(status_topic(JC), [Outgoing(b"source", encode(beat))])
+    series = f'hub_connector_status{{agency="{JC}",source="source",state='
+    assert f'{series}"running"}} 1.0' in browser.get("/metrics").text
+    world.wait(seconds=301)
+    text = browser.get("/metrics").text
+    assert f'{series}"running"}} 0.0' in text
+    assert f'{series}"silent"}} 1.0' in text
 
 
 def test_metrics_answer_when_the_log_does_not(world: World) -> None:

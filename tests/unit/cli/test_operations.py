@@ -1,15 +1,21 @@
 """`hub up`, `topics`, `keys`, `rebuild`: what they print, write and refuse."""
 
+import os
 import signal
 import stat
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 
 import pytest
 
 from hub.adapters.keys.kek import controller_kek, master_key
+from hub.domain.clock import micros
+from hub.domain.heartbeat import Heartbeat, encode, status_topic
+from hub.hosts.local.process import free_port
+from hub.ports import Outgoing
 from tests.unit.cli.conftest import World, answer, hub
 
 
@@ -87,6 +93,31 @@ def test_up_takes_what_is_there(world: World) -> None:
     assert found["stages"]["consents"] == 1
     assert found["stages"]["admit"] == 1
     assert answer("doctor")["ok"] is True
+
+
+def test_up_tells_of_connectors(world: World) -> None:
+    """Over the settings' own port, as Prometheus asks."""
+    at = micros(world.parts.clock.now())
+    beat = Heartbeat(
+        agency="jc-a", connector="sink", kind="staging", role="sink", state="auth", at=at, last_success=at
+    )
+    world.parts.log.append(status_topic("jc-a"), [Outgoing(b"sink", encode(beat))])
+    port = free_port()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "hub", "up"],
+        stderr=subprocess.PIPE,
+        env=os.environ | {"HUB_METRICS_PORT": str(port)},
+    )
+    try:
+        assert process.stderr is not None
+        assert b"embedded hub" in process.stderr.readline()
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=20) as answer:
+            text = answer.read().decode()
+    finally:
+        process.kill()
+        process.communicate()
+    assert 'hub_connector_status{agency="jc-a",source="sink",state="auth"} 1.0' in text
+    assert 'hub_connector_last_success_timestamp_seconds{agency="jc-a",source="sink"}' in text
 
 
 def test_up_ends_on_sigterm(configured: Path) -> None:
