@@ -4,6 +4,7 @@ A reviewed file (`neu;alt`, UTF-8) beside the configuration. It never leaves the
 """
 
 import csv
+import io
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 from hub.errors import ConfigurationError, NoInput
 
 COLUMNS = ["neu", "alt"]
+HEADER = ";".join(COLUMNS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,22 +36,40 @@ NOBODY = Aliases()
 def load_aliases(path: Path) -> Aliases:
     """Read the file; raises NoInput, or ConfigurationError with its line (a number twice, or in a circle)."""
     try:
-        rows = list(csv.reader(path.read_text(encoding="utf-8-sig").splitlines(), delimiter=";", strict=True))
+        return parse_aliases(path.read_bytes(), path.name)
     except OSError:
         raise NoInput("cannot be read", place=path.name, remedy="name the file of aliases") from None
+
+
+def parse_aliases(content: bytes, name: str) -> Aliases:
+    """The same of a file's content."""
+    try:
+        rows = list(csv.reader(content.decode("utf-8-sig").splitlines(), delimiter=";", strict=True))
     except (UnicodeDecodeError, csv.Error):
-        raise ConfigurationError("is no CSV in UTF-8", place=path.name, remedy="save it as UTF-8") from None
+        raise ConfigurationError("is no CSV in UTF-8", place=name, remedy="save it as UTF-8") from None
     if not rows or rows[0] != COLUMNS:
-        raise ConfigurationError("has another first line", place=f"{path.name}:1", remedy=";".join(COLUMNS))
+        raise ConfigurationError("has another first line", place=f"{name}:1", remedy=";".join(COLUMNS))
     told: dict[str, str] = {}
     for line, row in enumerate(rows[1:], 2):
         cells = [cell.strip() for cell in row]
         if len(cells) != len(COLUMNS) or not all(cells) or cells[0] in told:
             raise ConfigurationError(
-                "is no pair, or this number came before", place=f"{path.name}:{line}", remedy="correct it"
+                "is no pair, or this number came before", place=f"{name}:{line}", remedy="correct it"
             )
         told[cells[0]] = cells[1]
-    return Aliases({new: _first(new, told, path.name) for new in told})
+    return Aliases({new: _first(new, told, name) for new in told})
+
+
+def with_alias(content: bytes, new: str, old: str, name: str) -> tuple[bytes, Aliases]:
+    """The file's content with one more pair, and what it says then; raises ConfigurationError for a number that is
+    there already, a circle, or what is no pair."""
+    if not (new + old).isprintable():
+        raise ConfigurationError("a number holds a sign that is not printed", place=name, remedy="type it again")
+    before = content.decode("utf-8", "surrogateescape").rstrip("\r\n") if content else HEADER
+    cells = io.StringIO()
+    csv.writer(cells, delimiter=";", lineterminator="\n").writerow([new.strip(), old.strip()])
+    after = f"{before}\n{cells.getvalue()}".encode("utf-8", "surrogateescape")
+    return after, parse_aliases(after, name)
 
 
 def _first(new: str, told: Mapping[str, str], place: str) -> str:

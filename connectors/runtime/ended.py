@@ -24,6 +24,10 @@ class Ended:
         """Whether anything about this subject was ever published."""
         return self._any("published", subject_ref)
 
+    def speaks_of(self, subject_ref: str) -> bool:
+        """Whether something was published about this subject and has not ended since."""
+        return self.spoke_of(subject_ref) and not self.any_of(subject_ref)
+
     def any_of(self, subject_ref: str) -> bool:
         """Whether a record of this subject has ended and was not revived."""
         return self._any("ended", subject_ref)

@@ -3,6 +3,8 @@
 import fcntl
 import os
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -29,16 +31,18 @@ def open_file(path: Path, *schema: str) -> sqlite3.Connection:
     return connection
 
 
-def replace_file(path: Path, content: bytes) -> None:
-    """Put this in the file's place, whole or not at all, for its owner alone; raises ServiceUnavailable. Where the
-    file is there, the new one has the same owner."""
+def replace_file(path: Path, content: bytes, like: Path | None = None) -> None:
+    """Put this in the file's place, whole or not at all; raises ServiceUnavailable. It belongs to whom it belonged
+    to, and is for its owner alone; or owner and mode are those of the file `like`."""
     path = path.resolve()
     part = path.with_name(f"{path.name}.new")
     try:
+        model = like or path
+        there = model.stat() if model.exists() else None
         with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            os.fchmod(file.fileno(), 0o600)
-            if path.exists() and (owner := path.stat()).st_uid != os.geteuid():
-                os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
+            os.fchmod(file.fileno(), there.st_mode & 0o777 if like and there else 0o600)
+            if there and there.st_uid != os.geteuid():
+                os.fchown(file.fileno(), there.st_uid, there.st_gid)
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -54,6 +58,20 @@ def replace_file(path: Path, content: bytes) -> None:
         ) from None
 
 
+@contextmanager
+def held_folder(folder: Path) -> Iterator[None]:
+    """One process at a time replaces files of this folder; raises TryAgain."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        if not _locked(handle, fcntl.LOCK_EX):
+            raise TryAgain(
+                "another process is writing here", place=folder.name, remedy="wait until it has ended"
+            )
+        yield
+    finally:
+        os.close(handle)
+
+
 def _sync_folder(folder: Path) -> None:
     """A new name is on the disk only with the folder that holds it."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -67,7 +85,7 @@ def lease(path: Path) -> IO[str]:
     """Hold `path` for this process; raises TryAgain when another connector has it. Close the result to let go."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle = path.open("a+", encoding="ascii")
-    if not _taken(handle, fcntl.LOCK_EX):
+    if not _locked(handle.fileno(), fcntl.LOCK_EX):
         handle.close()
         raise TryAgain(
             "another connector is running on this state", place=path.name, remedy="stop the other one first"
@@ -88,13 +106,13 @@ def holder(path: Path) -> int | None:
     if not path.exists():
         return None
     with path.open(encoding="ascii") as handle:
-        if _taken(handle, fcntl.LOCK_SH):
+        if _locked(handle.fileno(), fcntl.LOCK_SH):
             return None
         told = handle.read().strip()
     return int(told) if told.isdigit() else 0
 
 
-def _taken(handle: IO[str], how: int) -> bool:
+def _locked(handle: int, how: int) -> bool:
     try:
         fcntl.flock(handle, how | fcntl.LOCK_NB)
     except OSError:

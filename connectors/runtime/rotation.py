@@ -6,20 +6,17 @@ With the mark the new key counts. Whoever dies on the way calls again: a rotatio
 further key is made.
 """
 
-import fcntl
-import os
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from connectors.runtime.config import ConnectorConfig
-from connectors.runtime.files import replace_file
+from connectors.runtime.files import held_folder, replace_file
 from connectors.runtime.pseudonyms import Pseudonyms
 from connectors.runtime.ring import agency_keys, check, unfinished, written
 from connectors.runtime.state import State
 from hub.domain.identifiers import AgencyKey, AgencyKeys
-from hub.errors import ConfigurationError, TryAgain
+from hub.errors import ConfigurationError
 from hub.failpoints import fail_point
 
 
@@ -34,8 +31,8 @@ class Named:
 
 
 def rotate(key_file: Path, table: Pseudonyms, fresh: Callable[[], AgencyKey]) -> AgencyKeys:
-    """All keys afterwards, the newest first. Raises ConfigurationError, TryAgain, ServiceUnavailable."""
-    with _held(key_file.resolve().parent):
+    """All keys afterwards, the newest first. Raises ConfigurationError, ServiceUnavailable."""
+    with held_folder(key_file.resolve().parent):
         keys = agency_keys(key_file)
         if not unfinished(keys, table):
             check(keys, table)
@@ -86,18 +83,3 @@ def refuse_forgotten(configs: Iterable[ConnectorConfig], table: Pseudonyms) -> N
                     f"the table of pseudonyms lacks {missing} that were published", place="config.connector.pseudonyms",
                     remedy="put it back from its newest copy; without it a rotation would make new persons of them",
                 )  # fmt: skip
-
-
-@contextmanager
-def _held(folder: Path) -> Iterator[None]:
-    """One rotation at a time; the folder is held, for the file in it is replaced."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    except BlockingIOError:
-        raise TryAgain(
-            "another rotation is under way", place=folder.name, remedy="wait until it has ended"
-        ) from None
-    finally:
-        os.close(handle)

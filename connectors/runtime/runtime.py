@@ -24,6 +24,7 @@ from connectors.runtime.pseudonyms import Pseudonyms
 from connectors.runtime.publish import Publisher
 from connectors.runtime.quarantine import Decisions
 from connectors.runtime.register import Register
+from connectors.runtime.renumbering import heed, refuse_spoken_of
 from connectors.runtime.report import StepReport, Tally
 from connectors.runtime.republishing import Republishing
 from connectors.runtime.settling import Settling
@@ -31,7 +32,7 @@ from connectors.runtime.state import State
 from connectors.runtime.translating import Translator, unmapped_columns
 from hub.domain.clock import berlin_day, micros
 from hub.domain.identifiers import Naming
-from hub.errors import ConfigurationError, ServiceUnavailable
+from hub.errors import ServiceUnavailable
 from hub.ports import EventLog, KeyStore
 
 STALE = "register_stale"
@@ -45,7 +46,7 @@ class Connector:
         self, config: ConnectorConfig, source: Source, key: Naming, *, state: State, pseudonyms: Pseudonyms,
         keys: KeyStore, log: EventLog, judge: Judge,
     ) -> None:  # fmt: skip
-        _refuse_known_twice(config, key, pseudonyms)
+        refuse_spoken_of(config.aliases.first, key, state)
         self._config, self._source, self._state, self._pseudonyms = config, source, state, pseudonyms
         self._journal, self._decisions = Journal(state.db), Decisions(state.db)
         knowledge = Knowledge(config.agency, key, Register(config.agency, log, keys))
@@ -65,6 +66,7 @@ class Connector:
         self._backfilling = Backfilling(config, source, state, self._settling)
         self._last: datetime | None = None
         _retry_quarantine(state, config.digest)
+        heed(config.aliases, key, state)
 
     def check(self) -> None:
         """Whether the source can be read as configured; sends nothing. Raises what the source finds."""
@@ -139,16 +141,6 @@ class Connector:
         if is_open and not more:
             self._source.finished()
         return more and is_open
-
-
-def _refuse_known_twice(config: ConnectorConfig, key: Naming, pseudonyms: Pseudonyms) -> None:
-    """A number that was already spoken of as another person cannot silently become this one: nothing would take back
-    what is known under its first name."""
-    if pseudonyms.local([name for number in config.aliases.first for name in key.persons(number)]):
-        raise ConfigurationError(
-            "a new number already has a pseudonym of its own", place="config.connector.aliases",
-            remedy="erase what was sent under it (hub subject erase), then add the alias",
-        )  # fmt: skip
 
 
 def _retry_quarantine(state: State, digest: str) -> None:

@@ -174,6 +174,10 @@ class State:
         """These must be read and judged again; a signature saved later says that it was done."""
         self.save_signatures(dict.fromkeys(subjects, b""))
 
+    def owe_all(self) -> None:
+        """Everybody known must be read and judged again."""
+        self.db.execute("UPDATE known SET signature = x''")
+
     def owed(self) -> list[str]:
         """Subjects to read and judge again, in a fixed order."""
         query = "SELECT subject_ref FROM known WHERE signature = x'' ORDER BY subject_ref"

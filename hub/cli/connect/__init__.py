@@ -2,6 +2,7 @@
 
 import typer
 
+from hub.cli.connect.alias import app as alias
 from hub.cli.connect.backfill import backfill
 from hub.cli.connect.candidates import candidates
 from hub.cli.connect.check import check
@@ -26,5 +27,6 @@ for verb in (
     app.command()(verb)
 app.add_typer(quarantine, name="quarantine")
 app.add_typer(key, name="key")
+app.add_typer(alias, name="alias")
 
 __all__ = ["app"]

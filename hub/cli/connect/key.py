@@ -49,7 +49,7 @@ def rotate(
 ) -> None:
     """Neuer Schlüssel für alle, die neu dazukommen; wer bekannt ist, behält sein Pseudonym."""
     configs = _loaded(config)
-    file, path = _shared_file(configs, key_file), _shared_table(configs)
+    file, path = shared_file(configs, key_file), _shared_table(configs)
     with closing(Pseudonyms(path)) as table:
         before = fingerprints(agency_keys(file))
         refuse_forgotten((one for one in configs if _is_source(one)), table)
@@ -67,7 +67,7 @@ def show(config: Configs, key_file: KeyFile = None, as_json: AsJson = False) -> 
     """Fingerabdruck und Alter jedes Schlüssels, und wie viele Pseudonyme er benennt. Ende 1, wenn die Tabelle nicht
     passt."""
     configs = _loaded(config)
-    keys, path = agency_keys(_shared_file(configs, key_file, write=False)), _shared_table(configs)
+    keys, path = agency_keys(shared_file(configs, key_file, write=False)), _shared_table(configs)
     if not path.exists():
         raise ConfigurationError(
             "has no table yet", place="config.connector.pseudonyms", remedy="run it once first"
@@ -104,7 +104,7 @@ def _is_source(config: ConnectorConfig) -> bool:
     return bool(kind(config).spec.role == "source")
 
 
-def _shared_file(configs: Sequence[ConnectorConfig], given: Path | None, *, write: bool = True) -> Path:
+def shared_file(configs: Sequence[ConnectorConfig], given: Path | None, *, write: bool = True) -> Path:
     """The one key file of these connectors; raises ConfigurationError."""
     named = {one.keys.agency_key_file for one in configs if _is_source(one)}
     found = {given.resolve()} if given else {path.resolve() for path in named if path}

@@ -1,13 +1,23 @@
 """A new number is the same person when the agency says so; said too late, it is refused, not guessed."""
 
+import json
+from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from connectors.kit.bench import Bench, Candidate, evening, families
 from connectors.kit.example import build, spec
 from connectors.kit.example.trial import Trial
 from connectors.runtime.aliases import load_aliases
+from connectors.runtime.build import build_source
+from connectors.runtime.config import load_config
+from connectors.runtime.pseudonyms import Pseudonyms
+from connectors.runtime.ring import agency_keys
+from hub.cli.connect import app
 from hub.errors import ConfigurationError
 
 EXAMPLE = Candidate("example", build, spec, Trial)
@@ -55,6 +65,105 @@ def test_said_too_late_it_is_refused(bench: Bench) -> None:
     assert error.value.place == "config.connector.aliases"
     assert "NEU-1" not in str(error.value)
     bench.close()
+
+
+def test_a_number_that_was_only_read_may_still_become_another_ones(bench: Bench) -> None:
+    """The second family has not consented: its number stands in the table, and nothing was said about it."""
+    tables = families(2)
+    bench.write(tables, 0)
+    bench.all(0)
+    told(bench, "P0000001;P0000000\n")
+    with bench.life() as connector:
+        owed = connector._state.owed()
+        assert bench.key.person("P0000000") in owed, "who mentions the number is looked at once more"
+        bench.step(connector, evening(0))
+        assert connector._state.owed() == []
+    assert subjects(bench) == {bench.key.person("P0000000")}
+    with bench.life() as connector:
+        assert connector._state.owed() == []
+    bench.close()
+
+
+def run(*arguments: object) -> Any:
+    found = CliRunner().invoke(app, ["alias", *map(str, arguments)])
+    if found.exception and not isinstance(found.exception, SystemExit):
+        raise found.exception
+    return found
+
+
+@pytest.fixture
+def own(offices: Any, house: Path) -> Path:
+    """The jobcenter's configuration, which names a file of aliases that is not there yet."""
+    offices.edit(
+        "jc-seestadt", lambda toml: toml.replace("[connector]\n", '[connector]\naliases = "neu.csv"\n')
+    )
+    house.chmod(0o640)
+    return house
+
+
+def test_an_alias_is_entered_whole_and_in_a_readable_file(own: Path) -> None:
+    file = own.parent / "neu.csv"
+    assert "nobody is known" in run("add", "N-1", "A-1", "--config", own).stderr
+    run("add", " N;2 ", "N-1", "--config", own)
+    assert load_aliases(file).first == {"N-1": "A-1", "N;2": "A-1"}
+    assert (file.read_text(encoding="utf-8").splitlines()[0], file.stat().st_mode & 0o777) == (
+        "neu;alt",
+        0o640,
+    )
+    assert load_config(own).aliases.of("N;2") == "A-1"
+    listed = run("list", "--config", own)
+    assert "2 Nummern" in listed.stdout
+    assert "A-1" not in listed.stdout, "this is no terminal"
+    assert json.loads(run("list", "--config", own, "--json").stdout) == {"aliases": 2, "persons": 1}
+
+
+@pytest.mark.parametrize(
+    ("new", "old"), [("N-1", "X"), ("A-1", "N-1"), ("A-1", "A-1"), ("", "X"), ("a\nb", "X")]
+)
+def test_what_makes_no_sense_is_not_entered(own: Path, new: str, old: str) -> None:
+    run("add", "N-1", "A-1", "--config", own)
+    before = (own.parent / "neu.csv").read_bytes()
+    with pytest.raises(ConfigurationError):
+        run("add", new, old, "--config", own)
+    assert (own.parent / "neu.csv").read_bytes() == before
+
+
+def test_a_configuration_without_a_file_says_what_to_write(house: Path) -> None:
+    for verb in (("add", "N-1", "A-1"), ("list",)):
+        with pytest.raises(ConfigurationError, match="names no file") as error:
+            run(*verb, "--config", house)
+        assert "aliases =" in error.value.remedy
+
+
+def test_a_number_that_was_spoken_of_waits_for_its_erasure(offices: Any, own: Path, tools: Any) -> None:
+    def life() -> Any:
+        config = load_config(own)
+        made = build_source(
+            config, agency_keys(config.keys.agency_key_file), offices.keys("jc-seestadt"), offices.log
+        )
+        offices._open.append(made)
+        return made
+
+    (own.parent / "neu.csv").write_text("neu;alt\n", encoding="utf-8")
+    offices.step(life(), tools.evening(0))
+    offices.close_all()
+    subject = next(
+        e["subject_ref"]
+        for e in offices.envelopes("jc-seestadt", "events")
+        if e["subject_ref"] != e["case_ref"]
+    )
+    with closing(Pseudonyms(load_config(own).pseudonyms)) as names:
+        number = names.local([subject])[subject].local_id
+    assert "nobody is known" not in run("add", "N-1", number, "--config", own).stderr
+    with pytest.raises(ConfigurationError) as error:
+        run("add", number, "A-1", "--config", own)
+    assert number not in str(error.value)
+    offices.erased("jc-seestadt", subject, tools.evening(0) + timedelta(minutes=1))
+    offices.step(life(), tools.evening(0) + timedelta(minutes=2))
+    offices.close_all()
+    run("add", number, "A-1", "--config", own)
+    assert load_config(own).aliases.of("N-1") == "A-1"
+    life()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,122 @@
+"""`hub connect alias`: a person with a new number stays the same person, because the agency says so. Nothing leaves."""
+
+import sys
+import tomllib
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from connectors.runtime.aliases import HEADER, Aliases, load_aliases, with_alias
+from connectors.runtime.build import looking_names
+from connectors.runtime.config import ConnectorConfig, load_config
+from connectors.runtime.files import held_folder, replace_file
+from connectors.runtime.pseudonyms import Pseudonyms
+from connectors.runtime.renumbering import refuse_spoken_of
+from connectors.runtime.ring import agency_keys
+from connectors.runtime.state import State
+from hub.cli.connect.key import Configs, KeyFile, shared_file
+from hub.cli.output import AsJson, print_json, print_lines, print_table, warn
+from hub.domain.identifiers import AgencyKeys
+from hub.errors import ConfigurationError, NoInput
+
+app = typer.Typer(
+    no_args_is_help=True, pretty_exceptions_enable=False, help="Neue Nummern: wer wer bleibt. Bleibt im Haus."
+)
+
+
+@app.command()
+def add(
+    new: Annotated[str, typer.Argument(metavar="NEU", help="die neue Nummer der Person in Ihrem System")],
+    old: Annotated[str, typer.Argument(metavar="ALT", help="die Nummer, die sie vorher hatte")],
+    config: Configs,
+    key_file: KeyFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Wer NEU heißt, bleibt ALT. Rufen Sie es auf, bevor etwas unter der neuen Nummer hinausging."""
+    file = _alias_file(config)
+    with held_folder(file.resolve().parent):
+        if not file.exists():
+            replace_file(file, f"{HEADER}\n".encode(), like=config[0])
+        configs = [load_config(one) for one in config]
+        keys = agency_keys(shared_file(configs, key_file, write=False))
+        content, aliases = with_alias(file.read_bytes(), new, old, file.name)
+        for one in configs:
+            _refuse_spoken_of(one, keys, new.strip())
+        replace_file(file, content, like=file)
+    known = any(_is_known(one, keys, aliases.of(new.strip())) for one in configs)
+    if not known:
+        warn("nobody is known by the old number yet: look whether it is right")
+    if as_json:
+        print_json({"aliases": len(aliases.first), "old_is_known": known})
+    else:
+        print_lines(
+            [
+                f"Eingetragen in {file.name} ({len(aliases.first)} Nummern).",
+                "Jetzt die Anschlüsse neu starten.",
+            ]
+        )
+
+
+@app.command("list")
+def show_all(config: Configs, as_json: AsJson = False) -> None:
+    """Wie viele Nummern umgeschrieben sind; welche, nur auf einem Bildschirm in Ihrem Haus."""
+    file = _alias_file(config)
+    aliases = load_aliases(file) if file.exists() else Aliases()
+    if as_json:
+        print_json({"aliases": len(aliases.first), "persons": len(set(aliases.first.values()))})
+    elif sys.stdout.isatty():
+        print_table(f"{len(aliases.first)} Nummern", ("neu", "zuerst"), sorted(aliases.first.items()))
+    else:
+        print_lines([f"{len(aliases.first)} Nummern; die Nummern selbst nur auf einem Bildschirm."])
+
+
+def _alias_file(paths: Sequence[Path]) -> Path:
+    """The one file that these configurations name, there or not; raises NoInput or ConfigurationError."""
+    named = {_named(one) for one in paths}
+    if len(named) != 1:
+        raise ConfigurationError(
+            "is not the same in all configurations",
+            place="config.connector.aliases",
+            remedy="name one file in all",
+        )
+    found = named.pop()
+    if found is None:
+        raise ConfigurationError(
+            "names no file",
+            place="config.connector.aliases",
+            remedy='write aliases = "aliases.csv" into [connector]',
+        )
+    return found
+
+
+def _named(path: Path) -> Path | None:
+    """Read apart: a configuration whose file of aliases is still missing cannot be loaded."""
+    try:
+        name = tomllib.loads(path.read_text(encoding="utf-8")).get("connector", {}).get("aliases")
+    except OSError:
+        raise NoInput(
+            "cannot be read", place=path.name, remedy="name an existing configuration file"
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, AttributeError):
+        raise ConfigurationError("is no TOML", place=path.name, remedy="correct the file") from None
+    return (path.parent / name).resolve() if isinstance(name, str) and name else None
+
+
+def _refuse_spoken_of(config: ConnectorConfig, keys: AgencyKeys, number: str) -> None:
+    if not config.state.exists():
+        return
+    with (
+        closing(State(config.state, lambda _: b"", alone=False)) as state,
+        looking_names(config, keys) as named,
+    ):
+        refuse_spoken_of([number], named, state)
+
+
+def _is_known(config: ConnectorConfig, keys: AgencyKeys, number: str) -> bool:
+    if not config.pseudonyms.exists():
+        return False
+    with closing(Pseudonyms(config.pseudonyms)) as table:
+        return any(table.stands(key.person(number)) for key in keys)
