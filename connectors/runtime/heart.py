@@ -14,7 +14,7 @@ import structlog
 from connectors.runtime.build import kind
 from connectors.runtime.certificates import certificates
 from connectors.runtime.config import ConnectorConfig
-from connectors.runtime.pulse import Beat
+from connectors.runtime.pulse import STOPPED, Beat
 from connectors.runtime.state import State
 from hub import __version__
 from hub.domain.clock import micros
@@ -47,8 +47,9 @@ class Heart:
     def __init__(self, config: ConnectorConfig, log: EventLog, clock: Clock) -> None:
         self._config, self._log, self._clock = config, log, clock
         self._spec = kind(config).spec
-        self._said, self._sent, self._tried = "", None, None  # type: str, datetime | None, datetime | None
-        self._failing = False
+        self._said, self._failing = "", False
+        self._sent: datetime | None = None
+        self._tried: datetime | None = None  # and it failed
 
     def beat(self, beat: Beat) -> None:
         """Send it if it is time."""
@@ -65,8 +66,8 @@ class Heart:
         self._said, self._sent, self._tried, self._failing = _word(beat), now, None, False
 
     def _due(self, beat: Beat, now: datetime) -> bool:
-        """A clock that was put back makes it due too."""
-        if self._tried is not None and abs(now - self._tried) < AGAIN:
+        """A clock that was put back makes it due too; the last word is tried whatever failed before."""
+        if self._tried is not None and abs(now - self._tried) < AGAIN and beat.state != STOPPED:
             return False
         return self._sent is None or _word(beat) != self._said or abs(now - self._sent) >= EVERY
 

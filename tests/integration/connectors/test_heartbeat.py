@@ -194,7 +194,8 @@ def test_what_cannot_be_sent_disturbs_no_step_and_is_tried_again(
     with capture_logs() as said:
         for after in (timedelta(), SECOND, AGAIN, SECOND):
             living.step(after)
-    assert tried == [PATIENCE] * 2
+    living.runner.say_stopped()
+    assert tried == [PATIENCE] * 3
     assert [one["event"] for one in said].count("connector.heartbeat_unsent") == 1
     assert living.runner._beat.totals["published"] > 0
     monkeypatch.undo()
