@@ -39,10 +39,11 @@ class Egress:
         sender = Sender(controller=config.agency, kind=config.agency_kind)
         self._gate = EgressGate(sender, judge, learning.knowledge)
 
-    def judged(self, events: Sequence[MappedEvent], now: datetime) -> list[Judged]:
-        """The gate's verdict on those of whom a word may be said; of what was erased nothing leaves."""
+    def judged(self, events: Sequence[MappedEvent], now: datetime, *, again: bool = False) -> list[Judged]:
+        """The gate's verdict on those of whom a word may be said; of what was erased nothing leaves. `again`: in a
+        second reading of what did not change."""
         speaking = [event for event in events if self._may_speak(event)]
-        out = self._learned.erasures.stay_out(speaking)
+        out = self._learned.erasures.stay_out(speaking, again=again)
         return [
             Judged(event, frozenset(), rule=ERASED) if event.record_ref in out else self._gate.of(event, now)
             for event in speaking

@@ -57,6 +57,11 @@ class Ended:
         query = "SELECT 1 FROM ended WHERE record_ref = ?"
         return {ref for ref in refs if self._db.execute(query, (ref,)).fetchone()}
 
+    def standing(self, refs: Iterable[bytes]) -> set[bytes]:
+        """Those of these records that were published, and emptied by no erasure since."""
+        query = "SELECT 1 FROM published WHERE record_ref = ? AND whole <> x''"
+        return {ref for ref in refs if self._db.execute(query, (ref,)).fetchone()}
+
     def revive(self, subject_ref: str) -> None:
         """The subject's records may be published again. That the erasure was heeded stays known."""
         self._db.execute("DELETE FROM ended WHERE subject_ref = ?", (subject_ref,))

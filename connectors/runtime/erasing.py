@@ -53,12 +53,14 @@ class Erasures:
                 self._ended.revive(subject_ref)
             self._state.owe(found)
 
-    def stay_out(self, events: Iterable[MappedEvent]) -> set[bytes]:
-        """Those of these records that must not be published."""
+    def stay_out(self, events: Iterable[MappedEvent], *, again: bool = False) -> set[bytes]:
+        """Those of these records that must not be published. `again`: a second reading of rows that did not change,
+        which brings of a person once erased only what has been published since."""
         new = set(self.new())
         mine = [event for event in events if not event.control]
-        asked = [event.record_ref for event in mine if event.subject_ref in self._heeded]
-        return {event.record_ref for event in mine if event.subject_ref in new} | self._ended.among(asked)
+        asked = {event.record_ref for event in mine if event.subject_ref in self._heeded}
+        out = self._ended.among(asked) | (asked - self._ended.standing(asked) if again else set())
+        return out | {event.record_ref for event in mine if event.subject_ref in new}
 
     def _later(self, subject_ref: str, now: datetime) -> bool:
         _, before = self._heeded[subject_ref]

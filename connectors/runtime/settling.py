@@ -33,7 +33,7 @@ class Settling:
         held = self._decisions.waiting(faults)
         waiting = {entry.place for entry in held}
         again = self._known_faults(held) | ({entry.place for entry in faults} - waiting)
-        judged = self._egress.judged(events, now)
+        judged = self._egress.judged(events, now, again=moved is not None)
         prepared = self._egress.send(judged, now, again=moved is not None)
         if moved:
             fail_point("connector.before_backfill_save")

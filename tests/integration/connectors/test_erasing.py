@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from connectors.runtime.backfill import Backfills
+from hub.domain.clock import micros
 from hub.ports import KeyRef
 
 JC = "jc-seestadt"
@@ -16,16 +18,20 @@ def events_of(offices: Any, subject: str) -> list[Envelope]:
     return [e for e in offices.envelopes(JC, "events") if e["subject_ref"] == subject]
 
 
-def erased(offices: Any, tools: Any) -> tuple[str, Sequence[Envelope], datetime]:
-    """A person of whom events were published, and of whom the hub has just erased them."""
-    offices.write_day(0)
-    offices.step(offices.source(JC), tools.evening(0))
-    offices.close_all()
+def erased(
+    offices: Any, tools: Any, *, days: int = 1, kind: str = ""
+) -> tuple[str, Sequence[Envelope], datetime]:
+    """A person of whom events were published (one of this kind), and of whom the hub has just erased them."""
+    for day in range(days):
+        offices.write_day(day)
+        offices.step(offices.source(JC), tools.evening(day))
+        offices.close_all()
     subject = next(
-        e["subject_ref"] for e in offices.envelopes(JC, "events") if e["subject_ref"].startswith("p_")
-    )
+        e["subject_ref"] for e in offices.envelopes(JC, "events")
+        if e["subject_ref"].startswith("p_") and kind in e["event_type"]
+    )  # fmt: skip
     before = events_of(offices, subject)
-    at = tools.evening(0) + timedelta(hours=1)
+    at = tools.evening(days - 1) + timedelta(hours=1)
     offices.keys(JC).destroy(KeyRef("box", JC, subject))
     offices.erased(JC, subject, at)
     return subject, before, at
@@ -89,10 +95,39 @@ def test_a_later_consent_publishes_the_present_state_under_new_numbers(
     report = offices.step(connector, at + timedelta(minutes=2))
     assert report.republished == report.published > 0
     again = events_of(offices, subject)[len(before) :]
-    numbers = {(e["event_id"], e["publication"]) for e in before}
     assert again
-    assert numbers.isdisjoint((e["event_id"], e["publication"]) for e in again)
+    assert numbers(before).isdisjoint(numbers(again))
     assert all(offices.content(JC, e) for e in again)
+
+
+def test_given_once_more_nothing_erased_comes_back_and_of_what_came_back_no_more(
+    offices: Any, tools: Any
+) -> None:
+    subject, before, at = erased(offices, tools, days=6, kind="MeasureEnded")
+    connector = offices.source(JC)
+    offices.step(connector, at)
+    assert given_again(offices, connector, at + timedelta(minutes=1)) > 0
+    assert events_of(offices, subject) == before
+    later_consent(offices, subject, at + timedelta(minutes=2))
+    offices.step(connector, at + timedelta(minutes=3))
+    present = numbers(events_of(offices, subject)[len(before) :])
+    assert given_again(offices, connector, at + timedelta(minutes=4)) > 0
+    again = numbers(events_of(offices, subject)[len(before) + len(present) :])
+    assert again == present
+
+
+def given_again(offices: Any, connector: Any, at: datetime) -> int:
+    """All streams once more; how many events stayed because they are erased."""
+    requests, erased = Backfills(connector._state.db), 0
+    with connector._state.transaction():
+        requests.ask(connector._config.streams, 1000, micros(at))
+    while requests.open():
+        erased += offices.step(connector, at).withheld.get("erased", 0)
+    return erased
+
+
+def numbers(envelopes: Sequence[Envelope]) -> set[tuple[bytes, int]]:
+    return {(e["event_id"], e["publication"]) for e in envelopes}
 
 
 def test_a_consent_from_before_the_erasure_brings_nothing_back(offices: Any, tools: Any) -> None:

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from connectors.kit.bench import Candidate
 from connectors.kit.checks import Case
-from connectors.kit.checks.crashes import killed_at_each_fail_point
+from connectors.kit.checks.crashes import backfill_beside_live, killed_at_each_fail_point
 from connectors.kit.checks.rows import keys_are_unique, records_match_schema
 from connectors.runtime.ports import Batch, Row
 from connectors.runtime.state import State
@@ -103,6 +103,17 @@ class Forgetful(Faulty):
             yield batch
 
 
+class Hasty(Faulty):
+    """Gives a page of what is to come once more and says that this was all."""
+
+    def rereadable(self) -> Any:
+        return self._source.rereadable()
+
+    def rows_after(self, stream: str, after: str | None, limit: int) -> Batch:
+        batch: Batch = self._source.rows_after(stream, after, limit)
+        return Batch(batch.stream, batch.rows)
+
+
 class Twice(Faulty):
     """Gives its first row twice."""
 
@@ -128,6 +139,7 @@ def _named(row: Row) -> Row:
     ("fault", "check"),
     [
         (Forgetful, killed_at_each_fail_point),
+        (Hasty, backfill_beside_live),
         (Twice, keys_are_unique),
         (Chatty, records_match_schema),
     ],
