@@ -64,7 +64,9 @@ def with_alias(content: bytes, new: str, old: str, name: str) -> tuple[bytes, Al
     """The file's content with one more pair, and what it says then; raises ConfigurationError for a number that is
     there already, a circle, or what is no pair."""
     if not (new + old).isprintable():
-        raise ConfigurationError("a number holds a sign that is not printed", place=name, remedy="type it again")
+        raise ConfigurationError(
+            "a number holds a sign that is not printed", place=name, remedy="type it again"
+        )
     before = content.decode("utf-8", "surrogateescape").rstrip("\r\n") if content else HEADER
     cells = io.StringIO()
     csv.writer(cells, delimiter=";", lineterminator="\n").writerow([new.strip(), old.strip()])

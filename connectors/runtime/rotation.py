@@ -67,9 +67,9 @@ def named_by(keys: AgencyKeys, table: Pseudonyms) -> tuple[list[Named], int]:
     ], gone
 
 
-def refuse_forgotten(configs: Iterable[ConnectorConfig], table: Pseudonyms) -> None:
-    """Whoever was published must stand in the table: an empty or old copy would give all of them new names. Raises
-    ConfigurationError."""
+def refuse_forgotten(configs: Iterable[ConnectorConfig], table: Pseudonyms | None) -> None:
+    """Whoever was published must stand in the table: none, an empty one or an old copy would give all of them new
+    names. Raises ConfigurationError."""
     for config in configs:
         if config.state.exists():
             state = State(config.state, lambda _: b"", alone=False)
@@ -77,9 +77,9 @@ def refuse_forgotten(configs: Iterable[ConnectorConfig], table: Pseudonyms) -> N
                 told = [row[0] for row in state.db.execute("SELECT DISTINCT subject_ref FROM published")]
             finally:
                 state.close()
-            missing = sum(not table.stands(ref) for ref in told)
+            missing = sum(table is None or not table.stands(ref) for ref in told)
             if missing:
                 raise ConfigurationError(
                     f"the table of pseudonyms lacks {missing} that were published", place="config.connector.pseudonyms",
-                    remedy="put it back from its newest copy; without it a rotation would make new persons of them",
+                    remedy="put its newest copy back, or fill it: run the connectors, hub connect backfill",
                 )  # fmt: skip

@@ -50,9 +50,12 @@ def rotate(
     """Neuer Schlüssel für alle, die neu dazukommen; wer bekannt ist, behält sein Pseudonym."""
     configs = _loaded(config)
     file, path = shared_file(configs, key_file), _shared_table(configs)
+    sources = [one for one in configs if _is_source(one)]
+    if not path.exists():
+        refuse_forgotten(sources, None)
     with closing(Pseudonyms(path)) as table:
         before = fingerprints(agency_keys(file))
-        refuse_forgotten((one for one in configs if _is_source(one)), table)
+        refuse_forgotten(sources, table)
         keys = fingerprints(rotate_keys(file, table, lambda: AgencyKey(secrets.token_bytes(SECRET_SIZE))))
         known = sum(local is not None for _, local in table.all())
     said = {"fingerprint": keys[0], "keys": len(keys), "known": known, "file": file.name, "table": path.name}

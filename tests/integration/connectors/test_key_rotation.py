@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -160,13 +161,29 @@ def test_a_lost_table_is_refused_and_a_copy_from_after_the_rotation_is_enough(
     assert offices.facts(JC) == facts
 
 
-def test_with_an_empty_table_nobody_is_renamed(offices: Any, house: Path, source: Any, tools: Any) -> None:
+def test_with_an_empty_table_nobody_is_renamed_and_a_backfill_fills_it(
+    offices: Any, house: Path, source: Any, tools: Any
+) -> None:
     ran(offices, source, tools.evening(0))
+    with closing(table(house)) as names:
+        before = dict(names.all())
     load_config(house).pseudonyms.unlink()
-    with pytest.raises(ConfigurationError, match="lacks") as error:
-        rotated("--config", house)
-    assert error.value.remedy
-    assert len(agency_keys(house.parent / "agency.key")) == 1
+    for _ in ("gone", "empty"):
+        with pytest.raises(ConfigurationError, match="lacks") as error:
+            rotated("--config", house)
+        assert "backfill" in error.value.remedy
+        assert len(agency_keys(house.parent / "agency.key")) == 1
+        table(house).close()
+
+    CliRunner().invoke(app, ["backfill", str(house)])
+    connector, at = source(), tools.evening(0)
+    while (report := offices.step(connector, at)).backfilled or report.more or report.read:
+        at += timedelta(seconds=10)
+    offices.close_all()
+    with closing(table(house)) as names:
+        assert dict(names.all()) == before
+    rotated("--config", house)
+    assert ran(offices, source, at)[0].published == 0
 
 
 def test_connectors_that_share_too_little_are_refused(offices: Any, house: Path) -> None:
