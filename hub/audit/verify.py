@@ -11,8 +11,8 @@ from hub.adapters.store.tables import disclosure
 from hub.adapters.store.views import DisclosureRow
 from hub.audit.declared import Asked, Declared, declared
 from hub.domain.clock import micros
+from hub.metrics.store import BREACHES
 from hub.stages.parts import Parts
-from hub.store_metrics import BREACHES
 from schemas import event_schema
 
 WHEN = "audit.at"

@@ -25,7 +25,7 @@ from hub.cli.topics import compared, log_file_exists
 from hub.config import Settings, load_agencies, load_settings
 from hub.domain.clock import berlin_day
 from hub.errors import ConfigurationError, HubError
-from hub.heartbeats import SILENT, Hearing
+from hub.metrics.hearing import SILENT, Hearing
 from hub.policy.load import load_policy, refuse_strangers
 from hub.ports import EventLog, TopicState
 from hub.stages import consents

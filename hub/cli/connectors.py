@@ -11,7 +11,8 @@ from hub.bootstrap import build_clock, build_log
 from hub.cli.output import AsJson, print_json, print_table, rfc3339
 from hub.cli.topics import log_file_exists
 from hub.config import Settings, load_agencies, load_settings
-from hub.heartbeats import SILENT, Heard, Hearing
+from hub.domain.clock import micros
+from hub.metrics.hearing import SILENT, Heard, Hearing
 
 _STATES = {
     "running": "läuft", "paused": "ruht", "held": "wartet auf eine Bestätigung", "waiting": "wartet auf einen Dienst",
@@ -49,7 +50,8 @@ def as_object(one: Heard, now: datetime) -> dict[str, Any]:
         "agency": beat.agency, "connector": beat.connector, "kind": beat.kind, "role": beat.role,
         "state": one.state(now), "said": beat.state, "closed": beat.closed,
         "heard": rfc3339(one.heard_at), "age_s": int(one.age(now).total_seconds()),
-        "last_success": rfc3339(one.last_success), "register_as_of": rfc3339(beat.register_as_of),
+        "last_success": rfc3339(one.last_success), "success_age_s": _since(one.last_success, now),
+        "register_as_of": rfc3339(beat.register_as_of),
         "skew_s": round(one.skew, 3), "software": beat.software,
         "quarantined": [entry._asdict() for entry in beat.quarantined],
         "certificates": {which: rfc3339(end) for which, end in sorted(beat.certificates.items())},
@@ -59,23 +61,19 @@ def as_object(one: Heard, now: datetime) -> dict[str, Any]:
 def _print(found: Sequence[Mapping[str, Any]]) -> None:
     rows = [
         (
-            one["agency"], one["connector"], one["kind"], _STATES[one["state"]], _ago(one["age_s"]),
-            one["last_success"] or "noch nie", sum(entry["number"] for entry in one["quarantined"]),
-            min(one["certificates"].values(), default="–"),
+            f"{one['agency']}/{one['connector']}", _STATES[one["state"]], _ago(one["age_s"]),
+            "noch nie" if one["success_age_s"] is None else _ago(one["success_age_s"]),
+            sum(entry["number"] for entry in one["quarantined"]),
+            min(one["certificates"].values(), default="–").partition("T")[0],
         )
         for one in found
     ]  # fmt: skip
-    columns = (
-        "Amt",
-        "Anschluss",
-        "Art",
-        "Zustand",
-        "gehört",
-        "letzter Erfolg",
-        "Quarantäne",
-        "Zertifikat bis",
-    )
+    columns = ("Anschluss", "Zustand", "gehört", "Erfolg", "wartend", "Zertifikat")
     print_table(f"{len(rows)} Anschlüsse", columns, rows)
+
+
+def _since(at: int | None, now: datetime) -> int | None:
+    return None if at is None else (micros(now) - at) // 1_000_000
 
 
 def _ago(seconds: int) -> str:

@@ -14,9 +14,9 @@ from hub.cli.output import AsJson, print_json, print_lines, warn
 from hub.config import Settings, load_settings
 from hub.errors import ConfigurationError, ServiceUnavailable
 from hub.hosts.embedded import Embedded
-from hub.metrics import metrics
+from hub.metrics.named import metrics
+from hub.metrics.store import serve
 from hub.stages.standing import require_current
-from hub.store_metrics import serve
 
 PAUSE = 1.0  # seconds between two looks at a quiet log
 LONGEST = 30.0  # seconds between two attempts at something that does not answer

@@ -17,10 +17,10 @@ from hub.hosts.faust.options import Options
 from hub.hosts.faust.patience import Interrupted, Patience
 from hub.hosts.faust.roles import Role
 from hub.hosts.faust.supervise import follow_parent, supervise
-from hub.metrics import metrics
+from hub.metrics.named import metrics
+from hub.metrics.store import serve
 from hub.stages.parts import Parts
 from hub.stages.standing import require_current
-from hub.store_metrics import serve
 
 log = structlog.get_logger()
 

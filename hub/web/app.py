@@ -21,14 +21,14 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from connectors.desk.desk import Desk
-from hub.connector_metrics import connector_collector
 from hub.domain.clock import micros
 from hub.errors import ConfigurationError, ServiceUnavailable, TryAgain
-from hub.metrics import PROCESS, metrics
+from hub.metrics.connectors import connector_collector
+from hub.metrics.named import PROCESS, metrics
+from hub.metrics.store import StoreCollector
 from hub.stages.caught_up import is_open
 from hub.stages.open_view import open_view
 from hub.stages.parts import Parts
-from hub.store_metrics import StoreCollector
 from hub.web.desk.app import DeskWeb, Endpoint
 from hub.web.guard import Guard
 from hub.web.health import readiness

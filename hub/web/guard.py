@@ -9,7 +9,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from hub.metrics import Metrics
+from hub.metrics.named import Metrics
 
 HEADERS = {
     "Content-Security-Policy": (

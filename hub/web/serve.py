@@ -4,7 +4,7 @@ import uvicorn
 from prometheus_client import CollectorRegistry
 
 from hub.errors import ConfigurationError
-from hub.metrics import PROCESS
+from hub.metrics.named import PROCESS
 from hub.stages.parts import Parts
 from hub.stages.standing import require_current
 from hub.web.app import Desks, create_app

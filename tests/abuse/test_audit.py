@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 from hub.audit.verify import Audit, verify
 from hub.cli.app import app
 from hub.domain.clock import micros
+from hub.metrics.store import StoreCollector
 from hub.ports import KeyRef
-from hub.store_metrics import StoreCollector
 from projections.consent_register.tables import consent_row
 from tests.abuse.cases import fresh
 from tests.abuse.controls import all_is_kept, switched_off

@@ -22,9 +22,9 @@ from sqlalchemy.engine import make_url
 from hub.demo import Demo
 from hub.domain.clock import BERLIN
 from hub.hosts.embedded import Embedded
-from hub.metrics import metrics
+from hub.metrics.named import metrics
+from hub.metrics.store import StoreCollector
 from hub.simulate import SimulatedWorld
-from hub.store_metrics import StoreCollector
 from tests.acceptance.conftest import CANARY, SEED, Told
 from tests.support.kafka_world import EVENING, FOLDERS
 from tests.support.oracle import read_all

@@ -7,9 +7,9 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 
 from connectors.desk.texts import LANGUAGES, load, versions
-from hub.danger_metrics import LABELS, OVERDUE, SAYS
 from hub.errors import HubError
-from hub.metrics import CONNECTOR_GAUGES, STORE_GAUGES, metrics
+from hub.metrics.danger import LABELS, OVERDUE, SAYS
+from hub.metrics.named import CONNECTOR_GAUGES, STORE_GAUGES, metrics
 from hub.policy import decide, default_policy, parse_request
 from hub.policy.retention import default_retention
 from schemas import event_schema, event_types, event_versions, topics

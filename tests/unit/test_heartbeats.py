@@ -11,7 +11,6 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from hub.adapters.clocks import ManualClock
 from hub.adapters.log.sqlite import SqliteLog
-from hub.connector_metrics import ConnectorCollector
 from hub.domain.clock import micros
 from hub.domain.heartbeat import (
     CERTIFICATES,
@@ -24,7 +23,8 @@ from hub.domain.heartbeat import (
     status_topic,
     word,
 )
-from hub.heartbeats import GONE_AFTER, MOST_CONNECTORS, SILENT, SILENT_AFTER, Hearing
+from hub.metrics.connectors import ConnectorCollector
+from hub.metrics.hearing import GONE_AFTER, MOST_CONNECTORS, SILENT, SILENT_AFTER, Hearing
 from hub.ports import Outgoing
 from schemas import encode_single, record_schema
 

@@ -13,9 +13,9 @@ import typer
 from hub.cli.danger.desk import Config, Desk, opened_desk
 from hub.cli.logs import log_to_stderr
 from hub.cli.output import AsJson, print_json, print_lines
-from hub.danger_metrics import serve_danger
 from hub.domain.clock import moment
 from hub.errors import HubError
+from hub.metrics.danger import serve_danger
 
 log = structlog.get_logger()
 

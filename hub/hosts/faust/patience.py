@@ -9,7 +9,7 @@ from typing import TypeVar
 import structlog
 
 from hub.errors import ServiceUnavailable
-from hub.metrics import metrics
+from hub.metrics.named import metrics
 
 log = structlog.get_logger()
 T = TypeVar("T")

@@ -14,7 +14,7 @@ from connectors.danger.watch import Watch
 from hub.adapters.clocks import FileClock
 from hub.adapters.log.kafka import KafkaLog
 from hub.adapters.log.sqlite import SqliteLog
-from hub.danger_metrics import OVERDUE, DangerCollector
+from hub.metrics.danger import OVERDUE, DangerCollector
 from hub.ports import EventLog, Outgoing
 from tests.support.danger import REPORT, Path8a, again, records
 

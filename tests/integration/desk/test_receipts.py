@@ -13,7 +13,7 @@ from connectors.sinks.sink import ViewSink
 from connectors.staging import open_sink
 from connectors.staging.config import StagingSettings
 from hub.cli.consent.show import answer_text, told
-from hub.metrics import metrics
+from hub.metrics.named import metrics
 from hub.stages.consent_story import consent_story
 from tests.support.world import CHILD, JA, JC, MOTHER, World
 

@@ -32,8 +32,8 @@ from hub.adapters.log import topics
 from hub.adapters.log.kafka import KafkaLog
 from hub.domain.heartbeat import status_topic
 from hub.errors import ConfigurationError
-from hub.heartbeats import SILENT_AFTER, Hearing
 from hub.hosts.local import LocalKafka
+from hub.metrics.hearing import SILENT_AFTER, Hearing
 from hub.ports import Outgoing
 from tests.support.kafka_world import KafkaWorld, kafka_world, set_clock
 from tests.support.workers import PATIENT, Running

@@ -10,7 +10,7 @@ from hub.adapters.keys.certs import make_certificates
 from hub.adapters.keys.expiry import not_after, server_not_after
 from hub.config import Settings, load_settings
 from hub.errors import KeyServiceUnavailable
-from hub.own_certificates import ASKED_EVERY, OwnCertificates
+from hub.metrics.certificates import ASKED_EVERY, OwnCertificates
 from tests.support.key_service import RunningService
 
 NOW = datetime(2026, 11, 22, 9, tzinfo=UTC)

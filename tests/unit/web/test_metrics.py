@@ -17,7 +17,8 @@ from hub.errors import (
     ServiceUnavailable,
     TryAgain,
 )
-from hub.metrics import CONNECTOR_GAUGES, STORE_GAUGES, Batched, Metrics, metrics, rule_label
+from hub.metrics.batched import Batched
+from hub.metrics.named import CONNECTOR_GAUGES, STORE_GAUGES, Metrics, metrics, rule_label
 from hub.stages.admit import AdmitOutcome
 from hub.stages.consents import ConsentsOutcome
 from hub.stages.disclose import DiscloseOutcome

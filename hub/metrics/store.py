@@ -12,12 +12,12 @@ from sqlalchemy import Connection, func, select
 from connectors.danger.watch import Watch
 from hub.adapters.store import meta, positions, quarantines, tables
 from hub.config import Settings
-from hub.connector_metrics import connector_collector
-from hub.danger_metrics import DangerCollector
 from hub.domain.clock import micros
 from hub.errors import ServiceUnavailable
-from hub.metrics import PROCESS, STORE_GAUGES
-from hub.own_certificates import OwnCertificates
+from hub.metrics.certificates import OwnCertificates
+from hub.metrics.connectors import connector_collector
+from hub.metrics.danger import DangerCollector
+from hub.metrics.named import PROCESS, STORE_GAUGES
 from hub.ports import TopicState
 from hub.stages.parts import CASES, Parts, topic_agency
 

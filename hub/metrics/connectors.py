@@ -1,6 +1,6 @@
 """What connectors say of themselves, as metrics: agencies can seldom be scraped, so their heartbeats are exported here.
 
-Labels are names that a configuration holds, of a strict pattern and a bounded number (`hub.heartbeats`).
+Labels are names that a configuration holds, of a strict pattern and a bounded number (`hub.metrics.hearing`).
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -11,8 +11,8 @@ from prometheus_client.registry import Collector
 
 from hub.domain.heartbeat import STATES
 from hub.errors import HubError
-from hub.heartbeats import SILENT, Heard, Hearing
-from hub.metrics import CONNECTOR_GAUGES
+from hub.metrics.hearing import SILENT, Heard, Hearing
+from hub.metrics.named import CONNECTOR_GAUGES
 from hub.stages.parts import Parts
 
 Ends = Callable[[datetime], Mapping[str, float]]

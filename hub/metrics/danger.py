@@ -1,7 +1,7 @@
 """The one thing that metrics tell of danger reports: whether an intake is late. Never how many, never which.
 
-Not in `hub.metrics`, because nothing of this path may depend on the store or on the stages. It rises only after the
-alarm's time, so that no scrape tells that a report was made.
+Not in `hub.metrics.named`, because nothing of this path may depend on the store or on the stages. It rises only after
+the alarm's time, so that no scrape tells that a report was made.
 """
 
 from collections.abc import Callable, Iterable, Mapping

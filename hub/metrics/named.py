@@ -6,20 +6,18 @@ increment between two scrapes would be one person, so counters are raised in bat
 of office × purpose.
 """
 
-import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
 from threading import Lock
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
-from prometheus_client.core import Metric
-from prometheus_client.registry import Collector
 
 from hub import __version__
 from hub.domain.clock import micros
 from hub.errors import DataError, KeyServiceUnavailable, ServiceUnavailable, StoppedToBeSafe, TryAgain
+from hub.metrics.batched import Batched
 from hub.stages.admit import AdmitOutcome
 from hub.stages.consents import ConsentsOutcome
 from hub.stages.disclose import DiscloseOutcome
@@ -37,7 +35,7 @@ STORE_GAUGES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "hub_consent_state_age_seconds": ("Since all consents were last read to their end", ("agency",)),
     "hub_released_without_consent_total": ("Released fields that no consent covered, by the last audit", ()),
 }
-"""Read from store and log at every scrape, by `hub.store_metrics`: name → what it says, labels."""
+"""Read from store and log at every scrape, by `hub.metrics.store`: name → what it says, labels."""
 
 CONNECTOR_GAUGES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "hub_connector_last_success_timestamp_seconds": (
@@ -52,7 +50,7 @@ CONNECTOR_GAUGES: Mapping[str, tuple[str, tuple[str, ...]]] = {
         ("agency",),
     ),
 }
-"""Read from the connectors' heartbeats at every scrape, by `hub.connector_metrics`."""
+"""Read from the connectors' heartbeats at every scrape, by `hub.metrics.connectors`."""
 
 _SECONDS = 1_000_000
 _FAST = (0.005, 0.02, 0.1, 0.5, 1, 2, 5, 10, 30)
@@ -64,67 +62,6 @@ _CAUSES: Mapping[type[Exception], str] = {
     StoppedToBeSafe: "stopped",
     DataError: "data",
 }
-
-
-class Batched(Collector):
-    """Increments and observations that wait until `together` of one series or `window` seconds have passed.
-
-    The window is looked at whenever the registry is scraped; `release` lets everything out at once, as at a process's
-    end.
-    """
-
-    def __init__(
-        self, together: int = 5, window: float = 60.0, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._together, self._window, self._clock = together, window, clock
-        self._lock, self._since = Lock(), clock()
-        self._counts: dict[tuple[Counter, tuple[str, ...]], int] = {}
-        self._observed: dict[tuple[Histogram, tuple[str, ...]], list[float]] = {}
-
-    def add(self, counter: Counter, labels: tuple[str, ...], number: int) -> None:
-        """Raise one series by `number`, now or together with others."""
-        if number <= 0:
-            return
-        with self._lock:
-            series = (counter, labels)
-            self._counts[series] = self._counts.get(series, 0) + number
-            if self._counts[series] >= self._together:
-                self._count(series)
-
-    def observe(self, histogram: Histogram, labels: tuple[str, ...], value: float) -> None:
-        """One observation, now or together with others."""
-        with self._lock:
-            series = (histogram, labels)
-            self._observed.setdefault(series, []).append(value)
-            if len(self._observed[series]) >= self._together:
-                self._observe(series)
-
-    def release(self) -> None:
-        """Let everything out that waits."""
-        with self._lock:
-            for counted in list(self._counts):
-                self._count(counted)
-            for observed in list(self._observed):
-                self._observe(observed)
-            self._since = self._clock()
-
-    def collect(self) -> Iterable[Metric]:
-        """Adds no metric of its own; registered first, so that the counters after it are up to date."""
-        if self._clock() - self._since >= self._window:
-            self.release()
-        return ()
-
-    def describe(self) -> Iterable[Metric]:
-        return ()
-
-    def _count(self, series: tuple[Counter, tuple[str, ...]]) -> None:
-        counter, labels = series
-        (counter.labels(*labels) if labels else counter).inc(self._counts.pop(series))
-
-    def _observe(self, series: tuple[Histogram, tuple[str, ...]]) -> None:
-        histogram, labels = series
-        for value in self._observed.pop(series):
-            (histogram.labels(*labels) if labels else histogram).observe(value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
