@@ -5,8 +5,10 @@ anything about a person. It advances only after the broker confirmed.
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -38,6 +40,9 @@ SCHEMA = (
 )
 
 KeyHash = Callable[[str], bytes]
+AT_ONCE = 500  # keys of one query; old builds of SQLite take 999 values
+CACHE = 16_384  # KiB; hashes fall anywhere in a table, so its upper pages should stay in memory
+HASHES = 4096  # of keys, in memory: a page of rows asks for each several times
 
 
 class Published(NamedTuple):
@@ -86,7 +91,8 @@ class State:
     def __init__(self, path: Path, key_hash: KeyHash, *, alone: bool = True) -> None:
         self._lease = lease(lease_of(path)) if alone else None
         self.db = open_file(path, *SCHEMA)
-        self._key_hash = key_hash
+        self.db.execute(f"PRAGMA cache_size=-{CACHE}")
+        self._key_hash = lru_cache(HASHES)(key_hash)
 
     def key_hash(self, row_key: str) -> bytes:
         """The keyed hash that stands for a row's key; `hidden` keys are hashes already."""
@@ -131,10 +137,10 @@ class State:
 
     def seen(self, stream: str, keys: Sequence[str]) -> Mapping[bytes, tuple[bytes, int]]:
         """Key hash → (content hash, since) of the rows that were read before."""
-        hashes = [self.key_hash(key) for key in keys]
-        query = "SELECT content, since FROM seen WHERE stream = ? AND key = ?"
-        found = ((key, self.db.execute(query, (stream, key)).fetchone()) for key in hashes)
-        return {key: (row[0], row[1]) for key, row in found if row}
+        found = self._among(
+            "SELECT key, content, since FROM seen WHERE stream = ? AND key", map(self.key_hash, keys), stream
+        )
+        return {key: (content, since) for key, content, since in found}
 
     def seen_after(self, stream: str, key: bytes, limit: int) -> Mapping[bytes, tuple[bytes, int]]:
         """As `seen`, of the next `limit` rows beyond this key hash, in its order: a page of all that was read."""
@@ -147,12 +153,8 @@ class State:
 
     def published(self, refs: Iterable[bytes]) -> Mapping[bytes, Published]:
         """The last publication of each record that has one."""
-        found: dict[bytes, Published] = {}
-        for ref in refs:
-            row = self.db.execute("SELECT * FROM published WHERE record_ref = ?", (ref,)).fetchone()
-            if row:
-                found[ref] = _published(row)
-        return found
+        found = map(_published, self._among("SELECT * FROM published WHERE record_ref", refs))
+        return {entry.record_ref: entry for entry in found}
 
     def save_published(self, entries: Iterable[Published]) -> None:
         rows = [
@@ -163,9 +165,7 @@ class State:
 
     def signatures(self, subjects: Iterable[str]) -> Mapping[str, bytes]:
         """Subject → what the gate knew of it when its records were last judged; empty for those in `owed`."""
-        query = "SELECT signature FROM known WHERE subject_ref = ?"
-        found = ((subject, self.db.execute(query, (subject,)).fetchone()) for subject in subjects)
-        return {subject: row[0] for subject, row in found if row}
+        return dict(self._among("SELECT subject_ref, signature FROM known WHERE subject_ref", subjects))
 
     def save_signatures(self, signatures: Mapping[str, bytes]) -> None:
         self.db.executemany("INSERT OR REPLACE INTO known VALUES (?, ?)", signatures.items())
@@ -217,6 +217,15 @@ class State:
             "SELECT stream, reason, count(*) FROM quarantine GROUP BY stream, reason ORDER BY stream, reason"
         )
         return [(str(stream), str(reason), int(count)) for stream, reason, count in self.db.execute(query)]
+
+    def _among(
+        self, query: str, keys: Iterable[bytes] | Iterable[str], *before: str
+    ) -> Iterator[tuple[Any, ...]]:
+        """Rows whose last-named column is one of these; many keys at once, as many as a statement takes."""
+        left = iter(dict.fromkeys(keys))
+        while some := tuple(islice(left, AT_ONCE)):
+            marks = ",".join("?" * len(some))
+            yield from self.db.execute(f"{query} IN ({marks})", (*before, *some)).fetchall()
 
     def meta(self, name: str) -> str | None:
         row = self.db.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()

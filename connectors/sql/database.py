@@ -56,7 +56,9 @@ class Database:
     def rows(self, query: Any, place: str) -> Sequence[Mapping[str, Any]]:
         """All rows of a query that is limited; the connection is given back before anything is done with them."""
         with self.connection(place) as connection:
-            return [dict(row) for row in connection.execute(query).mappings()]
+            found = connection.execute(query)
+            names = tuple(found.keys())
+            return [dict(zip(names, row, strict=True)) for row in found]
 
     @property
     def engine(self) -> Engine:

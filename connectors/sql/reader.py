@@ -71,9 +71,10 @@ class Reader:
 
     def as_read(self, stream: SqlStream, rows: Sequence[Row]) -> Iterator[Row]:
         """Rows under the version under which they were read, if they still say the same."""
+        seen = self._state.seen(stream.name, [row.key for row in rows])
         for row in rows:
-            seen = self._state.seen(stream.name, [row.key]).get(self._state.key_hash(row.key))
-            yield row._replace(version=seen[1]) if seen and seen[0] == row.content else row
+            content, since = seen.get(self._state.key_hash(row.key), (b"", UNREADABLE))
+            yield row._replace(version=since) if content == row.content else row
 
     def version(self, version: Any) -> int:
         try:
@@ -108,7 +109,7 @@ class Reader:
 
     def _row(self, stream: SqlStream, values: Mapping[str, Any]) -> Row:
         key = key_of(stream, values)
-        content = sorted((name, repr(value)) for name, value in values.items() if name != stream.version)
+        content = [(name, repr(values[name])) for name in stream.columns if name != stream.version]
         gone = stream.stream.gone is not None and applies(stream.stream.gone, values)
         return Row(
             stream=stream.name, key=key, place=place_of(stream, self._state.key_hash(key)), values=values,

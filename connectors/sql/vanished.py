@@ -25,12 +25,12 @@ class Vanished:
         """Forget the last scan."""
         with self._state.transaction():
             self._db.execute("DROP TABLE IF EXISTS temp.there")
-            self._db.execute("CREATE TEMP TABLE there (key BLOB PRIMARY KEY) WITHOUT ROWID")
+            self._db.execute("CREATE TEMP TABLE there (key BLOB NOT NULL)")
 
     def there(self, keys: Iterable[bytes]) -> None:
         """These are still there."""
         with self._state.transaction():
-            self._db.executemany("INSERT OR IGNORE INTO there VALUES (?)", [(key,) for key in keys])
+            self._db.executemany("INSERT INTO there VALUES (?)", [(key,) for key in keys])
 
     def keys(self, stream: str) -> list[bytes]:
         """Hashes of the keys that were read and are gone."""

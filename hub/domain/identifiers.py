@@ -19,7 +19,7 @@ SHOWN = 14  # signs of a key's fingerprint
 
 def _mac(key: bytes, *parts: bytes) -> bytes:
     """HMAC over length-prefixed parts, so that no two lists of parts collide."""
-    framed = b"".join(len(part).to_bytes(4, "big") + part for part in parts)
+    framed = b"".join([len(part).to_bytes(4, "big") + part for part in parts])
     return hmac.digest(key, framed, hashlib.sha256)[:SIZE]
 
 
