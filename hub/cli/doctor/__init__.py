@@ -6,7 +6,8 @@ from typing import Any
 import typer
 from rich.console import Console
 
-from hub.cli.checks import Check, all_checks
+from hub.cli.doctor.check import Check
+from hub.cli.doctor.checks import all_checks
 from hub.cli.output import AsJson, print_json, print_table
 
 

@@ -1,0 +1,52 @@
+"""The store: is it there, with all tables and the same time?"""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from sqlalchemy import func, inspect, select
+
+from hub.adapters.store import Store
+from hub.adapters.store.tables import metadata
+from hub.bootstrap import READ_MODELS, build_clock
+from hub.cli.doctor.check import START, Check, attempt, no_file
+from hub.config import Settings
+
+MAX_SKEW = 5.0  # seconds
+
+
+def store_checks(settings: Settings) -> Iterator[Check]:
+    """What can be asked of a store that is there."""
+    if no_file(settings.store_url):
+        yield Check("store", ok=False, found="not created yet", remedy=START)
+        return
+    store = Store(settings.store_url)
+    try:
+        tables = attempt("store", lambda: _tables(store))
+        yield tables
+        if tables.ok:
+            yield attempt("clock", lambda: _clock(settings, store))
+    finally:
+        store.close()
+
+
+def _tables(store: Store) -> Check:
+    with store.transaction() as connection:
+        there = set(inspect(connection).get_table_names())
+    wanted = {name for part in (metadata, *READ_MODELS) for name in part.tables}
+    missing = sorted(wanted - there)
+    found = "missing: " + ", ".join(missing) if missing else f"{len(wanted)} tables"
+    return Check("store", not missing, found, START if missing else "")
+
+
+def _clock(settings: Settings, store: Store) -> Check:
+    if settings.clock_file:
+        build_clock(settings).now()
+        return Check("clock", ok=True, found="a story's own time")
+    if store.is_sqlite:
+        return Check("clock", ok=True, found="the database has no clock of its own")
+    with store.transaction() as connection:
+        theirs: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
+    skew = abs((build_clock(settings).now() - theirs).total_seconds())
+    ok = skew <= MAX_SKEW
+    remedy = "" if ok else "set both machines' clocks by NTP"
+    return Check("clock", ok, f"{skew:.1f} s between this machine and the database", remedy)
