@@ -22,6 +22,8 @@ DRIVERS = {
 }
 EXTRAS = {"postgresql": "postgresql", "mysql": "mariadb", "mariadb": "mariadb", "mssql": "mssql"}
 PLACE = "config.settings.url"
+STANDARD_QUOTES = "SET SESSION sql_mode = CONCAT_WS(',', NULLIF(@@sql_mode, ''), 'ANSI_QUOTES')"
+"""MariaDB then takes "x" for a name, as all others do, and not for a text: a query means the same everywhere."""
 
 _REFUSED_CODES = frozenset({1044, 1045, 1142, 1143, 1698, 4151, 18456, 4060, 229, 230})
 """MariaDB and MS SQL: account, password, database or table refused."""
@@ -155,7 +157,8 @@ def _arguments(driver: str, connect: int, statement: int) -> Mapping[str, Any]:
         case "psycopg":
             return {"connect_timeout": connect, "keepalives_idle": 30}
         case "pymysql":
-            return {"connect_timeout": connect, "read_timeout": statement + 30}
+            limits = {"connect_timeout": connect, "read_timeout": statement + 30}
+            return {**limits, "init_command": STANDARD_QUOTES}
         case "pymssql":
             return {"login_timeout": connect, "timeout": statement}
         case "pyodbc":

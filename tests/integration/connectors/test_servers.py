@@ -1,8 +1,9 @@
-"""Both SQL connectors on PostgreSQL do what they do on SQLite: its types are other ones, the events the same."""
+"""SQL connectors on PostgreSQL and MariaDB do what they do on SQLite: their types are other ones, the events the same."""
 
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from sqlalchemy import create_engine, text
 
 from connectors.runtime.config import load_config
@@ -10,11 +11,18 @@ from connectors.staging import open_sink
 from connectors.staging.config import StagingSettings
 
 
-def test_the_source_publishes_the_same(
-    make_offices: Callable[..., Any], tools: Any, database_url: str
-) -> None:
-    plain, other = make_offices("plain"), make_offices("other", url=database_url)
-    other.edit("jc-seestadt", lambda toml: toml.replace("sqlite:///jobcenter.sqlite", database_url))
+@pytest.fixture(params=["postgres", "mariadb"])
+def server_url(request: pytest.FixtureRequest) -> str:
+    if request.param == "postgres":
+        return str(request.getfixturevalue("database_url"))
+    name = request.getfixturevalue("mariadb_database")
+    return str(request.getfixturevalue("mariadb").url(name))
+
+
+def test_the_source_publishes_the_same(make_offices: Callable[..., Any], tools: Any, server_url: str) -> None:
+    """The configuration too is the same, down to the quoted names in its query."""
+    plain, other = make_offices("plain"), make_offices("other", url=server_url)
+    other.edit("jc-seestadt", lambda toml: toml.replace("sqlite:///jobcenter.sqlite", server_url))
     for offices in (plain, other):
         offices.edit("jc-seestadt", lambda toml: toml.replace("[connector]\n", "[connector]\nbatch = 11\n"))
         connector = None
