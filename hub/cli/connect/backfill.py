@@ -64,13 +64,13 @@ def _chosen(
     settings: ConnectorConfig, state: State, wanted: Sequence[str], *, stop: bool
 ) -> tuple[list[str], list[str]]:
     """The streams to give, and those that the source cannot give again; raises UsageError."""
+    if stop:  # also what the configuration names no longer
+        return [one.stream for one in Backfills(state.db).open() if one.stream in wanted or not wanted], []
     if unknown := sorted(set(wanted) - settings.streams.keys()):
         raise UsageError(
             f"no stream of this name: {', '.join(unknown)}", place=PLACE, remedy=", ".join(settings.streams)
         )
     names = [name for name in settings.streams if name in wanted or not wanted]
-    if stop:
-        return names, []
     possible = _rereadable(settings, state)
     left_out = [name for name in names if name not in possible]
     if left_out and (wanted or left_out == names):

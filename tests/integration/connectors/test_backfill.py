@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing
 from datetime import datetime, timedelta
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -15,7 +16,7 @@ from unittest.mock import patch
 import pytest
 from sqlalchemy import Column, DateTime, Engine, MetaData, String, Table, create_engine
 
-from connectors.kit.bench import Bench, Candidate, evening, families
+from connectors.kit.bench import CANARY, Bench, Candidate, evening, families
 from connectors.kit.trial import COLUMNS
 from connectors.runtime.backfill import Backfills
 from connectors.runtime.state import State
@@ -272,6 +273,30 @@ def test_what_rests_on_less_than_before_says_so_under_the_next_number(tmp_path: 
         again = told_of(bench, sent)
     assert first == [(1, ["C0000000", "D0000000"])]
     assert again == [(2, ["C0000000"])]
+
+
+@pytest.mark.parametrize("kind", ["sql", "snapshot_csv", "file_drop"])
+def test_a_field_mapped_late_leaves_for_rows_that_nobody_touches(kind: str, tmp_path: Path) -> None:
+    package = import_module(f"connectors.{kind}")
+    trial = import_module(f"connectors.{kind}.trial").Trial
+    bench = Bench(Candidate(kind, package.build, package.spec, trial), tmp_path, batch=3)
+    with closing(bench):
+        bench.write(families(4), 0)
+        bench.all(0)
+        old = {record for record, (type_, _) in bench.newest().items() if type_ == "PersonRegistered"}
+        bench.write(families(6), 1)
+        bench.all(1)
+        sent = bench.sent()
+        registered = bench.raw["streams"]["people"]["events"][1]["fields"]
+        registered["contact"] = "remark"
+        bench.all(2)
+        assert not [fact for fact in bench.facts(sent) if fact.record in old]
+        assert bench.ask_again(evening(2))
+        live(bench, evening(2), "", 1)
+        told = [fact for fact in bench.facts(sent) if fact.record in old]
+    assert {fact.record for fact in told} == old
+    assert len(told) == len(old) == 2
+    assert all(fact.publication == 2 and f"{CANARY} says" in fact.content for fact in told)
 
 
 def told_of(bench: Bench, after: Mapping[str, int]) -> list[tuple[int, list[str]]]:

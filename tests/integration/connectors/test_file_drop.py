@@ -16,7 +16,7 @@ from connectors.file_drop.rooms import Rooms
 from connectors.looking.offline import offline
 from connectors.runtime.config import ConnectorConfig, load_config
 from connectors.runtime.judging import Judged
-from connectors.runtime.ports import Incident, Row
+from connectors.runtime.ports import Incident, NothingKept, Row
 from connectors.runtime.state import State
 from hub.domain.identifiers import AgencyKey
 from hub.errors import ConfigurationError
@@ -199,6 +199,14 @@ def test_files_that_hold_changes_add_up(built: Build) -> None:
     assert [(row.key, row.gone) for row in rows] == [("1", True)]
     standing = {row.key: row.values["akte"] for row in house.source.subjects(["1", "2", "3"])}
     assert standing == {"1": "-", "2": "A2", "3": "A2"}
+    again = house.source.rows_after("people", None, 2)
+    last = house.source.rows_after("people", again.cursor, 2)
+    assert {row.key: row.values["akte"] for page in (again, last) for row in page.rows} == standing
+    assert (len(again.rows), last.cursor) == (2, None)
+    next((house.drop / "done").rglob("personen_1*")).unlink()
+    assert set(house.source.rereadable()) == set()
+    with pytest.raises(NothingKept):
+        house.source.rows_after("people", None, 2)
 
 
 def test_too_many_vanished_keys_wait_for_a_person(built: Build) -> None:
