@@ -1,4 +1,4 @@
-"""SQL connectors do on PostgreSQL and MariaDB what they do on SQLite: their types are other ones, the events the same."""
+"""SQL connectors do on PostgreSQL and MariaDB what they do on SQLite: other types, the same events."""
 
 from collections.abc import Callable
 from typing import Any
