@@ -121,9 +121,8 @@ class Pseudonyms:
     def mark(self, fingerprint: str, number: int) -> None:
         """From now on new pseudonyms are made with this key, the agency's `number`th; processes that hold older ones
         only may name nobody more. Does nothing where that number is another key's."""
-        mark = """INSERT INTO ring VALUES (?, ?, CURRENT_TIMESTAMP) ON CONFLICT (number) DO UPDATE SET since =
-        excluded.since
-            WHERE since IS NULL AND fingerprint = excluded.fingerprint"""
+        mark = """INSERT INTO ring VALUES (?, ?, CURRENT_TIMESTAMP) ON CONFLICT (number) DO UPDATE
+            SET since = excluded.since WHERE since IS NULL AND fingerprint = excluded.fingerprint"""
         with self._writing():
             self._db.execute(mark, (number, fingerprint))
 

@@ -68,8 +68,8 @@ def naming(keys: Keys, table: Pseudonyms) -> Naming:
     the process to these keys. Raises ConfigurationError where keys and table do not belong together."""
     if isinstance(keys, AgencyKey):
         return keys
-    if len(keys) == 1 and not table.marked():
-        table.mark(keys[0].fingerprint, 1)
+    check(keys, table)
+    table.mark(keys[-1].fingerprint, 1)
     check(keys, table)
     table.bind(fingerprints(keys))
     return _named(keys, table)
@@ -93,17 +93,26 @@ def _named(keys: AgencyKeys, table: Pseudonyms) -> Naming:
 def check(keys: AgencyKeys, table: Pseudonyms) -> None:
     """Whether the table's names were made with exactly these keys; raises ConfigurationError."""
     held, marked = fingerprints(keys), tuple(mark.fingerprint for mark in table.marked())
-    if held == marked or (len(held) == 1 and not marked):
+    if held == marked:
         return
-    if not marked:
+    if not marked and len(held) > 1:
         raise _lost()
+    if not marked and _made_with(keys[0], table):
+        return
     if unfinished(keys, table):
         raise _refused("a rotation was begun and not ended", "call hub connect key rotate again")
-    if held[-len(marked) :] == marked:
+    if marked and held[-len(marked) :] == marked:
         raise _refused("the table is older than the key file", "put its newest copy back")
-    if marked[-len(held) :] == held:
+    if marked and marked[-len(held) :] == held:
         raise _refused("the key file is older than the table", "put the newest key file back")
     raise _refused("the table was made with another key", "put key file and table back that belong together")
+
+
+def _made_with(key: AgencyKey, table: Pseudonyms) -> bool:
+    """Whether a table without a mark can be this key's: its first name is."""
+    known = ((ref, local) for ref, local in table.all() if local is not None)
+    ref, local = next(known, ("", None))
+    return local is None or ref == (key.person if local.kind == "person" else key.case)(local.local_id)
 
 
 def unfinished(keys: AgencyKeys, table: Pseudonyms) -> bool:

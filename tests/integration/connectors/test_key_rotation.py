@@ -86,6 +86,8 @@ def test_nothing_comes_twice_and_everybody_keeps_the_name(
             assert local
             assert ref == (old.person if local.kind == "person" else old.case)(local.local_id)
         assert {ref for ref, _ in names.all()} >= known
+    seen = json.loads(CliRunner().invoke(app, ["preview", str(house), "--json"]).stdout)["records"]
+    assert {one["subject_ref"] for one in seen} >= known, "the preview names as the connector does"
     shown = json.loads(CliRunner().invoke(app, ["key", "show", "--config", str(house), "--json"]).stdout)
     assert shown["fits"]
     assert [one["fingerprint"] for one in shown["keys"]] == [new.fingerprint, old.fingerprint]

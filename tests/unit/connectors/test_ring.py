@@ -104,6 +104,14 @@ def test_a_rotation_that_was_begun_is_told_from_an_older_table(table: Pseudonyms
     assert table.begun() is None
 
 
+def test_a_table_without_a_mark_tells_by_its_names_whose_it_is(table: Pseudonyms) -> None:
+    table.add({FIRST.case("f"): Local("case", "f")})
+    with pytest.raises(ConfigurationError, match="another key"):
+        naming((SECOND,), table)
+    assert table.marked() == ()
+    assert naming((FIRST,), table) == FIRST
+
+
 def test_several_keys_without_a_table_are_refused() -> None:
     with pytest.raises(ConfigurationError):
         naming_to_look((SECOND, FIRST), None)
