@@ -7,6 +7,7 @@ stays where the agency keeps it and is read again when somebody's present state 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
+from connectors.files.again import Again
 from connectors.files.delivery import SEPARATOR, STREAM, Delivery, Entry, Reader, Shelf
 from connectors.files.diff import Diff, Incoming
 from connectors.files.rows import Open, key_of, row, rows, standing, subject_columns
@@ -26,7 +27,7 @@ class FilesSource:
     ) -> None:  # fmt: skip
         self._settings, self._shelf, self._open, self._state, self._key = settings, shelf, opened, state, key
         self.check = check
-        self._diff = Diff(state)
+        self._diff, self._again = Diff(state), Again(state, lambda name: self._rows([name]))
         self._current: Delivery | None = None
         self._known = False  # whether the gate's knowledge has the current (or else the last) state
         self._refused: dict[str, tuple[str, Incident]] = {}  # name → (digest, why)
@@ -89,13 +90,11 @@ class FilesSource:
         return self._whole()
 
     def rows_after(self, stream: str, after: str | None, limit: int) -> Batch:
-        """A page is those rows whose keyed hashes come next, wherever they stand: one look through what is kept."""
-        if stream not in self._whole():
+        entries = self._whole().get(stream)
+        if entries is None:
             raise NothingKept
-        page = self._state.seen_after(stream, bytes.fromhex(after or ""), limit)
-        there = [one for one in self._rows([stream]) if self._state.key_hash(one.key) in page]
-        rows = list(self._since(self._settings.streams[stream], there))
-        return Batch(stream, rows, max(page).hex() if len(page) == limit else None)
+        there, following = self._again.page(stream, entries, after, limit)
+        return Batch(stream, list(self._since(self._settings.streams[stream], there)), following)
 
     def held(self) -> Held | None:
         return self._shelf.held()

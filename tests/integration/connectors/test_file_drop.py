@@ -13,6 +13,7 @@ import pytest
 import connectors.file_drop as kind
 from connectors.file_drop.config import drop_settings
 from connectors.file_drop.rooms import Rooms
+from connectors.files.reader import CsvReader
 from connectors.looking.offline import offline
 from connectors.runtime.config import ConnectorConfig, load_config
 from connectors.runtime.judging import Judged
@@ -203,10 +204,42 @@ def test_files_that_hold_changes_add_up(built: Build) -> None:
     last = house.source.rows_after("people", again.cursor, 2)
     assert {row.key: row.values["akte"] for page in (again, last) for row in page.rows} == standing
     assert (len(again.rows), last.cursor) == (2, None)
+    assert house.source.rows_after("people", None, 2) == again, "a page that was not confirmed comes again"
     next((house.drop / "done").glob("*-personen_1.csv")).unlink()
     assert set(house.source.rereadable()) == set()
     with pytest.raises(NothingKept):
         house.source.rows_after("people", None, 2)
+
+
+def test_once_more_by_few_looks_and_by_new_ones_when_another_file_counts(
+    built: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house, looks = built('complete = "rename"\n'), list[str]()
+    monkeypatch.setattr("connectors.files.again.AHEAD", 4)
+    read = CsvReader.cells
+
+    def counted(reader: CsvReader) -> Iterator[tuple[int, list[str]]]:
+        looks.append("look")
+        return read(reader)
+
+    monkeypatch.setattr(CsvReader, "cells", counted)
+    many = "nr;name;geboren;akte\n" + "".join(f"{n};N;01.02.1990;A\n" for n in range(8))
+    house.put("personen_1.csv", many)
+    house.step()
+    looks.clear()
+    first, rest, after = list[Row](), list[Row](), None
+    for _ in range(3):
+        page = house.source.rows_after("people", after, 1)
+        first, after = [*first, *page.rows], page.cursor
+    assert len(looks) == 1
+    house.put("personen_2.csv", many.replace(";A", ";B"))
+    house.step()
+    while after is not None:
+        page = house.source.rows_after("people", after, 1)
+        rest, after = [*rest, *page.rows], page.cursor
+    assert {row.values["akte"] for row in first} == {"A"}
+    assert {row.values["akte"] for row in rest} == {"B"}
+    assert sorted(row.key for row in [*first, *rest]) == [str(n) for n in range(8)]
 
 
 def test_too_many_vanished_keys_wait_for_a_person(built: Build) -> None:
