@@ -8,17 +8,12 @@ from typing import Any
 import typer
 
 from hub.bootstrap import build_clock, build_log
+from hub.cli.connect.words import STATES, ago
 from hub.cli.output import AsJson, print_json, print_table, rfc3339
 from hub.cli.topics import log_file_exists
 from hub.config import Settings, load_agencies, load_settings
 from hub.domain.clock import micros
 from hub.metrics.hearing import SILENT, Heard, Hearing
-
-_STATES = {
-    "running": "läuft", "paused": "ruht", "held": "wartet auf eine Bestätigung", "waiting": "wartet auf einen Dienst",
-    "auth": "wird abgewiesen (Zugang)", "closed": "Schleuse zu: Register zu alt", "stopped": "steht",
-    SILENT: "schweigt",
-}  # fmt: skip
 
 
 def connectors(as_json: AsJson = False) -> None:
@@ -61,8 +56,8 @@ def as_object(one: Heard, now: datetime) -> dict[str, Any]:
 def _print(found: Sequence[Mapping[str, Any]]) -> None:
     rows = [
         (
-            f"{one['agency']}/{one['connector']}", _STATES[one["state"]], _ago(one["age_s"]),
-            "noch nie" if one["success_age_s"] is None else _ago(one["success_age_s"]),
+            f"{one['agency']}/{one['connector']}", STATES[one["state"]], ago(one["age_s"]),
+            ago(one["success_age_s"]),
             sum(entry["number"] for entry in one["quarantined"]),
             min(one["certificates"].values(), default="–").partition("T")[0],
         )
@@ -74,10 +69,3 @@ def _print(found: Sequence[Mapping[str, Any]]) -> None:
 
 def _since(at: int | None, now: datetime) -> int | None:
     return None if at is None else (micros(now) - at) // 1_000_000
-
-
-def _ago(seconds: int) -> str:
-    for size, unit in ((86_400, "Tagen"), (3600, "h"), (60, "min")):
-        if seconds >= 2 * size:
-            return f"vor {seconds // size} {unit}"
-    return f"vor {seconds} s"

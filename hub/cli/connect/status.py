@@ -1,6 +1,7 @@
 """`hub connect status` and `accept`: what a connector is doing, what waits, and confirming what is held."""
 
 import time
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -14,14 +15,9 @@ from hub.cli.connect.backfill import as_object as backfill_object
 from hub.cli.connect.given import Config, clock_of
 from hub.cli.connect.quarantine import as_object as entry_object
 from hub.cli.connect.standing import RENEW_DAYS, Standing, held_input, standing
+from hub.cli.connect.words import STATES, ago, counted
 from hub.cli.output import AsJson, print_json, print_lines, print_table, rfc3339_of
 from hub.errors import ConfigurationError
-
-_STATES = {
-    "running": "läuft", "paused": "ruht", "held": "wartet auf eine Bestätigung", "waiting": "wartet auf einen Dienst",
-    "auth": "wird abgewiesen (Zugang)", "closed": "Schleuse zu: Register zu alt", "stopped": "steht",
-    "never": "lief noch nie",
-}  # fmt: skip
 
 
 def status(
@@ -91,21 +87,21 @@ def as_object(found: Standing, settings: ConnectorConfig, now: datetime) -> dict
 
 def _print(agency: str, found: Standing, now: datetime) -> None:
     process = "" if found.pid is None else f" (Prozess {found.pid or 'unbekannt'})"
-    lines = [f"{agency}: {_STATES[found.state]}{process}"]
+    lines = [f"{agency}: {STATES[found.state]}{process}"]
     if found.paused:
         lines.append(f"Ruht seit {rfc3339_of(found.paused.since)}. {found.paused.why}".rstrip())
     if beat := found.beat:
-        lines.append(f"Letzter Erfolg: {_ago(beat.last_success, now)}; letzter Schritt: {_ago(beat.at, now)}")
+        lines.append(
+            f"Letzter Erfolg: {_since(beat.last_success, now)}; letzter Schritt: {_since(beat.at, now)}"
+        )
         if beat.register_as_of:
-            lines.append(f"Register des Hubs: {_ago(beat.register_as_of, now)}")
+            lines.append(f"Register des Hubs: {_since(beat.register_as_of, now)}")
         if beat.totals:
-            lines.append(
-                "Seit dem Start: " + ", ".join(f"{name} {count}" for name, count in beat.totals.items())
-            )
+            lines.append(f"Seit dem Start: {counted(beat.totals)}")
     if stuck := found.trouble:
         lines.append(f"{stuck.status} seit {stuck.since}: {stuck.place} → {stuck.remedy}")
     lines += [_certificate(one, now) for one in found.certificates]
-    lines += [_backfill(one, running=found.state == "running") for one in found.backfills]
+    lines += _backfills(found.backfills, running=found.state == "running")
     if held := found.held:
         lines.append(
             f"Angehalten: {held.name} ({held.share:.1%} der Schlüssel fehlen): hub connect accept CONFIG"
@@ -114,11 +110,23 @@ def _print(agency: str, found: Standing, now: datetime) -> None:
     rows = [
         (entry.name, entry.reason, entry.place, entry.column, entry.remedy) for entry in found.quarantined
     ]
-    print_table(f"{len(rows)} in Quarantäne", ("Name", "Grund", "Ort", "Spalte", "Abhilfe"), rows)
+    if rows:
+        print_table(f"{len(rows)} in Quarantäne", ("Name", "Grund", "Ort", "Spalte", "Abhilfe"), rows)
+    else:
+        print_lines(["0 in Quarantäne"])
 
 
-def _ago(at: datetime | None, now: datetime) -> str:
-    return "noch nie" if at is None else f"vor {max(0, int((now - at).total_seconds()))} s"
+def _since(at: datetime | None, now: datetime) -> str:
+    return ago(None if at is None else int((now - at).total_seconds()))
+
+
+def _backfills(found: Sequence[Request], *, running: bool) -> Iterator[str]:
+    """A line each, and one for all that have not begun."""
+    yield from (_backfill(one, running=running) for one in found if one.rows or one.done or one.waits)
+    if rest := [one.stream for one in found if not (one.rows or one.done or one.waits)]:
+        yield f"Nachlieferung noch nicht begonnen: {', '.join(rest)}" + (
+            "" if running else " (der Anschluss steht)"
+        )
 
 
 def _backfill(request: Request, *, running: bool) -> str:
