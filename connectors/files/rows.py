@@ -1,22 +1,30 @@
 """Rows out of files: as they stand now, in a delivery or over several that hold changes."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from operator import itemgetter
 
 from connectors.files.delivery import SEPARATOR, Entry, Reader
 from connectors.files.settings import FileStream
 from connectors.runtime.mapping import applies
-from connectors.runtime.ports import Row
+from connectors.runtime.ports import Batch, Row
 
 Open = Callable[[FileStream, Entry], Reader]
+Content = Callable[[Sequence[str]], bytes]
+
+
+def unhashed(_: Sequence[str]) -> bytes:
+    """No content hash: who reads a row so only looks at it."""
+    return b""
 
 
 def standing(
-    opened: Open, stream: FileStream, entries: Sequence[Entry], hash_key: Callable[[str], bytes]
-) -> Iterator[Row]:
+    opened: Open, stream: FileStream, entries: Sequence[Entry], hash_key: Callable[[str], bytes],
+    content: Content = unhashed,
+) -> Iterator[Row]:  # fmt: skip
     """Every row of a stream as it stands: the last file's, or of files that hold changes the last row of each key."""
     if not stream.changes:
-        yield from rows(opened, stream, entries[-1])
+        yield from rows(opened, stream, entries[-1], content)
         return
     last: dict[bytes, tuple[int, int]] = {}
     key = key_of(stream)
@@ -27,13 +35,20 @@ def standing(
     for number, entry in enumerate(entries):
         for line, cells in opened(stream, entry).cells():
             if (number, line) in lines:
-                yield row(stream, entry, line, cells)
+                yield row(stream, entry, line, cells, content(cells))
 
 
-def rows(opened: Open, stream: FileStream, entry: Entry) -> Iterator[Row]:
+def rows(opened: Open, stream: FileStream, entry: Entry, content: Content = unhashed) -> Iterator[Row]:
     """Every row of a file."""
     for line, cells in opened(stream, entry).cells():
-        yield row(stream, entry, line, cells)
+        yield row(stream, entry, line, cells, content(cells))
+
+
+def paged(stream: str, found: Iterable[Row], limit: int) -> Iterator[Batch]:
+    """Rows in batches, as they come."""
+    left = iter(found)
+    while page := list(islice(left, limit)):
+        yield Batch(stream, page)
 
 
 def row(stream: FileStream, entry: Entry, line: int, cells: Sequence[str], content: bytes = b"") -> Row:

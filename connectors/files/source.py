@@ -10,12 +10,14 @@ from datetime import datetime
 from connectors.files.again import Again
 from connectors.files.delivery import SEPARATOR, STREAM, Delivery, Entry, Reader, Shelf
 from connectors.files.diff import Diff, Incoming
-from connectors.files.rows import Open, key_of, row, rows, standing, subject_columns
+from connectors.files.rows import Open, key_of, paged, row, rows, standing, subject_columns
 from connectors.files.settings import FilesSettings, FileStream
 from connectors.runtime.ports import Batch, Control, Held, Incident, NothingKept, Row
 from connectors.runtime.state import State, hidden
 from hub.domain.identifiers import AgencyKey
 from hub.errors import DataError
+
+TO_THE_END = "read"  # the cursor of a stream: of files there is no other place to go on from
 
 
 class FilesSource:
@@ -63,18 +65,25 @@ class FilesSource:
 
     def read(self, streams: Collection[str], limit: int) -> Iterator[Batch]:
         if self._current is None:
+            for name in self._again(streams):
+                yield from paged(name, self._waiting(self._settings.streams[name]), limit)
             return
         self._diff.find_changes()
         for name in streams:
             if name in self._current.files:
-                yield from self._changed(self._current, self._settings.streams[name], limit)
-                yield from self._vanished(self._current, self._settings.streams[name], limit)
+                stream = self._settings.streams[name]
+                yield from paged(name, self._changed(self._current, stream), limit)
+                yield from paged(name, self._vanished(self._current, stream), limit)
 
     def finished(self) -> None:
+        again = self._again(self._settings.streams)
         if self._current:
             self._shelf.adopt(self._current)
             self._current = None
             self._diff.clear()
+        with self._state.transaction():
+            for name in again:
+                self._state.save_cursor(name, TO_THE_END)
 
     def subjects(self, local_ids: Collection[str]) -> Iterator[Row]:
         if not self._whole():
@@ -113,6 +122,20 @@ class FilesSource:
             changes = self._settings.streams[name].changes
             found[name] = (*found.get(name, ()), *entries) if changes else entries
         return found
+
+    def _again(self, streams: Collection[str]) -> list[str]:
+        """Streams that are there and were not read to their end since somebody asked for them anew."""
+        open_ones = [name for name in streams if self._state.cursor(name) is None]
+        there = self._whole() if open_ones else {}
+        return [name for name in open_ones if name in there]
+
+    def _waiting(self, stream: FileStream) -> Iterator[Row]:
+        """What waits in quarantine, as it stands in what was read last: in older files it stood otherwise."""
+        keys = {entry.key for entry in self._state.quarantined() if entry.stream == stream.name}
+        entries = self._whole()[stream.name] if keys else ()
+        hash_key = self._state.key_hash
+        found = standing(self._open, stream, entries, hash_key, self._content) if entries else ()
+        yield from (one for one in found if hash_key(one.key) in keys)
 
     def _remembered(self, delivery: Delivery) -> Incident | None:
         """A refusal stands until the delivery is another one, or was accepted."""
@@ -181,10 +204,9 @@ class FilesSource:
     def _content(self, cells: Sequence[str]) -> bytes:
         return self._key.row_hash(SEPARATOR.join(cells).encode())
 
-    def _changed(self, delivery: Delivery, stream: FileStream, limit: int) -> Iterator[Batch]:
+    def _changed(self, delivery: Delivery, stream: FileStream) -> Iterator[Row]:
         changes = self._diff.changes(stream.name)
         wanted = next(changes, None)
-        page: list[Row] = []
         entry = delivery.files[stream.name][0]
         if wanted is None:
             return
@@ -196,35 +218,21 @@ class FilesSource:
                     "changed while it was read", reason="changed_while_reading",
                     place=f"{entry.place}:{line}", remedy="do not write into a finished file",
                 )  # fmt: skip
-            page.append(row(stream, entry, line, cells, wanted[1]))
-            if len(page) >= limit:
-                yield Batch(stream.name, page)
-                page = []
+            yield row(stream, entry, line, cells, wanted[1])
             wanted = next(changes, None)
             if wanted is None:
                 break
-        if page:
-            yield Batch(stream.name, page)
 
-    def _vanished(self, delivery: Delivery, stream: FileStream, limit: int) -> Iterator[Batch]:
+    def _vanished(self, delivery: Delivery, stream: FileStream) -> Iterator[Row]:
         """Rows that are no longer there, with what they said where the mapping asks for it."""
         gone = [] if stream.changes else self._diff.vanished(stream.name)
         kept = self._shelf.kept() if gone and stream.stream.on_vanish else None
         former = kept.files.get(stream.name, ()) if kept else ()
         entry = delivery.files[stream.name][-1]
-        found = (
-            self._former(stream, former[-1], entry, frozenset(gone))
-            if former
-            else _nameless(stream, entry, gone)
-        )
-        page: list[Row] = []
-        for one in found:
-            page.append(one)
-            if len(page) >= limit:
-                yield Batch(stream.name, page)
-                page = []
-        if page:
-            yield Batch(stream.name, page)
+        if former:
+            yield from self._former(stream, former[-1], entry, frozenset(gone))
+        else:
+            yield from _nameless(stream, entry, gone)
 
     def _former(self, stream: FileStream, kept: Entry, now: Entry, gone: frozenset[bytes]) -> Iterator[Row]:
         """Rows as they were; one that a flag had called gone has had its event, and is only forgotten."""

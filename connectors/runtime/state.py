@@ -111,13 +111,12 @@ class State:
         self.db.execute("INSERT OR REPLACE INTO cursor VALUES (?, ?)", (stream, value))
 
     def restart(self, stream: str) -> None:
-        """Read the stream from its start again; what was published stays known."""
+        """Read the stream from its start again, or of files what waits; what was published stays known."""
         self.db.execute("DELETE FROM cursor WHERE stream = ?", (stream,))
         self.db.execute(
             "DELETE FROM seen WHERE stream = ? AND key IN (SELECT key FROM quarantine WHERE stream = ?)",
             (stream, stream),
         )
-        self.db.execute("DELETE FROM meta WHERE name = 'snapshot'")
 
     def fresh(self) -> bool:
         """Whether nothing was ever read."""
