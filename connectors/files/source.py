@@ -65,7 +65,7 @@ class FilesSource:
 
     def read(self, streams: Collection[str], limit: int) -> Iterator[Batch]:
         if self._current is None:
-            for name in self._again(streams):
+            for name in self._asked_anew(streams):
                 yield from paged(name, self._waiting(self._settings.streams[name]), limit)
             return
         self._diff.find_changes()
@@ -76,7 +76,7 @@ class FilesSource:
                 yield from paged(name, self._vanished(self._current, stream), limit)
 
     def finished(self) -> None:
-        again = self._again(self._settings.streams)
+        again = self._asked_anew(self._settings.streams)
         if self._current:
             self._shelf.adopt(self._current)
             self._current = None
@@ -123,7 +123,7 @@ class FilesSource:
             found[name] = (*found.get(name, ()), *entries) if changes else entries
         return found
 
-    def _again(self, streams: Collection[str]) -> list[str]:
+    def _asked_anew(self, streams: Collection[str]) -> list[str]:
         """Streams that are there and were not read to their end since somebody asked for them anew."""
         open_ones = [name for name in streams if self._state.cursor(name) is None]
         there = self._whole() if open_ones else {}
