@@ -56,6 +56,10 @@ class Backfills:
         self._db.executemany(query, [(stream,) for stream in under_way])
         return sorted(under_way)
 
+    def begin_again(self) -> None:
+        """Those under way begin at their start: what was given may be said otherwise now."""
+        self._db.execute("UPDATE backfill SET cursor = NULL, rows = 0 WHERE done IS NULL")
+
     def all(self) -> list[Request]:
         query = f"SELECT {_COLUMNS} FROM backfill ORDER BY stream"  # noqa: S608
         return [Request._make(row) for row in self._db.execute(query)]

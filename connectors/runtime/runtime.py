@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 
 from connectors.runtime import trouble
+from connectors.runtime.backfill import Backfills
 from connectors.runtime.backfilling import Backfilling
 from connectors.runtime.config import ConnectorConfig
 from connectors.runtime.egress import Egress
@@ -65,7 +66,7 @@ class Connector:
         )
         self._backfilling = Backfilling(config, source, state, self._settling)
         self._last: datetime | None = None
-        _retry_quarantine(state, config.digest)
+        _heed_mapping(state, config.digest)
         heed(config.aliases, key, state)
 
     def check(self) -> None:
@@ -143,11 +144,13 @@ class Connector:
         return more and is_open
 
 
-def _retry_quarantine(state: State, digest: str) -> None:
-    """A changed mapping may read what waits: those streams are read again from their start."""
+def _heed_mapping(state: State, digest: str) -> None:
+    """A changed mapping may read what waits: those streams are read again from their start. So is what is given once
+    more: a part of it was said otherwise, and its place is by a key that may be another one now."""
     if state.meta(DIGEST) == digest:
         return
     with state.transaction():
         for stream in {entry.stream for entry in state.quarantined()}:
             state.restart(stream)
+        Backfills(state.db).begin_again()
         state.set_meta(DIGEST, digest)

@@ -305,3 +305,25 @@ def told_of(bench: Bench, after: Mapping[str, int]) -> list[tuple[int, list[str]
         (e["publication"], sorted(e["consents"])) for e in bench._envelopes(after)
         if e["subject_ref"] == person(bench, 0) and e["event_type"] == "PersonRegistered"
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "key"), [("snapshot_csv", "number"), ("sql", ["family", "number"])])
+def test_a_mapping_that_changes_on_the_way_counts_for_all_rows(kind: str, key: Any, tmp_path: Path) -> None:
+    package = import_module(f"connectors.{kind}")
+    trial = import_module(f"connectors.{kind}.trial").Trial
+    bench = Bench(Candidate(kind, package.build, package.spec, trial), tmp_path, batch=3)
+    bench.raw["connector"].update(interval_seconds=1, backfill_rows_per_second=3)
+    with closing(bench):
+        bench.write(families(12), 0)
+        bench.all(0)
+        assert bench.ask_again(START)
+        with bench.life() as connector:
+            given = sum(bench.step(connector, START + timedelta(seconds=n)).backfilled for n in range(3))
+            assert given == 9
+        sent = bench.sent()
+        bench.raw["streams"]["people"]["key"] = key
+        bench.raw["streams"]["people"]["events"][1]["fields"].pop("birth_date")
+        live(bench, START + timedelta(minutes=1), "", 1)
+        told = [fact for fact in bench.facts(sent) if fact.type == "PersonRegistered"]
+    assert len(told) == 6
+    assert not any("1990" in fact.content for fact in told)
