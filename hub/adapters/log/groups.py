@@ -8,6 +8,7 @@ from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
 from hub.adapters.log.problems import of_kafka
+from hub.adapters.log.telling_client import telling_client
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -18,7 +19,7 @@ def forget(bootstrap: str, groups: Sequence[str], security: Mapping[str, Any] = 
     Raises ServiceUnavailable when the broker does not answer, or when a worker of a group still runs.
     """
     try:
-        admin = KafkaAdminClient(bootstrap_servers=bootstrap, **security)
+        admin = KafkaAdminClient(bootstrap_servers=bootstrap, kafka_client=telling_client, **security)
     except KafkaError as error:
         raise of_kafka(error, "broker") from None
     try:

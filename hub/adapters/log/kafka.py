@@ -18,6 +18,7 @@ from hub.adapters.log.bounded import Bounded, require_listener
 from hub.adapters.log.kafka_reading import Patience, Reader, at_end
 from hub.adapters.log.kafka_sending import PlainSender, Sender
 from hub.adapters.log.problems import no_topic, of_kafka
+from hub.adapters.log.telling_client import telling_client
 from hub.domain.clock import micros
 from hub.ports import Clock, Outgoing, Record, TopicState
 
@@ -41,7 +42,8 @@ class KafkaLog:
         sender: Sender | None = None,
         **security: Any,
     ) -> None:
-        """Raises ServiceUnavailable when no broker answers within `connect_within` seconds."""
+        """Raises ServiceUnavailable when no broker answers within `connect_within` seconds, AccessRefused when one
+        refuses the account."""
         require_listener(bootstrap)
         self._place = bootstrap
         self._settings = {
@@ -58,7 +60,9 @@ class KafkaLog:
         self._lock, self._bounded = Lock(), Bounded()
         try:
             self._admin: Any = self._bounded.call(
-                lambda: KafkaAdminClient(**self._settings), connect_within + 1, bootstrap
+                lambda: KafkaAdminClient(**self._settings, kafka_client=telling_client),
+                connect_within + 1,
+                bootstrap,
             )
         except BaseException:
             self._bounded.close()

@@ -1,6 +1,7 @@
 """What every event log answers when it cannot do what was asked: one table from causes to what an operator does."""
 
 from hub.errors import (
+    AccessRefused,
     ConfigurationError,
     DataError,
     HubError,
@@ -12,7 +13,6 @@ from hub.errors import (
 
 _REFUSED = (
     "Authorization",
-    "Authentication",
     "SecurityDisabled",
     "UnsupportedSaslMechanism",
     "KafkaConfiguration",
@@ -60,6 +60,12 @@ def of_kafka(error: BaseException, place: str) -> HubError:
         )
     if "TooLarge" in name:
         return DataError("a record is larger than the log accepts", reason="too_large", place=place)
+    if "Authentication" in name:
+        return AccessRefused(
+            "the broker refuses the account",
+            place=place,
+            remedy="check user and password; it is tried again, ever more rarely",
+        )
     if any(word in name for word in _REFUSED):
         return ConfigurationError(
             f"the broker refuses this client: {name}",

@@ -32,16 +32,17 @@ def of_broker(bootstrap: str, names: Sequence[str], security: Mapping[str, Any])
     from kafka.admin import ConfigResource, ConfigResourceType
     from kafka.errors import KafkaError
 
+    from hub.adapters.log.telling_client import telling_client
+
     wanted = [ConfigResource(ConfigResourceType.TOPIC, name, dict.fromkeys(_COMPARED)) for name in names]
     try:
-        with closing(
-            KafkaAdminClient(bootstrap_servers=bootstrap.split(","), request_timeout_ms=10_000, **security)
-        ) as admin:
+        settings = {"bootstrap_servers": bootstrap.split(","), "request_timeout_ms": 10_000, **security}
+        with closing(KafkaAdminClient(**settings, kafka_client=telling_client)) as admin:
             answer = admin.describe_configs(wanted, config_filter="all") if wanted else {}
     except KafkaError as error:
         raise of_kafka(error, bootstrap) from None
     return {
-        name: {key: str(entry["value"]) for key, entry in settings.items() if key in _COMPARED}
+        name: {key: str(entry["value"]) for key, entry in found.items() if key in _COMPARED}
         for kind in answer.values()
-        for name, settings in kind.items()
+        for name, found in kind.items()
     }

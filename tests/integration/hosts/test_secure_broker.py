@@ -120,13 +120,13 @@ from hub.adapters.log.security import BrokerSecurity
 from hub.errors import HubError
 
 ssl, sasl, ca, other, wrong = sys.argv[1:]
-for address, security in (
-    (sasl, BrokerSecurity(protocol="sasl_ssl", ca=Path(ca), user="hub", password_file=Path(wrong))),
-    (ssl, BrokerSecurity(protocol="ssl", ca=Path(ca))),
-    (ssl, BrokerSecurity(protocol="ssl", ca=Path(other))),
+for address, within, security in (
+    (sasl, 30, BrokerSecurity(protocol="sasl_ssl", ca=Path(ca), user="hub", password_file=Path(wrong))),
+    (ssl, 1.5, BrokerSecurity(protocol="ssl", ca=Path(ca))),
+    (ssl, 1.5, BrokerSecurity(protocol="ssl", ca=Path(other))),
 ):
     try:
-        KafkaLog(address, connect_within=1.5, **security.clients())
+        KafkaLog(address, connect_within=within, **security.clients())
         print("in")
     except HubError as error:
         print("out", error)
@@ -141,7 +141,9 @@ def test_strangers_stay_out(secure: Secure, tmp_path: Path) -> None:
     given = [secure.ssl, secure.sasl, str(secure.ca), str(other), str(wrong)]
     command = [sys.executable, "-c", _KNOCK, *given]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
-    assert [line.split()[0] for line in done.stdout.splitlines()] == ["out"] * 3
+    said = done.stdout.splitlines()
+    assert [line.split()[0] for line in said] == ["out"] * 3
+    assert "the broker refuses the account → check user and password" in said[0]
     assert "wrong-password" not in done.stdout + done.stderr
 
 
