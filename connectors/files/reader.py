@@ -77,10 +77,7 @@ class CsvReader:
 
     def _parsed(self, file: IO[bytes]) -> Iterator[tuple[int, list[str]]]:
         sign = self._dialect
-        reader = csv.reader(
-            self._lines(file), delimiter=sign.delimiter, quotechar=sign.quote, escapechar=sign.escape,
-            doublequote=sign.escape is None, strict=True,
-        )  # fmt: skip
+        reader = sign.parsed(self._lines(file))
         try:
             if sign.header:
                 self._header = tuple(next(reader, []))

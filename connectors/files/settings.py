@@ -1,9 +1,11 @@
 """What the configuration says of every source that reads files: how they are written, and each stream's part."""
 
 import codecs
+import csv
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from connectors.runtime.cells import read
 from connectors.runtime.config import ConnectorConfig
@@ -12,10 +14,13 @@ from connectors.runtime.streams import Stream
 from connectors.runtime.values import Value, value_of
 from hub.errors import ConfigurationError, DataError
 
+if TYPE_CHECKING:
+    from _csv import Reader
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dialect:
-    """How every CSV file of the export is written; fixed, never guessed.
+    """How every CSV file of the export is written; fixed, never guessed. `quote`: empty where nothing is quoted.
 
     `header`: the first line names the columns (else each stream names them). `skip`: lines before it. `trailer`: what
     the last line looks like; its group, if there is one, is the number of rows.
@@ -28,6 +33,14 @@ class Dialect:
     header: bool = True
     skip: int = 0
     trailer: re.Pattern[str] | None = None
+
+    def parsed(self, lines: Iterable[str]) -> "Reader":
+        """The cells of each line. Raises csv.Error, while reading."""
+        return csv.reader(
+            lines, delimiter=self.delimiter, quotechar=self.quote or None, escapechar=self.escape,
+            doublequote=self.escape is None, strict=True,
+            quoting=csv.QUOTE_MINIMAL if self.quote else csv.QUOTE_NONE,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +58,11 @@ class FileStream:
     changes: bool = False
     names: tuple[str, ...] = ()
     derived: Mapping[str, Value]
+
+    @property
+    def parts(self) -> frozenset[str]:
+        """The columns that others are made of."""
+        return frozenset(column for value in self.derived.values() for column in value.used)
 
     def values(self, cells: Sequence[str]) -> dict[str, str]:
         """The row by column, derived ones included; what cannot be derived is empty."""
@@ -91,10 +109,12 @@ def dialect_of(table: Table) -> Dialect:
         raise ConfigurationError(
             "unknown encoding", place=f"{table.place}.encoding", remedy="for example cp1252"
         ) from None
-    signs = (dialect.delimiter, dialect.quote, dialect.escape or "\\")
+    signs = (dialect.delimiter, dialect.quote or '"', dialect.escape or "\\")
     if any(len(sign) != 1 for sign in signs) or dialect.skip < 0:
         raise ConfigurationError(
-            "out of range", place=table.place, remedy="delimiter, quote, escape: one character"
+            "out of range",
+            place=table.place,
+            remedy='delimiter, quote, escape: one character; quote = "": nothing is quoted',
         )
     return dialect
 
@@ -115,7 +135,7 @@ def _stream(stream: Stream, config: ConnectorConfig) -> FileStream:
         column for lk in config.lookups.values() if lk.stream == stream.name for column in (lk.key, *lk.columns)
     }  # fmt: skip
     derived = {
-        name: value_of(raw, f"{table.place}.derive.{name}", config.style, config.codes)
+        name: replace(value_of(raw, f"{table.place}.derive.{name}", config.style, config.codes), whole=True)
         for name, raw in dict(table.any("derive", {})).items()
     }
     used = {column for value in derived.values() for column in value.used}

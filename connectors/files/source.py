@@ -35,9 +35,10 @@ class FilesSource:
         self._refused: dict[str, tuple[str, Incident]] = {}  # name → (digest, why)
 
     def discover(self) -> Mapping[str, Sequence[str]]:
+        """But for columns that are read only to make others: those are mapped by what is made of them."""
         shown = self._whole()
         return {
-            name: self._open(stream, shown[name][-1]).header()
+            name: tuple(one for one in self._open(stream, shown[name][-1]).header() if one not in stream.parts)
             for name, stream in self._settings.streams.items() if shown.get(name)
         }  # fmt: skip
 

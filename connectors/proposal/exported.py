@@ -100,9 +100,7 @@ def _read(file: Path, dialect: Dialect, sample: int) -> tuple[Sequence[str], lis
     try:
         with file.open(encoding=dialect.encoding, newline="") as lines:
             rows: list[list[str]] = []
-            reader = csv.reader(
-                _lines(lines, dialect), delimiter=dialect.delimiter, quotechar=dialect.quote, strict=True
-            )
+            reader = dialect.parsed(_lines(lines, dialect))
             header = next(reader, [])
             for row in islice(reader, sample):
                 number = reader.line_num

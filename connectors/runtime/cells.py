@@ -5,7 +5,7 @@ A value that cannot be read is a DataError with reason and column; it is never g
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Any
@@ -17,6 +17,8 @@ from hub.errors import DataError
 
 Values = Mapping[str, object]
 MONEY = 10**12  # floats of a database are rounded to cents below this
+EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  a day has no zone
+COUNTED = {"epoch_seconds": timedelta(seconds=1), "epoch_milliseconds": timedelta(milliseconds=1)}
 
 
 def is_empty(raw: object, style: Style) -> bool:
@@ -41,15 +43,23 @@ def _found(value: Value, row: Values, kind: str) -> Any:
         return [
             code for code, column in value.flags if _boolean(_cell(row, column), column, value.style)
         ] or None
-    if kind == "strings":
+    if kind == "strings" and value.join is None:
         return _listed(value, row)
     if isinstance(value.codes, Areas):
         return _area(value, [_cell(row, column) for column in value.columns])
     parts = [_one(value, _cell(row, column), column, kind) for column in value.columns]
     if value.join is None:
         return parts[0]
+    text = _joined(value, value.join, parts)
+    return [text] if text is not None and kind == "strings" else text
+
+
+def _joined(value: Value, join: str, parts: list[Any]) -> str | None:
+    """A number made of parts has all of them: half a number would be somebody else's."""
     found = [str(part) for part in parts if part is not None]
-    return value.join.join(found) or None
+    if value.whole and len(found) < len(parts):
+        return None
+    return join.join(found) or None
 
 
 def _area(value: Value, cells: list[object]) -> str | None:
@@ -97,7 +107,7 @@ def _one(value: Value, raw: object, column: str, kind: str) -> Any:
         case "timestamp-micros":
             return _moment(raw, column, value.style)
     if value.out or value.dated:
-        return _clock(raw, column, value.style, "time").strftime(value.out or "%Y-%m-%d")
+        return _local(_clock(raw, column, value.style, "time"), value.style).strftime(value.out or "%Y-%m-%d")
     return _text(value, str(raw).strip(), column)
 
 
@@ -158,10 +168,13 @@ def _integer(raw: object, column: str) -> int:
 
 
 def _decimal(raw: object, column: str, style: Style) -> Decimal:
-    """Digits in groups of three where there are thousands at all: "12.50" is no 1,250 and no 12,5."""
+    """Digits in groups of three where there are thousands at all: "12.50" is no 1,250 and no 12,5. "12.50-" is less
+    than nothing, as old systems write it."""
     text = str(raw).strip()
     if isinstance(raw, str):
         groups = rf"\d{{1,3}}(?:{re.escape(style.thousands)}\d{{3}})+|" if style.thousands else ""
+        if text[-1:] in {"+", "-"}:
+            text = f"{text[-1]}{text[:-1].rstrip()}"
         if not re.fullmatch(rf"[+-]?(?:{groups}\d+)(?:{re.escape(style.decimal)}\d+)?", text):
             raise _unreadable(column, "number")
         text = text.replace(style.thousands, "").replace(style.decimal, ".")
@@ -175,7 +188,12 @@ def _decimal(raw: object, column: str, style: Style) -> Decimal:
 def _date(raw: object, column: str, style: Style) -> date:
     if isinstance(raw, date) and not isinstance(raw, datetime):
         return raw
-    return _clock(raw, column, style, "date").date()
+    return _local(_clock(raw, column, style, "date"), style).date()
+
+
+def _local(found: datetime, style: Style) -> datetime:
+    """By the house's own clock: midnight there is still the day before in UTC."""
+    return found.astimezone(ZoneInfo(style.zone)) if found.tzinfo else found
 
 
 def _moment(raw: object, column: str, style: Style) -> datetime:
@@ -185,7 +203,7 @@ def _moment(raw: object, column: str, style: Style) -> datetime:
 
 
 def _clock(raw: object, column: str, style: Style, what: str) -> datetime:
-    """A time as the export writes it, without zone; a date is its first moment."""
+    """A time as the export writes it, with a zone only where it says one; a date is its first moment."""
     if isinstance(raw, datetime):
         return raw
     if isinstance(raw, date):
@@ -200,6 +218,10 @@ def _clock(raw: object, column: str, style: Style, what: str) -> datetime:
 @lru_cache(maxsize=16_384)
 def _parsed(text: str, pattern: str) -> datetime | None:
     try:
+        if pattern == "epoch_days":
+            return EPOCH + timedelta(days=int(text))
+        if pattern in COUNTED:
+            return EPOCH.replace(tzinfo=UTC) + COUNTED[pattern] * int(text)
         return datetime.strptime(text, pattern)  # noqa: DTZ007  the zone is the configuration's
-    except ValueError:
+    except (ValueError, OverflowError):
         return None

@@ -257,13 +257,14 @@ def _resolved(reference: Reference, row: Row, lookups: Lookups) -> list[str]:
     if reference.by not in row.values:
         raise _missing(reference.by, "column_missing")
     raw = row.values[reference.by]
-    text = "" if raw is None else str(raw).strip()
-    if not text:
+    if is_empty(raw, reference.style):
         return []
+    text = str(raw).strip()
     if not reference.lookup:
         return [text]
     rows = lookups.get(reference.lookup, {}).get(text, ())
-    return list(dict.fromkeys(found[reference.column] for found in rows if found[reference.column]))
+    told = (found[reference.column] for found in rows)
+    return list(dict.fromkeys(each for each in told if not is_empty(each, reference.style)))
 
 
 def _missing(column: str, reason: str) -> DataError:

@@ -47,11 +47,12 @@ class Lookup:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reference:
-    """A column directly, or a column of the rows that a lookup finds by it."""
+    """A column directly, or a column of the rows that a lookup finds by it. `style`: what counts as empty in them."""
 
     by: str
     lookup: str = ""
     column: str = ""
+    style: Style = _PLAIN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,8 +143,8 @@ def _event(table: Table, style: Style, codes: Codes) -> EventMapping:
     }
     event = EventMapping(
         schema=schema, when=tuple(_condition(item, table.place, style) for item in table.any("when") or ()),
-        subject=_reference(subject, f"{table.place}.subject") if subject is not None else None,
-        case=_reference(table.any("case"), f"{table.place}.case"), ordinal=table.take("ordinal", int, 0),
+        subject=_reference(subject, f"{table.place}.subject", style) if subject is not None else None,
+        case=_reference(table.any("case"), f"{table.place}.case", style), ordinal=table.take("ordinal", int, 0),
         times=_values(table, TIMES, style, codes), fields=fields, facts=_values(table, FACTS, style, codes),
         norm=_values(norm := table.table("ground"), NORM, style, codes),
         purposes=table.texts("purposes", ("joint_case_management",)),
@@ -192,12 +193,15 @@ def _values(table: Table, names: tuple[str, ...], style: Style, codes: Codes) ->
     }
 
 
-def _reference(raw: Any, place: str) -> Reference:
+def _reference(raw: Any, place: str, style: Style) -> Reference:
     if isinstance(raw, str):
-        return Reference(by=raw)
+        return Reference(by=raw, style=style)
     table = Table(raw, place)
     reference = Reference(
-        by=table.take("by", str), lookup=table.take("lookup", str), column=table.take("column", str)
+        by=table.take("by", str),
+        lookup=table.take("lookup", str),
+        column=table.take("column", str),
+        style=style,
     )
     table.close()
     return reference

@@ -37,7 +37,8 @@ class Value:
     `codes`: the agency's code → ours. `out`: strftime format for a date that becomes text. `person`: a local person
     id, to be replaced by the pseudonym. `pattern`: a regular expression whose one group is what counts of the text.
     `factor`: what a number is multiplied by (cents to euros: 0.01). `default`: what stands for empty; `otherwise`: what
-    a code that is in no table becomes, in place of being held.
+    a code that is in no table becomes, in place of being held. `whole`: joined of all its columns or of none, as a
+    number of somebody is.
     """
 
     columns: tuple[str, ...] = ()
@@ -55,6 +56,7 @@ class Value:
     default: Any = None
     otherwise: str | None = None
     style: Style = Style()
+    whole: bool = False
 
     @property
     def used(self) -> tuple[str, ...]:
@@ -103,7 +105,8 @@ def value_of(raw: Any, place: str, style: Style, codes: Mapping[str, Mapping[str
         columns=columns, constant=constant, flags=tuple((code, str(column)) for code, column in dict(flags).items()),
         join=table.any("join"), codes=codes[named] if named else None, out=table.any("out"),
         prefix=table.take("prefix", str, ""), suffix=table.take("suffix", str, ""),
-        person=table.flag("person"), dated=dated, pattern=_pattern(table), factor=_factor(table),
+        person=(person := table.flag("person")), whole=person, dated=dated,
+        pattern=_pattern(table), factor=_factor(table),
         default=table.any("default"), otherwise=table.any("otherwise"), style=style_of(table, style),
     )  # fmt: skip
     table.close()

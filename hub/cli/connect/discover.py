@@ -21,7 +21,7 @@ UrlEnv = Annotated[str, typer.Option("--url-env", help="Umgebungsvariable mit de
 Folder = Annotated[Path | None, typer.Option("--folder", help="Ordner der Abzüge (CSV und Verwandte)")]
 Encoding = Annotated[str, typer.Option("--encoding", help="Zeichensatz der Dateien; wird nie geraten")]
 Delimiter = Annotated[str, typer.Option("--delimiter", help="Trennzeichen der Dateien; ein Tabulator: \\t")]
-Quote = Annotated[str, typer.Option("--quote", help="Anführungszeichen der Dateien")]
+Quote = Annotated[str, typer.Option("--quote", help="Anführungszeichen der Dateien; keins: ''")]
 Skip = Annotated[int, typer.Option("--skip", min=0, help="Zeilen vor der Kopfzeile")]
 Trailer = Annotated[str, typer.Option("--trailer", help="Muster der letzten Zeile, etwa 'ENDE;(\\d+)'")]
 
@@ -47,7 +47,7 @@ def discover(
 def dialect(encoding: str, delimiter: str, quote: str, skip: int, trailer: str) -> Dialect:
     """How the files are written, as the options say; raises UsageError."""
     delimiter = "\t" if delimiter in TABS else delimiter
-    for sign, flag in ((delimiter, "--delimiter"), (quote, "--quote")):
+    for sign, flag in ((delimiter, "--delimiter"), (quote or '"', "--quote")):
         if len(sign) != 1:
             raise UsageError("is not one character", place=flag, remedy="give one; a tab as \\t")
     try:

@@ -12,7 +12,7 @@ import orjson
 import typer
 
 from connectors.files.settings import Dialect
-from connectors.proposal.exported import dated, is_snapshot
+from connectors.proposal.exported import INBOX, dated, is_snapshot
 from connectors.proposal.profile import Table
 from connectors.proposal.propose import Proposal, propose
 from connectors.proposal.schema import config_schema
@@ -100,7 +100,6 @@ def _source(
     """The kind of source and its settings."""
     if folder is None:
         return "sql", {"url_env": url_env} if url_env else {"url": _from(url, out)}
-    where = _seen_from(folder, out)
     signs: dict[str, Any] = {
         "encoding": written.encoding,
         "delimiter": written.delimiter,
@@ -108,8 +107,9 @@ def _source(
     }
     signs |= {"skip": written.skip} if written.skip else {}
     if is_snapshot(folder):
-        return "snapshot_csv", {"folder": where, **signs}
-    return "file_drop", {"folder": where, **_complete(written), **_day(folder), **signs}
+        return "snapshot_csv", {"folder": _seen_from(folder, out), **signs}
+    drop = folder.parent if folder.name == INBOX else folder
+    return "file_drop", {"folder": _seen_from(drop, out), **_complete(written), **_day(folder), **signs}
 
 
 def _seen_from(path: Path, out: Path) -> str:

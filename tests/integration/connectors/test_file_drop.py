@@ -274,6 +274,34 @@ def test_derived_columns_name_persons_whom_two_columns_tell(built: Build) -> Non
     assert [row.key for row in house.source.subjects(["A1/2"])] == ["A1/2"]
 
 
+def test_half_a_number_made_of_columns_is_nobodys(built: Build) -> None:
+    derived = STREAM.replace(
+        'key = "nr"', 'key = "nr"\nderive = { person = { columns = ["akte", "name"], join = "/" } }'
+    )
+    house = built('complete = "rename"\n', derived.replace('subject = "nr"', 'subject = "person"'))
+    house.put("personen.csv", PEOPLE.replace("Öz", ""))
+    assert [row.values["person"] for row in house.step()[0]] == ["A1/Ährenfeld", ""]
+
+
+def test_a_column_that_makes_another_is_mapped(built: Build) -> None:
+    derived = STREAM.replace(
+        'key = "nr"', 'key = "person"\nderive = { person = { columns = ["akte", "nr"], join = "/" } }'
+    )
+    house = built('complete = "rename"\n', derived.replace('subject = "nr"', 'subject = "person"'))
+    house.put("personen.csv", PEOPLE)
+    house.step()
+    assert house.source.discover() == {"people": ("name", "geboren")}
+
+
+def test_where_nothing_is_quoted_a_quote_is_a_character(built: Build) -> None:
+    named = STREAM.replace('type = "SubjectRecorded"', 'type = "PersonRegistered"')
+    named = named.replace('birth_date = "geboren"', 'names = "name"')
+    house = built('complete = "rename"\nquote = ""\n', named)
+    house.put("personen.csv", PEOPLE.replace("Öz", '"Ötzi" Öz').replace("Ährenfeld", '"Änne'))
+    rows, incidents = house.step()
+    assert ([row.values["name"] for row in rows], incidents) == (['"Änne', '"Ötzi" Öz'], [])
+
+
 def test_no_header_and_lines_before_the_rows(built: Build) -> None:
     bare = STREAM.replace('key = "nr"', 'key = "nr"\ncolumns = ["nr", "name", "geboren", "akte"]')
     house = built('complete = "rename"\nheader = false\nskip = 2\n', bare)

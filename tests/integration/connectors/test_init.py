@@ -4,6 +4,7 @@ import hashlib
 import json
 import sqlite3
 import stat
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +107,19 @@ def test_dated_files_with_tabs_a_line_before_and_a_trailer_behind(tmp_path: Path
         "personen_20261119.txt:3",
         "personen_20261120.txt:4",
     }  # what is unchanged is not read again
+
+
+def test_the_inbox_itself_may_be_named_and_nothing_be_quoted(tmp_path: Path) -> None:
+    inbox = tmp_path / "abholung" / "inbox"
+    inbox.mkdir(parents=True)
+    text = 'PERSNR|NAME|VORNAME|GEBDAT|FALLNR|ROLLE|VON|BIS\n1|"Ö|A|05.03.1988|F1|Mutter|01.11.2026|\n'
+    (inbox / "personen_20261119.txt").write_bytes(text.encode("cp850"))
+    out = tmp_path / "source.toml"
+    written = ("--folder", str(inbox), "--encoding", "cp850", "--delimiter", "|", "--quote", "")
+    assert init(out, *written).exit_code == 0
+    assert tomllib.loads(out.read_text(encoding="utf-8"))["settings"]["folder"] == "abholung"
+    shown = json.loads(called("preview", str(out), "--json").stdout)
+    assert {record["event_type"] for record in shown["records"]} >= {"MemberJoined", "PersonRegistered"}
 
 
 def test_a_folder_without_an_export_says_so(tmp_path: Path) -> None:

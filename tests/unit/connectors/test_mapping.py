@@ -27,7 +27,13 @@ def mapper(*events: dict[str, Any], **stream: Any) -> Mapper:
     raw = {
         "agency": {"id": "ja", "kind": "youth_welfare"},
         "connector": {"kind": "x", "state": "s", "pseudonyms": "p"},
-        "defaults": {"date": "%d.%m.%Y", "true": ["ja"], "false": ["nein"], "open_end": ["31.12.9999"]},
+        "defaults": {
+            "date": "%d.%m.%Y",
+            "true": ["ja"],
+            "false": ["nein"],
+            "open_end": ["31.12.9999"],
+            "empty": ["\\N"],
+        },
         "lookups": {"akten": {"stream": "s", "key": "P", "columns": ["F"]}},
         "streams": {"s": {"key": "ID", "events": list(events), **stream}},
     }
@@ -101,6 +107,8 @@ def test_a_diagnosis_raises_the_record() -> None:
         ({"VON": ""}, "value_missing", "VON"),
         ({"P": ""}, "subject_missing", "P"),
         ({"F": " "}, "case_missing", "F"),
+        ({"P": "\\N"}, "subject_missing", "P"),
+        ({"F": "\\N"}, "case_missing", "F"),
         ({"ARZT": "weiß nicht"}, "unreadable_value", "ARZT"),
     ],
 )
@@ -127,6 +135,13 @@ def test_conditions_choose() -> None:
     ended = HELP | {"type": "HelpEnded", "when": [{"column": "BIS", "not_in": ["31.12.9999", ""]}]}
     assert list(mapper(ended).events(row(), {})) == []
     assert one(mapper(ended).events(row(BIS="01.11.2026"), {})).schema.event_type == "HelpEnded"
+
+
+def test_a_case_that_a_lookup_does_not_know_is_no_case() -> None:
+    mapping = HELP | {"case": {"lookup": "akten", "by": "P", "column": "F"}}
+    cases = {"akten": {"0012": [{"F": "\\N"}, {"F": "10"}], "\\N": [{"F": "11"}]}}
+    assert [event.case_ref for event in mapper(mapping).events(row(), cases)] == [KEY.case("10")]
+    assert list(mapper(mapping).events(row(P="0013"), cases)) == []
 
 
 def test_a_person_of_two_cases_has_the_record_in_both() -> None:

@@ -14,6 +14,7 @@ GERMAN = Style(
     date="%d.%m.%Y", timestamp="%d.%m.%Y %H:%M", decimal=",", thousands=".", true=("ja",), false=("nein",),
     open_end=("31.12.9999",),
 )  # fmt: skip
+MOMENT = datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC)
 CODES = {"sex": {"w": "f", "m": "m"}}
 
 
@@ -49,6 +50,19 @@ def take(raw: Any, row: dict[str, object], kind: str) -> Any:
         ({"column": "c", "pattern": "§ *([0-9]+)"}, "Hilfe nach § 31 SGB VIII", "string", "31"),
         ({"column": "c", "pattern": "^([0-9.]{10})"}, "07.06.2015 Uhrzeit", "date", date(2015, 6, 7)),
         ({"column": "c", "empty": ["NULL", "00.00.0000"]}, "00.00.0000", "date", None),
+        ("c", "1.234,56-", "decimal", Decimal("-1234.56")),
+        ("c", "7,00 +", "decimal", Decimal("7.00")),
+        ({"column": "c", "factor": 0.01}, "1250-", "decimal", Decimal("-12.50")),
+        ({"column": "c", "date": "%Y%j"}, "1991032", "date", date(1991, 2, 1)),
+        ({"column": "c", "date": "%d-%b-%Y"}, "01-APR-2026", "date", date(2026, 4, 1)),
+        ({"column": "c", "date": "epoch_days"}, "20000", "date", date(2024, 10, 4)),
+        ({"column": "c", "date": "epoch_days"}, -1, "date", date(1969, 12, 31)),
+        ({"column": "c", "timestamp": "epoch_seconds"}, "1700000000", "timestamp-micros", MOMENT),
+        ({"column": "c", "timestamp": "epoch_milliseconds"}, 1700000000000, "timestamp-micros", MOMENT),
+        ({"column": "c", "date": "epoch_seconds"}, "1433628000", "date", date(2015, 6, 7)),
+        ({"column": "c", "date": "%Y-%m-%d%z"}, "2015-06-07+02:00", "date", date(2015, 6, 7)),
+        ("c", datetime(2015, 6, 6, 22, tzinfo=UTC), "date", date(2015, 6, 7)),
+        ({"column": "c", "out": "%Y-%m"}, datetime(2026, 10, 31, 23, tzinfo=UTC), "string", "2026-11"),
     ],
 )  # fmt: skip
 def test_it_is_read(raw: Any, cell: object, kind: str, expected: object) -> None:
@@ -62,6 +76,10 @@ def test_it_is_read(raw: Any, cell: object, kind: str, expected: object) -> None
         ("c", "30.02.2026", "date", "unreadable_value"),
         ("c", "12.50", "decimal", "unreadable_value"),
         ("c", "zwölf", "decimal", "unreadable_value"),
+        ("c", "-5-", "decimal", "unreadable_value"),
+        ("c", "-", "decimal", "unreadable_value"),
+        ({"column": "c", "date": "epoch_days"}, "99999999999", "date", "unreadable_value"),
+        ({"column": "c", "date": "%d-%b-%Y"}, "01-DEZ-2026", "date", "unreadable_value"),
         ("c", "vielleicht", "boolean", "unreadable_value"),
         ("c", "7,5", "int", "unreadable_value"),
         ({"column": "c", "codes": "sex"}, "W", "string", "unknown_code"),
@@ -79,6 +97,19 @@ def test_several_columns_make_one_text_or_a_list() -> None:
     row: dict[str, object] = {"a": "Demir", "b": "", "c": "Ayşe"}
     assert take({"columns": ["a", "b", "c"], "join": ", "}, row, "string") == "Demir, Ayşe"
     assert take({"columns": ["a", "b", "c"]}, row, "strings") == ["Demir", "Ayşe"]
+
+
+def test_a_joined_number_is_one_number_in_a_list_too() -> None:
+    row: dict[str, object] = {"region": "044", "nr": "12"}
+    raw = {"columns": ["region", "nr"], "join": "-"}
+    assert take(raw, row, "strings") == ["044-12"]
+
+
+@pytest.mark.parametrize("kind", ["string", "strings"])
+def test_half_a_persons_number_is_nobodys(kind: str) -> None:
+    raw = {"columns": ["region", "nr"], "join": "-", "person": True}
+    assert take(raw, {"region": "044", "nr": " "}, kind) is None
+    assert take({**raw, "person": False}, {"region": "044", "nr": " "}, "string") == "044"
 
 
 def test_flags_make_a_list() -> None:
