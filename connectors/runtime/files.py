@@ -31,6 +31,14 @@ def open_file(path: Path, *schema: str) -> sqlite3.Connection:
     return connection
 
 
+def unwritten(path: Path, error: sqlite3.OperationalError) -> ServiceUnavailable:
+    """What a file that was open and takes no more means: a full disk, one that is read-only now, or a broken one."""
+    return ServiceUnavailable(
+        f"cannot be read or written ({error.sqlite_errorname})", place=path.name,
+        remedy="make room on the disk, check owner and permissions; nothing was lost",
+    )  # fmt: skip
+
+
 def replace_file(path: Path, content: bytes, like: Path | None = None) -> None:
     """Put this in the file's place, whole or not at all; raises ServiceUnavailable. It belongs to whom it belonged
     to, and is for its owner alone; or owner and mode are those of the file `like`."""

@@ -3,7 +3,9 @@
 import json
 import signal
 import time
+from contextlib import suppress
 from dataclasses import replace
+from sqlite3 import OperationalError
 from threading import Event
 from typing import IO, Annotated, Any
 
@@ -12,7 +14,7 @@ import typer
 
 from connectors.runtime.build import build_sink, build_source, kind
 from connectors.runtime.config import ConnectorConfig, load_config
-from connectors.runtime.files import lease, lease_of
+from connectors.runtime.files import lease, lease_of, unwritten
 from connectors.runtime.heart import EVERY, Heart
 from connectors.runtime.pulse import PAUSED, RUNNING, STOPPED, Beat, Pulse, troubled
 from connectors.runtime.ring import agency_keys
@@ -86,6 +88,9 @@ class Runner:
             except HubError as error:
                 self._trouble(error)
                 raise
+            except OperationalError as error:
+                self._trouble(full := unwritten(self._settings.state, error))
+                raise full from None
             if once and not more:
                 return
             if not more:
@@ -134,8 +139,10 @@ class Runner:
         self._heart.beat(self._beat)
 
     def _write(self, **changes: Any) -> None:
+        """Where the disk takes nothing more, the hub at least is told."""
         self._beat = replace(self._beat, at=self._clock.now(), **changes)
-        self._pulse.beat(self._beat)
+        with suppress(OperationalError):
+            self._pulse.beat(self._beat)
 
     def _rest(self, stop: Event, seconds: float) -> None:
         """However long it rests, the hub hears that it lives."""
@@ -149,7 +156,10 @@ class Runner:
     def _build(self) -> Any:
         if self._source:
             own = agency_keys(self._settings.keys.agency_key_file)
-            return build_source(self._settings, own, self._keys, self._log, load_settings().policy_files)
+            try:
+                return build_source(self._settings, own, self._keys, self._log, load_settings().policy_files)
+            except OperationalError as error:
+                raise unwritten(self._settings.state, error) from None
         return build_sink(self._settings, self._keys, self._log)
 
     def _tell(self, found: dict[str, Any], as_json: bool) -> None:

@@ -236,3 +236,19 @@ def test_a_name_is_the_states_or_the_configurations(house: Path, offices: Any) -
     with pytest.raises(ConfigurationError, match=r"connector\.name") as caught:
         load_config(house)
     assert "Anna" not in str(caught.value)
+
+
+def full(*databases: sqlite3.Connection) -> None:
+    """No page more for these files: SQLite says what it says on a full disk."""
+    for db in databases:
+        db.execute("PRAGMA max_page_count = 1")
+
+
+def test_a_full_disk_ends_it_with_a_remedy_and_is_told(living: Living) -> None:
+    runner = living.runner
+    full(runner._part._state.db, runner._part._pseudonyms._db, runner._pulse._db)
+    with pytest.raises(ServiceUnavailable) as error:
+        living.step()
+    assert error.value.place == "source.sqlite"
+    assert "disk" in error.value.remedy
+    assert living.states()[-1] == "waiting"
