@@ -45,3 +45,10 @@ def test_what_only_a_person_can_mend_is_not_started_again() -> None:
     again = codes(ServiceUnavailable) | {HubError.exit_code}
     assert never == codes(HubError) - again
     assert int(told["TimeoutStopSec"]) >= 45
+
+
+def test_what_time_alone_mends_is_started_again_for_ever() -> None:
+    """After a power cut the broker may come back hours later: whoever starts before it must not be given up."""
+    told = dict(settings())
+    assert told["StartLimitIntervalSec"] == "0", "systemd would stop after so many starts"
+    assert int(told["RestartSec"]) >= 10
