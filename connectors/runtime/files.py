@@ -41,16 +41,16 @@ def unwritten(path: Path, error: sqlite3.OperationalError) -> ServiceUnavailable
 
 def replace_file(path: Path, content: bytes, like: Path | None = None) -> None:
     """Put this in the file's place, whole or not at all; raises ServiceUnavailable. It belongs to whom it belonged
-    to, and is for its owner alone; or owner and mode are those of the file `like`."""
+    to, and is for its owner alone; or owner, group and mode are those of the file `like`, but never for everybody."""
     path = path.resolve()
     part = path.with_name(f"{path.name}.new")
     try:
         model = like or path
         there = model.stat() if model.exists() else None
         with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            os.fchmod(file.fileno(), there.st_mode & 0o777 if like and there else 0o600)
-            if there and there.st_uid != os.geteuid():
-                os.fchown(file.fileno(), there.st_uid, there.st_gid)
+            if there:
+                _give(file.fileno(), there, group=like is not None)
+            os.fchmod(file.fileno(), there.st_mode & 0o770 if like and there else 0o600)
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -78,6 +78,13 @@ def held_folder(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
+
+
+def _give(handle: int, like: os.stat_result, *, group: bool) -> None:
+    """To the same owner, and where others of the group are to read it, to the same group."""
+    made = os.fstat(handle)
+    if made.st_uid != like.st_uid or (group and made.st_gid != like.st_gid):
+        os.fchown(handle, like.st_uid, like.st_gid)
 
 
 def _sync_folder(folder: Path) -> None:

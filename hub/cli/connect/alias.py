@@ -46,6 +46,8 @@ def add(
         for one in configs:
             _refuse_spoken_of(one, keys, new.strip())
         replace_file(file, content, like=file)
+    if config[0].stat().st_mode & 0o007:
+        warn(f"{file.name} is not for everybody, as {config[0].name} is: its group must be the connectors' own")
     known = any(_is_known(one, keys, aliases.of(new.strip())) for one in configs)
     if not known:
         warn("nobody is known by the old number yet: look whether it is right")

@@ -1,6 +1,7 @@
 """A new number is the same person when the agency says so; said too late, it is refused, not guessed."""
 
 import json
+import os
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
@@ -115,6 +116,18 @@ def test_an_alias_is_entered_whole_and_in_a_readable_file(own: Path) -> None:
     assert "2 Nummern" in listed.stdout
     assert "A-1" not in listed.stdout, "this is no terminal"
     assert json.loads(run("list", "--config", own, "--json").stdout) == {"aliases": 2, "persons": 1}
+
+
+def test_the_file_is_for_whom_the_configuration_is_for_and_never_for_everybody(own: Path) -> None:
+    """Root enters it, the connector's account must read it; there are people's numbers in it."""
+    mine = os.getegid()
+    group = next((one for one in os.getgroups() if one != mine), 12345 if os.geteuid() == 0 else mine)
+    os.chown(own, -1, group)
+    own.chmod(0o644)
+    for new in ("N-1", "N-2"):
+        run("add", new, "A-1", "--config", own)
+        found = (own.parent / "neu.csv").stat()
+        assert (found.st_gid, found.st_mode & 0o777) == (group, 0o640)
 
 
 @pytest.mark.parametrize(
