@@ -29,14 +29,19 @@ app = typer.Typer(
 
 @app.command()
 def add(
-    new: Annotated[str, typer.Argument(metavar="NEU", help="die neue Nummer der Person in Ihrem System")],
-    old: Annotated[str, typer.Argument(metavar="ALT", help="die Nummer, die sie vorher hatte")],
     config: Configs,
+    new: Annotated[
+        str | None, typer.Argument(metavar="NEU", help="die neue Nummer der Person; ohne sie wird gefragt")
+    ] = None,
+    old: Annotated[str | None, typer.Argument(metavar="ALT", help="die Nummer, die sie vorher hatte")] = None,
     key_file: KeyFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Wer NEU heißt, bleibt ALT. Rufen Sie es auf, bevor etwas unter der neuen Nummer hinausging."""
+    """Wer NEU heißt, bleibt ALT. Rufen Sie es auf, bevor etwas unter der neuen Nummer hinausging. Gefragt und nicht auf
+    der Befehlszeile genannt, stehen die Nummern in keinem Verlauf und in keiner Prozessliste."""
     file = _alias_file(config)
+    new = typer.prompt("Neue Nummer", err=True) if new is None else new
+    old = typer.prompt("Nummer davor", err=True) if old is None else old
     with held_folder(file.resolve().parent):
         if not file.exists():
             replace_file(file, f"{HEADER}\n".encode(), like=config[0])
@@ -47,7 +52,9 @@ def add(
             _refuse_spoken_of(one, keys, new.strip())
         replace_file(file, content, like=file)
     if config[0].stat().st_mode & 0o007:
-        warn(f"{file.name} is not for everybody, as {config[0].name} is: its group must be the connectors' own")
+        warn(
+            f"{file.name} is not for everybody, as {config[0].name} is: its group must be the connectors' own"
+        )
     known = any(_is_known(one, keys, aliases.of(new.strip())) for one in configs)
     if not known:
         warn("nobody is known by the old number yet: look whether it is right")

@@ -85,8 +85,8 @@ def test_a_number_that_was_only_read_may_still_become_another_ones(bench: Bench)
     bench.close()
 
 
-def run(*arguments: object) -> Any:
-    found = CliRunner().invoke(app, ["alias", *map(str, arguments)])
+def run(*arguments: object, typed: str = "") -> Any:
+    found = CliRunner().invoke(app, ["alias", *map(str, arguments)], input=typed)
     if found.exception and not isinstance(found.exception, SystemExit):
         raise found.exception
     return found
@@ -116,6 +116,13 @@ def test_an_alias_is_entered_whole_and_in_a_readable_file(own: Path) -> None:
     assert "2 Nummern" in listed.stdout
     assert "A-1" not in listed.stdout, "this is no terminal"
     assert json.loads(run("list", "--config", own, "--json").stdout) == {"aliases": 2, "persons": 1}
+
+
+def test_numbers_need_not_stand_on_the_command_line(own: Path) -> None:
+    assert run("add", "--config", own, typed="N-1\nA-1\n").exit_code == 0
+    assert load_config(own).aliases.of("N-1") == "A-1"
+    assert run("add", "--config", own, typed="N-2\n").exit_code == 1
+    assert load_config(own).aliases.of("N-2") == "N-2"
 
 
 def test_the_file_is_for_whom_the_configuration_is_for_and_never_for_everybody(own: Path) -> None:
