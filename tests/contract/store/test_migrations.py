@@ -1,12 +1,17 @@
 """The migrations lead to exactly the tables that the code uses."""
 
+import sys
 from pathlib import Path
 
+import pytest
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import MetaData, inspect
 
 from hub.adapters.store import Store
+from hub.adapters.store.migrations import NEWEST
 from hub.adapters.store.tables import metadata
 from hub.bootstrap import READ_MODELS
 
@@ -28,12 +33,19 @@ def test_migrated_store_is_what_the_code_expects(database_url: str) -> None:
     assert [one for one in found if one[0] != "remove_table"] == []
 
 
-def test_upgrading_twice_changes_nothing(database_url: str) -> None:
+def test_upgrading_twice_changes_nothing(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     store = Store(database_url)
     store.create(*READ_MODELS)
+    monkeypatch.setitem(sys.modules, "alembic", None)  # who stands at the newest revision does not need it
     store.create(*READ_MODELS)
     assert "alembic_version" in inspect(store.engine).get_table_names()
     store.close()
+
+
+def test_the_newest_revision_is_the_one_that_alembic_finds() -> None:
+    config = Config()
+    config.set_main_option("script_location", "hub.adapters.store:migrations")
+    assert ScriptDirectory.from_config(config).get_current_head() == NEWEST
 
 
 def test_sqlite_store_has_the_same_tables_and_columns(database_url: str, tmp_path: Path) -> None:
