@@ -11,6 +11,7 @@ from prometheus_client.registry import Collector
 
 from hub.domain.heartbeat import STATES
 from hub.errors import HubError
+from hub.metrics.asking import PATIENCE, Asking
 from hub.metrics.hearing import SILENT, Heard, Hearing
 from hub.metrics.named import CONNECTOR_GAUGES
 from hub.stages.parts import Parts
@@ -29,8 +30,10 @@ def connector_collector(parts: Parts, own: Ends = lambda _: {}) -> Collector:
 class ConnectorCollector(Collector):
     """Listens at every scrape; absent while the log cannot be read, apart from the hub's own certificates."""
 
-    def __init__(self, hearing: Hearing, now: Callable[[], datetime], own: Ends) -> None:
-        self._hearing, self._now, self._own = hearing, now, own
+    def __init__(
+        self, hearing: Hearing, now: Callable[[], datetime], own: Ends, patience: float = PATIENCE
+    ) -> None:
+        self._hearing, self._now, self._own, self._asking = hearing, now, own, Asking(patience)
 
     def describe(self) -> Iterable[Metric]:
         return ()
@@ -39,7 +42,7 @@ class ConnectorCollector(Collector):
         now = self._now()
         ends = {("hub/" + which,): end for which, end in self._own(now).items()}
         try:
-            heard = self._hearing.heard(now)
+            heard = self._asking.ask(lambda: self._hearing.heard(now))
         except HubError:
             heard = None
         if heard is not None:

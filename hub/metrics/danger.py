@@ -11,6 +11,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from hub.errors import ServiceUnavailable, StoppedToBeSafe
+from hub.metrics.asking import PATIENCE, Asking
 
 OVERDUE = "hub_danger_overdue"
 SAYS = "1 while a danger report waits for its acknowledgement longer than it may"
@@ -20,15 +21,15 @@ LABELS = ("agency",)
 class DangerCollector(Collector):
     """Asks at every scrape which intakes (or this office) are late; absent while that cannot be told."""
 
-    def __init__(self, late: Callable[[], Mapping[str, bool]]) -> None:
-        self._late = late
+    def __init__(self, late: Callable[[], Mapping[str, bool]], patience: float = PATIENCE) -> None:
+        self._late, self._asking = late, Asking(patience)
 
     def describe(self) -> Iterable[Metric]:
         return ()
 
     def collect(self) -> Iterable[Metric]:
         try:
-            late = self._late()
+            late = self._asking.ask(self._late)
         except (ServiceUnavailable, StoppedToBeSafe):
             return
         family = GaugeMetricFamily(OVERDUE, SAYS, labels=LABELS)

@@ -14,6 +14,7 @@ from hub.adapters.store import meta, positions, quarantines, tables
 from hub.config import Settings
 from hub.domain.clock import micros
 from hub.errors import ServiceUnavailable
+from hub.metrics.asking import PATIENCE, Asking
 from hub.metrics.certificates import OwnCertificates
 from hub.metrics.connectors import connector_collector
 from hub.metrics.danger import DangerCollector
@@ -42,8 +43,8 @@ class StoreCollector(Collector):
     "marks"), `oldest_unapplied_timestamp_seconds` and `consent_state_age_seconds`. While the store or the log does not
     answer, they are absent: no number is better than an old one."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
+    def __init__(self, parts: Parts, patience: float = PATIENCE) -> None:
+        self._parts, self._asking = parts, Asking(patience)
         self._stages = {CASES: "project"}
         for agency in sorted(parts.agencies):
             self._stages |= {f"agency.{agency}.consents": "consents", f"agency.{agency}.events": "admit"}
@@ -53,7 +54,7 @@ class StoreCollector(Collector):
 
     def collect(self) -> Iterable[Metric]:
         try:
-            return list(self._families())
+            return self._asking.ask(lambda: list(self._families()))
         except ServiceUnavailable:
             return ()
 

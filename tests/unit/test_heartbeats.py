@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Event
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -24,7 +26,9 @@ from hub.domain.heartbeat import (
     word,
 )
 from hub.metrics.connectors import ConnectorCollector
+from hub.metrics.danger import DangerCollector
 from hub.metrics.hearing import GONE_AFTER, MOST_CONNECTORS, SILENT, SILENT_AFTER, Hearing
+from hub.metrics.store import StoreCollector
 from hub.ports import Outgoing
 from schemas import encode_single, record_schema
 
@@ -188,6 +192,35 @@ def test_a_log_that_is_away_leaves_the_hubs_own_certificates(ear: Ear) -> None:
     ear.log.close()
     assert ear.states()["running"] is None
     assert ear.value("certificate_not_after_timestamp_seconds", cert="hub/broker_ca") == 7
+
+
+class Hanging:
+    """Whatever is asked of it, it answers when it is let go."""
+
+    def __init__(self) -> None:
+        self.free = Event()
+
+    def __call__(self, *_: Any) -> Any:
+        assert self.free.wait(10), "the scrape waited for it"
+        return {}
+
+    state = heard = transaction = __call__
+
+
+def test_a_log_that_hangs_takes_no_other_metric_with_it() -> None:
+    hanging: Any = Hanging()
+    parts = SimpleNamespace(agencies={}, log=hanging, store=hanging, clock=ManualClock(NOW))
+    registry = CollectorRegistry()
+    registry.register(ConnectorCollector(hanging, parts.clock.now, lambda _: {"broker_ca": 7.0}, 0.05))
+    registry.register(StoreCollector(parts, 0.05))  # type: ignore[arg-type]
+    registry.register(DangerCollector(hanging, 0.05))
+    found = [
+        registry.get_sample_value("hub_certificate_not_after_timestamp_seconds", {"cert": "hub/broker_ca"})
+    ]
+    found.append(registry.get_sample_value("hub_danger_overdue", {"agency": "jc"}))
+    still = not hanging.free.is_set()
+    hanging.free.set()
+    assert (found, still) == ([7, None], True)
 
 
 def test_a_topic_that_is_not_there_yet_is_heard_later(ear: Ear) -> None:
