@@ -102,9 +102,8 @@ class Inbox(Waiting):
                     self._remember(stream, entry)
             self.done()
         if not self._looking:
-            for entries in delivery.files.values():
-                for entry in entries:
-                    self._rooms.done(entry.path)
+            for path in {entry.path for entries in delivery.files.values() for entry in entries}:
+                self._rooms.done(path)
             self._tidy_manifests(self._rooms.processing())
 
     def refuse(self, delivery: Delivery, incident: Incident) -> None:

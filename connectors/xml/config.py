@@ -33,10 +33,11 @@ class Records:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class XmlSettings:
-    """`encoding`: what every file must be, whatever it says of itself."""
+    """`encoding`: what every file must be, whatever it says of itself. `split`: between what is there several times."""
 
     drop: DropSettings
     encoding: str
+    split: str
     limits: Limits
     records: Mapping[str, Records]
 
@@ -62,7 +63,7 @@ def xml_settings(config: ConnectorConfig) -> XmlSettings:
                 f"nobody says where {missing[0]} stands", place=f"config.streams.{name}.records.columns",
                 remedy="add its path",
             )  # fmt: skip
-    return XmlSettings(drop=drop, encoding=encoding, limits=limits, records=taken)
+    return XmlSettings(drop=drop, encoding=encoding, split=config.style.split, limits=limits, records=taken)
 
 
 def _limits(table: Table) -> Limits:

@@ -7,7 +7,7 @@ of its encoding must be what was agreed.
 import codecs
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 from xml.parsers import expat
 
@@ -75,7 +75,7 @@ class _Tree:
         self._settings, self._records, self._entry = settings, records, entry
         self._path: list[str] = []
         self._above: dict[tuple[str, ...], str] = {}  # texts and attributes on the way from the root
-        self._texts: defaultdict[tuple[str, ...], list[str]] = defaultdict(list)
+        self._texts: defaultdict[tuple[str, ...], list[str]] = defaultdict(list)  # one for each time it is there
         self._kept, self._found, self._start = 0, list[tuple[int, dict[str, str]]](), 0
         self._parser = self._made()
 
@@ -124,22 +124,36 @@ class _Tree:
         if place == self._records.path:
             self._texts.clear()
             self._kept, self._start = 0, self._parser.CurrentLineNumber
+        self._new(place)
         for attribute, value in attributes.items():
-            self._keep((*place, f"@{_named(attribute)}"), value)
+            at = (*place, f"@{_named(attribute)}")
+            self._new(at)
+            self._keep(at, value)
 
     def _text(self, text: str) -> None:
-        if text.strip():
-            self._keep(tuple(self._path), text)
+        self._keep(tuple(self._path), text)
+
+    def _new(self, place: tuple[str, ...]) -> None:
+        """An element or attribute begins; its text comes in pieces."""
+        size = len(self._records.path)
+        if place[:size] == self._records.path:
+            self._weigh(1)
+            self._texts[place[size:]].append("")
+        else:
+            self._above[place] = ""
 
     def _keep(self, place: tuple[str, ...], text: str) -> None:
         size = len(self._records.path)
         if place[:size] == self._records.path:
-            self._kept += len(text)
-            if self._kept > self._settings.limits.record_bytes:
-                raise self._fault("has a record that is too large", "too_large")
-            self._texts[place[size:]].append(text)
-        elif len(place) <= self._settings.limits.depth:
-            self._above[place] = text
+            self._weigh(len(text))
+            self._texts[place[size:]][-1] += text
+        elif text.strip() or self._above[place]:
+            self._above[place] += text
+
+    def _weigh(self, size: int) -> None:
+        self._kept += size
+        if self._kept > self._settings.limits.record_bytes:
+            raise self._fault("has a record that is too large", "too_large")
 
     def _ends(self, name: str) -> None:
         place = tuple(self._path)
@@ -155,9 +169,16 @@ class _Tree:
             if path[0] == "":
                 found[column] = self._above.get(path[1:], "").strip()
             else:
-                parts = self._texts.get(() if path == (".",) else path, ())
-                found[column] = " ".join("".join(parts).split())
+                found[column] = self._joined(column, self._texts.get(() if path == (".",) else path, ()))
         return found
+
+    def _joined(self, column: str, parts: Iterable[str]) -> str:
+        """One text; of what is there several times, a list as the export's own lists are written."""
+        texts = [text for part in parts if (text := " ".join(part.split()))]
+        split = self._settings.split
+        if len(texts) > 1 and (not split or any(split in text for text in texts)):
+            raise self._fault(f"column {column} is there several times, and no list", "wrong_shape")
+        return split.join(texts)
 
     def _forget(self, ended: tuple[str, ...]) -> None:
         """What stands in a branch that has ended belongs to no later record, unless it is a leaf beside its way."""

@@ -12,6 +12,7 @@ import connectors.xml as kind
 from connectors.runtime.config import load_config
 from connectors.runtime.ports import Incident, Row
 from connectors.runtime.state import State
+from connectors.xml.reader import CHUNK
 from hub.domain.identifiers import AgencyKey
 from hub.errors import ConfigurationError
 
@@ -123,6 +124,60 @@ def test_only_what_changed_comes_again(built: Build) -> None:
     assert [row.key for row in house.source.subjects(["12345/00001BG0000001/2"])] == [
         "12345/00001BG0000001/2"
     ]
+
+
+HOUSE = """<x:Export xmlns:x="urn:export" Traeger="1"><x:BG Nummer="b"><x:Person lfd="1"><x:Geb>1990-01-02</x:Geb>
+{custodians}</x:Person></x:BG></x:Export>"""
+
+
+def with_custodians(toml: str) -> str:
+    toml = toml.replace('geb = "x:Geb"', 'geb = "x:Geb", who = "x:Inhaber/@Ref", name = "x:Name"')
+    more = 'type = "CustodyChanged"\nsubject = "person"\ncase = "bg"\noccurred_at = "@version"\n'
+    fields = "fields = { custodians = { column = 'who', person = true }, part = 'name' }\n"
+    return f"{toml}[[streams.people.events]]\n{more}{fields}"
+
+
+def test_what_is_there_several_times_is_a_list(built: Build) -> None:
+    house = built(change=with_custodians)
+    two = '<x:Inhaber Ref="P-1"/>\n<x:Inhaber Ref=""/>\n<x:Inhaber Ref="P-3"/><x:Name>A <b/>B</x:Name>'
+    house.put(HOUSE.format(custodians=two))
+    (row,) = house.step()[0]
+    assert (row.values["who"], row.values["name"]) == ("P-1,P-3", "A B")
+
+
+def test_several_that_cannot_be_told_apart_are_refused(built: Build) -> None:
+    house = built(change=with_custodians)
+    house.put(HOUSE.format(custodians='<x:Inhaber Ref="P-1,2"/><x:Inhaber Ref="P-3"/>'))
+    rows, incidents = house.step()
+    assert (rows, [one.reason for one in incidents]) == ([], ["wrong_shape"])
+
+
+@pytest.mark.parametrize("before", range(CHUNK - 8, CHUNK + 1))
+def test_a_text_across_two_pieces_of_the_file_is_one_text(built: Build, before: int) -> None:
+    house = built(change=lambda toml: toml.replace("/x:Export/x:BG/@Nummer", "/x:Export/x:BG/x:Nr"))
+    start = '<x:Export xmlns:x="urn:export" Traeger="1"><x:BG><x:Nr>'
+    person = '<x:Person lfd="1"><x:Geb>1990-01-02</x:Geb></x:Person>'
+    house.put(f"<!--{' ' * (before - len(start) - 7)}-->{start}00001BG7</x:Nr>{person}</x:BG></x:Export>")
+    assert [row.values["bg"] for row in house.step()[0]] == ["00001BG7"]
+
+
+def test_an_empty_element_has_nothing_of_the_one_before(built: Build) -> None:
+    house = built(change=lambda toml: toml.replace("/x:Export/x:BG/@Nummer", "/x:Export/x:BG/x:Nr"))
+    person = '<x:Person lfd="{}"><x:Geb>1990-01-02</x:Geb></x:Person>'
+    body = f"<x:BG><x:Nr>7</x:Nr>{person.format(1)}<x:Nr/>{person.format(2)}</x:BG>"
+    house.put(f'<x:Export xmlns:x="urn:export" Traeger="1">{body}</x:Export>')
+    assert [row.values["bg"] for row in house.step()[0]] == ["7", ""]
+
+
+def test_two_streams_of_one_file_are_one_delivery(built: Build) -> None:
+    def second(toml: str) -> str:
+        return toml + toml[toml.index("[streams.people]") :].replace("people", "again")
+
+    house = built(change=second)
+    house.put(XML.format(encoding="utf-8"))
+    assert len(house.step()[0]) == 3
+    assert [path.name[13:] for path in (house.folder / "drop" / "done").iterdir()] == ["export.xml"]
+    assert house.step() == ([], [])
 
 
 BOMB = '<!DOCTYPE a [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]>'
