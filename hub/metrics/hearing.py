@@ -16,7 +16,8 @@ SILENT_AFTER = timedelta(minutes=5)
 GONE_AFTER = timedelta(days=30)
 """A connector that was stopped on purpose so long ago is none any more; one that fell silent stays for ever."""
 MOST_CONNECTORS = 20
-"""Of one agency: what speaks under more names is refused, so that nobody fills the metrics."""
+"""Of one agency, those that were stopped last: what speaks under more names is refused, so that nobody fills the
+metrics."""
 _AT_ONCE = 1000
 
 
@@ -88,10 +89,20 @@ class Hearing:
             self.refused[agency] += 1
             return
         known = (agency, beat.connector)
-        if known not in self._heard and sum(one == agency for one, _ in self._heard) >= MOST_CONNECTORS:
+        if known not in self._heard and not self._room(agency):
             self.refused[agency] += 1
             return
         self._heard[known] = Heard(beat, record.timestamp)
+
+    def _room(self, agency: str) -> bool:
+        """Whether one more name has a place: that of the longest stopped one, where all are taken."""
+        mine = {name: heard for name, heard in self._heard.items() if name[0] == agency}
+        if len(mine) < MOST_CONNECTORS:
+            return True
+        stopped = [(heard.heard_at, name) for name, heard in mine.items() if heard.beat.state == STOPPED]
+        if stopped:
+            del self._heard[min(stopped)[1]]
+        return bool(stopped)
 
     def _forget(self, now: datetime) -> None:
         over = [

@@ -194,6 +194,18 @@ def test_a_log_that_is_away_leaves_the_hubs_own_certificates(ear: Ear) -> None:
     assert ear.value("certificate_not_after_timestamp_seconds", cert="hub/broker_ca") == 7
 
 
+def test_renamed_again_and_again_it_is_heard(ear: Ear) -> None:
+    for number in range(MOST_CONNECTORS + 5):
+        ear.says(replace(BEAT, connector=f"c{number}"))
+        ear.says(replace(BEAT, connector=f"c{number}", state="stopped"))
+    ear.says(replace(BEAT, connector="newest"))
+    heard = ear.hearing.heard(NOW)
+    assert len(heard) == MOST_CONNECTORS
+    assert ("jc", "newest") in heard
+    assert ("jc", f"c{MOST_CONNECTORS + 4}") in heard
+    assert not ear.hearing.refused
+
+
 class Hanging:
     """Whatever is asked of it, it answers when it is let go."""
 
