@@ -44,12 +44,13 @@ class Remembered:
         told = self._sealed.opened(found[0], stream.encode() + key)
         return dict(zip(told[::2], told[1::2], strict=True))
 
-    def forget(self) -> None:
-        """Inside the caller's transaction: rows that are gone, and said so, are kept no longer."""
-        self._state.db.execute(
-            """DELETE FROM remembered WHERE NOT EXISTS (
+    def forget(self, streams: Iterable[str]) -> None:
+        """Inside the caller's transaction: rows of these streams that are gone, and said so, are kept no longer."""
+        self._state.db.executemany(
+            """DELETE FROM remembered WHERE stream = ? AND NOT EXISTS (
                 SELECT 1 FROM seen s WHERE s.stream = remembered.stream AND s.key = remembered.key
             ) AND NOT EXISTS (
                 SELECT 1 FROM quarantine q WHERE q.stream = remembered.stream AND q.key = remembered.key
-            )"""
+            )""",
+            [(stream,) for stream in streams],
         )

@@ -96,7 +96,7 @@ class SqlSource:
             for name in () if self._schedule.on else self._settings.streams:
                 if cursor := self._state.cursor(name):
                     self._state.forget_seen(name, self._ordering.order(self._ordering.start(loaded(cursor))))
-            self._remembered.forget()
+            self._remembered.forget(self._settled)
         self._scanned.clear()
         self._settled.clear()
 

@@ -12,7 +12,9 @@ from hub.domain.clock import micros
 HELD, ACCEPTED, SCANNED = "held", "accepted", "reconciled"
 
 _KNOWN = """SELECT key FROM seen WHERE stream = :stream UNION
-    SELECT key FROM quarantine WHERE stream = :stream AND key <> x''"""
+    SELECT key FROM quarantine WHERE stream = :stream AND key <> x'' UNION
+    SELECT key FROM remembered WHERE stream = :stream"""
+"""What was remembered counts too: a process may have died after it published a row and before it saved that."""
 
 
 class Vanished:
