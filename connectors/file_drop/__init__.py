@@ -2,6 +2,7 @@
 
 from connectors.file_drop.config import drop_settings
 from connectors.file_drop.inbox import Inbox
+from connectors.file_drop.rooms import prove_rooms
 from connectors.files.reader import CsvReader
 from connectors.files.source import FilesSource
 from connectors.runtime.config import ConnectorConfig
@@ -29,6 +30,11 @@ def look(config: ConnectorConfig, state: State, key: AgencyKey) -> FilesSource:
 def waiting(config: ConnectorConfig, state: State) -> Inbox:
     """Where `hub connect accept` finds what is held."""
     return Inbox(drop_settings(config), state, looking=True)
+
+
+def try_writing(config: ConnectorConfig) -> None:
+    """That files can be moved; raises ConfigurationError."""
+    prove_rooms(drop_settings(config))
 
 
 def _source(config: ConnectorConfig, state: State, key: AgencyKey, *, looking: bool) -> FilesSource:

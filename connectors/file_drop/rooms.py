@@ -10,11 +10,24 @@ from dataclasses import asdict
 from pathlib import Path
 
 from connectors.file_drop.config import DropSettings
+from connectors.runtime.files import prove_writable
 from connectors.runtime.ports import Incident
-from hub.errors import ServiceUnavailable
+from hub.errors import ConfigurationError, ServiceUnavailable
 
 NOTE = ".why.json"
+PLACE = "config.settings.folder"
 MARK = 12  # hex digits of a file's digest before its name in done
+
+
+def prove_rooms(settings: DropSettings) -> None:
+    """That files can be moved through all four rooms; raises ConfigurationError."""
+    rooms = [settings.inbox, settings.processing, settings.done, settings.quarantine]
+    for room in rooms:
+        prove_writable(room, PLACE)
+    if len({room.stat().st_dev for room in rooms if room.exists()}) > 1:
+        raise ConfigurationError(
+            "lies on several disks", place=PLACE, remedy="keep all four folders on one disk"
+        )
 
 
 class Rooms:

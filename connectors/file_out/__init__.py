@@ -5,6 +5,7 @@ from sqlalchemy import create_engine
 from connectors.file_out.config import out_settings
 from connectors.file_out.target import Folder
 from connectors.runtime.config import ConnectorConfig
+from connectors.runtime.files import prove_writable
 from connectors.runtime.ports import Spec
 from connectors.runtime.pseudonyms import Pseudonyms
 from connectors.sinks.sink import ViewSink
@@ -18,3 +19,8 @@ def build(config: ConnectorConfig, keys: KeyStore, log: EventLog, pseudonyms: Ps
     config.state.parent.mkdir(parents=True, exist_ok=True)
     book = create_engine(f"sqlite:///{config.state}", hide_parameters=True)
     return ViewSink(config.agency, book, Folder(out_settings(config)), keys, log, pseudonyms, config.batch)
+
+
+def try_writing(config: ConnectorConfig) -> None:
+    """That files can be put into the folder; raises ConfigurationError."""
+    prove_writable(out_settings(config).folder, "config.settings.folder")

@@ -6,9 +6,10 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import IO
 
-from hub.errors import ServiceUnavailable, TryAgain
+from hub.errors import ConfigurationError, ServiceUnavailable, TryAgain
 from hub.failpoints import fail_point
 
 PRAGMAS = ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL", "PRAGMA secure_delete=ON")
@@ -37,6 +38,22 @@ def unwritten(path: Path, error: sqlite3.OperationalError) -> ServiceUnavailable
         f"cannot be read or written ({error.sqlite_errorname})", place=path.name,
         remedy="make room on the disk, check owner and permissions; nothing was lost",
     )  # fmt: skip
+
+
+def prove_writable(path: Path, place: str) -> None:
+    """That this file or folder can be written, or made; raises ConfigurationError. A file without a name, gone at once,
+    is the proof: rights that the mode shows are not all there are (mounts, quotas, sandboxes)."""
+    nearest = next(one for one in (path, *path.resolve().parents) if one.exists())
+    try:
+        if nearest.is_file():
+            nearest.open("r+b").close()
+            nearest = nearest.parent if nearest == path else nearest
+        TemporaryFile(dir=nearest).close()
+    except OSError as error:
+        raise ConfigurationError(
+            f"{nearest.name}: cannot be written ({type(error).__name__})", place=place,
+            remedy="give it to the connector's account; in a sandbox, name it there too",
+        ) from None  # fmt: skip
 
 
 def replace_file(path: Path, content: bytes, like: Path | None = None) -> None:

@@ -1,12 +1,18 @@
 """Sink: the joint view into a staging table in the agency's own database."""
 
-from sqlalchemy import create_engine
+from pathlib import Path
+
+from sqlalchemy import create_engine, make_url
+from sqlalchemy.exc import SQLAlchemyError
 
 from connectors.runtime.config import ConnectorConfig
+from connectors.runtime.files import prove_writable
 from connectors.runtime.ports import Spec
 from connectors.runtime.pseudonyms import Pseudonyms
 from connectors.sinks.sink import ViewSink
+from connectors.sql.database import meaning
 from connectors.staging.config import StagingSettings, staging_settings
+from connectors.staging.tables import try_row
 from connectors.staging.target import StagingTable
 from hub.ports import EventLog, KeyStore
 
@@ -24,3 +30,26 @@ def open_sink(
     """A sink over these parts."""
     book = create_engine(settings.url, hide_parameters=True)
     return ViewSink(agency, book, StagingTable(), keys, log, pseudonyms, settings.batch)
+
+
+def try_writing(config: ConnectorConfig) -> None:
+    """That rows can be put into the tables, made first where they are missing, and all of it taken back.
+
+    Raises ConfigurationError (a folder), AccessRefused, ServiceUnavailable.
+    """
+    url = make_url(staging_settings(config).url)
+    if url.get_backend_name() == "sqlite":
+        prove_writable(Path(url.database or "."), "config.settings.url")
+        if not Path(url.database or ".").exists():
+            return
+    engine = create_engine(url, hide_parameters=True)
+    try:
+        with engine.connect() as connection:
+            if connection.dialect.name == "sqlite":
+                connection.exec_driver_sql("BEGIN IMMEDIATE")  # else its driver commits what makes a table
+            try_row(connection)
+            connection.rollback()
+    except SQLAlchemyError as error:
+        raise meaning(error, "config.settings.url") from None
+    finally:
+        engine.dispose()

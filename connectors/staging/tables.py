@@ -12,6 +12,8 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    delete,
+    insert,
     inspect,
     literal_column,
     select,
@@ -53,3 +55,13 @@ def create(connection: Connection) -> None:
     if AKTUELL not in inspect(connection).get_view_names():
         shown = select(*sicht.columns).where(sicht.c.gilt_bis > literal_column(_NOW[connection.dialect.name]))
         connection.execute(text(f"CREATE VIEW {AKTUELL} AS {shown.compile(connection)}"))
+
+
+def try_row(connection: Connection) -> None:
+    """Put a row in and take it out; whoever calls takes back the rest."""
+    create(connection)
+    row = {column.name: column.type.python_type() for column in sicht.columns} | {
+        "fall_ref": "hub connect check"
+    }
+    connection.execute(insert(sicht), row)
+    connection.execute(delete(sicht).where(sicht.c.fall_ref == row["fall_ref"]))

@@ -1,6 +1,7 @@
 """Source: XML files that an agency drops into a folder, such as the modules of the monthly statutory export."""
 
 from connectors.file_drop.inbox import Inbox
+from connectors.file_drop.rooms import prove_rooms
 from connectors.files.source import FilesSource
 from connectors.runtime.config import ConnectorConfig
 from connectors.runtime.ports import Spec
@@ -28,6 +29,11 @@ def look(config: ConnectorConfig, state: State, key: AgencyKey) -> FilesSource:
 def waiting(config: ConnectorConfig, state: State) -> Inbox:
     """Where `hub connect accept` finds what is held."""
     return Inbox(xml_settings(config).drop, state, looking=True)
+
+
+def try_writing(config: ConnectorConfig) -> None:
+    """That files can be moved; raises ConfigurationError."""
+    prove_rooms(xml_settings(config).drop)
 
 
 def _source(config: ConnectorConfig, state: State, key: AgencyKey, *, looking: bool) -> FilesSource:

@@ -75,7 +75,9 @@ class _Tree:
         self._settings, self._records, self._entry = settings, records, entry
         self._path: list[str] = []
         self._above: dict[tuple[str, ...], str] = {}  # texts and attributes on the way from the root
-        self._texts: defaultdict[tuple[str, ...], list[str]] = defaultdict(list)  # one for each time it is there
+        self._texts: defaultdict[tuple[str, ...], list[str]] = defaultdict(
+            list
+        )  # one for each time it is there
         self._kept, self._found, self._start = 0, list[tuple[int, dict[str, str]]](), 0
         self._parser = self._made()
 

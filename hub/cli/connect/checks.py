@@ -4,11 +4,11 @@ A check that cannot be made fails with the error's own words; what needs it is t
 once. Names are keys of `check.toml`, which says them in two languages.
 """
 
-import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from connectors.looking.checking import Fault, examine
 from connectors.runtime.build import gate, kind, looking_names, secret_of
 from connectors.runtime.certificates import certificates
 from connectors.runtime.config import ConnectorConfig
-from connectors.runtime.files import holder, lease_of
+from connectors.runtime.files import holder, lease_of, prove_writable
 from connectors.runtime.ring import agency_keys, first_of
 from hub.cli.connect.given import clock_of, keys_to_look
 from hub.cli.connect.host import open_keys, open_log
@@ -102,20 +102,24 @@ def _policy(config: ConnectorConfig) -> Line:
 
 
 def _folders(config: ConnectorConfig) -> Iterator[Line]:
-    """Where the connector writes: files that are there, or the nearest folder that is."""
+    """Where the connector writes."""
     for name, path in (("state", config.state), ("pseudonyms", config.pseudonyms)):
-        nearest = next(one for one in (path, *path.resolve().parents) if one.exists())
-        if not os.access(nearest, os.W_OK):
-            yield Line(name, ok=False, case="closed", said={"path": nearest.name})
-        elif path.exists() and path.stat().st_mode & 0o007:
-            yield Line(
-                name,
-                ok=False,
-                case="open",
-                said={"path": path.name, "mode": oct(path.stat().st_mode & 0o777)},
-            )
-        else:
-            yield Line(name, ok=True, case="ok")
+        yield _try(name, partial(_own_file, name, path))
+    if hasattr(kind(config), "try_writing"):
+        yield _try("writing", lambda: _writing(config))
+
+
+def _own_file(name: str, path: Path) -> Line:
+    prove_writable(path, f"config.connector.{name}")
+    if path.exists() and (mode := path.stat().st_mode & 0o777) & 0o007:
+        return Line(name, ok=False, case="open", said={"path": path.name, "mode": oct(mode)})
+    return Line(name, ok=True, case="ok")
+
+
+def _writing(config: ConnectorConfig) -> Line:
+    """Where this kind of connector writes besides: proved, and nothing left behind."""
+    kind(config).try_writing(config)
+    return Line("writing", ok=True, case="ok")
 
 
 def _running(config: ConnectorConfig) -> Line:
