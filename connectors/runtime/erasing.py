@@ -59,8 +59,15 @@ class Erasures:
         new = set(self.new())
         mine = [event for event in events if not event.control]
         asked = {event.record_ref for event in mine if event.subject_ref in self._heeded}
-        out = self._ended.among(asked) | (asked - self._ended.standing(asked) if again else set())
+        silent = asked if again else {event.record_ref for event in mine if self._is_of_then(event)}
+        out = self._ended.among(asked) | (silent - self._ended.standing(silent))
         return out | {event.record_ref for event in mine if event.subject_ref in new}
+
+    def _is_of_then(self, event: MappedEvent) -> bool:
+        """Whether it tells of the time that was erased, and nothing has brought that back: under another row's key or
+        a new number it would come as if it were new."""
+        until, _ = self._heeded.get(event.subject_ref, (-1, None))
+        return event.occurred_at <= until and self._ended.any_of(event.subject_ref)
 
     def _later(self, subject_ref: str, now: datetime) -> bool:
         _, before = self._heeded[subject_ref]

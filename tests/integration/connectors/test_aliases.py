@@ -3,14 +3,14 @@
 import json
 import os
 from contextlib import closing
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
-from connectors.kit.bench import Bench, Candidate, evening, families
+from connectors.kit.bench import AGENCY, Bench, Candidate, evening, families
 from connectors.kit.example import build, spec
 from connectors.kit.example.trial import Trial
 from connectors.runtime.aliases import load_aliases
@@ -19,7 +19,10 @@ from connectors.runtime.config import load_config
 from connectors.runtime.pseudonyms import Pseudonyms
 from connectors.runtime.ring import agency_keys
 from hub.cli.connect import app
+from hub.domain.clock import BERLIN, micros, moment
 from hub.errors import ConfigurationError
+from hub.ports import Outgoing
+from schemas import encode_single, record_schema, topics
 
 EXAMPLE = Candidate("example", build, spec, Trial)
 
@@ -82,6 +85,34 @@ def test_a_number_that_was_only_read_may_still_become_another_ones(bench: Bench)
     assert subjects(bench) == {bench.key.person("P0000000")}
     with bench.life() as connector:
         assert connector._state.owed() == []
+    bench.close()
+
+
+def test_what_was_erased_comes_back_under_no_new_number(bench: Bench) -> None:
+    """The consent stands, and what happens from now on may be said; what happened before has ended."""
+    tables = families(2)
+    bench.write(tables, 0)
+    bench.all(0)
+    subject, erased_at = bench.key.person("P0000000"), evening(0) + timedelta(hours=1)
+    entry = {
+        "kind": "erased", "at": micros(erased_at), "agency": AGENCY, "consent_id": None, "subject_ref": subject,
+        "key_version": None, "box": None,
+    }  # fmt: skip
+    register = topics()["register"].of(AGENCY)
+    bench._log.append(register, [Outgoing(b"erased", encode_single(record_schema("register"), entry))])
+    bench.all(1)
+    sent = bench.sent()
+    told(bench, "NEU-1;P0000000\nNEU-2;P0000000\n")
+    tables = renumbered()
+    later = {**tables["people"][0], "number": "NEU-2", "since": "2026-11-18 08:00:00"}
+    tables["people"].append(later)
+    bench.write(tables, 2)
+    bench.all(2)
+    came = [
+        moment(e["occurred_at"]) for e in bench._envelopes(sent)
+        if e["subject_ref"] == subject and e["event_type"] == "PersonRegistered"
+    ]  # fmt: skip
+    assert came == [datetime(2026, 11, 18, 8, tzinfo=BERLIN)]
     bench.close()
 
 
