@@ -18,7 +18,7 @@ NEGATIVE = frozenset({"N", "nein", "0", "false", "falsch"})
 OPEN_ENDS = re.compile(
     r"^(31\.12\.(9999|2999|2099)|(9999|2999|2099)-12-31|31/12/9999|99991231|3112(9999|2099)|31-12-9999)"
 )
-NOTHING = frozenset({"00000000", "00.00.0000", "0000-00-00", "00/00/0000"})
+NOTHING = frozenset({"\\N", "NULL", "00000000", "00.00.0000", "0000-00-00", "00/00/0000"})
 _COMMA = re.compile(r"-?\d{1,3}(\.\d{3})*,\d+|-?\d+,\d+")
 _POINT = re.compile(r"-?\d+\.\d+")
 _LONGEST_CODE, _MOST_CODES, _YEARS = 40, 60, range(1890, 2101)

@@ -241,7 +241,7 @@ def _check_version(row: Row) -> None:
 
 
 def applies(condition: Condition, values: Mapping[str, object]) -> bool:
-    """Whether a row meets the condition; raises DataError when the column is not there."""
+    """Whether a row meets the condition; raises DataError when the column is not there or is no text."""
     if condition.column not in values:
         raise DataError(
             "column is not there", reason="column_missing", place=condition.column, remedy="correct it"
@@ -249,8 +249,21 @@ def applies(condition: Condition, values: Mapping[str, object]) -> bool:
     raw = values[condition.column]
     if condition.filled is not None:
         return is_empty(raw, condition.style) is not condition.filled
-    text = "" if raw is None else str(raw).strip()
-    return (text in (condition.among or ())) is not condition.negated
+    if isinstance(raw, bytes):
+        raise DataError(
+            "is bytes, and no text",
+            reason="unreadable_value",
+            place=condition.column,
+            remedy="make a number or a text of it in a query",
+        )
+    return condition.negated is _spelt(raw).isdisjoint(condition.among or ())
+
+
+def _spelt(raw: object) -> set[str]:
+    """How a configuration may write it: for what a database knows to be true or false there are several ways."""
+    if isinstance(raw, bool):
+        return {"true", "True", "1"} if raw else {"false", "False", "0"}
+    return {"" if raw is None else str(raw).strip()}
 
 
 def _resolved(reference: Reference, row: Row, lookups: Lookups) -> list[str]:

@@ -78,7 +78,7 @@ class Source(Protocol):
         ...
 
     def discover(self) -> Mapping[str, Sequence[str]]:
-        """Stream → columns found."""
+        """Stream → columns found that hold data; a version, or what only makes other columns, need not be told."""
         ...
 
     def refresh(self, now: datetime) -> Sequence[Incident]:

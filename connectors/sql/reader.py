@@ -19,6 +19,7 @@ from hub.errors import DataError
 SEPARATOR = "\x1f"
 KEYS_AT_ONCE = 2000
 UNREADABLE = -1
+_BITS = {b"\x00": 0, b"\x01": 1}
 
 
 class Reader:
@@ -105,17 +106,33 @@ class Reader:
         return chosen(stream, stream.columns)
 
     def _rows(self, stream: SqlStream, query: Select[Any]) -> list[Row]:
-        return [self._row(stream, values) for values in self._database.rows(query, stream.name)]
+        return [self._row(stream, _told(values)) for values in self._database.rows(query, stream.name)]
 
     def _row(self, stream: SqlStream, values: Mapping[str, Any]) -> Row:
         key = key_of(stream, values)
         content = [(name, repr(values[name])) for name in stream.columns if name != stream.version]
-        gone = stream.stream.gone is not None and applies(stream.stream.gone, values)
+        gone = _gone(stream, values)
+        version = UNREADABLE if gone is None else self.version(values[stream.version])
         return Row(
             stream=stream.name, key=key, place=place_of(stream, self._state.key_hash(key)), values=values,
-            version=self.version(values[stream.version]),
-            content=self._key.row_hash(repr(content).encode()), gone=gone,
+            version=version,
+            content=self._key.row_hash(repr(content).encode()), gone=bool(gone),
         )  # fmt: skip
+
+
+def _told(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A BIT of one place, which MariaDB's driver gives as a byte, is the number it means."""
+    return {
+        name: _BITS.get(value, value) if isinstance(value, bytes) else value for name, value in values.items()
+    }
+
+
+def _gone(stream: SqlStream, values: Mapping[str, Any]) -> bool | None:
+    """Whether the row says that it was deleted; None: that cannot be told, and nothing is."""
+    try:
+        return stream.stream.gone is not None and applies(stream.stream.gone, values)
+    except DataError:
+        return None
 
 
 def place_of(stream: SqlStream, key_hash: bytes) -> str:

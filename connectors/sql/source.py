@@ -62,7 +62,10 @@ class SqlSource:
     def discover(self) -> Mapping[str, Sequence[str]]:
         for name, stream in self._settings.streams.items():
             self._found.setdefault(name, self._examination.columns(stream) or [])
-        return self._found
+        return {
+            name: tuple(one for one in found if one != self._settings.streams[name].version)
+            for name, found in self._found.items()
+        }
 
     def refresh(self, now: datetime) -> Sequence[Incident]:
         self._now, self._found = now, {}

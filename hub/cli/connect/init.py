@@ -160,7 +160,8 @@ def _tell(out: Path, tables: Sequence[Table], proposal: Proposal, *, as_json: bo
     unknown = sum(len(coded.unknown) for coded in proposal.codes)
     print_lines([
         f"Geschrieben: {out} und daneben agency.key (Ihr Geheimnis; eine Kopie gehört in den Tresor).",
-        f"{len(proposal.streams)} von {len(tables)} Tabellen erkannt: {', '.join(sorted(set(events)))}.",
+        f"{len(proposal.streams)} von {len(tables)} Tabellen erkannt: {', '.join(sorted(set(events)))}." if events
+        else f"Keine von {len(tables)} Tabellen erkannt; sie stehen als Kommentar in der Datei, Muster in docs/how-to.",
         f"{unknown} Codes sind unbekannt und stehen als Kommentar in der Datei." if unknown else "Alle Codes erkannt.",
         f"Als Nächstes: die Datei lesen, dann  hub connect preview {out}",
     ])  # fmt: skip

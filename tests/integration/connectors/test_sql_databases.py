@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Integer, text
 
+from connectors.proposal.database import database as look
 from hub.cli.connect.status import status
 from hub.errors import AccessRefused, ConfigurationError, ServiceUnavailable
 from tests.support.sql_source import SqlWorld, at, orders
@@ -293,3 +294,50 @@ def test_status_says_auth_until_the_account_is_let_in(
     assert report.published
     status(config, as_json=True)
     assert json.loads(capsys.readouterr().out)["trouble"] is None
+
+
+TRUTH = {"postgresql": "BOOLEAN DEFAULT false", "mysql": "BIT(1) DEFAULT b'0'", "sqlite": "INTEGER DEFAULT 0"}
+
+
+def test_a_truth_value_says_what_was_deleted(world: SqlWorld) -> None:
+    name = world.engine.dialect.name
+    quote = "`" if name in ("mysql", "mariadb") else '"'
+    world.say(f"ALTER TABLE {quote}group{quote} ADD weg {TRUTH.get(name, TRUTH['mysql'])}")
+    world.stream["gone"] = {"column": "weg", "in": ["1"]}
+    world.put(("a", "f", "x", at(0)), ("b", "f", "x", at(0)))
+    world.say(
+        "UPDATE _ SET weg = ! WHERE ?Straße? = 'b'".replace("_", "?group?")
+        .replace("?", quote)
+        .replace("!", "true" if name == "postgresql" else "1")
+    )
+    assert world.step() == []
+    assert world.taken() == ["a", "-b"]
+
+
+def test_bytes_that_tell_what_was_deleted_are_not_guessed(tmp_path: Path) -> None:
+    world = SqlWorld(tmp_path, f"sqlite:///{tmp_path}/da.sqlite")
+    world.say("ALTER TABLE \"group\" ADD weg BLOB DEFAULT (CAST('J' AS BLOB))")
+    world.stream["gone"] = {"column": "weg", "in": ["J"]}
+    world.put(("a", "f", "x", at(0)))
+    world.step()
+    assert [(row.gone, row.version) for row in world.seen] == [(False, -1)]
+    world.close()
+
+
+def test_a_view_and_a_table_that_the_account_may_only_read_or_not_are_looked_at(
+    mariadb: Any, mariadb_database: str, database_url: str, tmp_path: Path
+) -> None:
+    world = SqlWorld(tmp_path, mariadb.url(mariadb_database))
+    world.say("CREATE VIEW sicht AS SELECT `Straße` FROM `group`")
+    found = {table.name: list(table.columns) for table in look(mariadb.url(mariadb_database, "reader"))}
+    assert (found["sicht"], "geheim" in found["group"]) == (["Straße"], True)
+    world.close()
+    world = SqlWorld(tmp_path, database_url)
+    for statement in (
+        "DROP ROLE IF EXISTS zuschauer", "CREATE ROLE zuschauer LOGIN", "CREATE TABLE offen (a text)",
+        "GRANT SELECT ON offen TO zuschauer",
+    ):  # fmt: skip
+        world.say(statement)
+    found = {table.name: list(table.columns) for table in look(database_url.replace("hub@", "zuschauer@"))}
+    assert found == {"group": [], "offen": ["a"]}
+    world.close()

@@ -137,10 +137,25 @@ def test_conditions_choose() -> None:
     assert one(mapper(ended).events(row(BIS="01.11.2026"), {})).schema.event_type == "HelpEnded"
 
 
+@pytest.mark.parametrize(
+    ("raw", "written"), [(True, "true"), (True, "1"), (False, "False"), (1, "1"), ("J ", "J")]
+)
+def test_a_truth_value_is_told_in_several_ways(raw: object, written: str) -> None:
+    chosen = HELP | {"when": [{"column": "WEG", "in": [written]}]}
+    assert len(list(mapper(chosen).events(row(WEG=raw), {}))) == 1
+    without = HELP | {"when": [{"column": "WEG", "not_in": [written]}]}
+    assert list(mapper(without).events(row(WEG=raw), {})) == []
+
+
+def test_a_condition_reads_no_bytes() -> None:
+    found = one(mapper(HELP | {"when": [{"column": "WEG", "not_in": ["J"]}]}).events(row(WEG=b"J"), {}))
+    assert (found.reason, found.column) == ("unreadable_value", "WEG")
+
+
 def test_a_case_that_a_lookup_does_not_know_is_no_case() -> None:
     mapping = HELP | {"case": {"lookup": "akten", "by": "P", "column": "F"}}
     cases = {"akten": {"0012": [{"F": "\\N"}, {"F": "10"}], "\\N": [{"F": "11"}]}}
-    assert [event.case_ref for event in mapper(mapping).events(row(), cases)] == [KEY.case("10")]
+    assert one(mapper(mapping).events(row(), cases)).case_ref == KEY.case("10")
     assert list(mapper(mapping).events(row(P="0013"), cases)) == []
 
 
