@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from connectors.proposal.profile import NEGATIVE, Column, Table, most
@@ -14,7 +14,8 @@ from schemas import event_schema
 class House:
     """What only the people know: who they are, for whom something may leave, and where it is read.
 
-    `recipients`: (controller, kind, role). `settings` belong to the kind of source.
+    `recipients`: (controller, kind, role). `settings` belong to the kind of source; `requests`: of an interface, how
+    each table is asked for.
     """
 
     agency: str
@@ -22,6 +23,7 @@ class House:
     kind: str
     recipients: Sequence[tuple[str, str, str]]
     settings: Mapping[str, Any]
+    requests: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 def config_text(house: House, tables: Sequence[Table], proposal: Proposal) -> str:
@@ -110,7 +112,11 @@ def _lookup(proposal: Proposal) -> Iterator[str]:
 def _stream(house: House, stream: Stream, proposal: Proposal) -> Iterator[str]:
     name = _key(stream.name)
     yield f"[streams.{name}]"
-    yield f"{'table' if house.kind == 'sql' else 'file'} = {_s(stream.source)}"
+    if house.kind == "rest":
+        yield f"request = {_s(house.requests[stream.source])}"
+        yield "# nur Änderungen holen: in request auch version (Spalte) und since (Parameter) nennen"
+    else:
+        yield f"{'table' if house.kind == 'sql' else 'file'} = {_s(stream.source)}"
     yield f"key = {_s(list(stream.key))}"
     if house.kind == "sql":
         yield f"version = {_s(stream.version or 'BITTE_EINTRAGEN')}  # Änderungszeit oder steigende Nummer"

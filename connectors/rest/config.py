@@ -15,6 +15,7 @@ from hub.errors import ConfigurationError
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 PAGING = ("none", "link", "next", "cursor", "page", "offset")
+TIMEOUT, TRIES, MOST_BYTES = 60.0, 3, 16_000_000
 _POINTED = frozenset({"next", "cursor"})
 _COUNTED = frozenset({"page", "offset"})
 
@@ -107,6 +108,15 @@ def rest_settings(config: ConnectorConfig) -> RestSettings:
     return settings
 
 
+def plain_access(url: str, *, token_file: Path | None, token_env: str) -> Access:
+    """The usual limits, and at most a token. Raises ConfigurationError."""
+    return Access(
+        url=address(url, "--url"), token_file=token_file, token_env=token_env, header="", user="",
+        password_file=None, password_env="", ca_file=None, cert_file=None, key_file=None, timeout=TIMEOUT,
+        tries=TRIES, most_bytes=MOST_BYTES,
+    )  # fmt: skip
+
+
 def _access(table: Table, config: ConnectorConfig) -> Access:
     files = {
         name: table.take(name, str, "")
@@ -114,15 +124,16 @@ def _access(table: Table, config: ConnectorConfig) -> Access:
     }
     paths = {name: config.path(file) if file else None for name, file in files.items()}
     return Access(
-        url=_url(table.take("url", str)), token_env=table.take("token_env", str, ""),
+        url=address(table.take("url", str)), token_env=table.take("token_env", str, ""),
         header=table.take("header_name", str, ""), user=table.take("user", str, ""),
-        password_env=table.take("password_env", str, ""), timeout=table.take("timeout_seconds", float, 60.0),
-        tries=table.take("tries", int, 3), most_bytes=table.take("page_bytes", int, 16_000_000), **paths,
+        password_env=table.take("password_env", str, ""), timeout=table.take("timeout_seconds", float, TIMEOUT),
+        tries=table.take("tries", int, TRIES), most_bytes=table.take("page_bytes", int, MOST_BYTES), **paths,
     )  # fmt: skip
 
 
-def _url(url: str) -> str:
-    place = "config.settings.url"
+def address(url: str, place: str = "config.settings.url") -> str:
+    """The address of an interface, without a stroke at its end. Raises ConfigurationError: it holds no secret, and data
+    of people go over TLS or stay on this machine."""
     parts = _split(url)
     if parts is None or not parts.hostname or parts.query or parts.fragment:
         raise ConfigurationError("is no address", place=place, remedy="https://… without parameters")

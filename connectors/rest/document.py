@@ -99,10 +99,11 @@ class Cells:
             if isinstance(value, Mapping) and path in self._inner:
                 self._note(value, path)
             elif path not in self._inner and len(self.names) < _MOST_NAMES:
-                self.names.add(self._spelt.get(path) or _spelling(path))
+                self.names.add(self._spelt.get(path) or spelling(path))
 
 
-def _spelling(path: Pointer) -> str:
+def spelling(path: Pointer) -> str:
+    """The name of the column that stands there."""
     if len(path) == 1:
         return path[0]
     return "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in path)

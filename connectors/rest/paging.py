@@ -11,7 +11,7 @@ from connectors.rest.config import Endpoint, Paging
 from connectors.rest.document import MISSING, find, parsed, rows_of
 from hub.errors import DataError
 
-_NEXT = re.compile(r'<([^>]*)>\s*(?:;[^,<]*)?;\s*rel="?next"?', re.IGNORECASE)
+NEXT = re.compile(r'<([^>]*)>\s*(?:;[^,<]*)?;\s*rel="?next"?', re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class Pages:
         if kind in ("page", "offset"):
             return self._target(more, str(count)) if page.rows else ""
         if kind == "link":
-            found: Any = match[1] if (match := _NEXT.search(answer.link)) else ""
+            found: Any = match[1] if (match := NEXT.search(answer.link)) else ""
         else:
             found = find(document, self._paging.at)
         if found is MISSING or found is None or found == "":

@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,14 +11,29 @@ import typer
 from connectors.files.settings import Dialect
 from connectors.proposal.database import database
 from connectors.proposal.exported import folder_of_files
+from connectors.proposal.interface import Interface, interface, parted
 from connectors.proposal.profile import Table
+from connectors.rest.config import plain_access
 from hub.cli.output import AsJson, print_json, print_table
 from hub.errors import UsageError
 
 TABS = ("\\t", "tab", "TAB")  # how people write a tab where they cannot type one
 
-Url = Annotated[str, typer.Option("--url", help="SQLAlchemy-Adresse der Datenbank (ohne Passwort)")]
+Url = Annotated[
+    str,
+    typer.Option(
+        "--url", help="Adresse der Datenbank (SQLAlchemy) oder der HTTP-Schnittstelle, ohne Passwort"
+    ),
+]
 UrlEnv = Annotated[str, typer.Option("--url-env", help="Umgebungsvariable mit der Adresse samt Passwort")]
+Lists = Annotated[
+    list[str] | None,
+    typer.Option("--path", help="Liste der HTTP-Schnittstelle, z. B. /v1/personen; mehrfach möglich"),
+]
+TokenFile = Annotated[
+    Path | None, typer.Option("--token-file", help="Datei mit dem Token der HTTP-Schnittstelle")
+]
+TokenEnv = Annotated[str, typer.Option("--token-env", help="Umgebungsvariable mit diesem Token")]
 Folder = Annotated[Path | None, typer.Option("--folder", help="Ordner der Abzüge (CSV und Verwandte)")]
 Encoding = Annotated[str, typer.Option("--encoding", help="Zeichensatz der Dateien; wird nie geraten")]
 Delimiter = Annotated[str, typer.Option("--delimiter", help="Trennzeichen der Dateien; ein Tabulator: \\t")]
@@ -27,11 +43,15 @@ Trailer = Annotated[str, typer.Option("--trailer", help="Muster der letzten Zeil
 
 
 def discover(
-    url: Url = "", url_env: UrlEnv = "", folder: Folder = None, encoding: Encoding = "cp1252",
-    delimiter: Delimiter = ";", quote: Quote = '"', skip: Skip = 0, trailer: Trailer = "", as_json: AsJson = False,
+    url: Url = "", url_env: UrlEnv = "", paths: Lists = None, token_file: TokenFile = None, token_env: TokenEnv = "",
+    folder: Folder = None, encoding: Encoding = "cp1252", delimiter: Delimiter = ";", quote: Quote = '"',
+    skip: Skip = 0, trailer: Trailer = "", as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Zeigt Tabellen oder Dateien mit Spalten und Schreibweise, aus einer Stichprobe; Werte zeigt es nicht."""
-    tables = look(url, url_env, folder, dialect(encoding, delimiter, quote, skip, trailer))
+    if is_http(url):
+        tables = [one.table for one in ask(url, paths or (), token_file, token_env)[1].lists]
+    else:
+        tables = look(url, url_env, folder, dialect(encoding, delimiter, quote, skip, trailer))
     if as_json:
         print_json({"tables": [_object(table) for table in tables]})
         return
@@ -55,6 +75,17 @@ def dialect(encoding: str, delimiter: str, quote: str, skip: int, trailer: str) 
     except re.error:
         raise UsageError("is no regular expression", place="--trailer", remedy="correct it") from None
     return Dialect(encoding=encoding, delimiter=delimiter, quote=quote, skip=skip, trailer=pattern)
+
+
+def is_http(url: str) -> bool:
+    return url.startswith(("http://", "https://"))
+
+
+def ask(url: str, paths: Sequence[str], token_file: Path | None, token_env: str) -> tuple[str, Interface]:
+    """The interface's address, and its lists; without a path the address names the only one."""
+    base, only = (url, "") if paths else parted(url)
+    access = plain_access(base, token_file=token_file, token_env=token_env)
+    return access.url, interface(access, paths or [only])
 
 
 def look(url: str, url_env: str, folder: Path | None, written: Dialect) -> list[Table]:

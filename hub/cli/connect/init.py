@@ -4,7 +4,7 @@ import os
 import secrets
 import sys
 from base64 import b64encode
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,12 +23,17 @@ from hub.cli.connect.discover import (
     Delimiter,
     Encoding,
     Folder,
+    Lists,
     Quote,
     Skip,
+    TokenEnv,
+    TokenFile,
     Trailer,
     Url,
     UrlEnv,
+    ask,
     dialect,
+    is_http,
     look,
 )
 from hub.cli.output import AsJson, print_json, print_lines
@@ -46,7 +51,8 @@ def init(
     recipient: Annotated[
         list[str] | None, typer.Option(help="KENNUNG:ART des Amts, das sehen soll; mehrfach möglich")
     ] = None,
-    url: Url = "", url_env: UrlEnv = "", folder: Folder = None, encoding: Encoding = "", delimiter: Delimiter = "",
+    url: Url = "", url_env: UrlEnv = "", paths: Lists = None, token_file: TokenFile = None,
+    token_env: TokenEnv = "", folder: Folder = None, encoding: Encoding = "", delimiter: Delimiter = "",
     quote: Quote = '"', skip: Skip = 0, trailer: Trailer = "", as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Schreibt eine kommentierte Konfiguration mit einem Vorschlag für die Zuordnung. Fragt, was fehlt."""
@@ -62,12 +68,22 @@ def init(
     if folder:
         encoding = encoding or _ask("Zeichensatz der Dateien (z. B. cp1252, utf-8)", "--encoding")
         delimiter = delimiter or _ask("Trennzeichen", "--delimiter")
-    written = dialect(encoding or "utf-8", delimiter or ";", quote, skip, trailer)
-    tables = look(url, url_env, folder, written)
-    kind, settings = _source(url, url_env, folder, written, out)
+    requests: dict[str, Any] = {}
+    if is_http(url):
+        base, found = ask(url, paths or (), token_file, token_env)
+        tables, requests = (
+            [one.table for one in found.lists],
+            {one.table.name: one.request for one in found.lists},
+        )
+        kind, settings = "rest", _interface(base, found.paging, token_file, token_env, out)
+    else:
+        written = dialect(encoding or "utf-8", delimiter or ";", quote, skip, trailer)
+        tables = look(url, url_env, folder, written)
+        kind, settings = _source(url, url_env, folder, written, out)
     house = House(
         agency=agency, agency_kind=_known(agency_kind, "--agency-kind"), kind=kind,
         recipients=[each for one in others for each in _roles(one)], settings=settings,
+        requests=requests,
     )  # fmt: skip
     proposal = propose(tables)
     _write(out, config_text(house, tables, proposal))
@@ -92,6 +108,15 @@ def _roles(recipient: str) -> Iterator[tuple[str, str, str]]:
     for role in ROLES_BY_KIND[_known(kind, "--recipient")]:
         if role not in NO_VIEWS:
             yield controller, kind, role
+
+
+def _interface(
+    base: str, paging: Mapping[str, str], token_file: Path | None, token_env: str, out: Path
+) -> dict[str, Any]:
+    """Settings of an HTTP interface; of a token only where it is kept."""
+    token = {"token_file": _seen_from(token_file, out)} if token_file else {}
+    token |= {"token_env": token_env} if token_env else {}
+    return {"url": base, **token, **({"paging": paging} if paging else {})}
 
 
 def _source(

@@ -5,6 +5,7 @@ import json
 import sqlite3
 import stat
 import tomllib
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from typer.testing import CliRunner
 
 from hub.cli import USAGE
 from hub.cli.connect import app
-from hub.errors import NoInput, UsageError
+from hub.errors import ConfigurationError, DataError, NoInput, UsageError
+from tests.integration.connectors.interface import TOKEN, Interface
 
 NORTH = {
     "klienten.csv": "PersonID,Zuname,Vorname,Geb-Dat,Geschlecht\n"
@@ -175,3 +177,70 @@ def test_an_existing_file_is_left_alone(north: Path, tmp_path: Path) -> None:
     result = init(out, "--folder", str(north), "--encoding", "utf-8", "--delimiter", ",")
     assert isinstance(result.exception, UsageError)
     assert out.read_text(encoding="utf-8") == "mine"
+
+
+PEOPLE = [
+    {"personId": str(n), "nachname": f"Zuname{n}", "vorname": "Ida", "geburtsdatum": "1990-02-03", "geschlecht": "w",
+     "fall": {"nr": f"F{n}"}, "tags": ["a", "b"]} | ({"telefon": "0231"} if n else {})
+    for n in range(3)
+]  # fmt: skip
+
+
+def test_an_interface_is_asked_and_its_proposal_previews(tmp_path: Path) -> None:
+    with closing(Interface()) as served:
+        served.lists["/v1/personen"], served.paging = PEOPLE, "next"
+        (tmp_path / "token").write_text(TOKEN, encoding="ascii")
+        token, out = ("--token-file", str(tmp_path / "token")), tmp_path / "amt" / "source.toml"
+        for where in (
+            ("--url", f"{served.url}/v1/personen"),
+            ("--url", served.url, "--path", "/v1/personen"),
+        ):
+            result = init(out, *where, *token, "--json")
+            assert result.exit_code == 0, result.output
+            made = tomllib.loads(out.read_text(encoding="utf-8"))
+            assert made["connector"]["kind"] == "rest"
+            assert made["settings"]["token_file"] == "../token"
+            assert made["settings"]["paging"] == {"kind": "link"}
+            (stream,) = made["streams"].values()
+            assert stream["request"]["rows"] == "/daten"
+            assert stream["request"]["optional"] == ["telefon"]
+            assert TOKEN not in out.read_text(encoding="utf-8")
+            shown = json.loads(called("preview", str(out), "--json").stdout)
+            assert {record["event_type"] for record in shown["records"]} == {
+                "PersonRegistered",
+                "SubjectRecorded",
+            }
+            assert not shown["faults"]
+            out.unlink()
+        found = json.loads(called("discover", "--url", f"{served.url}/v1/personen", *token, "--json").stdout)
+        assert {column["name"] for column in found["tables"][0]["columns"]} >= {
+            "personId",
+            "/fall/nr",
+            "tags",
+        }
+
+
+def test_an_interface_is_not_asked_with_a_secret_in_its_address(tmp_path: Path) -> None:
+    for url in ("https://hub:geheim@127.0.0.1:9/api", "http://fachverfahren.example/api"):
+        result = init(tmp_path / "source.toml", "--url", url)
+        assert isinstance(result.exception, ConfigurationError)
+        assert "geheim" not in str(result.exception)
+        assert not (tmp_path / "source.toml").exists()
+
+
+def test_a_page_says_how_the_next_is_found_even_where_there_is_none(tmp_path: Path) -> None:
+    with closing(Interface()) as served:
+        body = json.dumps({"data": PEOPLE, "meta": {"served_by": [{"host": "a"}]}, "links": {"next": None}})
+        served.special = [lambda: (200, {"Content-Type": "application/json"}, body.encode())]
+        assert init(tmp_path / "source.toml", "--url", f"{served.url}/personen").exit_code == 0
+    made = tomllib.loads((tmp_path / "source.toml").read_text(encoding="utf-8"))
+    assert made["settings"]["paging"] == {"kind": "next", "at": "/links/next"}
+    assert made["streams"]["personen"]["request"]["rows"] == "/data"
+
+
+def test_an_answer_without_rows_says_where_it_was(tmp_path: Path) -> None:
+    with closing(Interface()) as served:
+        served.special = [lambda: (200, {"Content-Type": "application/json"}, b'{"version": "1.2"}')]
+        result = init(tmp_path / "source.toml", "--url", f"{served.url}/v1/personen")
+        assert isinstance(result.exception, DataError)
+        assert result.exception.place == "personen"

@@ -1,0 +1,129 @@
+"""Looks at an HTTP interface: one page of each list, where its rows stand, and how one page leads to the next.
+
+Asks only (GET), keeps nothing. A token is named by its file or variable, never given.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from connectors.proposal.profile import Table, table
+from connectors.rest.client import Answer, Client
+from connectors.rest.config import Access
+from connectors.rest.document import Pointer, parsed, spelling
+from connectors.rest.paging import NEXT
+from hub.errors import DataError
+
+SAMPLE = 500
+DEEP = 3  # how far down a list of rows, an address or a value is looked for
+FORWARD = ("next", "weiter", "nextPage", "next_page", "@odata.nextLink")
+JOIN = ","
+
+
+class Asked(NamedTuple):
+    """One list: its address below the interface, the pointer to its rows, columns that not every row has."""
+
+    table: Table
+    path: str
+    rows: str
+    optional: tuple[str, ...]
+
+    @property
+    def request(self) -> dict[str, Any]:
+        """As a stream's `request` says it."""
+        said = {"path": self.path, "rows": self.rows}
+        return said | ({"optional": list(self.optional)} if self.optional else {})
+
+
+class Interface(NamedTuple):
+    """`paging` as the settings say it, where any list had a next page or says how it would."""
+
+    lists: Sequence[Asked]
+    paging: Mapping[str, str]
+
+
+def parted(url: str) -> tuple[str, str]:
+    """The interface and its list, where one address names both."""
+    base, _, last = url.rstrip("/").rpartition("/")
+    return (base, f"/{last}") if urlsplit(url).path.strip("/") else (url, "/")
+
+
+def interface(access: Access, paths: Iterable[str]) -> Interface:
+    """What these lists say now; raises AccessRefused, ServiceUnavailable, DataError."""
+    lists, paging = [], dict[str, str]()
+    with closing(Client(access)) as client:
+        for path in paths:
+            place = path.strip("/").replace("/", "_") or "list"
+            answer = client.get(f"{client.base.path}{path}", place)
+            document = parsed(answer.body, place)
+            at = _longest(document, place)
+            lists.append(_asked(place, path, at, _under(document, at)))
+            paging = paging or _paging(answer, document)
+    return Interface(lists, paging)
+
+
+def _longest(document: Any, place: str) -> Pointer:
+    """Where the longest list of objects stands."""
+    found = max(_lists(document, ()), key=lambda at: len(_under(document, at)), default=None)
+    if found is None:
+        remedy = "name the address of a list with --path"
+        raise DataError("holds no list of objects", reason="wrong_shape", place=place, remedy=remedy)
+    return found
+
+
+def _lists(document: Any, at: Pointer) -> Iterator[Pointer]:
+    if isinstance(document, list) and document and all(isinstance(row, Mapping) for row in document):
+        yield at
+    elif isinstance(document, Mapping) and len(at) < DEEP:
+        for name, value in document.items():
+            yield from _lists(value, (*at, name))
+
+
+def _under(document: Any, at: Pointer) -> Any:
+    for name in at:
+        document = document[name]
+    return document
+
+
+def _asked(name: str, path: str, at: Pointer, rows: Sequence[Mapping[str, Any]]) -> Asked:
+    flat = [dict(_cells(row, ())) for row in rows[:SAMPLE]]
+    header = list(dict.fromkeys(column for row in flat for column in row))
+    optional = tuple(column for column in header if any(column not in row for row in flat))
+    sample = [[row.get(column, "") for column in header] for row in flat]
+    return Asked(table(name, header, sample), path, "".join(f"/{_escaped(part)}" for part in at), optional)
+
+
+def _cells(row: Mapping[str, Any], at: Pointer) -> Iterator[tuple[str, str]]:
+    """Columns as the source names them; a list of objects is none."""
+    for name, value in row.items():
+        where = (*at, name)
+        if isinstance(value, Mapping):
+            yield from _cells(value, where) if len(where) < DEEP else ()
+        elif isinstance(value, list):
+            if all(isinstance(item, str) for item in value):
+                yield spelling(where), JOIN.join(value)
+        else:
+            text = str(value).lower() if isinstance(value, bool) else value
+            yield spelling(where), "" if text is None else text
+
+
+def _paging(answer: Answer, document: Any) -> dict[str, str]:
+    """A Link header, or an address in the answer; empty where neither is seen."""
+    if NEXT.search(answer.link):
+        return {"kind": "link"}
+    at = next(_forward(document, ()), None)
+    return {"kind": "next", "at": "".join(f"/{_escaped(part)}" for part in at)} if at else {}
+
+
+def _forward(document: Any, at: Pointer) -> Iterator[Pointer]:
+    if isinstance(document, Mapping) and len(at) < DEEP:
+        for name, value in document.items():
+            if name in FORWARD and (value is None or (isinstance(value, str) and "/" in value)):
+                yield (*at, name)
+            else:
+                yield from _forward(value, (*at, name))
+
+
+def _escaped(part: str) -> str:
+    return part.replace("~", "~0").replace("/", "~1")
