@@ -61,8 +61,7 @@ class FilesSource:
     def control(self, streams: Collection[str]) -> Control:
         if self._known or not self._whole():
             return Control(iter(()), complete=False)
-        self._known = True
-        return Control(self._rows(streams), complete=True)
+        return Control(self._control_rows(streams), complete=True)
 
     def read(self, streams: Collection[str], limit: int) -> Iterator[Batch]:
         if self._current is None:
@@ -195,6 +194,11 @@ class FilesSource:
         hash_key, hash_row, key = self._state.key_hash, self._content, key_of(stream)
         for line, cells in reader.cells():
             yield Incoming(stream.name, line, hash_key(key(cells)), hash_row(cells))
+
+    def _control_rows(self, streams: Collection[str]) -> Iterator[Row]:
+        """Known once all was read."""
+        yield from self._rows(streams)
+        self._known = True
 
     def _rows(self, streams: Collection[str]) -> Iterator[Row]:
         """Every row as it stands now."""

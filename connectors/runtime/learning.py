@@ -34,10 +34,10 @@ class Learning:
         control = self._source.control([*dict.fromkeys((*lookups.streams, *self._control))])
         rows = list(control.rows)
         self._moved |= lookups.take(rows, complete=control.complete)
-        if self._moved and not control.complete:
-            rows += [row for row in self._source.subjects(self._moved) if row.stream in self._control]
-        self._moved.clear()
         self.pending |= self._know(rows, complete=control.complete)
+        if self._moved and not control.complete:
+            self.pending |= self._know(list(self._source.subjects(self._moved)), complete=False)
+        self._moved.clear()
         self.consented, before = self.knowledge.consented_cases(), self.consented
         if last is None or berlin_day(last) != berlin_day(now) or self.consented != before:
             self.pending |= self.knowledge.subjects()

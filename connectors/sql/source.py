@@ -78,10 +78,9 @@ class SqlSource:
         return incidents
 
     def control(self, streams: Collection[str]) -> Control:
-        complete, self._lost = self._lost, False
-        if complete:
+        if self._lost:
             self._control.clear()
-        return Control(self._control_rows(streams), complete=complete)
+        return Control(self._control_rows(streams), complete=self._lost)
 
     def read(self, streams: Collection[str], limit: int) -> Iterator[Batch]:
         for name in self._running(streams):
@@ -192,6 +191,8 @@ class SqlSource:
         return Row(stream.name, known, place, kept or {}, version, gone=True)
 
     def _control_rows(self, streams: Collection[str]) -> Iterator[Row]:
+        """How far it came counts once all were read: what a database that goes away took with it is asked for again."""
+        read: dict[str, Version] = {}
         for name in self._running(streams):
             stream, newest = self._settings.streams[name], self._control.get(name)
             start = self._ordering.start(newest) if newest is not None else None
@@ -199,7 +200,9 @@ class SqlSource:
                 newest = self._newest(newest, stream, page)
                 yield from page
             if newest is not None:
-                self._control[name] = newest
+                read[name] = newest
+        self._control |= read
+        self._lost = False
 
     def _newest(self, held: Version | None, stream: SqlStream, page: Sequence[Row]) -> Version | None:
         readable: Iterator[Any] = (

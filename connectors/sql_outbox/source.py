@@ -103,7 +103,9 @@ class OutboxSource:
         return position.given_up(micros(self._now) - int(self._settings.gap_hours * HOUR))
 
     def _control_rows(self, streams: Collection[str]) -> Iterator[Row]:
-        """Each record once, as its last entry has it: what ended and began again is there."""
+        """Each record once, as its last entry has it: what ended and began again is there. Positions move once all
+        were read."""
+        read: dict[str, Position] = {}
         for name in self._running(streams):
             position = self._young(self._control.get(name, Position()))
             last: dict[str, Row] = {}
@@ -111,7 +113,8 @@ class OutboxSource:
                 position = after
                 last |= {row.key: row for row in rows}
             yield from last.values()
-            self._control[name] = position
+            read[name] = position
+        self._control |= read
 
     def _news(self, stream: OutboxStream, rows: Sequence[Row]) -> list[Row]:
         """The last entry of each record, unless a later one was read before."""

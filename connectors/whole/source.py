@@ -90,8 +90,7 @@ class WholeSource:
     def control(self, streams: Collection[str]) -> Control:
         if self._known or self._as_of is None:
             return Control(iter(()), complete=False)
-        self._known = True
-        return Control((row for name in streams for row in self._rows(name)), complete=True)
+        return Control(self._control_rows(streams), complete=True)
 
     def read(self, streams: Collection[str], limit: int) -> Iterator[Batch]:
         if self._as_of is None:
@@ -144,6 +143,12 @@ class WholeSource:
 
     def close(self) -> None:
         self._system.close()
+
+    def _control_rows(self, streams: Collection[str]) -> Iterator[Row]:
+        """Known once all was read: a system that is away in between is asked for all of it again."""
+        for name in streams:
+            yield from self._rows(name)
+        self._known = True
 
     def _missing(self) -> list[Incident]:
         remedy = "bring the column back, or correct the mapping; nothing is read until then"
