@@ -183,14 +183,16 @@ def _check(config: ConnectorConfig) -> None:
 
 
 def _name(connector: Table, state: Path) -> str:
-    """What the hub's operators call it; its state's name, of which there is one a process, unless it says another."""
+    """What the hub's operators call it; its state's name, of which there is one a process, unless it says another: that
+    of the file, or of its folder where every file is called state."""
     given = connector.take("name", str, "")
     if given and not NAME.fullmatch(given):
         raise ConfigurationError(
             "cannot be used as a name", place="config.connector.name",
             remedy="at most 40 of a to z, 0 to 9, - and _, beginning with a letter or number",
         )  # fmt: skip
-    beside = re.sub(r"[^a-z0-9]+", "-", state.stem.lower()).strip("-")[:40]
+    own = state.stem if state.stem != "state" else state.parent.name
+    beside = re.sub(r"[^a-z0-9]+", "-", own.lower()).strip("-")[:40]
     return given or beside or "connector"
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO
 
-from hub.errors import ConfigurationError, ServiceUnavailable, TryAgain
+from hub.errors import ConfigurationError, NoInput, ServiceUnavailable, TryAgain
 from hub.failpoints import fail_point
 
 PRAGMAS = ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL", "PRAGMA secure_delete=ON")
@@ -85,8 +85,11 @@ def replace_file(path: Path, content: bytes, like: Path | None = None) -> None:
 
 @contextmanager
 def held_folder(folder: Path) -> Iterator[None]:
-    """One process at a time replaces files of this folder; raises TryAgain."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    """One process at a time replaces files of this folder; raises TryAgain, or NoInput where there is none."""
+    try:
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError:
+        raise NoInput("is no folder", place=folder.name, remedy="make it, or correct the path") from None
     try:
         if not _locked(handle, fcntl.LOCK_EX):
             raise TryAgain(

@@ -20,7 +20,7 @@ from connectors.runtime.pseudonyms import Pseudonyms
 from connectors.runtime.ring import agency_keys
 from hub.cli.connect import app
 from hub.domain.clock import BERLIN, micros, moment
-from hub.errors import ConfigurationError
+from hub.errors import ConfigurationError, NoInput
 from hub.ports import Outgoing
 from schemas import encode_single, record_schema, topics
 
@@ -147,6 +147,12 @@ def test_an_alias_is_entered_whole_and_in_a_readable_file(own: Path) -> None:
     assert "2 Nummern" in listed.stdout
     assert "A-1" not in listed.stdout, "this is no terminal"
     assert json.loads(run("list", "--config", own, "--json").stdout) == {"aliases": 2, "persons": 1}
+
+
+def test_a_folder_that_is_missing_is_said(own: Path) -> None:
+    own.write_text(own.read_text(encoding="utf-8").replace('"neu.csv"', '"fehlt/neu.csv"'), encoding="utf-8")
+    with pytest.raises(NoInput, match="fehlt"):
+        run("add", "N-1", "A-1", "--config", own)
 
 
 def test_numbers_need_not_stand_on_the_command_line(own: Path) -> None:

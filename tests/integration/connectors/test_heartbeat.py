@@ -230,6 +230,10 @@ def test_a_name_is_the_states_or_the_configurations(house: Path, offices: Any) -
     assert load_config(house).name == "source"
     offices.edit(JC, lambda toml: toml.replace("state/source.sqlite", "state/Süd Fälle 1.sqlite"))
     assert load_config(house).name == "s-d-f-lle-1"
+    offices.edit(
+        JC, lambda toml: toml.replace("state/Süd Fälle 1.sqlite", "/var/lib/fallbruecke/quelle/state.sqlite")
+    )
+    assert load_config(house).name == "quelle", "as the systemd unit proposes it"
     offices.edit(JC, lambda toml: toml.replace("[connector]\n", '[connector]\nname = "open-prosoz_2"\n'))
     assert load_config(house).name == "open-prosoz_2"
     offices.edit(JC, lambda toml: toml.replace("open-prosoz_2", "Frau Anna"))
