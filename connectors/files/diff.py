@@ -1,6 +1,7 @@
 """What changed since the last snapshot, by keyed hashes in the connector's own state: no row is kept."""
 
 from collections.abc import Iterable, Iterator
+from sqlite3 import IntegrityError
 from typing import NamedTuple
 
 from connectors.runtime.state import State
@@ -21,7 +22,7 @@ class Diff:
     """The new snapshot's hashes in a temporary table beside those that were read before (`seen`)."""
 
     def __init__(self, state: State) -> None:
-        self._state, self._db = state, state.db
+        self._state, self._db, self._unique = state, state.db, False
 
     def load(self, rows: Iterable[Incoming]) -> None:
         """Take a stream's rows in, as they come."""
@@ -35,11 +36,19 @@ class Diff:
             self._db.execute("CREATE TEMP TABLE incoming (stream TEXT, line INTEGER, key BLOB, content BLOB)")
 
     def index(self) -> None:
-        """After loading: find changes fast."""
-        self._db.execute("CREATE INDEX temp.by_key ON incoming (stream, key)")
+        """After loading: find changes fast. Inside the caller's transaction."""
+        index = "INDEX temp.by_key ON incoming (stream, key)"
+        try:
+            self._db.execute(f"CREATE UNIQUE {index}")
+            self._unique = True
+        except IntegrityError:
+            self._db.execute(f"CREATE {index}")
+            self._unique = False
 
     def duplicate(self, stream: str) -> int | None:
         """The line of a key that came before, or None."""
+        if self._unique:
+            return None
         query = "SELECT max(line) FROM incoming WHERE stream = ? GROUP BY key HAVING count(*) > 1 ORDER BY 1 LIMIT 1"
         row = self._db.execute(query, (stream,)).fetchone()
         return row[0] if row else None
