@@ -47,7 +47,7 @@ class Pulse:
 
     def __init__(self, state: Path) -> None:
         """Raises ServiceUnavailable when it cannot be opened."""
-        self._db = open_file(state.with_name(f"{state.name}.pulse"), SCHEMA)
+        self._db = open_file(pulse_of(state), SCHEMA)
 
     def beat(self, beat: Beat) -> None:
         times = {
@@ -87,6 +87,11 @@ class Pulse:
     def _get(self, name: str) -> Any:
         row = self._db.execute("SELECT value FROM pulse WHERE name = ?", (name,)).fetchone()
         return json.loads(row[0]) if row else None
+
+
+def pulse_of(state: Path) -> Path:
+    """The file, there or not."""
+    return state.with_name(f"{state.name}.pulse")
 
 
 _TIMES = ("at", "last_success", "register_as_of")

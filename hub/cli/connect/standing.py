@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 
 from connectors.runtime.backfill import Backfills, Request
 from connectors.runtime.build import kind
@@ -11,7 +12,7 @@ from connectors.runtime.config import ConnectorConfig
 from connectors.runtime.files import holder, lease_of
 from connectors.runtime.ports import Held, Holding
 from connectors.runtime.pulse import AUTH as REFUSED
-from connectors.runtime.pulse import PAUSED, RUNNING, STOPPED, WAITING, Beat, Pause, Pulse
+from connectors.runtime.pulse import PAUSED, RUNNING, STOPPED, WAITING, Beat, Pause, Pulse, pulse_of
 from connectors.runtime.quarantine import Quarantined
 from connectors.runtime.state import State
 from connectors.runtime.trouble import AUTH, AWAY, Trouble, trouble
@@ -38,9 +39,8 @@ class Standing:
 
 
 def standing(settings: ConnectorConfig) -> Standing:
-    """As it is now; nothing is changed. Raises ServiceUnavailable when the files cannot be opened."""
-    with closing(Pulse(settings.state)) as pulse:
-        beat, paused = pulse.last(), pulse.paused()
+    """As it is now; nothing is changed or made. Raises ServiceUnavailable when the files cannot be opened."""
+    beat, paused = _said(settings.state)
     waiting, backfills, stuck = _kept(settings)
     stuck = stuck or _troubled(beat)
     pid, held = holder(lease_of(settings.state)), held_input(settings)
@@ -49,6 +49,14 @@ def standing(settings: ConnectorConfig) -> Standing:
         paused=paused, held=held,
         quarantined=tuple(waiting), backfills=tuple(backfills), certificates=tuple(certificates(settings)),
     )  # fmt: skip
+
+
+def _said(state: Path) -> tuple[Beat | None, Pause | None]:
+    """By the process itself, and to it; a file that root made by looking would be closed to the connector."""
+    if not pulse_of(state).exists():
+        return None, None
+    with closing(Pulse(state)) as pulse:
+        return pulse.last(), pulse.paused()
 
 
 def held_input(settings: ConnectorConfig, *, confirm: bool = False) -> Held | None:

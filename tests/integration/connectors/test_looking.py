@@ -12,7 +12,9 @@ from typer.testing import CliRunner
 
 from connectors.candidates.find import find
 from connectors.candidates.groups import Group, load_groups, packaged
+from connectors.runtime.config import load_config
 from hub.cli.connect import app
+from hub.cli.connect.standing import standing
 from hub.errors import ConfigurationError
 
 
@@ -106,3 +108,11 @@ def test_the_packaged_groups_are_those_of_the_practice() -> None:
 
 def test_nobody_is_found_in_nothing() -> None:
     assert find([], [Group(id="a", label="A", members_at_least=1)], date(2026, 11, 1)) == []
+
+
+def test_status_before_the_first_run_makes_nothing(house: Path) -> None:
+    """Looked at by root, a file that it made would be closed to the connector's own account."""
+    before = sorted(house.parent.rglob("*"))
+    found = standing(load_config(house))
+    assert (found.state, found.beat, found.paused) == ("never", None, None)
+    assert sorted(house.parent.rglob("*")) == before
