@@ -1,5 +1,6 @@
 """The agency's own small SQLite files: opened durable, and held by one process at a time where they must be."""
 
+import errno
 import fcntl
 import os
 import sqlite3
@@ -32,10 +33,15 @@ def open_file(path: Path, *schema: str) -> sqlite3.Connection:
     return connection
 
 
-def unwritten(path: Path, error: sqlite3.OperationalError) -> ServiceUnavailable:
-    """What a file that was open and takes no more means: a full disk, one that is read-only now, or a broken one."""
+def unwritten(state: Path, error: sqlite3.OperationalError | OSError) -> ServiceUnavailable:
+    """What a file that takes no more means: a full disk, one that is read-only now, or a broken one. A file's own name
+    is not told where it may be an export's."""
+    if isinstance(error, OSError):
+        place, cause = "a file beside the source", errno.errorcode.get(error.errno or 0, type(error).__name__)
+    else:
+        place, cause = state.name, error.sqlite_errorname
     return ServiceUnavailable(
-        f"cannot be read or written ({error.sqlite_errorname})", place=path.name,
+        f"cannot be read or written ({cause})", place=place,
         remedy="make room on the disk, check owner and permissions; nothing was lost",
     )  # fmt: skip
 

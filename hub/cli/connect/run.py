@@ -88,7 +88,7 @@ class Runner:
             except HubError as error:
                 self._trouble(error)
                 raise
-            except OperationalError as error:
+            except (OperationalError, OSError) as error:
                 self._trouble(full := unwritten(self._settings.state, error))
                 raise full from None
             if once and not more:

@@ -1,5 +1,6 @@
 """A connector tells the hub that it lives: when, what, never anything of anybody, and never in the step's way."""
 
+import errno
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -255,4 +256,15 @@ def test_a_full_disk_ends_it_with_a_remedy_and_is_told(living: Living) -> None:
         living.step()
     assert error.value.place == "source.sqlite"
     assert "disk" in error.value.remedy
+    assert living.states()[-1] == "waiting"
+
+
+def test_so_does_a_file_that_cannot_be_written(living: Living) -> None:
+    def step(_now: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "Kowalski_Anna.csv.grund.json")
+
+    living.runner._part.step = step
+    with pytest.raises(ServiceUnavailable, match="ENOSPC") as error:
+        living.step()
+    assert "Anna" not in str(error.value)
     assert living.states()[-1] == "waiting"
