@@ -2,7 +2,7 @@
 read. The whole of it is read as in a first run, and nothing is kept; no value is told."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -28,14 +28,25 @@ class Fault(NamedTuple):
     records: int
 
 
+class Asked(NamedTuple):
+    """Rows of a stream that a lookup was asked for, and those for which it found nothing."""
+
+    stream: str
+    lookup: str
+    rows: int
+    nothing: int
+
+
 @dataclass(slots=True)
 class Found:
-    """`incidents`: streams or deliveries that stand still; `codes`: codes in no table; `faults`: the rest."""
+    """`incidents`: streams or deliveries that stand still; `codes`: codes in no table; `faults`: the rest;
+    `asked`: what lookups found."""
 
     read: int = 0
     incidents: list[Incident] = field(default_factory=list)
     codes: list[Fault] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
+    asked: list[Asked] = field(default_factory=list)
     unmapped: int = 0
 
 
@@ -60,8 +71,15 @@ def examine(
             if rows is not None and house.read >= rows:
                 break
         found.read = house.read
+        found.asked = list(_asked(house.asked))
         found.unmapped = sum(map(len, house.unmapped().values()))
     for (event_type, column, reason), one in sorted(first.items()):
         fault = Fault(event_type, column, reason, one.place, one.remedy, counts[event_type, column, reason])
         (found.codes if reason == UNKNOWN_CODE else found.faults).append(fault)
     return found
+
+
+def _asked(counts: Counter[tuple[str, str, bool]]) -> Iterator[Asked]:
+    for stream, lookup in sorted({(stream, lookup) for stream, lookup, _ in counts}):
+        nothing = counts[stream, lookup, False]
+        yield Asked(stream, lookup, counts[stream, lookup, True] + nothing, nothing)

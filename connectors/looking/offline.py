@@ -3,8 +3,9 @@
 For looking before anything is real (preview, shadow month) and for what never leaves the house (finding families).
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,14 +17,15 @@ from connectors.runtime.egress import ALWAYS_SAID
 from connectors.runtime.judging import EgressGate, Judged
 from connectors.runtime.knowledge import Knowledge
 from connectors.runtime.lookups import LookupIndex
-from connectors.runtime.mapping import MappedEvent, Mapper, Unmapped
-from connectors.runtime.ports import Batch, Incident, Source
+from connectors.runtime.mapping import MappedEvent, Mapper, Unmapped, resolved
+from connectors.runtime.ports import Batch, Incident, Row, Source
 from connectors.runtime.register import Register
 from connectors.runtime.ring import Keys, first_of
 from connectors.runtime.state import State
 from connectors.runtime.translating import unmapped_columns
 from hub.domain.clock import berlin_day
 from hub.domain.identifiers import Naming
+from hub.errors import DataError
 from hub.policy.facts import Sender
 from hub.policy.gate import Gate
 from hub.policy.load import Policy
@@ -43,7 +45,10 @@ _ROUNDS = 10_000  # snapshots in one folder, at most
 
 
 class Offline:
-    """One source and what its gate knows. `read` counts rows; `state` moves on as they are judged."""
+    """One source and what its gate knows. `read` counts rows; `state` moves on as they are judged.
+
+    `asked`: (stream, lookup, whether it found anything) → rows; of a row for which nothing is found, nothing is said.
+    """
 
     def __init__(
         self, config: ConnectorConfig, key: Naming, judge: Gate, source: Source, state: State
@@ -54,7 +59,7 @@ class Offline:
         self._knowledge = Knowledge(config.agency, key, Register(config.agency))
         sender = Sender(controller=config.agency, kind=config.agency_kind)
         self._gate, self.policy = EgressGate(sender, judge, self._knowledge), judge.policy
-        self.read = 0
+        self.read, self.asked = 0, Counter[tuple[str, str, bool]]()
 
     def judged(self, now: datetime) -> Iterator[Found]:
         """Everything new since the state, judged at `now`; the state moves on behind it, batch by batch."""
@@ -91,10 +96,18 @@ class Offline:
             if row.gone:
                 there = self._mapper.events(row._replace(gone=False), self._lookups.tables)
                 yield from (Vanished(one.record_ref) for one in there if isinstance(one, MappedEvent))
+            self._ask(row)
             for one in self._mapper.events(row, self._lookups.tables):
                 yield one if isinstance(one, Unmapped) else self._judge(one, now, consented)
         with self.state.transaction():
             self.state.advance(batch.stream, batch.rows, batch.cursor, set())
+
+    def _ask(self, row: Row) -> None:
+        """Counts what its lookups find; a column that is missing is said by the mapping."""
+        references = {one.lookup: one for one in self._config.streams[row.stream].references}
+        for name, reference in references.items() if not row.gone else ():
+            with suppress(DataError):
+                self.asked[row.stream, name, bool(resolved(reference, row, self._lookups.tables))] += 1
 
     def _judge(self, event: MappedEvent, now: datetime, consented: frozenset[str]) -> Judged:
         spoken_of = event.case_ref in consented or event.schema.event_type in ALWAYS_SAID

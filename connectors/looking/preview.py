@@ -14,9 +14,10 @@ from typing import Any, Literal, NamedTuple
 from connectors.looking.offline import NEEDLESS, Vanished, norm_of, offline
 from connectors.runtime.config import ConnectorConfig
 from connectors.runtime.judging import Judged
-from connectors.runtime.mapping import OWN_NAME, MappedEvent, Unmapped
+from connectors.runtime.mapping import MappedEvent, Unmapped
 from connectors.runtime.ports import Incident
 from connectors.runtime.ring import Keys
+from connectors.runtime.streams import OWN_NAME
 
 Fate = Literal["sent", "pseudonymised", "withheld"]
 CONSENT, NORM = "R04", "R09"

@@ -100,12 +100,13 @@ def _fields(schema: EventSchema) -> Json:
 
 
 def _told(spec: FieldSpec) -> str:
-    """What an editor shows beside a field: its category, type and codes."""
+    """What an editor shows beside a field: its category, type and codes, whether it must be there, what it means."""
     kinds = ", ".join(f"{kind}: {category}" for kind, category in (spec.category_by_kind or {}).items())
     codes = (
         f"; codes: {', '.join(code.code for code in code_list(spec.codelist).codes)}" if spec.codelist else ""
     )
-    return f"category {kinds or spec.category}; {spec.kind}{codes}"
+    more = f"{'; required' * spec.required}{f'; {spec.doc}' if spec.doc else ''}"
+    return f"category {kinds or spec.category}; {spec.kind}{codes}{more}"
 
 
 _STREAM: Json = {

@@ -126,10 +126,10 @@ def _stream(house: House, stream: Stream, proposal: Proposal) -> Iterator[str]:
         yield f"# nicht zugeordnet, wird nie gesendet: {', '.join(stream.unused)}"
     for event in stream.events:
         yield ""
-        yield from _event(name, event, proposal.members[2] if proposal.members else "")
+        yield from _event(house, name, event, proposal.members[2] if proposal.members else "")
 
 
-def _event(stream: str, event: Event, case: str) -> Iterator[str]:
+def _event(house: House, stream: str, event: Event, case: str) -> Iterator[str]:
     schema = event_schema(event.type)
     yield f"[[streams.{stream}.events]]"
     yield f"type = {_s(event.type)}"
@@ -147,6 +147,8 @@ def _event(stream: str, event: Event, case: str) -> Iterator[str]:
     for name, spec in schema.fields.items():
         if name in event.values:
             yield f"{name} = {_value(event.values[name])}"
+        elif name == "sender":
+            yield f"sender = {{ constant = {_s(house.agency)} }}  # keine Spalte erkannt: das eigene Amt?"
         elif name not in ("subject", "child"):
             yield f'# {name} = ""  # {spec.category}; keine Spalte erkannt'
 

@@ -12,7 +12,7 @@ from typing import Any
 from connectors.runtime.aliases import NOBODY, Aliases
 from connectors.runtime.cells import is_empty, read
 from connectors.runtime.ports import Row
-from connectors.runtime.streams import Condition, EventMapping, Reference, Stream
+from connectors.runtime.streams import OWN_NAME, Condition, EventMapping, Reference, Stream
 from connectors.runtime.values import VERSION
 from hub.domain.clock import BERLIN, berlin_day, micros, moment
 from hub.domain.identifiers import AgencyKey, Naming
@@ -22,10 +22,6 @@ from schemas import EventSchema, InvalidPayload
 Payload = Mapping[str, Any]
 Lookups = Mapping[str, Mapping[str, Sequence[Mapping[str, str]]]]  # name → key → rows (the columns kept)
 
-OWN_NAME = {
-    "ConsentGranted": "subject",
-    "CustodyChanged": "child",
-}  # fields that repeat the subject's pseudonym
 _SEPARATOR = "\x1f"
 
 
@@ -128,8 +124,8 @@ class Mapper:
 
     def _places(self, mapping: EventMapping, row: Row, lookups: Lookups) -> Iterator[tuple[str, str]]:
         """Subject and case; a person of two cases has the record in both."""
-        cases = _resolved(mapping.case, row, lookups)
-        subjects = _resolved(mapping.subject, row, lookups) if mapping.subject else []
+        cases = resolved(mapping.case, row, lookups)
+        subjects = resolved(mapping.subject, row, lookups) if mapping.subject else []
         if mapping.subject is not None and not subjects:
             raise _missing(mapping.subject.by, "subject_missing")
         for case in cases:
@@ -266,7 +262,8 @@ def _spelt(raw: object) -> set[str]:
     return {"" if raw is None else str(raw).strip()}
 
 
-def _resolved(reference: Reference, row: Row, lookups: Lookups) -> list[str]:
+def resolved(reference: Reference, row: Row, lookups: Lookups) -> list[str]:
+    """The numbers of persons or cases that stand there; none where a lookup finds nothing. Raises DataError."""
     if reference.by not in row.values:
         raise _missing(reference.by, "column_missing")
     raw = row.values[reference.by]
@@ -296,5 +293,8 @@ def _check_payload(schema: EventSchema, payload: Payload, on: date, *, any_code:
         schema.encode(payload)
     except InvalidPayload as error:
         raise DataError(
-            error.reason, reason="invalid_payload", place=error.field or "", remedy="correct the mapping"
+            error.reason,
+            reason="invalid_payload",
+            place=error.field or "",
+            remedy=f"it {error.reason}: correct the mapping, or the record",
         ) from None

@@ -20,6 +20,8 @@ FACTS = (
 NORM = ("norm", "task_norm", "attested_by", "consents")
 """The ground that a row itself names: a norm, or the ids of consents. Without it, every consent that the gate knows."""
 TIMES = ("occurred_at", "valid_from", "valid_to")
+OWN_NAME = {"ConsentGranted": "subject", "CustodyChanged": "child"}
+"""Fields that repeat the subject's pseudonym; nobody maps them."""
 
 
 _PLAIN = Style()
@@ -160,6 +162,14 @@ def _check(event: EventMapping, place: str) -> None:
     if unknown:
         raise ConfigurationError(
             f"{event.schema.event_type} has no field {unknown[0]}", place=place, remedy="correct it"
+        )
+    needed = {name for name, spec in event.schema.fields.items() if spec.required}
+    left = sorted(needed - event.fields.keys() - {OWN_NAME.get(event.schema.event_type)})
+    if left:
+        raise ConfigurationError(
+            f"{event.schema.event_type} needs the field {left[0]}",
+            place=f"{place}.fields",
+            remedy="say where it stands",
         )
     if "occurred_at" not in event.times:
         raise ConfigurationError("is missing", place=f"{place}.occurred_at", remedy="say when it happened")

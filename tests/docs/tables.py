@@ -76,7 +76,9 @@ def event_table() -> Rows:
     versions = [schema.event_type for schema in event_versions()]
     for name in event_types():
         schema = event_schema(name)
-        fields = ", ".join(f"{field.name} ({_category(field)})" for field in schema.fields.values())
+        fields = ", ".join(
+            f"{field.name}{'*' * field.required} ({_category(field)})" for field in schema.fields.values()
+        )
         yield f"`{name}`", schema.topic, str(versions.count(name)), fields
 
 

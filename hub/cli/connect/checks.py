@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from connectors.looking.checking import Fault, examine
+from connectors.looking.checking import Asked, Fault, examine
 from connectors.runtime.build import gate, kind, looking_names, secret_of
 from connectors.runtime.certificates import certificates
 from connectors.runtime.config import ConnectorConfig
@@ -142,9 +142,16 @@ def _source(config: ConnectorConfig, now: datetime, rows: int | None) -> Iterato
     yield from (_fault("codes", one) for one in found.codes)
     if not found.codes:
         yield Line("codes", ok=True, case="ok")
+    yield from (_asked(one) for one in found.asked)
     yield from (_fault("rows", one) for one in found.faults)
     if not found.faults:
         yield Line("rows", ok=True, case="ok", said={"read": found.read})
+
+
+def _asked(one: Asked) -> Line:
+    """A lookup that never finds anything is a mistake, such as zeros that lead on one side only."""
+    never = one.nothing == one.rows
+    return Line("lookups", ok=not never, case="never" if never else "ok", said=one._asdict())
 
 
 def _fault(name: str, one: Fault) -> Line:

@@ -33,8 +33,7 @@ def test_what_is_in_order_says_so_and_nothing_is_left_behind(house: Path) -> Non
     assert found["ok"]
     assert {line["name"] for line in found["checks"]} == {
         "config", "agency_key", "key_ring", "policy", "state", "pseudonyms", "running", "source", "columns", "codes",
-        "rows",
-        "kek", "keys", "log", "topics", "register",
+        "lookups", "rows", "kek", "keys", "log", "topics", "register",
     }  # fmt: skip
     assert all(line["remedy"] == "" for line in found["checks"])
     assert sorted(path.name for path in house.parent.iterdir()) == before
@@ -63,6 +62,7 @@ def _mode(name: str, mode: int) -> Change:
         ("source", _toml('url = "sqlite:///jobcenter.sqlite"', 'url = "sqlite:////nowhere/at/all.sqlite"')),
         ("columns", _toml('"GESCHLECHT"', '"NICHTDA"')),
         ("codes", _toml('W = "f"\n', "")),
+        ("lookups", _toml('key = "KDNR"\ncolumns', 'key = "MITGLIED_ID"\ncolumns')),
         ("log", _toml('path = "../log.sqlite"', 'bootstrap = "127.0.0.1:1"')),
         ("topics", _toml('path = "../log.sqlite"', 'path = "another.sqlite"')),
         ("register", _file("clock", "2026-11-16T23:00:00+00:00")),

@@ -124,6 +124,15 @@ def test_the_inbox_itself_may_be_named_and_nothing_be_quoted(tmp_path: Path) -> 
     assert {record["event_type"] for record in shown["records"]} >= {"MemberJoined", "PersonRegistered"}
 
 
+def test_a_consent_without_a_sender_is_proposed_as_the_houses_own(tmp_path: Path) -> None:
+    text = "EinwilligungNr,PersonID,Fall-Nr,ErteiltAm,Kategorien\n1,11,F1,01.11.2026,ID\n"
+    folder = export(tmp_path / "export", {"einwilligungen.csv": text}, "utf-8")
+    out = tmp_path / "source.toml"
+    assert init(out, "--folder", str(folder), "--encoding", "utf-8", "--delimiter", ",").exit_code == 0
+    (event,) = tomllib.loads(out.read_text(encoding="utf-8"))["streams"]["einwilligungen"]["events"]
+    assert (event["type"], event["fields"]["sender"]) == ("ConsentGranted", {"constant": "ja-nord"})
+
+
 def test_a_folder_without_an_export_says_so(tmp_path: Path) -> None:
     (tmp_path / "readme.md").write_text("nothing", encoding="utf-8")
     result = called("discover", "--folder", str(tmp_path))

@@ -46,6 +46,10 @@ def test_the_examples_are_valid(file: Path) -> None:
         (lambda c: c["streams"]["personen"]["events"][0].update(type="DangerReported"), "config.streams.personen"),
         (lambda c: c["streams"]["personen"]["events"][1]["fields"].update(shoe="X"), "config.streams.personen"),
         (lambda c: c["streams"]["personen"]["events"][1].pop("occurred_at"), "config.streams.personen.events[1]"),
+        (
+            lambda c: c["streams"]["einwilligungen"]["events"][0]["fields"].pop("sender"),
+            "config.streams.einwilligungen.events[0].fields",
+        ),
         (lambda c: c["streams"]["personen"]["events"][1].update(ground={"task_norm": "X"}), "config.streams.personen"),
     ],
 )  # fmt: skip
