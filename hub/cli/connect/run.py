@@ -5,6 +5,7 @@ import signal
 import time
 from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime
 from sqlite3 import OperationalError
 from threading import Event
 from typing import IO, Annotated, Any
@@ -16,7 +17,7 @@ from connectors.runtime.build import build_sink, build_source, kind
 from connectors.runtime.config import ConnectorConfig, load_config
 from connectors.runtime.files import lease, lease_of, unwritten
 from connectors.runtime.heart import EVERY, Heart
-from connectors.runtime.pulse import PAUSED, RUNNING, STOPPED, Beat, Pulse, troubled
+from connectors.runtime.pulse import AUTH, PAUSED, RUNNING, STOPPED, WAITING, Beat, Pulse, troubled
 from connectors.runtime.ring import agency_keys
 from hub.cli.connect.given import Config, clock_of
 from hub.cli.connect.host import open_keys, open_log
@@ -50,6 +51,15 @@ def run(
         runner.close()
 
 
+def begun(last: Beat | None, now: datetime) -> Beat:
+    """A process that ended in trouble and starts again and again says so until a step goes well."""
+    if last is None:
+        return Beat(at=now, state=RUNNING)
+    if last.state in (WAITING, AUTH):
+        return replace(last, at=now, totals={})
+    return Beat(at=now, state=RUNNING, last_success=last.last_success)
+
+
 class Runner:
     """One connector with the parts of its host; what it does it also writes down for whoever looks."""
 
@@ -59,14 +69,27 @@ class Runner:
         self._source = kind(settings).spec.role == "source"
         self._lease: IO[str] | None = None if self._source else lease(lease_of(settings.state))
         self._pulse = Pulse(settings.state)
-        last = self._pulse.last()
-        self._beat = Beat(at=clock.now(), state=RUNNING, last_success=last.last_success if last else None)
+        self._beat = begun(self._pulse.last(), clock.now())
         self._log, self._keys = open_log(settings, clock), open_keys(settings, clock)
         self._heart = Heart(settings, self._log, clock)
         self._part: Any = self._build()
 
     def loop(self, stop: Event, *, once: bool, as_json: bool) -> None:
-        """Step until told to stop; a service that is away is waited for, longer each time, and a pause is kept."""
+        """Step until told to stop; whatever ends it else is told before it is raised. Raises HubError."""
+        try:
+            self._loop(stop, once=once, as_json=as_json)
+        except HubError as error:
+            self._trouble(error)
+            raise
+        except (OperationalError, OSError) as error:
+            self._trouble(full := unwritten(self._settings.state, error))
+            raise full from None
+        except Exception as bug:
+            self._say(state=WAITING, cause=type(bug).__name__, remedy="report it")
+            raise
+
+    def _loop(self, stop: Event, *, once: bool, as_json: bool) -> None:
+        """A service that is away is waited for, longer each time, and a pause is kept."""
         patience = self._settings.interval_seconds or 1.0
         self._heart.beat(self._beat)
         while not stop.is_set():
@@ -80,17 +103,11 @@ class Runner:
                 more = self._step(as_json)
                 patience = self._settings.interval_seconds or 1.0
             except ServiceUnavailable as error:
-                self._trouble(error)
                 if once:
                     raise
+                self._trouble(error)
                 log.warning("connector.waiting", place=error.place, cause=error.message)
                 wait, patience = patience, min(patience * 2, BACKOFF_LONGEST)
-            except HubError as error:
-                self._trouble(error)
-                raise
-            except (OperationalError, OSError) as error:
-                self._trouble(full := unwritten(self._settings.state, error))
-                raise full from None
             if once and not more:
                 return
             if not more:

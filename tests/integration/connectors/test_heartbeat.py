@@ -268,3 +268,25 @@ def test_so_does_a_file_that_cannot_be_written(living: Living) -> None:
         living.step()
     assert "Anna" not in str(error.value)
     assert living.states()[-1] == "waiting"
+
+
+def test_who_dies_at_every_step_does_not_run(house: Path, offices: Any, tools: Any) -> None:
+    """It is started again every ten seconds, so it is never silent."""
+
+    def step(_now: Any) -> None:
+        raise KeyError("Kowalski")
+
+    for fails in (True, True, False):
+        living = Living(house, offices, tools)
+        before = len(living.heard())
+        if fails:
+            living.runner._part.step = step
+            with pytest.raises(KeyError):
+                living.step()
+        else:
+            living.step()
+        living.runner.close()
+        told = living.states()[before:]
+        assert told[-1] == ("waiting" if fails else "running")
+        assert told[0] == ("running" if before == 0 else "waiting")
+    assert not any(b"Kowalski" in record.value for record in records(offices))
