@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from connectors.candidates.groups import Group
-from connectors.runtime.mapping import MappedEvent
+from connectors.runtime.mapped import MappedEvent
 from hub.domain.clock import berlin_day, moment
 from hub.policy.grounds import MAJORITY, age_on
 

@@ -14,7 +14,8 @@ from connectors.runtime.build import key_hash, looking_names, source_to_look_at
 from connectors.runtime.config import ConnectorConfig
 from connectors.runtime.knowledge import consent_of
 from connectors.runtime.lookups import LookupIndex
-from connectors.runtime.mapping import MappedEvent, Mapper
+from connectors.runtime.mapped import MappedEvent
+from connectors.runtime.mapping import Mapper
 from connectors.runtime.ports import NothingKept, Row
 from connectors.runtime.present import present_state
 from connectors.runtime.ring import Keys, first_of

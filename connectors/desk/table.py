@@ -13,7 +13,7 @@ from typing import Any
 from connectors.desk.offer import PURPOSE, Direction, recipient_of
 from connectors.desk.records import Household, Member
 from connectors.runtime.judging import facts_of
-from connectors.runtime.mapping import MappedEvent
+from connectors.runtime.mapped import MappedEvent
 from hub.domain.clock import moment
 from hub.domain.consent import Consent
 from hub.policy.compiled import Policy

@@ -6,8 +6,8 @@ from operator import itemgetter
 
 from connectors.files.delivery import SEPARATOR, Entry, Reader
 from connectors.files.settings import FileStream
-from connectors.runtime.mapping import applies
 from connectors.runtime.ports import Batch, Row
+from connectors.runtime.rows import applies
 
 Open = Callable[[FileStream, Entry], Reader]
 Content = Callable[[Sequence[str]], bytes]

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from connectors.looking.offline import offline
 from connectors.runtime.config import ConnectorConfig
-from connectors.runtime.mapping import Unmapped
+from connectors.runtime.mapped import Unmapped
 from connectors.runtime.ports import Incident
 from connectors.runtime.ring import Keys
 

@@ -17,10 +17,12 @@ from connectors.runtime.egress import ALWAYS_SAID
 from connectors.runtime.judging import EgressGate, Judged
 from connectors.runtime.knowledge import Knowledge
 from connectors.runtime.lookups import LookupIndex
-from connectors.runtime.mapping import MappedEvent, Mapper, Unmapped, resolved
+from connectors.runtime.mapped import MappedEvent, Unmapped
+from connectors.runtime.mapping import Mapper
 from connectors.runtime.ports import Batch, Incident, Row, Source
 from connectors.runtime.register import Register
 from connectors.runtime.ring import Keys, first_of
+from connectors.runtime.rows import resolved
 from connectors.runtime.state import State
 from connectors.runtime.translating import unmapped_columns
 from hub.domain.clock import berlin_day

@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple
 from connectors.looking.offline import NEEDLESS, Vanished, norm_of, offline
 from connectors.runtime.config import ConnectorConfig
 from connectors.runtime.judging import Judged
-from connectors.runtime.mapping import MappedEvent, Unmapped
+from connectors.runtime.mapped import MappedEvent, Unmapped
 from connectors.runtime.ports import Incident
 from connectors.runtime.ring import Keys
 from connectors.runtime.streams import OWN_NAME

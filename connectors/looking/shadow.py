@@ -13,7 +13,7 @@ from typing import Any
 
 from connectors.looking.offline import Offline
 from connectors.runtime.judging import Judged
-from connectors.runtime.mapping import Unmapped
+from connectors.runtime.mapped import Unmapped
 from hub.domain.clock import berlin_day
 
 PERSONS, FAMILIES, PERSONS_DELICATE = 5, 3, 10

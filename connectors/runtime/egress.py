@@ -8,7 +8,7 @@ from connectors.runtime.erasing import RULE as ERASED
 from connectors.runtime.journal import Journal, Verdict, verdict
 from connectors.runtime.judging import EgressGate, Judge, Judged
 from connectors.runtime.learning import Learning
-from connectors.runtime.mapping import MappedEvent
+from connectors.runtime.mapped import MappedEvent
 from connectors.runtime.pseudonyms import Pseudonyms, spoken_of
 from connectors.runtime.publish import Prepared, Publisher
 from connectors.runtime.report import Withheld

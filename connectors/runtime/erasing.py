@@ -11,7 +11,7 @@ from datetime import datetime
 
 from connectors.runtime.ended import Ended
 from connectors.runtime.knowledge import Knowledge
-from connectors.runtime.mapping import MappedEvent
+from connectors.runtime.mapped import MappedEvent
 from connectors.runtime.state import State
 from hub.domain.clock import micros
 

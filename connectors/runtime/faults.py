@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from connectors.runtime.mapping import Unmapped
+from connectors.runtime.mapped import Unmapped
 from connectors.runtime.ports import Batch, Incident
 from connectors.runtime.publish import Prepared
 from connectors.runtime.quarantine import Quarantined

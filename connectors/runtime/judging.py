@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from connectors.runtime.knowledge import SIGNED, Knowledge
-from connectors.runtime.mapping import MappedEvent
+from connectors.runtime.mapped import MappedEvent
 from hub.domain.consent import Consent
 from hub.policy.facts import ConsentGround, EventFacts, NormGround, Sender, Subject
 from hub.policy.gate import Verdict

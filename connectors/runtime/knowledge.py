@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import date, datetime
 
-from connectors.runtime.mapping import MappedEvent
+from connectors.runtime.mapped import MappedEvent
 from connectors.runtime.register import Register
 from hub.domain.clock import berlin_day, moment
 from hub.domain.consent import Consent, ScopedWithdrawal

@@ -4,89 +4,24 @@ What cannot be read becomes `Unmapped` with reason and place, event by event: a 
 nobody mapped is not read.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Any
 
 from connectors.runtime.aliases import NOBODY, Aliases
-from connectors.runtime.cells import is_empty, read
+from connectors.runtime.cells import read
+from connectors.runtime.mapped import MappedEvent, Payload, Unmapped
 from connectors.runtime.ports import Row
-from connectors.runtime.streams import OWN_NAME, Condition, EventMapping, Reference, Stream
+from connectors.runtime.rows import Lookups, applies, missing, resolved
+from connectors.runtime.streams import OWN_NAME, EventMapping, Stream
 from connectors.runtime.values import VERSION
 from hub.domain.clock import BERLIN, berlin_day, micros, moment
-from hub.domain.identifiers import AgencyKey, Naming
+from hub.domain.identifiers import Naming
 from hub.errors import DataError
 from schemas import EventSchema, InvalidPayload
 
-Payload = Mapping[str, Any]
-Lookups = Mapping[str, Mapping[str, Sequence[Mapping[str, str]]]]  # name → key → rows (the columns kept)
-
 _SEPARATOR = "\x1f"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MappedEvent:
-    """One event as the agency says it: typed, labelled and named by pseudonyms, not yet judged.
-
-    `norm` None: the ground is what `named` lists, or if that is None every consent of the subject known at the gate.
-    Times are microseconds since 1970 UTC. `key` names the subject, and so the record's versions; `mentioned`:
-    pseudonym → own number of the other persons whom the event names.
-    """
-
-    schema: EventSchema
-    stream: str
-    place: str
-    source_key: str = field(repr=False)
-    subject_id: str = field(repr=False)
-    case_id: str = field(repr=False)
-    subject_ref: str
-    case_ref: str
-    record_ref: bytes
-    source_version: int
-    occurred_at: int
-    valid_from: int | None
-    valid_to: int | None
-    payload: Payload = field(repr=False)
-    categories: Mapping[str, str]
-    purposes: tuple[str, ...]
-    norm: str | None
-    task_norm: str | None
-    attested_by: str | None = field(repr=False)
-    named: tuple[str, ...] | None
-    entrusted_by: str | None
-    source_203: bool
-    objected_76: bool
-    task_class: str | None
-    connection: date | None
-    merges_with: str | None
-    endangers_help: bool
-    disputed: tuple[str, ...]
-    addressee: str | None
-    key: AgencyKey
-    mentioned: Mapping[str, str] = field(default_factory=dict, repr=False)
-
-    @property
-    def event_id(self) -> bytes:
-        """The id of this version of the record."""
-        return self.key.event_id(self.record_ref, self.source_version)
-
-    @property
-    def control(self) -> bool:
-        """Read by the policy itself (consents topic), not judged by it."""
-        return self.schema.topic == "consents"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unmapped:
-    """An event that the row should have been; it waits in quarantine until row or configuration is corrected."""
-
-    stream: str
-    place: str
-    event_type: str
-    reason: str
-    column: str
-    remedy: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,12 +62,12 @@ class Mapper:
         cases = resolved(mapping.case, row, lookups)
         subjects = resolved(mapping.subject, row, lookups) if mapping.subject else []
         if mapping.subject is not None and not subjects:
-            raise _missing(mapping.subject.by, "subject_missing")
+            raise missing(mapping.subject.by, "subject_missing")
         for case in cases:
             for subject in subjects or [case]:
                 yield subject, case
         if not cases and not mapping.case.lookup:
-            raise _missing(mapping.case.by, "case_missing")
+            raise missing(mapping.case.by, "case_missing")
 
     def _event(self, mapping: EventMapping, row: Row, subject_id: str, case_id: str) -> MappedEvent:
         schema, mentioned = mapping.schema, dict[str, str]()
@@ -151,7 +86,7 @@ class Mapper:
             self._time(mapping, name, row) for name in ("occurred_at", "valid_from", "valid_to")
         )
         if occurred is None:
-            raise _missing(mapping.times["occurred_at"].columns[0], "value_missing")
+            raise missing(mapping.times["occurred_at"].columns[0], "value_missing")
         entrusted = self._fact(mapping, "entrusted_by", row, "string")
         on = berlin_day(occurred)
         _check_payload(schema, payload, on, any_code=self.any_code)
@@ -234,53 +169,6 @@ class Mapper:
 def _check_version(row: Row) -> None:
     if row.version < 0:
         raise DataError("has no readable version", reason="unreadable_version", remedy="correct the row")
-
-
-def applies(condition: Condition, values: Mapping[str, object]) -> bool:
-    """Whether a row meets the condition; raises DataError when the column is not there or is no text."""
-    if condition.column not in values:
-        raise DataError(
-            "column is not there", reason="column_missing", place=condition.column, remedy="correct it"
-        )
-    raw = values[condition.column]
-    if condition.filled is not None:
-        return is_empty(raw, condition.style) is not condition.filled
-    if isinstance(raw, bytes):
-        raise DataError(
-            "is bytes, and no text",
-            reason="unreadable_value",
-            place=condition.column,
-            remedy="make a number or a text of it in a query",
-        )
-    return condition.negated is _spelt(raw).isdisjoint(condition.among or ())
-
-
-def _spelt(raw: object) -> set[str]:
-    """How a configuration may write it: for what a database knows to be true or false there are several ways."""
-    if isinstance(raw, bool):
-        return {"true", "True", "1"} if raw else {"false", "False", "0"}
-    return {"" if raw is None else str(raw).strip()}
-
-
-def resolved(reference: Reference, row: Row, lookups: Lookups) -> list[str]:
-    """The numbers of persons or cases that stand there; none where a lookup finds nothing. Raises DataError."""
-    if reference.by not in row.values:
-        raise _missing(reference.by, "column_missing")
-    raw = row.values[reference.by]
-    if is_empty(raw, reference.style):
-        return []
-    text = str(raw).strip()
-    if not reference.lookup:
-        return [text]
-    rows = lookups.get(reference.lookup, {}).get(text, ())
-    told = (found[reference.column] for found in rows)
-    return list(dict.fromkeys(each for each in told if not is_empty(each, reference.style)))
-
-
-def _missing(column: str, reason: str) -> DataError:
-    return DataError(
-        "is not there", reason=reason, place=column, remedy="fill it in the source or correct the mapping"
-    )
 
 
 def _check_payload(schema: EventSchema, payload: Payload, on: date, *, any_code: bool) -> None:

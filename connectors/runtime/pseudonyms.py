@@ -11,7 +11,7 @@ from sqlite3 import OperationalError
 from typing import NamedTuple
 
 from connectors.runtime.files import open_file
-from connectors.runtime.mapping import MappedEvent
+from connectors.runtime.mapped import MappedEvent
 from hub.errors import ConfigurationError, ServiceUnavailable, StartAgain
 
 SCHEMA = (

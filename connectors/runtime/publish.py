@@ -11,7 +11,7 @@ from typing import Any
 
 from connectors.runtime.config import ConnectorConfig
 from connectors.runtime.judging import Judged
-from connectors.runtime.mapping import MappedEvent
+from connectors.runtime.mapped import MappedEvent
 from connectors.runtime.seal import encoded, envelope, key_ref
 from connectors.runtime.state import Published, State
 from hub.domain.identifiers import Naming

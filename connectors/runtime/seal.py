@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from connectors.runtime.judging import Judged
-from connectors.runtime.mapping import MappedEvent
+from connectors.runtime.mapped import MappedEvent
 from hub.domain.clock import micros
 from hub.domain.envelope import Envelope
 from hub.domain.seal import place, seal

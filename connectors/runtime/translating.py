@@ -4,7 +4,8 @@ from collections.abc import Iterable
 
 from connectors.runtime.config import ConnectorConfig
 from connectors.runtime.lookups import LookupIndex
-from connectors.runtime.mapping import MappedEvent, Mapper, Unmapped
+from connectors.runtime.mapped import MappedEvent, Unmapped
+from connectors.runtime.mapping import Mapper
 from connectors.runtime.ports import Row, Source
 from hub.domain.identifiers import Naming
 

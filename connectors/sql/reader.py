@@ -6,8 +6,8 @@ from typing import Any
 from sqlalchemy import Select
 
 from connectors.runtime.cursor import Ordering, Version
-from connectors.runtime.mapping import applies
 from connectors.runtime.ports import Row
+from connectors.runtime.rows import applies
 from connectors.runtime.state import HIDDEN, State
 from connectors.sql.config import SqlStream
 from connectors.sql.database import Database

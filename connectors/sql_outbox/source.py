@@ -10,8 +10,8 @@ from typing import Any
 
 from sqlalchemy import and_, or_, select, text
 
-from connectors.runtime.mapping import applies
 from connectors.runtime.ports import Batch, Control, Incident, Row
+from connectors.runtime.rows import applies
 from connectors.runtime.state import State
 from connectors.sql.database import Database
 from connectors.sql.tables import among, bound, column, named

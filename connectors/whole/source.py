@@ -10,8 +10,8 @@ from connectors.files.delivery import SEPARATOR, Delivery
 from connectors.files.diff import Diff, Incoming
 from connectors.files.memory import Waiting
 from connectors.runtime.config import ConnectorConfig
-from connectors.runtime.mapping import applies
 from connectors.runtime.ports import Batch, Control, Held, Incident, NothingKept, Row
+from connectors.runtime.rows import applies
 from connectors.runtime.state import State, hidden
 from connectors.runtime.streams import Stream
 from hub.domain.clock import micros

@@ -8,7 +8,8 @@ from itertools import islice
 from typing import Any
 
 from connectors.runtime.config import ConnectorConfig
-from connectors.runtime.mapping import MappedEvent, Mapper
+from connectors.runtime.mapped import MappedEvent
+from connectors.runtime.mapping import Mapper
 from connectors.runtime.ports import Batch, Control, Incident, Row
 from connectors.runtime.state import State
 from hub.domain.clock import micros

@@ -13,7 +13,7 @@ from connectors.candidates.groups import Group, load_groups, packaged
 from connectors.looking.offline import Found, Vanished, offline
 from connectors.runtime.config import load_config
 from connectors.runtime.judging import Judged
-from connectors.runtime.mapping import MappedEvent
+from connectors.runtime.mapped import MappedEvent
 from connectors.runtime.ring import first_of
 from hub.cli.connect.given import clock_of, keys_to_look
 from hub.cli.output import AsJson, print_lines, print_table

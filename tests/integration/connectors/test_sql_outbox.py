@@ -10,7 +10,8 @@ import pytest
 from sqlalchemy import Column, Engine, Integer, MetaData, String, Table, Text, create_engine
 
 from connectors.runtime.config import parse_config
-from connectors.runtime.mapping import MappedEvent, Mapper, Unmapped
+from connectors.runtime.mapped import MappedEvent, Unmapped
+from connectors.runtime.mapping import Mapper
 from connectors.runtime.state import State
 from connectors.sql_outbox import build
 from connectors.sql_outbox.config import outbox_settings

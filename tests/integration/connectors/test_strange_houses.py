@@ -12,7 +12,7 @@ import pytest
 from connectors.looking.offline import offline
 from connectors.runtime.config import load_config
 from connectors.runtime.judging import Judged
-from connectors.runtime.mapping import Unmapped
+from connectors.runtime.mapped import Unmapped
 from hub.domain.identifiers import AgencyKey
 
 NOW, KEY = datetime(2026, 11, 20, 20, tzinfo=UTC), AgencyKey(b"k" * 32)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from connectors.runtime.knowledge import Knowledge
-from connectors.runtime.mapping import MappedEvent
+from connectors.runtime.mapped import MappedEvent
 from connectors.runtime.register import Register
 from hub.adapters.keys.kek import controller_kek
 from hub.adapters.keys.sql import SqlKeyStore

@@ -8,7 +8,8 @@ import pytest
 
 from connectors.runtime.config import parse_config
 from connectors.runtime.lookups import LookupIndex
-from connectors.runtime.mapping import MappedEvent, Mapper, Unmapped
+from connectors.runtime.mapped import MappedEvent, Unmapped
+from connectors.runtime.mapping import Mapper
 from connectors.runtime.ports import Row
 from connectors.runtime.pseudonyms import spoken_of
 from hub.domain.clock import moment
