@@ -2,26 +2,26 @@
 
 import sqlite3
 from collections.abc import Mapping
-from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from connectors.kit.sqlite import ADDRESS, SqliteSystem
 from connectors.kit.trial import COLUMNS, Tables
 from hub.domain.clock import BERLIN
 
 _STREAM = {"version": "changed", "gone": {"column": "deleted", "in": ["J"]}}
 
 
-class Trial:
+class Trial(SqliteSystem):
     """Rows are never removed, only marked, as the `sql` kind wants it."""
 
-    settings: Mapping[str, str] = {"url": "sqlite:///agency.sqlite"}
+    settings: Mapping[str, str] = {"url": ADDRESS}
     streams: Mapping[str, Mapping[str, Any]] = {name: {"table": name, **_STREAM} for name in COLUMNS}
 
     def __init__(self, folder: Path) -> None:
-        self._file, self._away = folder / "agency.sqlite", folder / "away.sqlite"
-        with closing(sqlite3.connect(self._file)) as db, db:
+        super().__init__(folder)
+        with self.database() as db:
             for name, columns in COLUMNS.items():
                 db.execute(
                     f"CREATE TABLE {name} ({', '.join(columns)}, changed, deleted, PRIMARY KEY (number))"
@@ -29,7 +29,7 @@ class Trial:
 
     def write(self, tables: Tables, at: datetime, stamped: datetime) -> None:
         moment = stamped.astimezone(BERLIN).strftime("%Y-%m-%d %H:%M:%S")
-        with closing(sqlite3.connect(self._file)) as db, db:
+        with self.database() as db:
             for name, rows in tables.items():
                 known = {row[0]: row for row in db.execute(f"SELECT * FROM {name}")}  # noqa: S608  the kit's own names
                 for row in rows:
@@ -44,14 +44,3 @@ class Trial:
         if old is None or old[:-2] != values or old[-1] == "J":
             marks = ", ".join("?" * (len(values) + 2))
             db.execute(f"INSERT OR REPLACE INTO {name} VALUES ({marks})", (*values, moment, "N"))  # noqa: S608
-
-    def stop(self) -> None:
-        self._file.rename(self._away)
-
-    def start(self) -> None:
-        self._file.unlink(missing_ok=True)  # looking for it made an empty one
-        self._away.rename(self._file)
-
-    def content(self) -> bytes:
-        with closing(sqlite3.connect(self._file)) as db:
-            return "\n".join(db.iterdump()).encode()

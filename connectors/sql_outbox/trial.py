@@ -1,23 +1,22 @@
 """The system of the compliance kit: an SQLite database whose outbox tells of every change, late ones among them."""
 
 import json
-import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from connectors.kit.sqlite import ADDRESS, SqliteSystem
 from connectors.kit.trial import COLUMNS, Rows, Tables
 
 OPEN = 20  # numbers that a transaction took before each writing, and that it commits with the next late one
 
 
-class Trial:
+class Trial(SqliteSystem):
     """Each entry holds one record whole. Nothing is ever removed; a record that ended has an entry which says so."""
 
     settings: Mapping[str, Any] = {
-        "url": "sqlite:///agency.sqlite", "table": "outbox", "id": "nr", "kind": "kind", "payload": "said",
+        "url": ADDRESS, "table": "outbox", "id": "nr", "kind": "kind", "payload": "said",
         "gap_hours": 48,
     }  # fmt: skip
     streams: Mapping[str, Mapping[str, Any]] = {
@@ -25,11 +24,11 @@ class Trial:
     }
 
     def __init__(self, folder: Path) -> None:
-        self._file, self._away = folder / "agency.sqlite", folder / "away.sqlite"
+        super().__init__(folder)
         self._now: dict[tuple[str, str], Mapping[str, str]] = {}
         self._open: Iterator[int] = iter(())
         self._last = 0
-        with closing(sqlite3.connect(self._file)) as db, db:
+        with self.database() as db:
             db.execute("CREATE TABLE outbox (nr INTEGER PRIMARY KEY, kind, said)")
 
     def write(self, tables: Tables, at: datetime, stamped: datetime) -> None:
@@ -38,19 +37,8 @@ class Trial:
         self._open = iter(range(self._last + 1, self._last + 1 + OPEN))
         self._last += OPEN
         entries = [(next(late, None) or self._number(), name, json.dumps(row)) for name, row in told]
-        with closing(sqlite3.connect(self._file)) as db, db:
+        with self.database() as db:
             db.executemany("INSERT INTO outbox VALUES (?, ?, ?)", entries)
-
-    def stop(self) -> None:
-        self._file.rename(self._away)
-
-    def start(self) -> None:
-        self._file.unlink(missing_ok=True)  # looking for it made an empty one
-        self._away.rename(self._file)
-
-    def content(self) -> bytes:
-        with closing(sqlite3.connect(self._file)) as db:
-            return "\n".join(db.iterdump()).encode()
 
     def _number(self) -> int:
         self._last += 1

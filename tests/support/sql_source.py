@@ -1,10 +1,12 @@
 """An agency's table in a real database, and the SQL source driven the way the runtime drives it, without a hub."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from sqlalchemy import Column, DateTime, Engine, Integer, MetaData, String, Table, create_engine
 
 from connectors.runtime.config import parse_config
@@ -15,6 +17,7 @@ from connectors.sql.source import SqlSource
 from hub.domain.identifiers import AgencyKey
 
 KEY = AgencyKey(b"k" * 32)
+DATABASES = ("sqlite", "postgres", "mariadb")
 DAY = datetime(2026, 11, 16, 8, 0)  # noqa: DTZ001  as a database without zones writes
 HELP: Mapping[str, Any] = {
     "type": "HelpStarted", "subject": "Straße", "case": "order", "occurred_at": "Geändert am",
@@ -133,3 +136,18 @@ class SqlWorld:
     def close(self) -> None:
         self.restart()
         self.engine.dispose()
+
+
+@contextmanager
+def sql_world(request: pytest.FixtureRequest, folder: Path) -> Iterator[SqlWorld]:
+    """A world on the database that the fixture's parameter names (`DATABASES`)."""
+    match request.param:
+        case "sqlite":
+            made = SqlWorld(folder, f"sqlite:///{folder / 'fach verfahren.sqlite'}")
+        case "postgres":
+            made = SqlWorld(folder, request.getfixturevalue("database_url"))
+        case _:
+            server, name = request.getfixturevalue("mariadb"), request.getfixturevalue("mariadb_database")
+            made = SqlWorld(folder, server.url(name), server.url(name, "reader"))
+    with closing(made):
+        yield made

@@ -15,21 +15,13 @@ from sqlalchemy import Integer, Numeric, Uuid
 from connectors.runtime.ports import NothingKept, Row
 from connectors.sql.sealed import Bookmark
 from hub.domain.identifiers import AgencyKey
-from tests.support.sql_source import KEY, SqlWorld, at, orders
+from tests.support.sql_source import DATABASES, KEY, SqlWorld, at, orders, sql_world
 
 
-@pytest.fixture(params=["sqlite", "postgres", "mariadb"])
+@pytest.fixture(params=DATABASES)
 def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SqlWorld]:
-    match request.param:
-        case "sqlite":
-            made = SqlWorld(tmp_path, f"sqlite:///{tmp_path / 'fach.sqlite'}")
-        case "postgres":
-            made = SqlWorld(tmp_path, request.getfixturevalue("database_url"))
-        case _:
-            server, name = request.getfixturevalue("mariadb"), request.getfixturevalue("mariadb_database")
-            made = SqlWorld(tmp_path, server.url(name), server.url(name, "reader"))
-    yield made
-    made.close()
+    with sql_world(request, tmp_path) as made:
+        yield made
 
 
 def pages(world: SqlWorld, limit: int) -> Iterator[list[Row]]:

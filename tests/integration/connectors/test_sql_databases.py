@@ -12,21 +12,13 @@ from sqlalchemy import Integer, text
 from connectors.proposal.database import database as look
 from hub.cli.connect.status import status
 from hub.errors import AccessRefused, ConfigurationError, ServiceUnavailable
-from tests.support.sql_source import SqlWorld, at, orders
+from tests.support.sql_source import DATABASES, SqlWorld, at, orders, sql_world
 
 
-@pytest.fixture(params=["sqlite", "postgres", "mariadb"])
+@pytest.fixture(params=DATABASES)
 def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SqlWorld]:
-    match request.param:
-        case "sqlite":
-            made = SqlWorld(tmp_path, f"sqlite:///{tmp_path / 'fach verfahren.sqlite'}")
-        case "postgres":
-            made = SqlWorld(tmp_path, request.getfixturevalue("database_url"))
-        case _:
-            server, name = request.getfixturevalue("mariadb"), request.getfixturevalue("mariadb_database")
-            made = SqlWorld(tmp_path, server.url(name), server.url(name, "reader"))
-    yield made
-    made.close()
+    with sql_world(request, tmp_path) as made:
+        yield made
 
 
 def test_equal_times_over_pages_then_late_then_nothing(world: SqlWorld) -> None:
