@@ -1,0 +1,142 @@
+"""Files in an inbox: every dialect given, and every byte that contradicts it."""
+
+import shutil
+
+import pytest
+
+from hub.errors import ConfigurationError
+from tests.integration.connectors.file_drop.house import PEOPLE, STREAM, TRAILER, Build, keys
+
+
+def test_derived_columns_name_persons_whom_two_columns_tell(built: Build) -> None:
+    derived = STREAM.replace(
+        'key = "nr"', 'key = "person"\nderive = { person = { columns = ["akte", "nr"], join = "/" } }'
+    )
+    house = built('complete = "rename"\n', derived.replace('subject = "nr"', 'subject = "person"'))
+    house.put("personen.csv", PEOPLE)
+    assert keys(house.step()[0]) == ["A1/1", "A1/2"]
+    assert [row.key for row in house.source.subjects(["A1/2"])] == ["A1/2"]
+
+
+def test_half_a_number_made_of_columns_is_nobodys(built: Build) -> None:
+    derived = STREAM.replace(
+        'key = "nr"', 'key = "nr"\nderive = { person = { columns = ["akte", "name"], join = "/" } }'
+    )
+    house = built('complete = "rename"\n', derived.replace('subject = "nr"', 'subject = "person"'))
+    house.put("personen.csv", PEOPLE.replace("Öz", ""))
+    assert [row.values["person"] for row in house.step()[0]] == ["A1/Ährenfeld", ""]
+
+
+def test_a_column_that_makes_another_is_mapped(built: Build) -> None:
+    derived = STREAM.replace(
+        'key = "nr"', 'key = "person"\nderive = { person = { columns = ["akte", "nr"], join = "/" } }'
+    )
+    house = built('complete = "rename"\n', derived.replace('subject = "nr"', 'subject = "person"'))
+    house.put("personen.csv", PEOPLE)
+    house.step()
+    assert house.source.discover() == {"people": ("name", "geboren")}
+
+
+def test_where_nothing_is_quoted_a_quote_is_a_character(built: Build) -> None:
+    named = STREAM.replace('type = "SubjectRecorded"', 'type = "PersonRegistered"')
+    named = named.replace('birth_date = "geboren"', 'names = "name"')
+    house = built('complete = "rename"\nquote = ""\n', named)
+    house.put("personen.csv", PEOPLE.replace("Öz", '"Ötzi" Öz').replace("Ährenfeld", '"Änne'))
+    rows, incidents = house.step()
+    assert ([row.values["name"] for row in rows], incidents) == (['"Änne', '"Ötzi" Öz'], [])
+
+
+def test_no_header_and_lines_before_the_rows(built: Build) -> None:
+    bare = STREAM.replace('key = "nr"', 'key = "nr"\ncolumns = ["nr", "name", "geboren", "akte"]')
+    house = built('complete = "rename"\nheader = false\nskip = 2\n', bare)
+    house.put("personen.csv", "Export 4711\nStand 19.11.2026\n" + PEOPLE.split("\n", 1)[1])
+    rows, incidents = house.step()
+    assert (keys(rows), incidents) == (["1", "2"], [])
+    assert [row.place for row in rows] == ["personen.csv:3", "personen.csv:4"]
+
+
+CUT_AWAY = {
+    "truncated",
+    "checksum_mismatch",
+    "wrong_columns",
+    "unreadable_csv",
+    "header_drift",
+    "wrong_delimiter",
+}
+
+
+@pytest.mark.parametrize("sign", ["manifest", "trailer"])
+def test_cut_at_every_byte_it_is_refused_whole(built: Build, sign: str) -> None:
+    settings = TRAILER if sign == "trailer" else 'complete = "manifest"\n'
+    whole = (PEOPLE + ("ENDE;2\n" if sign == "trailer" else "")).encode("cp1252")
+    house = built(settings)
+    for cut in range(len(whole) - 1):
+        house.put("personen.csv", whole)
+        if sign == "manifest":
+            house.manifest("2026-11-19", "personen.csv")
+        house.put("personen.csv", whole[:cut])
+        rows, incidents = house.step()
+        assert rows == [], cut
+        assert {one.reason for one in incidents} <= CUT_AWAY, cut
+        assert incidents, cut
+        assert all(one.place.startswith("personen.csv") and one.remedy for one in incidents)
+        shutil.rmtree(house.drop / "quarantine")
+
+
+@pytest.mark.parametrize("delimiter", [",", "\t", "|", ":"])
+def test_a_wrong_delimiter_is_named(built: Build, delimiter: str) -> None:
+    house = built('complete = "rename"\n')
+    house.put("personen.csv", PEOPLE.replace(";", delimiter))
+    rows, incidents = house.step()
+    assert rows == []
+    assert [one.reason for one in incidents] == ["header_drift" if delimiter == ":" else "wrong_delimiter"]
+
+
+@pytest.mark.parametrize(
+    ("configured", "written"),
+    [
+        ("cp1252", "utf-8"),
+        ("utf-8", "cp1252"),
+        ("ascii", "cp1252"),
+        ("cp1252", "utf-16"),
+        ("utf-8", "utf-16"),
+        ("utf-16", "cp1252"),
+    ],
+)
+def test_an_encoding_that_the_bytes_contradict_is_refused(
+    built: Build, configured: str, written: str
+) -> None:
+    house = built('complete = "rename"\n')
+    config = house.folder / "source.toml"
+    config.write_text(
+        config.read_text(encoding="utf-8").replace('"cp1252"', f'"{configured}"'), encoding="utf-8"
+    )
+    house.restart()
+    house.put("personen.csv", PEOPLE, written)
+    rows, incidents = house.step()
+    assert rows == []
+    assert [one.reason for one in incidents] == ["wrong_encoding"]
+    assert "byte" in incidents[0].remedy
+
+
+def test_a_utf8_mark_at_the_start_is_no_column(built: Build) -> None:
+    house = built('complete = "rename"\n')
+    config = house.folder / "source.toml"
+    config.write_text(config.read_text(encoding="utf-8").replace('"cp1252"', '"utf-8"'), encoding="utf-8")
+    house.restart()
+    house.put("personen.csv", PEOPLE, "utf-8-sig")
+    assert keys(house.step()[0]) == ["1", "2"]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        'complete = "guess"\n',
+        'complete = "trailer"\n',
+        'complete = "rename"\ntogether = true\n',
+        'complete = "rename"\nas_of = "x"\n',
+    ],
+)
+def test_settings_that_contradict_each_other_are_refused(built: Build, settings: str) -> None:
+    with pytest.raises(ConfigurationError):
+        built(settings)
