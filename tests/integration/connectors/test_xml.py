@@ -15,6 +15,7 @@ from connectors.runtime.state import State
 from connectors.xml.reader import CHUNK
 from hub.domain.identifiers import AgencyKey
 from hub.errors import ConfigurationError
+from tests.support.delivery import one_delivery
 
 KEY, NOW = AgencyKey(b"k" * 32), datetime(2026, 11, 20, 20, tzinfo=UTC)
 XML = """<?xml version="1.0" encoding="{encoding}"?>
@@ -75,14 +76,7 @@ class House:
         (self.folder / "drop" / "inbox" / name).write_bytes(data)
 
     def step(self) -> tuple[list[Row], list[Incident]]:
-        incidents = list(self.source.refresh(NOW))
-        rows: list[Row] = []
-        for batch in self.source.read(["people"], 100):
-            rows += batch.rows
-            with self.state.transaction():
-                self.state.advance(batch.stream, batch.rows, batch.cursor, set())
-        self.source.finished()
-        return rows, incidents
+        return one_delivery(self.source, self.state, NOW)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from connectors.runtime.config import ConnectorConfig, load_config
 from connectors.runtime.ports import Incident, Row
 from connectors.runtime.state import State
 from hub.domain.identifiers import AgencyKey
+from tests.support.delivery import one_delivery
 
 KEY, NOW = AgencyKey(b"k" * 32), datetime(2026, 11, 20, 20, tzinfo=UTC)
 PEOPLE = "nr;name;geboren;akte\n1;Ährenfeld;07.06.2015;A1\n2;Öz;01.02.1990;A1\n"
@@ -83,14 +84,7 @@ class House:
 
     def step(self) -> tuple[list[Row], list[Incident]]:
         """All rows of one delivery, confirmed."""
-        incidents = list(self.source.refresh(NOW))
-        rows: list[Row] = []
-        for batch in self.source.read(["people"], 100):
-            rows += batch.rows
-            with self.state.transaction():
-                self.state.advance(batch.stream, batch.rows, batch.cursor, set())
-        self.source.finished()
-        return rows, incidents
+        return one_delivery(self.source, self.state, NOW)
 
     def files(self, room: str) -> list[str]:
         return (
