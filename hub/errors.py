@@ -23,6 +23,7 @@ A message names place, cause and remedy, and never a value from the data (protoc
 exceptions). Rejection by policy is a value, `hub.policy.Decision`, never an exception.
 """
 
+from pathlib import Path
 from typing import ClassVar
 
 
@@ -119,3 +120,13 @@ class KeysAreOlder(StoppedToBeSafe):
     """Keys that had been destroyed are back."""
 
     exit_code = 86
+
+
+def raised_at(error: BaseException) -> str:
+    """Where it was raised, innermost last, in one line; the message stays out, for it may quote data."""
+    places, at = [], error.__traceback__
+    while at is not None:
+        code = at.tb_frame.f_code
+        places.append(f"{Path(code.co_filename).name}:{at.tb_lineno} {code.co_name}")
+        at = at.tb_next
+    return " > ".join(places[-6:])

@@ -30,6 +30,15 @@ class Intake(Generic[E]):
     following: dict[int, int] = field(default_factory=dict)
     skipped: int = 0
 
+    def add(self, other: "Intake[E]") -> None:
+        """Another piece of the same batch, taken after this one."""
+        self.events += other.events
+        self.bad += other.bad
+        self.parked += other.parked
+        self.starts = other.starts | self.starts
+        self.following |= other.following
+        self.skipped += other.skipped
+
 
 def lane(record: Record) -> str:
     """What waits together: one topic's records of one key. The key is hashed, for it may be anything."""
@@ -43,13 +52,15 @@ def sort_out(
     batch: Sequence[Record],
     decode: Callable[[Record], E],
     passes: Callable[[E], bool] = lambda event: False,
+    *,
+    ordered: bool = True,
 ) -> Intake[E]:
     """Skip what lies below the stored position, decode the rest; a bad record's lane is parked behind it, but for what
-    `passes`."""
+    `passes`. In a stage that is not `ordered` nothing waits behind anything."""
     intake: Intake[E] = Intake(batch[0].topic, topic_id)
     with parts.store.transaction() as connection:
         stored = positions.load(connection, stage, intake.topic)
-        waiting = quarantines.lanes(connection, stage)
+        waiting = quarantines.lanes(connection, stage) if ordered else set()
     for record in batch:
         read_id, following = stored.get(record.partition, (topic_id, 0))
         if record.offset < following and read_id == topic_id:
@@ -57,7 +68,7 @@ def sort_out(
             continue
         intake.starts.setdefault(record.partition, record.offset)
         intake.following[record.partition] = record.offset + 1
-        event = _decoded(intake, record, decode, waiting)
+        event = _decoded(intake, record, decode, waiting if ordered else set())
         if event and (not waiting or lane(record) not in waiting or passes(event)):
             intake.events.append(event)
         elif event:

@@ -1,16 +1,17 @@
 """Opening the store and its transactions."""
 
 import sqlite3
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import psycopg
 from sqlalchemy import Connection, Engine, MetaData, create_engine, event, make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, StatementError
 
 from hub.adapters.store.tables import metadata
-from hub.errors import ServiceUnavailable, TryAgain
+from hub.errors import DataError, HubError, ServiceUnavailable, TryAgain
 
 _POSTGRESQL = {
     "connect_timeout": 5,
@@ -19,7 +20,13 @@ _POSTGRESQL = {
 """A worker that stands still inside a transaction must not lock others out of its partitions for ever. A batch looks
 its thousand keys up in the index: at the price of a turning disk the planner would read the whole table instead."""
 _DRIVER_ERRORS = (sqlite3.Error, psycopg.Error)
+_UNSENDABLE = (OverflowError, UnicodeError, struct.error)
+"""What drivers raise, without a class of their own, for a value that no column of the type can hold."""
 _RETRIABLE = ("40001", "40P01", "55P03")  # serialization failure, deadlock, lock not available
+_OF_VALUES = ("21", "22", "23", "54", "XX000")
+"""SQLSTATE classes that speak of the values given: cardinality, data, integrity, a limit of the program (index row,
+row, field too long), and what PostgreSQL answers to an allocation that a value asks for."""
+REFUSED = "refused_by_store"
 
 
 class Store:
@@ -51,34 +58,54 @@ class Store:
         try:
             upgrade(self.engine)
         except DBAPIError as error:
-            raise _without_values(error.orig, self.engine) from None
+            raise _without_values(error.orig) from None
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
-        """Commit on success, roll back on any exception; database errors come without their parameters."""
+        """Commit on success, roll back on any exception; database errors come without their parameters.
+
+        Raises DataError for values that the database refuses, ServiceUnavailable when it cannot be used.
+        """
         try:
             with self.engine.begin() as connection:
                 yield connection
-        except DBAPIError as error:
-            raise _without_values(error.orig, self.engine) from None
-        except _DRIVER_ERRORS as error:  # of statements that went past SQLAlchemy, `merge` for one
-            raise _without_values(error, self.engine) from None
+        except StatementError as error:
+            raise _without_values(error.orig) from None
+        except (
+            *_DRIVER_ERRORS,
+            *_UNSENDABLE,
+        ) as error:  # of statements that went past SQLAlchemy, `merge` for one
+            raise _without_values(error) from None
 
     def close(self) -> None:
         self.engine.dispose()
 
 
-def _without_values(error: BaseException | None, engine: Engine) -> ServiceUnavailable:
+def _without_values(error: BaseException | None) -> HubError:
     """The statement's parameters may be personal data, so only the class and the state code go on."""
     state = getattr(error, "sqlstate", None) or ""
     text = f"the store answered {type(error).__name__} {state}".strip()
-    if engine.dialect.name == "sqlite" and error is not None:
+    if isinstance(error, sqlite3.Error):
         text += f" ({str(error).split(':')[0]})"
     if state in _RETRIABLE or "locked" in text:
         return TryAgain(text, place="store", remedy="it is tried again")
+    if error is not None and _speaks_of_values(error, state):
+        return DataError(text, reason=REFUSED, place="store", remedy="see `hub quarantine list`")
     return ServiceUnavailable(
         text, place="store", remedy="check that the database is up and the schema current"
     )
+
+
+def _speaks_of_values(error: BaseException, state: str) -> bool:
+    """Whether the database, or its driver before anything was sent, refuses a value: that is never an outage."""
+    if state:
+        return state.startswith(_OF_VALUES)
+    if isinstance(error, psycopg.Error):  # the driver's own word
+        return isinstance(error, psycopg.DataError | psycopg.IntegrityError | psycopg.ProgrammingError)
+    if isinstance(error, sqlite3.Error):
+        refused = isinstance(error, sqlite3.DataError | sqlite3.IntegrityError)
+        return refused or "binding" in str(error)
+    return True
 
 
 def _open(url: str) -> Engine:

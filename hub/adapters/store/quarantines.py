@@ -6,7 +6,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, delete, func, select, update
 
 from hub.adapters.store.bulk import merge
-from hub.adapters.store.tables import parked, quarantine
+from hub.adapters.store.tables import parked, quarantine, quarantine_drop, quarantine_item
 from hub.ports import Place
 
 
@@ -100,3 +100,62 @@ def counts(connection: Connection) -> dict[tuple[str, str], int]:
     q = quarantine.c
     wanted = select(q.topic, q.reason, func.count()).where(~q.released).group_by(q.topic, q.reason)
     return {(str(topic), str(reason)): int(number) for topic, reason, number in connection.execute(wanted)}
+
+
+class Item(NamedTuple):
+    """Work that is no record and failed alone: a case of disclose, a person of a timer, an erasure. `number` is that
+    of the mark that failed; work with a newer mark is tried again."""
+
+    stage: str
+    item: str
+    reason: str
+    at: int  # microseconds since 1970 UTC
+    number: int = 0
+
+
+def put_item(connection: Connection, item: Item) -> None:
+    clause = (
+        "(stage, item) DO UPDATE SET reason = excluded.reason, at = excluded.at, number = excluded.number"
+    )
+    merge(connection, quarantine_item, [item], clause)
+
+
+def items(connection: Connection, stage: str | None = None) -> list[Item]:
+    """Quarantined items, of one stage or of all, oldest first."""
+    q = quarantine_item.c
+    wanted = select(quarantine_item).order_by(q.stage, q.at, q.item)
+    rows = connection.execute(wanted if stage is None else wanted.where(q.stage == stage))
+    return [Item(*row) for row in rows]
+
+
+def remove_items(connection: Connection, stage: str, names: Iterable[str]) -> None:
+    """They went well, or are to be tried again."""
+    q = quarantine_item.c
+    for name in names:
+        connection.execute(delete(quarantine_item).where(q.stage == stage, q.item == name))
+
+
+class Dropped(NamedTuple):
+    """A quarantined record that an operator gave up; `cause` is why it was quarantined."""
+
+    stage: str
+    place: Place
+    cause: str
+    reason: str
+    operator: str
+    at: int  # microseconds since 1970 UTC
+
+
+def drop(connection: Connection, found: Iterable[Dropped]) -> None:
+    rows = [(one.stage, *one.place, one.cause, one.reason, one.operator, one.at) for one in found]
+    merge(connection, quarantine_drop, rows, "DO NOTHING")
+
+
+def dropped(connection: Connection, stage: str) -> dict[Place, Dropped]:
+    """The records of a stage that operators gave up."""
+    q = quarantine_drop.c
+    rows = connection.execute(select(quarantine_drop).where(q.stage == stage))
+    return {
+        (place := Place(*row[1:4])): Dropped(row.stage, place, row.cause, row.reason, row.operator, row.at)
+        for row in rows
+    }

@@ -99,6 +99,27 @@ parked = Table(  # later events of a quarantined event's case, in order: places 
     Column("offset", BigInteger, primary_key=True),
     Column("lane", String, nullable=False),
 )
+quarantine_item = Table(  # work that is no record (a case, a person, an erasure) and failed alone: rule 14a
+    "quarantine_item",
+    metadata,
+    Column("stage", String, primary_key=True),
+    Column("item", String, primary_key=True),
+    Column("reason", String, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("number", BigInteger, nullable=False),  # of the mark that failed: a newer one is tried again
+)
+quarantine_drop = Table(  # quarantined records that an operator gave up: no retry and no rebuild takes them
+    "quarantine_drop",
+    metadata,
+    Column("stage", String, primary_key=True),
+    Column("topic", String, primary_key=True),  # of an item: the item
+    Column("partition", Integer, primary_key=True),
+    Column("offset", BigInteger, primary_key=True),
+    Column("cause", String, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("operator", String, nullable=False),
+    Column("at", BigInteger, nullable=False),
+)
 dirty = Table(
     "dirty",
     metadata,

@@ -8,13 +8,11 @@ database, positions stand, the supervisor starts again.
 import logging
 import os
 import sys
-from pathlib import Path
-from types import TracebackType
 from typing import NoReturn
 
 import structlog
 
-from hub.errors import HubError
+from hub.errors import HubError, raised_at
 
 log = structlog.get_logger()
 BUG = HubError.exit_code
@@ -27,7 +25,7 @@ def leave(error: BaseException) -> NoReturn:
         log.error("worker.left", error=type(error).__name__, said=str(error), exit_code=code)
     else:
         code = BUG
-        log.error("worker.left", error=type(error).__name__, at=_trail(error.__traceback__), exit_code=code)
+        log.error("worker.left", error=type(error).__name__, at=raised_at(error), exit_code=code)
     _exit(code)
 
 
@@ -42,13 +40,3 @@ def _exit(code: int) -> NoReturn:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
-
-
-def _trail(at: TracebackType | None) -> str:
-    """Where it was raised, innermost last, in one line; the message stays out, for it may quote data."""
-    places = []
-    while at is not None:
-        code = at.tb_frame.f_code
-        places.append(f"{Path(code.co_filename).name}:{at.tb_lineno} {code.co_name}")
-        at = at.tb_next
-    return " > ".join(places[-6:])

@@ -5,14 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import insert, select, text
 
 from hub.adapters.store import Store, admissions, meta, positions, quarantines, subjects, views
 from hub.adapters.store.admissions import DecisionRow, HeldRow
 from hub.adapters.store.bulk import COPY_FROM, add, among, merge, values
 from hub.adapters.store.quarantines import Quarantined
 from hub.adapters.store.tables import dirty, held, quarantine, subject
-from hub.errors import ServiceUnavailable, TopicRecreated
+from hub.errors import DataError, ServiceUnavailable, TopicRecreated
 from hub.ports import Place
 from projections.consent_register.tables import ON_CONFLICT, consent_row
 from projections.consent_register.tables import metadata as register
@@ -161,7 +161,7 @@ def test_errors_come_as_one_of_ours_without_values(store: Store, number: int) ->
     """Also those of statements that go past SQLAlchemy, which would name the key or the line."""
     secret = "geheim"
     rows = [_row(n, subject=None, scope=secret, record_ref=secret) for n in range(number)]
-    with pytest.raises(ServiceUnavailable) as caught, store.transaction() as connection:
+    with pytest.raises(DataError) as caught, store.transaction() as connection:
         merge(connection, consent_row, rows, ON_CONFLICT)
     assert secret not in f"{caught.value!r}{caught.value}"
     assert caught.value.__cause__ is None
@@ -226,3 +226,44 @@ def test_endings_are_cleared_under_the_number_that_was_read(store: Store) -> Non
         assert len(again) == 1
         subjects.clear_endings(connection, again)
         assert subjects.endings(connection) == []
+
+
+REFUSED_VALUES: dict[str, tuple[Any, ...]] = {
+    "beyond int8": ("a:x", "p", False, False, 2**63, 0),
+    "far beyond": ("a:x", "p", False, False, 10**40, 0),
+    "missing": ("a:x", None, False, False, 0, 0),
+    "lone surrogate": ("a:x\ud800", "p", False, False, 0, 0),
+}
+
+
+@pytest.mark.parametrize("number", [1, COPY_FROM])
+@pytest.mark.parametrize("name", REFUSED_VALUES)
+def test_a_value_that_the_database_refuses_is_no_outage(store: Store, name: str, number: int) -> None:
+    rows = [*((f"a:{n}", "p", False, False, 0, 0) for n in range(number - 1)), REFUSED_VALUES[name]]
+    with pytest.raises(DataError) as caught, store.transaction() as connection:
+        merge(connection, subject, rows, "DO NOTHING")
+    assert caught.value.reason == "refused_by_store"
+    assert "a:x" not in f"{caught.value!r}{caught.value}"
+
+
+@pytest.mark.parametrize("number", [1, COPY_FROM])
+@pytest.mark.parametrize("key", ["a:x\0", "a:x" + "".join(f"{n:x}" for n in range(100_000))])
+def test_a_text_that_postgresql_refuses_is_no_outage(store_url: str, key: str, number: int) -> None:
+    """A NUL, and a key longer than an index row may be, which PostgreSQL says in the class of its limits."""
+    store = Store(store_url)
+    store.create(register)
+    rows = [*((f"a:{n}", "p", False, False, 0, 0) for n in range(number - 1)), (key, "p", False, False, 0, 0)]
+    with pytest.raises(DataError), store.transaction() as connection:
+        merge(connection, subject, rows, "DO NOTHING")
+    with pytest.raises(DataError), store.transaction() as connection:
+        connection.execute(
+            insert(subject).values(key=key, person="p", linked=False, split=False, changed_at=0, epoch=0)
+        )
+    store.close()
+
+
+def test_a_missing_table_is_an_outage(store: Store) -> None:
+    with store.transaction() as connection:
+        connection.execute(text("DROP TABLE held"))
+    with pytest.raises(ServiceUnavailable), store.transaction() as connection:
+        connection.execute(select(held))
