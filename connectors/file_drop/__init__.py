@@ -12,8 +12,8 @@ from hub.domain.identifiers import AgencyKey
 
 spec = Spec(
     kind="file_drop", role="source",
-    settings="folder, complete, manifest, trailer, partial, as_of, as_of_date, together, encoding, delimiter, quote, "
-    "escape, header, skip, vanish_limit, vanish_rows",
+    settings="folder, inbox, complete, manifest, trailer, partial, as_of, as_of_date, together, encoding, delimiter, "
+    "quote, escape, header, skip, vanish_limit, vanish_rows",
 )  # fmt: skip
 
 

@@ -14,13 +14,16 @@ COMPLETE = ("manifest", "trailer", "rename")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DropSettings:
-    """`complete`: the sign that a file is whole. `partial`: endings of files that are still written.
+    """`inbox`: where files arrive, within `folder` or `folder` itself. `complete`: the sign that a file is whole.
+    `partial`: endings of files that are still written.
 
     `as_of`: a regular expression on the file's name whose one group is the day, written as `as_of_date`; without it the
-    time at which the file was finished counts. `together`: only all streams' files of one day are a delivery.
+    time at which the file was finished counts. `together`: only all streams' files of one day (without `as_of`, all
+    that lie there) are a delivery.
     """
 
     folder: Path
+    inbox: Path
     complete: str
     manifest: str
     partial: tuple[str, ...]
@@ -29,10 +32,6 @@ class DropSettings:
     together: bool
     dialect: Dialect
     files: FilesSettings
-
-    @property
-    def inbox(self) -> Path:
-        return self.folder / "inbox"
 
     @property
     def processing(self) -> Path:
@@ -55,8 +54,9 @@ def drop_settings(config: ConnectorConfig) -> DropSettings:
 
 def drop_of(table: Table, config: ConnectorConfig, dialect: Dialect) -> DropSettings:
     """The settings that every kind of dropped file shares; uses the table up. Raises ConfigurationError."""
+    folder = config.path(table.take("folder", str))
     settings = DropSettings(
-        folder=config.path(table.take("folder", str)), complete=table.take("complete", str),
+        folder=folder, inbox=_inbox(table, folder), complete=table.take("complete", str),
         manifest=table.take("manifest", str, "manifest.json"),
         partial=table.texts("partial", (".part", ".tmp", ".filepart")), as_of=_pattern(table),
         as_of_date=table.take("as_of_date", str, "%Y%m%d"), together=table.flag("together"),
@@ -65,6 +65,17 @@ def drop_of(table: Table, config: ConnectorConfig, dialect: Dialect) -> DropSett
     table.close()
     _check(settings)
     return settings
+
+
+def _inbox(table: Table, folder: Path) -> Path:
+    name = table.take("inbox", str, "inbox")
+    if name in {"..", "processing", "done", "quarantine"} or (Path(name).name != name and name != "."):
+        raise ConfigurationError(
+            "must be the folder itself or a folder of its own in it",
+            place="config.settings.inbox",
+            remedy='name a folder, or "." where files arrive in the folder itself',
+        )
+    return folder / name
 
 
 def _pattern(table: Table) -> re.Pattern[str] | None:
@@ -92,9 +103,3 @@ def _check(settings: DropSettings) -> None:
             "does not agree with complete", place="config.settings.trailer",
             remedy='set the trailer\'s pattern exactly when complete = "trailer"',
         )  # fmt: skip
-    if settings.together and settings.as_of is None:
-        raise ConfigurationError(
-            "needs as_of",
-            place="config.settings.together",
-            remedy="say where the day stands in a file's name",
-        )

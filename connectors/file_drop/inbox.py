@@ -49,7 +49,9 @@ class Inbox(Waiting):
         """Raises ConfigurationError when there is no inbox."""
         if not self._settings.inbox.is_dir():
             raise ConfigurationError(
-                "has no inbox", place="config.settings.folder", remedy="create the folder inbox in it"
+                "has no inbox",
+                place="config.settings.folder",
+                remedy='create the folder inbox in it, or set inbox = "." where files arrive in the folder itself',
             )
 
     def candidates(self, now: datetime) -> tuple[list[Delivery], list[Incident]]:
@@ -147,7 +149,8 @@ class Inbox(Waiting):
             days.setdefault(found[1] if found else "", []).append(name)
         wanted = {stream.file for stream in self._settings.files.streams.values()}
         for day, names in sorted(days.items()):
-            if not day or all(any(fnmatch(name, pattern) for name in names) for pattern in wanted):
+            undated = not day and self._settings.as_of is not None
+            if undated or all(any(fnmatch(name, pattern) for name in names) for pattern in wanted):
                 yield _Set(tuple(names))
 
     def _delivery(self, one: _Set, paths: Paths) -> Delivery | None:

@@ -21,6 +21,9 @@ INBOX, MANIFEST = "inbox", "manifest.json"
 _DAY = re.compile(r"(?<!\d)(\d{4}-\d{2}-\d{2}|\d{8})(?!\d)")
 _WRITTEN = ("%Y-%m-%d", "%Y%m%d", "%d%m%Y")
 _YEARS = range(2000, 2101)
+_UNREADABLE = (
+    0.05  # share of sampled rows that may be unreadable before the file counts as written differently
+)
 
 
 class Dated(NamedTuple):
@@ -66,8 +69,8 @@ def folder_of_files(folder: Path, dialect: Dialect, sample: int = SAMPLE) -> Ite
             remedy=f"{endings}; for XML write the file by hand, kind xml",
         )
     for name, file in kinds.items():
-        header, rows = _read(file, dialect, sample)
-        yield table(name, header, rows)
+        found = _read(file, dialect, sample)
+        yield table(name, found.header, found.rows, unreadable=found.unreadable)
 
 
 def pattern(name: str) -> str:
@@ -95,23 +98,53 @@ def _reads(text: str, written: str) -> bool:
         return False
 
 
-def _read(file: Path, dialect: Dialect, sample: int) -> tuple[Sequence[str], list[list[str]]]:
+class _Sample(NamedTuple):
+    header: Sequence[str]
+    rows: list[list[str]]
+    unreadable: list[str]
+
+
+def _read(file: Path, dialect: Dialect, sample: int) -> _Sample:
+    """A sample of the file's rows. A row that cannot be read is named; a file of which few rows can be read is refused:
+    then it is written differently than was said."""
+    found = _Sample([], [], [])
     number = 0
     try:
-        with file.open(encoding=dialect.encoding, newline="") as lines:
-            rows: list[list[str]] = []
+        with file.open(encoding=dialect.encoding, errors="surrogateescape", newline="") as lines:
             reader = dialect.parsed(_lines(lines, dialect))
-            header = next(reader, [])
+            header = _sound(next(reader, []))
+            found = _Sample(header, [], [])
             for row in islice(reader, sample):
                 number = reader.line_num
-                rows.append([cell for _, cell in zip(header, row, strict=True)])
+                if len(row) == len(header) and _decoded(row):
+                    found.rows.append(row)
+                elif row:
+                    found.unreadable.append(f"{file.name}:{number + dialect.skip}")
     except (LookupError, UnicodeError, ValueError, csv.Error):
-        raise ConfigurationError(
-            f"cannot be read as {dialect.encoding} with the delimiter {dialect.delimiter!r}",
-            place=f"{file.name}, line {number + dialect.skip + 1}",
-            remedy="ask how the export is written, and say so by --encoding, --delimiter, --skip and --trailer",
-        ) from None
-    return header, rows
+        raise _refused(file, dialect, number + dialect.skip + 1) from None
+    if len(found.unreadable) > max(1, _UNREADABLE * (len(found.rows) + len(found.unreadable))):
+        raise _refused(file, dialect, int(found.unreadable[0].rpartition(":")[2]))
+    return found
+
+
+def _sound(header: list[str]) -> list[str]:
+    """The header, if it was written in the encoding; raises ValueError."""
+    if not _decoded(header):
+        raise ValueError
+    return header
+
+
+def _decoded(cells: Sequence[str]) -> bool:
+    """Whether every byte was one of the encoding."""
+    return not any("\udc80" <= sign <= "\udcff" for cell in cells for sign in cell)
+
+
+def _refused(file: Path, dialect: Dialect, line: int) -> ConfigurationError:
+    return ConfigurationError(
+        f"cannot be read as {dialect.encoding} with the delimiter {dialect.delimiter!r}",
+        place=f"{file.name}, line {line}",
+        remedy="ask how the export is written, and say so by --encoding, --delimiter, --skip and --trailer",
+    )
 
 
 def _lines(lines: Iterator[str], dialect: Dialect) -> Iterator[str]:

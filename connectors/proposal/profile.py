@@ -44,19 +44,54 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table or file that was looked at; `key`: its primary key where the database names one."""
+    """A table or file, profiled from a sample of its rows.
+
+    `key`: its primary key where the database names one. `unreadable`: places of sampled rows that could not be read.
+    `equal`: for each column and row, a number that equal cells share (−1: empty), so that keys can be found without
+    keeping values.
+    """
 
     name: str
     columns: Mapping[str, Column]
     rows: int
     key: tuple[str, ...] = ()
+    unreadable: tuple[str, ...] = ()
+    equal: Mapping[str, tuple[int, ...]] = field(default_factory=dict, repr=False)
+
+    def unique(self, columns: Sequence[str]) -> bool:
+        """Whether these columns together are filled, and different, in every sampled row."""
+        seen = set(zip(*(self.equal[name] for name in columns), strict=True))
+        return 0 < self.rows == len(seen) and not any(-1 in one for one in seen)
+
+    def determines(self, columns: Sequence[str], other: str) -> bool:
+        """Whether rows that agree in `columns` agree in `other`, empty cells aside."""
+        told: dict[tuple[int, ...], int] = {}
+        own = zip(*(self.equal[name] for name in columns), strict=True)
+        return all(
+            value == -1 or told.setdefault(key, value) == value
+            for key, value in zip(own, self.equal[other], strict=True)
+        )
 
 
-def table(name: str, header: Sequence[str], rows: Iterable[Sequence[Any]], key: Sequence[str] = ()) -> Table:
+def table(
+    name: str,
+    header: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    key: Sequence[str] = (),
+    unreadable: Sequence[str] = (),
+) -> Table:
     """The profile of a table from a sample of its rows."""
     sample = list(rows)
-    columns = {title: column(title, [row[at] for row in sample]) for at, title in enumerate(header)}
-    return Table(name, columns, len(sample), tuple(key))
+    cells = {title: [row[at] for row in sample] for at, title in enumerate(header)}
+    columns = {title: column(title, values) for title, values in cells.items()}
+    equal = {title: _equal(values) for title, values in cells.items()}
+    return Table(name, columns, len(sample), tuple(key), tuple(unreadable), equal)
+
+
+def _equal(values: Iterable[Any]) -> tuple[int, ...]:
+    numbers: dict[str, int] = {}
+    texts = (_text(value) for value in values)
+    return tuple(numbers.setdefault(text, len(numbers)) if text else -1 for text in texts)
 
 
 def column(name: str, values: Sequence[Any]) -> Column:

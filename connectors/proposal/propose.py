@@ -5,9 +5,10 @@ What is not recognised is named, never guessed: it stays a comment for the perso
 
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.resources import files
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,9 @@ _WORDS_OF = {
 }
 """Fields whose codes no list of the catalogue checks: the table of words that tells them."""
 _DATED = frozenset({"date", "time"})
+PERSON_OF_CASE = "person_im_fall"
+"""The derived column that stands for a person where numbers count within a case."""
+_KEY_SHAPES = frozenset({"number", "text", "date", "time"})
 
 Concepts = Mapping[str, str]  # concept → column
 
@@ -62,16 +66,20 @@ class Stream:
     deleted: str
     events: tuple[Event, ...]
     unused: tuple[str, ...]
+    within: tuple[str, ...] = ()
+    """Case and number of a person, where the number says only within the case who it is (`PERSON_OF_CASE`)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """What a configuration begins with. `members`: the stream that says whose case is whose (stream, person, case)."""
+    """What a configuration begins with. `members`: the stream that says whose case is whose (stream, person, case);
+    `keyless`: tables that would make events, and have no columns that tell their rows apart."""
 
     streams: tuple[Stream, ...]
     codes: tuple[Coded, ...]
     members: tuple[str, str, str] | None
     unrecognised: tuple[Table, ...]
+    keyless: tuple[Table, ...] = ()
 
 
 @cache
@@ -89,21 +97,39 @@ def plain(name: str) -> str:
 def propose(tables: Sequence[Table]) -> Proposal:
     """The proposal for these tables."""
     known = {table.name: concepts(table) for table in tables}
-    members = next(
-        (
-            (stream_name(table.name), found["person"], found["case"])
-            for table in tables
-            if {"person", "case", "role"} <= (found := known[table.name]).keys()
-        ),
-        None,
+    counted = any(_counted_within_case(table, known[table.name]) for table in tables)
+    members = (
+        None
+        if counted
+        else next(
+            (
+                (stream_name(table.name), found["person"], found["case"])
+                for table in tables
+                if {"person", "case", "role"} <= (found := known[table.name]).keys()
+            ),
+            None,
+        )
     )
     coded: dict[str, Coded] = {}
-    streams = [_stream(table, known[table.name], members, coded) for table in tables]
+    streams = [_stream(table, known[table.name], members, coded, counted=counted) for table in tables]
+    pairs = list(zip(tables, streams, strict=True))
     return Proposal(
-        tuple(stream for stream in streams if stream.events),
+        tuple(stream for stream in streams if stream.events and stream.key),
         tuple(coded.values()),
         members,
-        tuple(table for table, stream in zip(tables, streams, strict=True) if not stream.events),
+        tuple(table for table, stream in pairs if not stream.events),
+        tuple(table for table, stream in pairs if stream.events and not stream.key),
+    )
+
+
+def _counted_within_case(table: Table, known: Concepts) -> bool:
+    """Whether a person's number means somebody else in another case: the same number with two birth dates or names."""
+    if not {"case", "person"} <= known.keys():
+        return False
+    case, person = known["case"], known["person"]
+    told = [known[name] for name in ("birth_date", "first_name") if name in known]
+    return any(
+        not table.determines([person], name) and table.determines([case, person], name) for name in told
     )
 
 
@@ -129,18 +155,34 @@ def concepts(table: Table) -> Concepts:
 
 
 def _stream(
-    table: Table, known: Concepts, members: tuple[str, str, str] | None, coded: dict[str, Coded]
+    table: Table,
+    known: Concepts,
+    members: tuple[str, str, str] | None,
+    coded: dict[str, Coded],
+    *,
+    counted: bool,
 ) -> Stream:
-    events = tuple(
+    found = (
         _event(entry, table, known, coded) for entry in vocabulary()["event"] if _fits(entry, known, members)
     )
-    key = table.key or _key(table)
+    events = tuple(_of_case(event) if counted else event for event in found if not counted or _own(event))
+    within = tuple(known[name] for name in ("case", "person") if name in known) if counted else ()
+    key = table.key or _key(table, known)
     used = {column for event in events for column in _columns(event)} | {*key}
     used |= {known[name] for name in ("changed", "deleted") if name in known}
     return Stream(
         stream_name(table.name), table.name, key, known.get("changed", ""), known.get("deleted", ""), events,
-        tuple(name for name in table.columns if name not in used),
+        tuple(name for name in table.columns if name not in {*used, *within}), within,
     )  # fmt: skip
+
+
+def _own(event: Event) -> bool:
+    """Whether it names no other person by a number that counts within a case only."""
+    return not any(isinstance(value, dict) and value.get("person") for value in event.values.values())
+
+
+def _of_case(event: Event) -> Event:
+    return replace(event, subject=PERSON_OF_CASE) if event.subject else event
 
 
 def _fits(entry: Mapping[str, Any], known: Concepts, members: tuple[str, str, str] | None) -> bool:
@@ -223,11 +265,21 @@ def _coded(column: Column, words: Mapping[str, Sequence[str]], of: str, *, known
     return Coded(plain(column.name), of, told, tuple(code for code in codes if code not in told))
 
 
-def _key(table: Table) -> tuple[str, ...]:
-    """A column that looks like a key and repeats nowhere, else the whole row."""
-    unique = [name for name, column in table.columns.items() if column.unique]
-    named = [name for name in unique if plain(name).endswith(_KEY_ENDS)]
-    return (next(iter(named or unique)),) if unique else tuple(table.columns)
+def _key(table: Table, known: Concepts) -> tuple[str, ...]:
+    """The fewest columns, at most three, that differ in every row of the sample: numbers and ids first, then the case,
+    the person and days. Empty when there are none: a row without a key of its own cannot be corrected or end."""
+    ids = [name for name in table.columns if plain(name).endswith(_KEY_ENDS)]
+    if not table.rows:
+        return tuple(ids[:1])
+    refs = [known[one] for one in ("case", "person", "child") if one in known]
+    first = dict.fromkeys([*ids, *refs])
+    other = dict.fromkeys(name for name, one in table.columns.items() if one.shape in _KEY_SHAPES)
+    for columns in (first, first | other):
+        for count in (1, 2, 3):
+            for chosen in combinations(columns, count):
+                if first.keys() & {*chosen} and table.unique(chosen):
+                    return tuple(name for name in table.columns if name in chosen)
+    return next(((name,) for name in other if table.unique([name])), ())
 
 
 def _columns(event: Event) -> set[str]:

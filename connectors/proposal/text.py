@@ -3,10 +3,11 @@
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from textwrap import wrap
 from typing import Any
 
 from connectors.proposal.profile import NEGATIVE, Column, Table, most
-from connectors.proposal.propose import Coded, Event, Proposal, Stream
+from connectors.proposal.propose import PERSON_OF_CASE, Coded, Event, Proposal, Stream
 from schemas import event_schema
 
 
@@ -26,14 +27,43 @@ class House:
     requests: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
-def config_text(house: House, tables: Sequence[Table], proposal: Proposal) -> str:
-    """The file."""
+def config_text(
+    house: House, tables: Sequence[Table], proposal: Proposal, refused: Mapping[str, str] | None = None
+) -> str:
+    """The file. `refused`: stream → why its first reading stood still; such a stream stays a comment."""
+    idle = _idle(house, proposal, refused or {})
     parts = [_head(house), _settings(house), _recipients(house), _defaults(tables)]
     parts += [_codes(one) for one in proposal.codes]
-    parts += [_lookup(proposal)] if proposal.members else []
-    parts += [_stream(house, stream, proposal) for stream in proposal.streams]
-    parts += [_rest(proposal.unrecognised)] if proposal.unrecognised else []
+    lookup = proposal.members is not None and proposal.members[0] in _read(proposal, idle)
+    parts += [_lookup(proposal)] if lookup else []
+    parts += [_stream(house, stream, proposal, idle.get(stream.name, "")) for stream in proposal.streams]
+    parts += (
+        [_rest("Nicht erkannt, wird nicht gelesen:", proposal.unrecognised)] if proposal.unrecognised else []
+    )
+    parts += [_rest(_KEYLESS, proposal.keyless)] if proposal.keyless else []
     return "\n\n".join("\n".join(part) for part in parts) + "\n"
+
+
+def _read(proposal: Proposal, idle: Mapping[str, str]) -> set[str]:
+    """The streams that are no comment."""
+    return {stream.name for stream in proposal.streams} - idle.keys()
+
+
+def _idle(house: House, proposal: Proposal, refused: Mapping[str, str]) -> Mapping[str, str]:
+    """Stream → why it stays a comment until somebody has completed it."""
+    idle = dict(refused)
+    for stream in proposal.streams:
+        if house.kind == "sql" and not stream.version:
+            idle.setdefault(stream.name, _UNVERSIONED)
+        if stream.within and (house.kind not in _DERIVING or len(stream.within) < _BOTH):
+            idle.setdefault(stream.name, _WITHIN)
+    if proposal.members and proposal.members[0] not in _read(proposal, idle):
+        for stream in proposal.streams:
+            if not all(event.case for event in stream.events):
+                idle.setdefault(
+                    stream.name, f"Der Fall steht in {proposal.members[0]}, und das wird nicht gelesen."
+                )
+    return idle
 
 
 def _head(house: House) -> Iterator[str]:
@@ -109,7 +139,28 @@ def _lookup(proposal: Proposal) -> Iterator[str]:
     yield from ("[lookups.cases]", f"stream = {_s(stream)}", f"key = {_s(person)}", f"columns = {_s([case])}")
 
 
-def _stream(house: House, stream: Stream, proposal: Proposal) -> Iterator[str]:
+_KEYLESS = "Ohne Schlüssel (keine drei Spalten unterscheiden alle Zeilen), wird nicht gelesen; nötig ist eine Nummer:"
+_DERIVING = frozenset({"snapshot_csv", "file_drop", "rest"})
+
+
+_UNVERSIONED = "Keine Spalte mit Änderungszeit oder steigender Nummer erkannt: bitte als version eintragen."
+_WITHIN = (
+    "Personennummern gelten hier nur innerhalb eines Falls. Gebraucht wird eine Spalte, die eine Person im ganzen "
+    "Haus benennt."
+)
+_BOTH = 2  # columns that name a person where numbers count within a case
+
+
+def _stream(house: House, stream: Stream, proposal: Proposal, idle: str) -> Iterator[str]:
+    lines = _active(house, stream, proposal)
+    if not idle:
+        yield from lines
+        return
+    yield from (f"# {line}" for line in wrap(f"Ruht: {idle}", 110))
+    yield from (f"# {line}" if line else "#" for line in lines)
+
+
+def _active(house: House, stream: Stream, proposal: Proposal) -> Iterator[str]:
     name = _key(stream.name)
     yield f"[streams.{name}]"
     if house.kind == "rest":
@@ -118,6 +169,10 @@ def _stream(house: House, stream: Stream, proposal: Proposal) -> Iterator[str]:
     else:
         yield f"{'table' if house.kind == 'sql' else 'file'} = {_s(stream.source)}"
     yield f"key = {_s(list(stream.key))}"
+    if stream.within:
+        yield "# Personennummern gelten nur innerhalb eines Falls: Fall und Nummer zusammen benennen die Person."
+        both = _s({"columns": list(stream.within), "join": "/"})
+        yield f"derive = {{ {PERSON_OF_CASE} = {both} }}"
     if house.kind == "sql":
         yield f"version = {_s(stream.version or 'BITTE_EINTRAGEN')}  # Änderungszeit oder steigende Nummer"
     if stream.deleted:
@@ -159,8 +214,8 @@ def _value(value: Any) -> str:
     return _s(value)
 
 
-def _rest(tables: Sequence[Table]) -> Iterator[str]:
-    yield "# Nicht erkannt, wird nicht gelesen:"
+def _rest(why: str, tables: Sequence[Table]) -> Iterator[str]:
+    yield f"# {why}"
     for table in tables:
         yield f"#   {table.name}: {', '.join(table.columns)}"
 

@@ -14,7 +14,7 @@ from connectors.proposal.exported import folder_of_files
 from connectors.proposal.interface import Interface, interface, parted
 from connectors.proposal.profile import Table
 from connectors.rest.config import plain_access
-from hub.cli.output import AsJson, print_json, print_table
+from hub.cli.output import AsJson, print_json, print_lines, print_table
 from hub.errors import UsageError
 
 TABS = ("\\t", "tab", "TAB")  # how people write a tab where they cannot type one
@@ -62,6 +62,8 @@ def discover(
             ("Spalte", "Art", "Schreibweise", "gefüllt"),
             rows,
         )
+        if table.unreadable:
+            print_lines([f"Nicht lesbar und ausgelassen: {', '.join(table.unreadable)}"])
 
 
 def dialect(encoding: str, delimiter: str, quote: str, skip: int, trailer: str) -> Dialect:
@@ -104,4 +106,10 @@ def _object(table: Table) -> dict[str, Any]:
         {"name": c.name, "shape": c.shape, "written": c.written, "filled": round(c.filled, 3)}
         for c in table.columns.values()
     ]
-    return {"name": table.name, "rows": table.rows, "key": list(table.key), "columns": columns}
+    return {
+        "name": table.name,
+        "rows": table.rows,
+        "key": list(table.key),
+        "columns": columns,
+        "unreadable": list(table.unreadable),
+    }

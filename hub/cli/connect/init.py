@@ -5,6 +5,7 @@ import secrets
 import sys
 from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,13 +13,15 @@ import orjson
 import typer
 
 from connectors.files.settings import Dialect
-from connectors.proposal.exported import INBOX, dated, is_snapshot
+from connectors.looking.checking import Found, examine
+from connectors.proposal.exported import INBOX, dated, is_snapshot, newest
 from connectors.proposal.profile import Table
 from connectors.proposal.propose import Proposal, propose
 from connectors.proposal.schema import config_schema
 from connectors.proposal.text import House, config_text
 from connectors.runtime.config import load_config
 from connectors.runtime.ring import SECRET_SIZE
+from hub.adapters.clocks import SystemClock
 from hub.cli.connect.discover import (
     Delimiter,
     Encoding,
@@ -38,8 +41,10 @@ from hub.cli.connect.discover import (
 )
 from hub.cli.output import AsJson, print_json, print_lines
 from hub.domain.agencies import ROLES_BY_KIND
+from hub.domain.identifiers import AgencyKey
 from hub.errors import UsageError
 
+_LOOKED_AT = 2000  # rows of the first reading
 SQLITE = "sqlite:///"
 NO_VIEWS = frozenset({"ja_intake", "controlling"})  # roles that no joint view is made for
 
@@ -57,7 +62,7 @@ def init(
 ) -> None:  # fmt: skip
     """Schreibt eine kommentierte Konfiguration mit einem Vorschlag für die Zuordnung. Fragt, was fehlt."""
     if out.exists():
-        raise UsageError("is there already", place=out.name, remedy="name a new file")
+        raise UsageError("file already exists", place=out.name, remedy="choose another path")
     agency = agency or _ask("Kennung des eigenen Amts", "--agency")
     agency_kind = agency_kind or _ask(f"Art des Amts ({', '.join(ROLES_BY_KIND)})", "--agency-kind")
     others = recipient or [
@@ -86,9 +91,8 @@ def init(
         requests=requests,
     )  # fmt: skip
     proposal = propose(tables)
-    _write(out, config_text(house, tables, proposal))
-    load_config(out)
-    _tell(out, tables, proposal, as_json=as_json)
+    read = _write(out, house, tables, proposal)
+    _tell(out, tables, proposal, read, as_json=as_json)
 
 
 def _ask(question: str, flag: str) -> str:
@@ -133,8 +137,12 @@ def _source(
     signs |= {"skip": written.skip} if written.skip else {}
     if is_snapshot(folder):
         return "snapshot_csv", {"folder": _seen_from(folder, out), **signs}
-    drop = folder.parent if folder.name == INBOX else folder
-    return "file_drop", {"folder": _seen_from(drop, out), **_complete(written), **_day(folder), **signs}
+    arrival = newest(folder)
+    flat = arrival.name != INBOX
+    drop = arrival if flat else arrival.parent
+    where = {"folder": _seen_from(drop, out), **({"inbox": "."} if flat else {})}
+    together = {"together": True} if flat and not written.trailer else {}
+    return "file_drop", {**where, **_complete(written), **together, **_day(folder), **signs}
 
 
 def _seen_from(path: Path, out: Path) -> str:
@@ -162,31 +170,68 @@ def _day(folder: Path) -> dict[str, Any]:
     return {"as_of": found.pattern, "as_of_date": found.written} if found else {}
 
 
-def _write(out: Path, text: str) -> None:
-    """The file, the schema for editors, and the agency's own secret when there is none yet (its owner's alone)."""
+def _write(out: Path, house: House, tables: Sequence[Table], proposal: Proposal) -> Found:
+    """The file, the schema for editors, and the agency's own secret when there is none yet (its owner's alone).
+
+    The file gets its name only after a first reading as the preview does it; a stream that stands still in it becomes a
+    comment. Raises what that reading raises; then there is no file.
+    """
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(text, encoding="utf-8")
+    made = out.with_name(f".{out.name}.new")
+    refused: dict[str, str] = {}
+    try:
+        while True:
+            made.write_text(config_text(house, tables, proposal, refused), encoding="utf-8")
+            found = examine(
+                load_config(made),
+                AgencyKey(secrets.token_bytes(SECRET_SIZE)),
+                SystemClock().now(),
+                rows=_LOOKED_AT,
+            )
+            more = {one.stream: f"{one.reason}, {one.place}. {one.remedy}" for one in found.incidents}
+            if not more.keys() & {stream.name for stream in proposal.streams} - refused.keys():
+                break
+            refused |= more
+        made.replace(out)
+    finally:
+        made.unlink(missing_ok=True)
     out.with_name("connector.schema.json").write_bytes(orjson.dumps(config_schema()))
     secret = out.parent / "agency.key"
     if not secret.exists():
         with os.fdopen(os.open(secret, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             file.write(b64encode(secrets.token_bytes(SECRET_SIZE)) + b"\n")
+    return found
 
 
-def _tell(out: Path, tables: Sequence[Table], proposal: Proposal, *, as_json: bool) -> None:
-    events = [event.type for stream in proposal.streams for event in stream.events]
+def _tell(out: Path, tables: Sequence[Table], proposal: Proposal, found: Found, *, as_json: bool) -> None:
+    events = sorted({event.type for stream in proposal.streams for event in stream.events})
+    unknown = sum(len(coded.unknown) for coded in proposal.codes)
+    held = sum(fault.records for fault in (*found.codes, *found.faults))
     if as_json:
         print_json({
             "file": str(out), "tables": len(tables), "streams": [stream.name for stream in proposal.streams],
-            "events": sorted(set(events)), "unrecognised": [table.name for table in proposal.unrecognised],
-            "unknown_codes": sum(len(coded.unknown) for coded in proposal.codes),
+            "events": events, "unrecognised": [table.name for table in proposal.unrecognised],
+            "without_key": [table.name for table in proposal.keyless], "unknown_codes": unknown,
+            "unreadable": [place for table in tables for place in table.unreadable],
+            "incidents": [asdict(one) for one in found.incidents], "held": held,
         })  # fmt: skip
         return
-    unknown = sum(len(coded.unknown) for coded in proposal.codes)
-    print_lines([
-        f"Geschrieben: {out} und daneben agency.key (Ihr Geheimnis; eine Kopie gehört in den Tresor).",
-        f"{len(proposal.streams)} von {len(tables)} Tabellen erkannt: {', '.join(sorted(set(events)))}." if events
-        else f"Keine von {len(tables)} Tabellen erkannt; sie stehen als Kommentar in der Datei, Muster in docs/how-to.",
-        f"{unknown} Codes sind unbekannt und stehen als Kommentar in der Datei." if unknown else "Alle Codes erkannt.",
-        f"Als Nächstes: die Datei lesen, dann  hub connect preview {out}",
-    ])  # fmt: skip
+    lines = [f"Geschrieben: {out} und daneben agency.key (Ihr Geheimnis; eine Kopie gehört in den Tresor)."]
+    if events:
+        lines.append(f"{len(proposal.streams)} von {len(tables)} Tabellen erkannt: {', '.join(events)}.")
+    else:
+        lines.append(
+            f"Keine von {len(tables)} Tabellen erkannt; sie stehen als Kommentar in der Datei, Muster in docs/how-to."
+        )
+    lines += [f"Ohne Schlüssel, als Kommentar in der Datei: {table.name}." for table in proposal.keyless]
+    lines += [f"Nicht lesbar und ausgelassen: {place}." for table in tables for place in table.unreadable[:3]]
+    lines += [f"Ruht: {one.stream} ({one.reason}, {one.place})." for one in found.incidents]
+    lines.append(
+        f"{unknown} Codes sind unbekannt und stehen als Kommentar in der Datei."
+        if unknown
+        else "Alle Codes erkannt."
+    )
+    if held:
+        lines.append(f"{held} Datensätze würden angehalten; die Vorschau nennt Ort und Abhilfe.")
+    lines.append(f"Als Nächstes: die Datei lesen, dann  hub connect preview {out}")
+    print_lines(lines)

@@ -166,11 +166,89 @@ def test_discover_shows_how_columns_are_written_and_no_value(north: Path) -> Non
     assert "Ahrens" not in result.stdout
 
 
-@pytest.mark.parametrize(("encoding", "delimiter"), [("ascii", ","), ("no-such-code", ",")])
-def test_another_encoding_is_refused_with_file_and_line(north: Path, encoding: str, delimiter: str) -> None:
-    result = called("discover", "--folder", str(north), "--encoding", encoding, "--delimiter", delimiter)
+@pytest.mark.parametrize("encoding", ["ascii", "no-such-code"])
+def test_another_encoding_is_refused_with_file_and_line(north: Path, encoding: str) -> None:
+    result = called("discover", "--folder", str(north), "--encoding", encoding, "--delimiter", ",")
     assert result.exit_code != 0
     assert ".csv, line 1" in str(result.exception)
+
+
+def plain(folder: Path, files: dict[str, str]) -> Path:
+    """Files in a folder, with no manifest, no day and no inbox."""
+    folder.mkdir(parents=True)
+    for name, text in files.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    return folder
+
+
+def proposed(out: Path, folder: Path) -> dict[str, Any]:
+    result = init(out, "--folder", str(folder), "--encoding", "utf-8", "--delimiter", ",", "--json")
+    assert result.exit_code == 0, result.output
+    return tomllib.loads(out.read_text(encoding="utf-8"))
+
+
+def test_plain_files_in_a_folder_reach_the_preview(tmp_path: Path) -> None:
+    out = tmp_path / "amt" / "source.toml"
+    made = proposed(out, plain(tmp_path / "export", NORTH))
+    assert (made["settings"]["inbox"], made["settings"]["together"]) == (".", True)
+    shown = json.loads(called("preview", str(out), "--json").stdout)
+    assert {record["event_type"] for record in shown["records"]} == {
+        "HelpStarted", "MemberJoined", "PersonRegistered", "SubjectRecorded",
+    }  # fmt: skip
+    assert sorted(path.name for path in (tmp_path / "export").iterdir()) == sorted(NORTH)
+
+
+def test_one_bad_row_is_named_and_the_others_are_looked_at(tmp_path: Path) -> None:
+    rows = "".join(f"{n},Ahrens,Ida,03.02.1990,weiblich\n" for n in range(60))
+    folder = plain(tmp_path / "export", {"klienten.csv": NORTH["klienten.csv"] + rows + "44,Ahrens,Ida\n"})
+    with (folder / "klienten.csv").open("ab") as file:
+        file.write("45,Öz,Can,03.02.1990,männlich\n".encode("cp1252"))
+    written = ("--folder", str(folder), "--encoding", "utf-8", "--delimiter", ",", "--json")
+    (table,) = json.loads(called("discover", *written).stdout)["tables"]
+    assert (table["rows"], table["unreadable"]) == (62, ["klienten.csv:64", "klienten.csv:65"])
+
+
+def test_a_key_is_made_of_few_columns_or_not_proposed(tmp_path: Path) -> None:
+    members = "Fall-Nr,PersonID,Rolle,Beginn,Ende,Bemerkung\n" + "".join(
+        f"F{n // 2},{n % 3},Kind,0{n % 5 + 1}.01.2026,,x\n" for n in range(6)
+    )
+    twice = "Fall-Nr,PersonID,Rolle,Beginn,Ende\nF1,11,Kind,01.01.2026,\nF1,11,Kind,01.01.2026,\n"
+    made = proposed(tmp_path / "one.toml", plain(tmp_path / "one", {"mitglieder.csv": members}))
+    assert made["streams"]["mitglieder"]["key"] == ["Fall-Nr", "PersonID"]
+    made = proposed(tmp_path / "two.toml", plain(tmp_path / "two", {"mitglieder.csv": twice}))
+    assert "streams" not in made
+    assert "#   mitglieder.csv" in (tmp_path / "two.toml").read_text(encoding="utf-8")
+
+
+def test_a_number_that_counts_within_a_case_names_nobody_alone(tmp_path: Path) -> None:
+    rows = "".join(
+        f"F{case},{person},Zuname{case},Vor{case}{person},0{person}.0{case}.1990,weiblich\n"
+        for case in range(1, 4) for person in range(1, 4)
+    )  # fmt: skip
+    header = "Fall-Nr,PersonID,Zuname,Vorname,Geb-Dat,Geschlecht\n"
+    out = tmp_path / "source.toml"
+    made = proposed(out, plain(tmp_path / "export", {"klienten.csv": header + rows}))
+    stream = made["streams"]["klienten"]
+    assert stream["derive"] == {"person_im_fall": {"columns": ["Fall-Nr", "PersonID"], "join": "/"}}
+    assert {event["subject"] for event in stream["events"]} == {"person_im_fall"}
+    shown = json.loads(called("preview", str(out), "--json").stdout)
+    assert len({record["subject_ref"] for record in shown["records"]}) == 9
+
+
+def test_a_table_without_a_version_stays_a_comment(tmp_path: Path) -> None:
+    file = tmp_path / "fach.sqlite"
+    with closing(sqlite3.connect(file)) as database:
+        database.execute(
+            "CREATE TABLE Stamm (PersNr TEXT PRIMARY KEY, Nachname TEXT, GebDatum TEXT, BgNr TEXT)"
+        )
+        database.execute("INSERT INTO Stamm VALUES ('7', 'A', '1990-01-02', 'B1')")
+        database.commit()
+    out = tmp_path / "source.toml"
+    assert init(out, "--url", f"sqlite:///{file}").exit_code == 0
+    text = out.read_text(encoding="utf-8")
+    assert "# [streams.stamm]" in text
+    assert "# Ruht: Keine Spalte mit Änderungszeit" in text
+    assert called("preview", str(out), "--json").exit_code == 0
 
 
 def test_what_is_missing_is_named_when_nobody_can_be_asked(tmp_path: Path) -> None:
@@ -240,7 +318,7 @@ def test_an_interface_is_not_asked_with_a_secret_in_its_address(tmp_path: Path) 
 def test_a_page_says_how_the_next_is_found_even_where_there_is_none(tmp_path: Path) -> None:
     with closing(Interface()) as served:
         body = json.dumps({"data": PEOPLE, "meta": {"served_by": [{"host": "a"}]}, "links": {"next": None}})
-        served.special = [lambda: (200, {"Content-Type": "application/json"}, body.encode())]
+        served.special = [lambda: (200, {"Content-Type": "application/json"}, body.encode())] * 4
         assert init(tmp_path / "source.toml", "--url", f"{served.url}/personen").exit_code == 0
     made = tomllib.loads((tmp_path / "source.toml").read_text(encoding="utf-8"))
     assert made["settings"]["paging"] == {"kind": "next", "at": "/links/next"}

@@ -133,7 +133,9 @@ def test_a_utf8_mark_at_the_start_is_no_column(built: Build) -> None:
     [
         'complete = "guess"\n',
         'complete = "trailer"\n',
-        'complete = "rename"\ntogether = true\n',
+        'complete = "rename"\ninbox = ".."\n',
+        'complete = "rename"\ninbox = "done"\n',
+        'complete = "rename"\ninbox = "a/b"\n',
         'complete = "rename"\nas_of = "x"\n',
     ],
 )
