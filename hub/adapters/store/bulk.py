@@ -32,7 +32,7 @@ COPY_FROM = 50  # rows; below, the few round trips of COPY cost more than they s
 
 def _insert_each(connection: Connection, table: Table, rows: Sequence[Row], on_conflict: str) -> None:
     marks = ",".join("?" * len(table.columns))
-    statement = f"INSERT INTO {table.name} VALUES ({marks}) ON CONFLICT {on_conflict}"  # noqa: S608  our own names
+    statement = f"INSERT INTO {table.name} ({_names(table)}) VALUES ({marks}) ON CONFLICT {on_conflict}"  # noqa: S608  our own names
     _driver_cursor(connection).executemany(statement, rows)
 
 
@@ -41,26 +41,31 @@ def _insert_all(connection: Connection, table: Table, rows: Sequence[Row], on_co
     idle_in_transaction_session_timeout, which is what frees the locks of a worker that stands still."""
     marks = ",".join(["%s"] * len(table.columns))
     every = ",".join([f"({marks})"] * len(rows))
-    statement = f"INSERT INTO {table.name} VALUES {every} ON CONFLICT {on_conflict}"  # noqa: S608  our own names
+    statement = f"INSERT INTO {table.name} ({_names(table)}) VALUES {every} ON CONFLICT {on_conflict}"  # noqa: S608  our own names
     _driver_cursor(connection).execute(statement, [value for row in rows for value in row])
+
+
+def _names(table: Table) -> str:
+    """The columns by name: a later release may have added some, and this one goes on beside it."""
+    return ", ".join(f'"{column.name}"' for column in table.columns)
 
 
 _POSTGRESQL = {String: "text", Integer: "int4", BigInteger: "int8", Boolean: "bool", LargeBinary: "bytea"}
 
 
 def _copy(connection: Connection, table: Table, rows: Sequence[Row], on_conflict: str) -> None:
-    stage, name = f"copy_{table.name}", table.name
+    stage, name, columns = f"copy_{table.name}", table.name, _names(table)
     cursor = _driver_cursor(connection)
     cursor.execute(
         f"CREATE TEMP TABLE IF NOT EXISTS {stage} (LIKE {name} INCLUDING DEFAULTS) ON COMMIT DELETE ROWS"
     )
     _copy_into(cursor, stage, table, rows)
-    cursor.execute(f"INSERT INTO {name} SELECT * FROM {stage} ON CONFLICT {on_conflict}")  # noqa: S608  our own names
+    cursor.execute(f"INSERT INTO {name} ({columns}) SELECT {columns} FROM {stage} ON CONFLICT {on_conflict}")  # noqa: S608  our own names
     cursor.execute(f"DELETE FROM {stage}")  # noqa: S608  truncating twice, here and at the commit, costs a file each
 
 
 def _copy_into(cursor: Any, name: str, table: Table, rows: Sequence[Row]) -> None:
-    with cursor.copy(f"COPY {name} FROM STDIN (FORMAT BINARY)") as copy:
+    with cursor.copy(f"COPY {name} ({_names(table)}) FROM STDIN (FORMAT BINARY)") as copy:
         copy.set_types([_POSTGRESQL[type(column.type)] for column in table.columns])
         for row in rows:
             copy.write_row(row)

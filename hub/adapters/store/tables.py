@@ -166,7 +166,22 @@ view_state = Table(  # the newest view of each (joint case, recipient, role, wor
     Column("as_of", BigInteger, nullable=False),
     Column("not_after", BigInteger, nullable=False),
     Column("epochs", String, nullable=False),
-    Column("value", LargeBinary, nullable=False),
+    Column(
+        "value", LargeBinary, nullable=False
+    ),  # the header of its wire format; the sealed bytes are the topic's
+    Index("view_state_id", "view_id"),
+    Index("view_state_ending", "removed", "not_after"),
+)
+view_claim = (
+    Table(  # rule 18: which worker is at work on a joint case, for as long as the mark that it read stands
+        "view_claim",
+        metadata,
+        Column("joint_case", String, primary_key=True),
+        Column("claim", BigInteger, nullable=False),
+        Column("case_key", String, nullable=False),
+        Column("number", BigInteger, nullable=False),
+        Column("until", BigInteger, nullable=False),
+    )
 )
 disclosure = Table(  # the disclosure register: one entry per release
     "disclosure",
@@ -192,6 +207,7 @@ disclosure = Table(  # the disclosure register: one entry per release
     Column("answered_at", BigInteger),
     Index("disclosure_person", "person"),
     Index("disclosure_ended", "ended_by"),
+    Index("disclosure_at", "at", "view_id"),
 )
 retrieval = Table(  # who opened which view; has its own, shorter life than the disclosure register (R13)
     "retrieval",
