@@ -18,6 +18,7 @@ from hub.policy.gate import Gate, declared_roles
 from hub.policy.load import load_policy, refuse_strangers
 from hub.policy.retention import load_retention
 from hub.ports import Clock, EventLog, HubKeyStore
+from hub.stages.knowledge import KnowledgeCache
 from hub.stages.parts import Parts
 from projections.consent_register.tables import metadata as consent_register
 from projections.joint_case.tables import metadata as joint_case
@@ -70,6 +71,7 @@ def build_parts(settings: Settings, given: Given | None = None) -> Parts:
         gate=Gate(policy, declared_roles(agencies)),
         agencies=by_id(agencies),
         secret=secret,
+        knowledge=KnowledgeCache(agencies=frozenset(agency.id for agency in agencies)),
         lease=settings.lease_seconds,
         hold_days=settings.hold_days,
         stale_after=settings.stale_after_seconds,

@@ -8,7 +8,7 @@ when a schema is parsed, decimals are left as bytes here and converted by ``sche
 """
 
 import io
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from fastavro import parse_schema, schemaless_reader, schemaless_writer
@@ -37,6 +37,11 @@ def parse(schema: Mapping[str, Any]) -> Parsed:
         raise IncompatibleSchema(f"{schema.get('name')}: no valid Avro ({type(error).__name__})") from None
     _refuse_bombs(parsed, ())
     return parsed  # type: ignore[return-value]
+
+
+def parse_type(schema: Any) -> Any:
+    """The type of one field of a schema that was parsed, ready to be read alone."""
+    return parse_schema(schema)
 
 
 def without_decimals(schema: Any) -> Any:
@@ -77,6 +82,18 @@ def read(
     if whole and stream.tell() != len(data):
         raise InvalidPayload(name, "bytes left over after the record")
     return record  # type: ignore[return-value]
+
+
+def read_first(fields: Iterable[tuple[str, Any]], data: bytes, limit: int = MAX_BYTES) -> dict[str, Any]:
+    """The first fields (name and parsed type, in order) up to the one that cannot be read, whatever the bytes are; what
+    is no UTF-8 is replaced by U+FFFD, and what lies behind is not looked at."""
+    stream, found = io.BytesIO(data[:limit]), dict[str, Any]()
+    for name, parsed in fields:
+        try:
+            found[name] = schemaless_reader(stream, parsed, None, handle_unicode_errors="replace")
+        except Exception:  # noqa: BLE001  EOFError, IndexError, OverflowError, ...
+            break
+    return found
 
 
 def _refuse_bombs(schema: Any, inside: tuple[str, ...]) -> None:

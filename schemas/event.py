@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, NamedTuple
 
 from schemas import avro
@@ -40,6 +41,16 @@ class RecordSchema:
     def decode(self, data: bytes) -> dict[str, Any]:
         """The record with every field of this schema; raises InvalidPayload."""
         return avro.read(self.name, self.parsed, data, whole=not self.partial)
+
+    def decode_first(self, data: bytes) -> dict[str, Any]:
+        """The first fields of a record that may be broken, as many as can be read; never raises."""
+        return avro.read_first(_fields(self), data)
+
+
+@cache
+def _fields(schema: RecordSchema) -> tuple[tuple[str, Any], ...]:
+    """Name and parsed type of every field, in the order of the wire."""
+    return tuple((one["name"], avro.parse_type(one["type"])) for one in schema.parsed["fields"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

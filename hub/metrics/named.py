@@ -30,6 +30,10 @@ _MAKING = Lock()
 
 STORE_GAUGES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "hub_quarantine_records": ("Events that wait for a person, held ones too", ("agency", "reason")),
+    "hub_broken_narrowing_records": (
+        "Broken withdrawals, objections, splits and erasure requests that took effect and stand in quarantine",
+        ("agency",),
+    ),
     "hub_consumer_lag_records": ("Records not yet applied", ("topic", "partition")),
     "hub_oldest_unapplied_timestamp_seconds": ("Time of the first record not applied", ("stage",)),
     "hub_consent_state_age_seconds": ("Since all consents were last read to their end", ("agency",)),

@@ -20,6 +20,7 @@ from hub.metrics.connectors import connector_collector
 from hub.metrics.danger import DangerCollector
 from hub.metrics.named import PROCESS, STORE_GAUGES
 from hub.ports import TopicState
+from hub.stages.intake import TOOK_EFFECT
 from hub.stages.parts import CASES, Parts, topic_agency
 
 BREACHES = "audit.breaches"  # kept by `hub audit verify`
@@ -67,6 +68,7 @@ class StoreCollector(Collector):
             standing = _standing(connection)
             breaches = meta.get(connection, BREACHES)
         yield _family("hub_quarantine_records", standing)
+        yield _family("hub_broken_narrowing_records", _broken(standing))
         if breaches is not None:
             yield _family("hub_released_without_consent_total", {(): breaches})
         lags = {(one.topic, str(one.partition)): one.records for one in waiting} | {(_MARKS, "0"): marks}
@@ -107,6 +109,15 @@ def _standing(connection: Connection) -> dict[tuple[str, ...], float]:
         select(held.topic, held.reason, func.count()).group_by(held.topic, held.reason)
     ):
         counted[_agency(topic), f"held_{reason}"] += number
+    return dict(counted)
+
+
+def _broken(standing: Mapping[tuple[str, ...], float]) -> dict[tuple[str, ...], float]:
+    """(agency,) → records that took effect though they are broken."""
+    counted: Counter[tuple[str, ...]] = Counter()
+    for (agency, reason), number in standing.items():
+        if reason.startswith(TOOK_EFFECT):
+            counted[agency,] += int(number)
     return dict(counted)
 
 

@@ -22,14 +22,13 @@ from hub.stages.decode import Event, decode_event
 from hub.stages.forgetting.gone import provable
 from hub.stages.forgetting.grounds_end import end_grounds
 from hub.stages.intake import finish, sort_out, still_mine
+from hub.stages.narrowing import ENDING, NARROWING, broken_event
 from hub.stages.parts import Parts, topic_agency
 from projections.consent_register import apply
 from projections.consent_register.queries import naming, with_custody
 from projections.consent_register.tables import ON_CONFLICT, consent_row
 
 STAGE = "consents"
-_ENDING = frozenset({"ConsentWithdrawn", "ConsentExpired"})
-_NARROWING = _ENDING | {"ObjectionRaised", "IdentitySplit", "ErasureRequested"}
 _LINKING = frozenset({"IdentityLinkProposed", "IdentityLinked", "IdentitySplit"})
 
 
@@ -50,7 +49,13 @@ def take_consents(parts: Parts, topic_id: str, batch: Sequence[Record]) -> Conse
     agency = topic_agency(batch[0].topic)
     while True:
         intake = sort_out(
-            parts, STAGE, topic_id, batch, lambda record: decode_event(record, agency, "consents"), narrows
+            parts,
+            STAGE,
+            topic_id,
+            batch,
+            lambda record: decode_event(record, agency, "consents"),
+            narrows,
+            rescue=lambda record: broken_event(record, agency),
         )
         found = linking_keys(parts, intake.events)
         with parts.store.transaction() as connection:
@@ -90,7 +95,7 @@ def apply_events(connection: Connection, parts: Parts, events: Sequence[Event], 
         apply.row(live, event.envelope, event.record.value, received_at(event.record)) for event in events
     ]
     merge(connection, consent_row, apply.folded(rows), ON_CONFLICT)
-    subjects.register(connection, [(event.subject, event.case_key) for event in events])
+    subjects.register(connection, [(event.subject, event.case_key) for event in events if not event.broken])
     erasures.ask(connection, [_erasure(event) for event in events if _erases(event)])
     changed = {event.subject for event in events}
     changed |= _link_all(connection, parts, [event for event in events if _links(event)], found)
@@ -106,12 +111,12 @@ def apply_events(connection: Connection, parts: Parts, events: Sequence[Event], 
 
 def narrows(event: Event) -> bool:
     """Whether it can only take something back: such an event waits behind no quarantined one (rule 8)."""
-    return event.envelope.event_type in _NARROWING
+    return event.envelope.event_type in NARROWING
 
 
 def ends(event: Event) -> bool:
     """Whether somebody's last ground may have ended with it."""
-    return event.envelope.event_type in _ENDING
+    return event.envelope.event_type in ENDING
 
 
 def _erases(event: Event) -> bool:

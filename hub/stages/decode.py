@@ -25,18 +25,19 @@ from schemas import (
 
 ENVELOPE = record_schema("envelope")
 _STRICTER = frozenset({"A65", "G9"})
-_LONGEST = 1000  # characters of a name in an envelope
+LONGEST = 1000  # characters of a name in an envelope
 _YEAR_1, _YEAR_3000 = -62_135_596_800_000_000, 32_503_680_000_000_000  # microseconds since 1970 UTC
 
 
 class Event(NamedTuple):
-    """A record of an agency's topic, decoded and found in order."""
+    """A record of an agency's topic, decoded and found in order, or `broken`: all that a narrowing one could mean."""
 
     record: Record
     envelope: Envelope
     schema: EventSchema
     subject: str  # controller:subject_ref
     identity: tuple[str, int]  # event id, publication
+    broken: bool = False
 
     @property
     def case_key(self) -> str:
@@ -112,15 +113,20 @@ def _check_readable(record: Record, envelope: Envelope) -> None:
         e.addressee,
         *e.consents,
     ):
-        if name is not None and (len(name) > _LONGEST or not name.isprintable()):
+        if name is not None and (len(name) > LONGEST or not name.isprintable()):
             raise _bad(record, "unreadable", "a name is too long or holds a control character")
     if e.subject_ref.startswith("f_") and not e.about_family:
         raise _bad(record, "unreadable", "the subject is a family, but another than the case's")
     for at in (e.occurred_at, e.recorded_at, e.valid_from, e.valid_until):
-        if at is not None and not _YEAR_1 <= at < _YEAR_3000:
+        if at is not None and not in_range(at):
             raise _bad(record, "unreadable", "a time lies outside of what can be meant")
     if e.connection is not None and not _is_date(e.connection):
         raise _bad(record, "unreadable", "the connection is no date")
+
+
+def in_range(at: int) -> bool:
+    """Whether a moment (microseconds since 1970 UTC) is one that can be meant."""
+    return _YEAR_1 <= at < _YEAR_3000
 
 
 def _is_date(text: str) -> bool:

@@ -54,16 +54,19 @@ class Index:
     by_subject: Mapping[str, Sequence[Opened]]
     endings: Mapping[str, Sequence[Opened]]
     names: Mapping[str, str]
+    agencies: frozenset[str]
 
     @classmethod
-    def of(cls, opened: Sequence[Opened], names: Mapping[str, str]) -> "Index":
+    def of(
+        cls, opened: Sequence[Opened], names: Mapping[str, str], agencies: frozenset[str] = frozenset()
+    ) -> "Index":
         by_subject: defaultdict[str, list[Opened]] = defaultdict(list)
         endings: defaultdict[str, list[Opened]] = defaultdict(list)
         for one in opened:
             by_subject[one.row.subject].append(one)
             if one.row.event_type in _WITHDRAWING and one.row.consent_id:
                 endings[one.row.consent_id].append(one)
-        return cls(by_subject, endings, names)
+        return cls(by_subject, endings, names, agencies)
 
     def name(self, controller: str, ref: str) -> str:
         key = f"{controller}:{ref}"
@@ -152,7 +155,7 @@ def _objects_76(one: Opened) -> bool:
     return one.row.event_type == "ObjectionRaised" and objects_76(str(one.fields.get("norm", "76")))
 
 
-def _consents(mine: Iterable[Opened], index: Index) -> Iterable[tuple[Consent, str]]:
+def _consents(mine: Sequence[Opened], index: Index) -> Iterable[tuple[Consent, str]]:
     """Each consent, and the agency that recorded it."""
     grants: dict[str, Opened] = {}
     for one in mine:
@@ -161,7 +164,19 @@ def _consents(mine: Iterable[Opened], index: Index) -> Iterable[tuple[Consent, s
             if held is None or _first(one) < _first(held):
                 grants[one.row.consent_id] = one
     for consent_id, grant in sorted(grants.items()):
-        yield _consent(grant, index.endings.get(consent_id, ()), index), grant.controller
+        endings = [*index.endings.get(consent_id, ()), *_of_person(mine, grant)]
+        yield _consent(grant, endings, index), grant.controller
+
+
+def _of_person(mine: Iterable[Opened], grant: Opened) -> list[Opened]:
+    """Broken withdrawals that name nobody's consent: they end all that the person had signed by then."""
+    return [
+        one
+        for one in mine
+        if one.row.event_type in _WITHDRAWING
+        and one.row.consent_id is None
+        and grant.fields["granted_at"] <= moment(max(one.row.occurred_at, one.row.received_at))
+    ]
 
 
 def _signed_as_recorded(
@@ -191,7 +206,7 @@ def _consent(grant: Opened, endings: Sequence[Opened], index: Index) -> Consent:
     fields, whole, parts = grant.fields, [], []
     for end in endings:
         at = _effective(end)
-        scope = _scope(end.row.scope, at)
+        scope = withdrawn_scope(end.row.scope, at, index.agencies)
         if scope is None:
             whole.append(at)
         else:
@@ -218,24 +233,22 @@ def _consent(grant: Opened, endings: Sequence[Opened], index: Index) -> Consent:
     )
 
 
-def _scope(text: str | None, at: datetime) -> ScopedWithdrawal | None:
-    """The part that is withdrawn; None = everything, also when the scope cannot be read."""
+def withdrawn_scope(text: str | None, at: datetime, agencies: frozenset[str]) -> ScopedWithdrawal | None:
+    """The part that is withdrawn; None = everything, also when the scope cannot be read. A dimension that holds
+    anything that the hub does not know is withdrawn wholly."""
     if text is None:
         return None
     try:
         raw = orjson.loads(text)
-        parts = {name: _codes(raw.get(name), known) for name, known in _DIMENSIONS.items()}
-    except (orjson.JSONDecodeError, AttributeError, TypeError, ValueError):
+    except orjson.JSONDecodeError:
         return None
+    if not isinstance(raw, dict):
+        return None
+    parts = {name: _codes(raw.get(name), known or agencies) for name, known in _DIMENSIONS.items()}
     return ScopedWithdrawal(at=at, **parts) if any(parts.values()) else None
 
 
-def _codes(raw: object, known: frozenset[str] | None) -> frozenset[str]:
-    """A list of codes; raises ValueError for anything else, which would withdraw less than was meant."""
-    if raw is None:
-        return frozenset()
-    if not isinstance(raw, list) or not all(isinstance(code, str) for code in raw):
-        raise ValueError
-    if known is not None and not known.issuperset(raw):
-        raise ValueError
-    return frozenset(raw)
+def _codes(raw: object, known: frozenset[str]) -> frozenset[str]:
+    """The codes of one dimension; none, which means all of it, unless every one of them is known."""
+    fits = isinstance(raw, list) and all(isinstance(code, str) and code in known for code in raw)
+    return frozenset(raw) if fits and isinstance(raw, list) else frozenset()

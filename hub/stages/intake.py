@@ -15,6 +15,8 @@ from hub.ports import Record
 from hub.stages.parts import Parts
 
 E = TypeVar("E")
+TOOK_EFFECT = "narrowed_"
+"""Before the reason of a record that stands in quarantine and took effect nevertheless."""
 
 
 @dataclass(slots=True)
@@ -53,10 +55,12 @@ def sort_out(
     decode: Callable[[Record], E],
     passes: Callable[[E], bool] = lambda event: False,
     *,
+    rescue: Callable[[Record], E | None] = lambda record: None,
     ordered: bool = True,
 ) -> Intake[E]:
     """Skip what lies below the stored position, decode the rest; a bad record's lane is parked behind it, but for what
-    `passes`. In a stage that is not `ordered` nothing waits behind anything."""
+    `passes`. What `rescue` makes of a bad record takes effect, though that stands in quarantine. In a stage that is not
+    `ordered` nothing waits behind anything."""
     intake: Intake[E] = Intake(batch[0].topic, topic_id)
     with parts.store.transaction() as connection:
         stored = positions.load(connection, stage, intake.topic)
@@ -68,7 +72,7 @@ def sort_out(
             continue
         intake.starts.setdefault(record.partition, record.offset)
         intake.following[record.partition] = record.offset + 1
-        event = _decoded(intake, record, decode, waiting if ordered else set())
+        event = _decoded(intake, record, decode, waiting if ordered else set(), rescue)
         if event and (not waiting or lane(record) not in waiting or passes(event)):
             intake.events.append(event)
         elif event:
@@ -76,12 +80,22 @@ def sort_out(
     return intake
 
 
-def _decoded(intake: Intake[E], record: Record, decode: Callable[[Record], E], waiting: set[str]) -> E | None:
+def _decoded(
+    intake: Intake[E],
+    record: Record,
+    decode: Callable[[Record], E],
+    waiting: set[str],
+    rescue: Callable[[Record], E | None],
+) -> E | None:
     """The event, or None when the record was set aside: quarantined, or parked behind one that was before."""
     try:
         return decode(record)
     except DataError as error:
         at = lane(record)
+        if event := rescue(record):
+            intake.bad.append(Quarantined(record.place, at, f"{TOOK_EFFECT}{error.reason}"))
+            waiting.add(at)
+            return event
         if at in waiting:
             intake.parked.append((record, at))
         else:

@@ -89,11 +89,16 @@ LONGEST = 300.0  # seconds; as long as a key may be cached (protocol rule 4)
 class KnowledgeCache:
     """Opened control states by (subject, epoch), the least recently used leave first, and whatever is older than a
     cached key may be: a proof that was destroyed is soon forgotten by every process. The stages of one worker share it
-    between their threads."""
+    between their threads. `agencies`: those that take part, against whom a withdrawal's recipients are read."""
 
     def __init__(
-        self, size: int = 20_000, life: float = LONGEST, monotonic: Callable[[], float] = time.monotonic
+        self,
+        size: int = 20_000,
+        life: float = LONGEST,
+        monotonic: Callable[[], float] = time.monotonic,
+        agencies: frozenset[str] = frozenset(),
     ) -> None:
+        self.agencies = agencies
         self._size, self._life, self._monotonic, self._lock = size, life, monotonic, Lock()
         self._kept = OrderedDict[str, tuple[Knowledge, float]]()
 

@@ -33,13 +33,15 @@ def learn(
         else:
             known[name] = cached
     if missing:
-        for name, knowledge in _load(connection, keys, missing).items():
+        for name, knowledge in _load(connection, keys, missing, cache.agencies).items():
             known[name] = knowledge
             cache.put(name, knowledge)
     return known
 
 
-def _load(connection: Connection, keys: KeyStore, states: Sequence[subjects.State]) -> dict[str, Knowledge]:
+def _load(
+    connection: Connection, keys: KeyStore, states: Sequence[subjects.State], agencies: frozenset[str]
+) -> dict[str, Knowledge]:
     households = subjects.households(
         connection, [state.key for state in states if subjects.is_family(state.key)]
     )
@@ -47,7 +49,7 @@ def _load(connection: Connection, keys: KeyStore, states: Sequence[subjects.Stat
     everyone = subjects.states(connection, members) | {state.key: state for state in states}
     aliases = subjects.aliases(connection, {state.person for state in everyone.values()})
     opened = open_rows(connection, keys, {key for of in aliases.values() for key in of} | set(everyone))
-    index = Index.of(opened, subjects.persons(connection, named(opened)))
+    index = Index.of(opened, subjects.persons(connection, named(opened)), agencies)
     facts = {
         key: facts_of(key, {key, *aliases.get(state.person, ())}, index) for key, state in everyone.items()
     }

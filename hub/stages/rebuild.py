@@ -21,6 +21,7 @@ from hub.stages.caught_up import consent_topics
 from hub.stages.decode import Event, decode_event
 from hub.stages.forgetting.gone import living, provable
 from hub.stages.intake import lane
+from hub.stages.narrowing import broken_event
 from hub.stages.parts import CASES, Parts, topic_agency
 from projections.consent_register import apply as register_rows
 from projections.consent_register import tables as register_tables
@@ -41,6 +42,7 @@ class ReadModel:
     decode: Callable[[Record], Any]
     rows: Callable[[int, Sequence[Any]], list[tuple[object, ...]]]
     passes: Callable[[Any], bool] = lambda event: False
+    rescue: Callable[[Record], Any] = lambda record: None
     living: Callable[[Connection, Sequence[Any]], Sequence[Any]] = lambda connection, events: events
 
 
@@ -76,6 +78,7 @@ def read_models(parts: Parts) -> dict[str, ReadModel]:
         _decode_consent,
         _register_rows,
         consents.narrows,
+        lambda record: broken_event(record, topic_agency(record.topic)),
         living=provable,
     )
     return {model.name: model for model in (joint, register)}
@@ -152,6 +155,8 @@ class _Rebuild:
             except DataError:
                 if record.place not in self._released:
                     self._waiting.add(at)
+                if event := self._model.rescue(record):
+                    yield event
                 continue
             if at not in self._waiting or self._model.passes(event):
                 yield event

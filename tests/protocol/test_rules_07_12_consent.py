@@ -81,7 +81,7 @@ def test_rule_7_a_scope_that_cannot_be_read_withdraws_everything(world: World, s
     [
         ('{"categories": ["EG"]}', ["BenefitGranted"]),
         ('{"categories": ["LS"]}', ["MeasureStarted"]),
-        ('{"categories": ["EG"], "recipients": ["other"]}', ["BenefitGranted", "MeasureStarted"]),
+        ('{"categories": ["EG"], "recipients": ["jc-a"]}', ["BenefitGranted", "MeasureStarted"]),
         ('{"recipients": ["ja-a"]}', []),
         ('{"purposes": ["joint_case_management"], "categories": ["EG", "LS"]}', []),
     ],

@@ -5,11 +5,12 @@ from datetime import datetime
 
 from sqlalchemy import func, inspect, select
 
-from hub.adapters.store import Store
+from hub.adapters.store import Store, quarantines
 from hub.adapters.store.tables import metadata
 from hub.bootstrap import READ_MODELS, build_clock
 from hub.cli.doctor.check import START, Check, attempt, no_file
 from hub.config import Settings
+from hub.stages.intake import TOOK_EFFECT
 
 MAX_SKEW = 5.0  # seconds
 
@@ -25,6 +26,7 @@ def store_checks(settings: Settings) -> Iterator[Check]:
         yield tables
         if tables.ok:
             yield attempt("clock", lambda: _clock(settings, store))
+            yield attempt("broken_narrowing", lambda: _broken_narrowing(store))
     finally:
         store.close()
 
@@ -36,6 +38,18 @@ def _tables(store: Store) -> Check:
     missing = sorted(wanted - there)
     found = "missing: " + ", ".join(missing) if missing else f"{len(wanted)} tables"
     return Check("store", not missing, found, START if missing else "")
+
+
+def _broken_narrowing(store: Store) -> Check:
+    """Withdrawals and the like that took effect wholly because they could not be read: were they meant so?"""
+    with store.transaction() as connection:
+        counted = quarantines.counts(connection)
+    found = {key: number for key, number in counted.items() if key[1].startswith(TOOK_EFFECT)}
+    if not found:
+        return Check("broken_narrowing", ok=True, found="no broken withdrawal took effect")
+    topics = ", ".join(f"{number} in {topic} ({reason})" for (topic, reason), number in sorted(found.items()))
+    remedy = "`hub quarantine list`; the agency corrects its system and says again what was meant"
+    return Check("broken_narrowing", ok=False, found=f"took effect wholly: {topics}", remedy=remedy)
 
 
 def _clock(settings: Settings, store: Store) -> Check:

@@ -20,7 +20,8 @@ from tests.unit.cli.conftest import World, answer, hub
 CHECKS = [
     "python", "settings", "disk_space", "agencies", "policy", "kek", "key_database_apart", "key_database", "ledger",
     "store",
-    "clock", "log", "topics", "danger_acknowledged", "connectors", "positions", "consents_caught_up",
+    "clock",
+    "broken_narrowing", "log", "topics", "danger_acknowledged", "connectors", "positions", "consents_caught_up",
 ]  # fmt: skip
 
 

@@ -1,0 +1,245 @@
+"""Rule 7: what narrows takes effect even when it is broken, and stands in quarantine besides."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry, generate_latest
+
+from hub.cli.doctor.store import store_checks
+from hub.config import load_settings
+from hub.domain.envelope import Envelope
+from hub.metrics.store import StoreCollector
+from hub.ports import Outgoing
+from hub.stages.decode import encode_envelope
+from hub.stages.release import release
+from schemas import event_schema
+from tests.support.world import JA, JC, MASTER, MOTHER, World
+
+Spoil = Callable[[Envelope], Envelope]
+
+
+@pytest.fixture
+def world(small: World) -> World:
+    small.shared()
+    small.wait(hours=1)
+    return small
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """One way in which a record can be broken, and the reason under which it stands in quarantine."""
+
+    reason: str
+    spoil: Spoil = lambda good: good
+    garble: Callable[[bytes], bytes] = lambda value: value
+
+
+def _with(**changed: Any) -> Spoil:
+    return lambda good: good._replace(**changed)
+
+
+def _field(**more: str) -> Spoil:
+    return lambda good: good._replace(fields={**good.fields, **more})
+
+
+BROKEN = {
+    "schema of another release": Broken("unknown_schema", _with(schema=b"newschma")),
+    "schema of another event": Broken(
+        "wrong_topic", _with(schema=event_schema("ConsentGranted").fingerprint)
+    ),
+    "event type with a blank": Broken(
+        "wrong_topic", lambda good: good._replace(event_type=f"{good.event_type} ")
+    ),
+    "event type of nobody": Broken("wrong_topic", _with(event_type="Anything")),
+    "field too many": Broken("unknown_field", _field(channel="CT")),
+    "wrong label": Broken(
+        "wrong_label", lambda good: good._replace(fields={**good.fields, **dict.fromkeys(good.fields, "EG")})
+    ),
+    "box missing": Broken("unsealed", _with(boxes={})),
+    "box too many": Broken("unsealed", lambda good: good._replace(boxes={**good.boxes, "EG": b"x" * 60})),
+    "box too short": Broken("unsealed", _with(boxes={"CT": b"x"})),
+    "held without a field": Broken("unsealed", _with(held=["nothing"])),
+    "recorded in the year 3000": Broken("unreadable", _with(recorded_at=32_503_680_000_000_000)),
+    "happened at the end of time": Broken("unreadable", _with(occurred_at=2**63 - 1)),
+    "happened before all time": Broken("unreadable", _with(occurred_at=-(2**63))),
+    "valid until the end of time": Broken("unreadable", _with(valid_until=2**62)),
+    "case with a tab": Broken("unreadable", lambda good: good._replace(case_ref=good.case_ref + "\t")),
+    "case with a NUL": Broken("unreadable", lambda good: good._replace(case_ref="\0")),
+    "case without end": Broken("unreadable", _with(case_ref="f_" + "x" * 5000)),
+    "confider with a NUL": Broken("unreadable", _with(entrusted_by="\0")),
+    "ground without end": Broken("unreadable", _with(consents=["c" * 5000])),
+    "connection that is no date": Broken("unreadable", _with(connection="gestern")),
+    "controller with a tab": Broken("wrong_controller", _with(controller_id=f"{JC}\t")),
+    "envelope of another release": Broken(
+        "unknown_schema", garble=lambda value: value[:2] + b"12345678" + value[10:] + b"more"
+    ),
+    "no header": Broken("unknown_schema", garble=lambda value: bytes(10) + value[10:]),
+    "cut off": Broken("undecodable", garble=lambda value: value[:-7]),
+    "too long": Broken("undecodable", garble=lambda value: value + bytes(1 << 20)),
+    "no UTF-8": Broken("undecodable", garble=lambda value: value.replace(b"SGB II", b"SGB \xff\xff")),
+}
+NAMING_NOBODY = {
+    "consent with a tab": Broken("unreadable", _with(consent_id="c1\t")),
+    "consent without end": Broken("unreadable", _with(consent_id="c1" * 5000)),
+    "subject with a tab": Broken(
+        "unreadable", lambda good: good._replace(subject_ref=good.subject_ref + "\t")
+    ),
+    "subject without end": Broken("unreadable", _with(subject_ref="p_" + "x" * 5000)),
+    "another family": Broken("unreadable", _with(subject_ref="f_another")),
+    "cut off before the consent": Broken("undecodable", garble=lambda value: value[:180]),
+}
+
+
+def _send(world: World, broken: Broken, event_type: str = "ConsentWithdrawn", **facts: Any) -> None:
+    payload = {"consent_id": "c1"} if event_type == "ConsentWithdrawn" else facts.pop("payload")
+    if event_type == "ConsentWithdrawn":
+        facts = {"consent_id": "c1", **facts}
+    good = world.jc.draft(event_type, MOTHER, payload, key="broken", **facts)
+    value = broken.garble(encode_envelope(broken.spoil(good)))
+    world.jc.put("consents", Outgoing(good.subject_ref.encode(), value))
+
+
+def _reasons(world: World) -> list[str]:
+    return [row["reason"] for row in world.rows("quarantine")]
+
+
+@pytest.mark.parametrize("name", [*BROKEN, *NAMING_NOBODY])
+def test_a_broken_withdrawal_takes_effect_and_stands_in_quarantine(world: World, name: str) -> None:
+    broken = (BROKEN | NAMING_NOBODY)[name]
+    assert world.seen(JA, "ja_asd") == ["MeasureStarted"]
+    _send(world, broken)
+    world.run()
+    assert world.seen(JA, "ja_asd") == []
+    assert [part.sender for part in world.open(JA, "ja_asd").cut.parts] == [JA]
+    assert _reasons(world) == [f"narrowed_{broken.reason}"]
+    world.measure(key="after the withdrawal")
+    world.run()
+    assert world.seen(JA, "ja_asd") == []
+    assert world.seen(JC, "jc_case_manager") == ["HelpStarted"]
+    assert world.divergence() == 0
+    assert world.seen(JA, "ja_asd") == []
+
+
+@pytest.mark.parametrize("spoil", [_with(controller_id=JA), _with(consent_id=None, subject_ref="\0")])
+def test_a_record_that_speaks_for_another_or_names_nobody_takes_no_effect(world: World, spoil: Spoil) -> None:
+    good = spoil(world.jc.draft("ConsentWithdrawn", MOTHER, {"consent_id": "c1"}, consent_id="c1"))
+    world.jc.put("consents", Outgoing(b"\0", encode_envelope(good)))
+    world.run()
+    assert world.seen(JA, "ja_asd") == ["MeasureStarted"]
+    assert len(_reasons(world)) == 1
+    assert not _reasons(world)[0].startswith("narrowed_")
+
+
+@pytest.mark.parametrize("name", BROKEN)
+@pytest.mark.parametrize(
+    ("event_type", "payload"),
+    [
+        ("ObjectionRaised", {"norm": "§ 21 Abs. 1"}),
+        ("IdentitySplit", {"refs": [], "confirmed_by": ["w1"]}),
+        ("ErasureRequested", {"norm": "Art. 17"}),
+    ],
+)
+def test_whatever_narrows_takes_effect_though_broken(
+    small: World, name: str, event_type: str, payload: dict[str, Any]
+) -> None:
+    small.know_family()
+    small.jc.grants(
+        "c1", MOTHER, ["EG", "G9"], payload={"explicit_special": True, "recipient_workers": ["w1"]}
+    )
+    small.measure(source_203=True)
+    small.run()
+    assert len(small.open(JA, "ja_asd").cut.parts) == 1
+    small.wait(hours=1)
+    _send(small, BROKEN[name], event_type, payload=payload)
+    small.run()
+    assert small.open(JA, "ja_asd").cut.parts == ()
+    assert _reasons(small) == [f"narrowed_{BROKEN[name].reason}"]
+    assert len(small.rows("erasure")) == (event_type == "ErasureRequested")
+
+
+def test_a_broken_withdrawal_takes_effect_behind_a_quarantined_record(world: World) -> None:
+    world.jc.send(world.jc.draft("SubjectRecorded", MOTHER, {"capable": True}), value=b"no envelope")
+    world.run()
+    _send(world, BROKEN["box missing"])
+    world.run()
+    assert world.seen(JA, "ja_asd") == []
+    assert sorted(_reasons(world)) == ["narrowed_unsealed", "unknown_schema"]
+
+
+def test_a_broken_withdrawal_says_the_same_however_often_it_comes(world: World) -> None:
+    for _ in range(3):
+        _send(world, BROKEN["box missing"])
+    world.run()
+    assert len([row for row in world.rows("consent_row") if row["event_type"] == "ConsentWithdrawn"]) == 1
+    assert len(_reasons(world)) == 3
+
+
+def test_releasing_a_broken_withdrawal_takes_nothing_back(world: World) -> None:
+    _send(world, BROKEN["schema of another release"])
+    world.run()
+    (row,) = world.rows("quarantine")
+    assert release(world.parts, row["stage"], row["lane"]).left_out == 1
+    world.run()
+    assert world.seen(JA, "ja_asd") == []
+    assert world.divergence() == 0
+    assert world.seen(JA, "ja_asd") == []
+    world.jc.grants("c9", MOTHER, ["EG"])
+    world.measure(["c9"], key="after the release")
+    world.run()
+    assert world.seen(JA, "ja_asd") == ["MeasureStarted"]
+
+
+def test_a_withdrawal_that_names_no_consent_ends_those_of_its_time_only(world: World) -> None:
+    _send(world, NAMING_NOBODY["consent with a tab"])
+    world.run()
+    (row,) = world.rows("quarantine")
+    release(world.parts, row["stage"], row["lane"])
+    world.wait(hours=1)
+    world.jc.grants("c7", MOTHER, ["EG"])
+    world.measure(["c7"], key="new")
+    world.run()
+    assert world.seen(JA, "ja_asd") == ["MeasureStarted"]
+
+
+def test_metric_and_doctor_tell_that_a_broken_record_took_effect(world: World, folder: Path) -> None:
+    settings = load_settings(data=folder, kek=MASTER)
+
+    def check() -> bool:
+        return next(one.ok for one in store_checks(settings) if one.name == "broken_narrowing")
+
+    registry = CollectorRegistry()
+    registry.register(StoreCollector(world.parts))
+    assert check()
+    _send(world, BROKEN["box missing"])
+    world.run()
+    assert not check()
+    assert f'hub_broken_narrowing_records{{agency="{JC}"}} 1.0' in generate_latest(registry).decode()
+    (row,) = world.rows("quarantine")
+    release(world.parts, row["stage"], row["lane"])
+    assert check()
+
+
+@pytest.mark.parametrize(
+    ("scope", "seen"),
+    [
+        ('{"categories": ["EG", "XX"], "recipients": ["ja-a"]}', []),
+        ('{"categories": ["EG"], "recipients": ["nobody"]}', ["BenefitGranted"]),
+        ('{"categories": ["EG"], "recipients": ["ja-a", "nobody"]}', ["BenefitGranted"]),
+        ('{"categories": ["XX"], "recipients": ["jc-a"]}', ["BenefitGranted", "MeasureStarted"]),
+        ('{"categories": ["EG"], "workers": ["w1"]}', ["BenefitGranted"]),
+        ('{"purposes": ["everything"], "categories": ["LS"]}', ["MeasureStarted"]),
+        ('{"purposes": ["everything"], "categories": "LS"}', []),
+        ('{"recipients": ["nobody"]}', []),
+    ],
+)
+def test_a_scope_withdraws_wholly_where_it_names_anything_unknown(
+    world: World, scope: str, seen: list[str]
+) -> None:
+    world.jc.say("BenefitGranted", MOTHER, {"kind": "RB", "month": "2026-09"}, consents=["c1"])
+    world.run()
+    world.jc.withdraws("c1", MOTHER, scope=scope)
+    world.run()
+    assert world.seen(JA, "ja_asd") == seen
