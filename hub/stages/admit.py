@@ -22,8 +22,9 @@ from hub.policy.gate import Verdict
 from hub.ports import KeyRef, Outgoing, Record
 from hub.stages.boxes import Found, key_ref, keys_for, seal_state
 from hub.stages.decode import Event, decode_event, encode_envelope, head_of, narrowed, whole_headers
+from hub.stages.driver import Stage, drive
 from hub.stages.facts import confider, event_facts, signature
-from hub.stages.intake import Intake, finish, lane, sort_out, still_mine
+from hub.stages.intake import Intake, lane
 from hub.stages.knowledge import Knowledge
 from hub.stages.learning import learn
 from hub.stages.parts import CASES, Parts, topic_agency
@@ -76,20 +77,26 @@ class Desk:
 
 def admit(parts: Parts, topic_id: str, batch: Sequence[Record]) -> AdmitOutcome:
     """Take a batch of one agency's events topic; redelivered records have no effect."""
-    agency = topic_agency(batch[0].topic)
-    while True:
-        intake = sort_out(
-            parts, STAGE, topic_id, batch, lambda record: decode_event(record, agency, "events")
-        )
-        desk = decide_batch(parts, intake, park=True)
-        produce(desk)
-        fail_point("admit.after_produce")
-        with parts.store.transaction() as connection:
-            if not still_mine(connection, STAGE, intake) or not note_decisions(connection, desk):
-                continue
-            finish(connection, parts, STAGE, intake)
-            fail_point("admit.in_transaction")
-        return _outcome(desk)
+    driven = drive(parts, _ADMIT, topic_id, batch)
+    return _outcome(driven.intake, driven.prepared)
+
+
+def _decode(_: Parts, record: Record) -> Event:
+    return decode_event(record, topic_agency(record.topic), "events")
+
+
+def _prepare(parts: Parts, intake: Intake[Event]) -> Desk:
+    desk = decide_batch(parts, intake, park=True)
+    produce(desk)
+    fail_point("admit.after_produce")
+    return desk
+
+
+def _apply(connection: Connection, _: Parts, __: Intake[Event], desk: Desk) -> bool:
+    if not note_decisions(connection, desk):
+        return False
+    fail_point("admit.in_transaction")
+    return True
 
 
 def produce(desk: Desk) -> None:
@@ -255,19 +262,27 @@ def _moved(connection: Connection, desk: Desk) -> bool:
     return any(now[row.subject].epoch != row.epoch for row in desk.held)
 
 
-def _outcome(desk: Desk) -> AdmitOutcome:
+_ADMIT: Stage[Event, Desk] = Stage(
+    name=STAGE,
+    decode=_decode,
+    prepare=_prepare,
+    apply=_apply,
+)
+
+
+def _outcome(intake: Intake[Event], desks: Sequence[Desk]) -> AdmitOutcome:
     outcome = AdmitOutcome(
-        held=len(desk.held),
-        duplicates=desk.duplicates,
-        skipped=desk.intake.skipped,
-        parked=len(desk.intake.parked),
-        types=desk.types,
+        held=sum(len(desk.held) for desk in desks),
+        duplicates=sum(desk.duplicates for desk in desks),
+        skipped=intake.skipped,
+        parked=len(intake.parked),
+        types=sum((desk.types for desk in desks), Counter()),
     )
-    for row in desk.decisions.values():
+    for row in (row for desk in desks for row in desk.decisions.values()):
         if row.outcome == "admitted":
             outcome.admitted += 1
         else:
             outcome.withheld[row.rules] = outcome.withheld.get(row.rules, 0) + 1
-    for bad in desk.intake.bad:
+    for bad in intake.bad:
         outcome.quarantined[bad.reason] = outcome.quarantined.get(bad.reason, 0) + 1
     return outcome

@@ -19,9 +19,10 @@ from hub.failpoints import fail_point
 from hub.ports import Record
 from hub.stages.boxes import Content, Found, content, keys_for
 from hub.stages.decode import Event, decode_event
+from hub.stages.driver import Stage, drive
 from hub.stages.forgetting.gone import provable
 from hub.stages.forgetting.grounds_end import end_grounds
-from hub.stages.intake import finish, sort_out, still_mine
+from hub.stages.intake import Intake
 from hub.stages.narrowing import ENDING, NARROWING, broken_event
 from hub.stages.parts import Parts, topic_agency
 from projections.consent_register import apply
@@ -44,31 +45,34 @@ class ConsentsOutcome:
     types: Mapping[str, int] = field(default_factory=dict)
 
 
+@dataclass(slots=True)
+class _Taking:
+    """One piece of a batch: the keys of what must be opened, and how many epochs rose."""
+
+    found: Found
+    raised: int = 0
+
+
 def take_consents(parts: Parts, topic_id: str, batch: Sequence[Record]) -> ConsentsOutcome:
     """Take a batch of one agency's consents topic; redelivered records have no effect."""
-    agency = topic_agency(batch[0].topic)
-    while True:
-        intake = sort_out(
-            parts,
-            STAGE,
-            topic_id,
-            batch,
-            lambda record: decode_event(record, agency, "consents"),
-            narrows,
-            rescue=lambda record: broken_event(record, agency),
-        )
-        found = linking_keys(parts, intake.events)
-        with parts.store.transaction() as connection:
-            if not still_mine(connection, STAGE, intake):
-                continue
-            raised = apply_events(connection, parts, intake.events, found)
-            finish(connection, parts, STAGE, intake)
-            fail_point("consents.in_transaction")
-        if any(ends(event) for event in intake.events):
-            end_grounds(parts)
-        types = Counter(event.envelope.event_type for event in intake.events)
-        taken, bad, parked = len(intake.events), len(intake.bad), len(intake.parked)
-        return ConsentsOutcome(taken, bad, parked, intake.skipped, raised, types)
+    driven = drive(parts, _CONSENTS, topic_id, batch)
+    intake = driven.intake
+    if any(ends(event) for event in intake.events):
+        end_grounds(parts)
+    types = Counter(event.envelope.event_type for event in intake.events)
+    taken, bad, parked = len(intake.events), len(intake.bad), len(intake.parked)
+    raised = sum(one.raised for one in driven.prepared)
+    return ConsentsOutcome(taken, bad, parked, intake.skipped, raised, types)
+
+
+def _decode(_: Parts, record: Record) -> Event:
+    return decode_event(record, topic_agency(record.topic), "consents")
+
+
+def _apply(connection: Connection, parts: Parts, intake: Intake[Event], taking: _Taking) -> bool:
+    taking.raised = apply_events(connection, parts, intake.events, taking.found)
+    fail_point("consents.in_transaction")
+    return True
 
 
 def linking_keys(parts: Parts, events: Sequence[Event]) -> Found:
@@ -112,6 +116,16 @@ def apply_events(connection: Connection, parts: Parts, events: Sequence[Event], 
 def narrows(event: Event) -> bool:
     """Whether it can only take something back: such an event waits behind no quarantined one (rule 8)."""
     return event.envelope.event_type in NARROWING
+
+
+_CONSENTS: Stage[Event, _Taking] = Stage(
+    name=STAGE,
+    decode=_decode,
+    prepare=lambda parts, intake: _Taking(linking_keys(parts, intake.events)),
+    apply=_apply,
+    passes=narrows,
+    rescue=lambda record: broken_event(record, topic_agency(record.topic)),
+)
 
 
 def ends(event: Event) -> bool:

@@ -8,7 +8,7 @@ it, and all others go on. `halved` does the same for work that is no record: cas
 
 import errno
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 
 import structlog
@@ -22,7 +22,6 @@ from hub.errors import (
     StoppedToBeSafe,
     raised_at,
 )
-from hub.failpoints import fail_point
 from hub.ports import Record
 from hub.stages.intake import Intake, finish, sort_out, still_mine
 from hub.stages.parts import Parts
@@ -116,7 +115,8 @@ class Stage(Generic[E, P]):
     `decode` raises DataError for a record that cannot be taken. `prepare` does everything that comes before the
     transaction; what it does outside of the store must be harmless when done twice. `apply` writes the effects in the
     transaction that stores the position; it returns False, with nothing written, when the batch must be prepared again.
-    Events that `passes` wait behind no quarantined one; in a stage that is not `ordered`, none does.
+    Events that `passes` wait behind no quarantined one; in a stage that is not `ordered`, none does. `rescue` makes an
+    event of a record that cannot be taken and must take effect nevertheless, though it is quarantined.
     """
 
     name: str
@@ -124,6 +124,7 @@ class Stage(Generic[E, P]):
     prepare: Callable[[Parts, Intake[E]], P]
     apply: Callable[[Connection, Parts, Intake[E], P], bool]
     passes: Callable[[E], bool] = lambda event: False
+    rescue: Callable[[Record], E | None] = lambda record: None
     ordered: bool = True
 
 
@@ -160,6 +161,7 @@ def _take(parts: Parts, stage: Stage[E, P], topic_id: str, records: Sequence[Rec
             records,
             lambda record: stage.decode(parts, record),
             stage.passes,
+            rescue=stage.rescue,
             ordered=stage.ordered,
         )
         prepared = stage.prepare(parts, intake)
@@ -168,25 +170,25 @@ def _take(parts: Parts, stage: Stage[E, P], topic_id: str, records: Sequence[Rec
                 connection, parts, intake, prepared
             ):
                 finish(connection, parts, stage.name, intake)
-                fail_point(f"{stage.name}.in_transaction")
                 return intake, prepared
 
 
 def _quarantine(
     parts: Parts, stage: Stage[E, P], topic_id: str, record: Record, error: Exception
 ) -> Intake[E]:
-    reason = note_failure(
-        stage.name, error, topic=record.topic, partition=record.partition, offset=record.offset
-    )
-    intake = sort_out(parts, stage.name, topic_id, [record], _refuse(reason), ordered=stage.ordered)
-    with parts.store.transaction() as connection:
-        if still_mine(connection, stage.name, intake):
-            finish(connection, parts, stage.name, intake)
-    return intake
+    """Quarantine a record that failed alone; of one that narrows, what can be rescued takes effect."""
+    place = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
+    refusing = replace(stage, decode=_refuse(note_failure(stage.name, error, **place)))
+    try:
+        return _take(parts, refusing, topic_id, [record])[0]
+    except Exception as again:
+        if is_outage(again):
+            raise
+        return _take(parts, replace(refusing, rescue=lambda _: None), topic_id, [record])[0]
 
 
-def _refuse(reason: str) -> Callable[[Record], Any]:
-    def decode(record: Record) -> Any:
+def _refuse(reason: str) -> Callable[[Parts, Record], Any]:
+    def decode(_: Parts, record: Record) -> Any:
         raise DataError("the record failed alone", reason=reason, place=str(record.place))
 
     return decode

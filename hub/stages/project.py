@@ -16,8 +16,9 @@ from hub.domain.envelope import Head
 from hub.failpoints import fail_point
 from hub.ports import Record
 from hub.stages.decode import decode_head
+from hub.stages.driver import Stage, drive
 from hub.stages.forgetting.gone import living
-from hub.stages.intake import Intake, finish, sort_out, still_mine
+from hub.stages.intake import Intake
 from hub.stages.parts import Parts
 from projections.joint_case import apply
 from projections.joint_case.tables import ON_CONFLICT, case_row
@@ -66,15 +67,18 @@ def _taken(parts: Parts, record: Record) -> Admitted:
 
 def project(parts: Parts, topic_id: str, batch: Sequence[Record]) -> ProjectOutcome:
     """Take a batch of the event store; redelivered records have no effect."""
-    while True:
-        intake = sort_out(parts, STAGE, topic_id, batch, lambda record: _taken(parts, record))
-        with parts.store.transaction() as connection:
-            if not still_mine(connection, STAGE, intake):
-                continue
-            apply_events(connection, intake.events)
-            finish(connection, parts, STAGE, intake)
-            fail_point("project.in_transaction")
-        return _outcome(intake)
+    return _outcome(drive(parts, _PROJECT, topic_id, batch).intake)
+
+
+def _apply(connection: Connection, _: Parts, intake: Intake[Admitted], __: None) -> bool:
+    apply_events(connection, intake.events)
+    fail_point("project.in_transaction")
+    return True
+
+
+_PROJECT: Stage[Admitted, None] = Stage(
+    name=STAGE, decode=_taken, prepare=lambda parts, intake: None, apply=_apply
+)
 
 
 def _outcome(intake: Intake[Admitted]) -> ProjectOutcome:

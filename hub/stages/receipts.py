@@ -5,11 +5,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from sqlalchemy import Connection
+
 from hub.adapters.store import views
-from hub.adapters.store.quarantines import Quarantined
 from hub.errors import DataError
 from hub.ports import Record
-from hub.stages.intake import Intake, finish, lane
+from hub.stages.driver import Stage, drive
+from hub.stages.intake import Intake
 from hub.stages.parts import Parts, topic_agency
 from schemas import InvalidPayload, UnknownSchema, decode_single, record_schema
 
@@ -31,26 +33,16 @@ class ReceiptsOutcome:
 
 def take_receipts(parts: Parts, topic_id: str, batch: Sequence[Record]) -> ReceiptsOutcome:
     """Note the answers; a receipt of another agency's view is quarantined."""
-    intake, receipts = _sort_out(topic_id, batch)
-    with parts.store.transaction() as connection:
-        for receipt in receipts:
-            view = receipt["view_id"].hex()
-            views.confirmed(connection, receipt["recipient"], view, _answer(receipt), receipt["at"])
-        finish(connection, parts, STAGE, intake)
-    answers = [(receipt["answer"], receipt["at"]) for receipt in receipts]
-    return ReceiptsOutcome(len(receipts), len(intake.bad), answers)
+    intake = drive(parts, _RECEIPTS, topic_id, batch).intake
+    answers = [(receipt["answer"], receipt["at"]) for receipt in intake.events]
+    return ReceiptsOutcome(len(intake.events), len(intake.bad), answers)
 
 
-def _sort_out(topic_id: str, batch: Sequence[Record]) -> tuple[Intake[Any], list[dict[str, Any]]]:
-    intake: Intake[Any] = Intake(batch[0].topic, topic_id)
-    receipts: list[dict[str, Any]] = []
-    for record in batch:
-        intake.following[record.partition] = record.offset + 1
-        try:
-            receipts.append(_decode(record))
-        except DataError as error:
-            intake.bad.append(Quarantined(record.place, lane(record), error.reason))
-    return intake, receipts
+def _apply(connection: Connection, _: Parts, intake: Intake[dict[str, Any]], __: None) -> bool:
+    for receipt in intake.events:
+        view = receipt["view_id"].hex()
+        views.confirmed(connection, receipt["recipient"], view, _answer(receipt), receipt["at"])
+    return True
 
 
 def _decode(record: Record) -> dict[str, Any]:
@@ -69,6 +61,15 @@ def _answer(receipt: Mapping[str, Any]) -> str:
     """The answer with its norm; what does not look like a norm is not kept, for somebody may have typed anything."""
     norm = receipt["norm"]
     return f"{receipt['answer']} {norm}" if norm and _NORM.fullmatch(norm) else str(receipt["answer"])
+
+
+_RECEIPTS: Stage[dict[str, Any], None] = Stage(
+    name=STAGE,
+    decode=lambda parts, record: _decode(record),
+    prepare=lambda parts, intake: None,
+    apply=_apply,
+    ordered=False,  # the sink sends a better receipt of its own accord
+)
 
 
 def _bad(record: Record, reason: str) -> DataError:

@@ -44,7 +44,7 @@ CODE = "ABCD-EFGH"
 MASTER = base64.b64encode(bytes(range(32))).decode()
 
 
-class CrashError(Exception):
+class CrashError(BaseException):
     """The process ended here."""
 
 

@@ -1,0 +1,130 @@
+"""Rule 14a: a record that a stage cannot take waits alone with its case; everybody else's goes on."""
+
+import pkgutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+
+from hub.adapters.store import views
+from hub.ports import Outgoing
+from hub.stages.release import release
+from schemas import encode_single, record_schema
+from tests.support.world import CHILD, JA, MOTHER, World
+
+_POINTS = {
+    "consents": "hub.stages.consents.apply.row",
+    "admit, before producing": "hub.stages.admit.seal_state",
+    "admit, after producing": "hub.stages.admit.DecisionRow",
+    "project": "projections.joint_case.apply.row",
+}
+
+
+@pytest.fixture
+def ready(world: World) -> World:
+    world.know_family()
+    world.jc.grants("c1", MOTHER, ["EG"])
+    world.jc.born("other", date(1980, 1, 1), family="b")
+    world.jc.grants("c5", "other", ["EG"], family="b")
+    world.run()
+    return world
+
+
+@contextmanager
+def _failing(point: str, event_id: bytes) -> Iterator[None]:
+    """The function at `point` fails whenever one of its arguments speaks of this event."""
+    real: Callable[..., Any] = pkgutil.resolve_name(point)
+
+    def fail(*arguments: Any, **more: Any) -> Any:
+        if any(_speaks(argument, event_id) for argument in arguments):
+            raise ValueError("Erika")
+        return real(*arguments, **more)
+
+    with patch(point, fail):
+        yield
+
+
+def _speaks(argument: Any, event_id: bytes) -> bool:
+    return getattr(argument, "event_id", argument) in (event_id, event_id.hex())
+
+
+@pytest.mark.parametrize("point", [name for name in _POINTS if name != "consents"])
+def test_rule_14a_a_case_waits_alone_and_goes_on_when_the_cause_is_gone(ready: World, point: str) -> None:
+    bad = ready.measure(key="bad")
+    ready.measure(key="behind")
+    ready.measure(["c5"], person="other", family="b", key="innocent")
+    with _failing(_POINTS[point], bad.event_id):
+        ready.run()
+        ready.measure(["c5"], person="other", family="b", key="later")
+        ready.measure(key="behind, later")
+        ready.run()
+    (row,) = ready.rows("quarantine")
+    assert (row["stage"], row["reason"]) == (point.split(",", 1)[0], "failed_ValueError")
+    assert len(ready.rows("parked")) == 2
+    subjects = [one["subject"] for one in ready.rows("case_row")]
+    assert len(subjects) == 2
+    assert set(subjects) == {f"{ready.jc.id}:{ready.jc.ref('other')}"}
+    release(ready.parts, row["stage"], row["lane"])
+    ready.run()
+    assert ready.rows("parked") == []
+    assert len(ready.rows("case_row")) == 5
+    assert ready.divergence() == 0
+
+
+def test_rule_14a_in_consents_a_withdrawal_of_somebody_else_takes_effect(ready: World) -> None:
+    ready.measure()
+    ready.run()
+    assert ready.seen(JA, "ja_asd") == ["MeasureStarted"]
+    bad = ready.jc.say("SubjectRecorded", CHILD, {"birth_date": date(2016, 3, 3)}, version=9)
+    ready.jc.withdraws("c1", MOTHER)
+    with _failing(_POINTS["consents"], bad.event_id):
+        ready.run()
+    assert [(row["stage"], row["reason"]) for row in ready.rows("quarantine")] == [
+        ("consents", "failed_ValueError")
+    ]
+    assert ready.seen(JA, "ja_asd") == []
+
+
+def test_rule_14a_a_receipt_that_cannot_be_noted_keeps_no_other_waiting(ready: World) -> None:
+    ready.measure()
+    ready.run()
+    (shown,) = ready.rows("view_state")
+    receipt = {
+        "view_id": bytes.fromhex(shown["view_id"]),
+        "recipient": JA,
+        "role": "ja_asd",
+        "case_ref": shown["case_ref"],
+        "generation": 1,
+        "version": 1,
+        "answer": "shown",
+        "norm": None,
+        "at": 1,
+    }
+    topic = f"agency.{JA}.receipts"
+    for at in (2**63 - 1, 5):
+        value = encode_single(record_schema("receipt"), receipt | {"at": at})
+        ready.parts.log.append(topic, [Outgoing(b"k", value)])
+    real = views.confirmed
+
+    def refuse(connection: Any, recipient: str, view: str, answer: str, at: int) -> None:
+        if at == 2**63 - 1:
+            raise ValueError("Erika")
+        real(connection, recipient, view, answer, at)
+
+    with patch("hub.stages.receipts.views.confirmed", refuse):
+        ready.run()
+    assert [row["stage"] for row in ready.rows("quarantine")] == ["receipts"]
+    assert {row["confirmed_at"] for row in ready.rows("disclosure")} == {5}
+
+
+def test_rule_14a_a_withdrawal_that_no_stage_can_take_is_rescued(ready: World) -> None:
+    ready.measure()
+    ready.run()
+    bad = ready.jc.withdraws("c1", MOTHER)
+    with _failing(_POINTS["consents"], bad.event_id):
+        ready.run()
+    assert [row["reason"] for row in ready.rows("quarantine")] == ["narrowed_failed_ValueError"]
+    assert ready.seen(JA, "ja_asd") == []
