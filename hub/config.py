@@ -12,6 +12,7 @@ from hub.adapters.keys.kek import master_keys
 from hub.adapters.log.security import BrokerSecurity
 from hub.domain.agencies import ROLES_BY_KIND, Agency
 from hub.errors import ConfigurationError
+from schemas import limits
 
 
 class Settings(BaseSettings):
@@ -115,13 +116,17 @@ def _agency(path: Path, entry: dict[str, object]) -> Agency:
             path, "an agency needs id and kind, and knows name, roles, undertaking", "correct the entry"
         )
     roles = entry.get("roles", ROLES_BY_KIND[kind])
-    return Agency(
+    agency = Agency(
         id=str(entry["id"]),
         kind=kind,
         name=str(entry.get("name", entry["id"])),
         roles=tuple(str(role) for role in roles),  # type: ignore[attr-defined]
         undertaking=entry.get("undertaking") is True,
     )
+    for name, limit in ((agency.id, "controller"), *((role, "role") for role in agency.roles)):
+        if problem := limits.name_problem(name, limit):
+            raise _bad(path, f"an id or role {problem}", "choose a shorter, plain one")
+    return agency
 
 
 def _bad(path: Path, message: str, remedy: str) -> ConfigurationError:

@@ -7,6 +7,8 @@ from functools import cache
 from importlib.resources import files
 from types import MappingProxyType
 
+from schemas.limits import RECORD_BYTES
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Topic:
@@ -41,6 +43,7 @@ class Topic:
             "retention.ms": str(keep),
             "retention.bytes": "-1",
             "message.timestamp.type": self.timestamp,
+            "max.message.bytes": str(RECORD_BYTES),
         }
 
 

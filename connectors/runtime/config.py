@@ -21,6 +21,7 @@ from hub.adapters.log.security import BrokerSecurity, Mechanism, Protocol
 from hub.domain.envelope import LEGAL_DOMAINS
 from hub.domain.heartbeat import NAME
 from hub.errors import ConfigurationError, NoInput
+from schemas import limits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +139,7 @@ def parse_config(raw: Mapping[str, Any], folder: Path) -> ConnectorConfig:
         name=_name(connector, state), state=state, pseudonyms=folder / connector.take("pseudonyms", str),
         interval_seconds=connector.take("interval_seconds", float, 10.0),
         batch=connector.take("batch", int, 1000), batches_per_step=connector.take("batches_per_step", int, 100),
-        max_event_bytes=connector.take("max_event_bytes", int, 500_000),
+        max_event_bytes=connector.take("max_event_bytes", int, limits.MAPPED_BYTES),
         register_limit_seconds=connector.take("register_limit_seconds", float, 900.0),
         journal_days=connector.take("journal_days", int, 180),
         backfill_rows_per_second=connector.take("backfill_rows_per_second", int, 100),
@@ -166,6 +167,13 @@ def _check(config: ConnectorConfig) -> None:
         raise ConfigurationError(
             "must be positive", place="config.connector", remedy="correct batch, rate or interval"
         )
+    if not 0 < config.max_event_bytes <= limits.MAPPED_BYTES:
+        raise ConfigurationError(
+            "exceeds what a hub takes", place="config.connector.max_event_bytes",
+            remedy=f"at most {limits.MAPPED_BYTES}",
+        )  # fmt: skip
+    if problem := limits.name_problem(config.agency, "controller"):
+        raise ConfigurationError(problem, place="config.agency.id", remedy="choose a shorter, plain id")
     for name, lookup in config.lookups.items():
         if lookup.stream not in config.streams:
             raise ConfigurationError(

@@ -13,7 +13,7 @@ WHOLE = b""
 
 OVERSIZE, OLDER = "oversize", "older_version"
 REMEDIES = {
-    OVERSIZE: "shorten the record, or raise max_event_bytes on both sides",
+    OVERSIZE: "shorten the record: a larger one cannot be delivered",
     OLDER: "the source went back: restore it, or correct the record",
 }
 

@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from connectors.runtime.aliases import NOBODY, Aliases
+from connectors.runtime.bounds import within_limits
 from connectors.runtime.cells import read
 from connectors.runtime.mapped import MappedEvent, Payload, Unmapped
 from connectors.runtime.ports import Row
@@ -50,7 +51,7 @@ class Mapper:
             if not all(applies(condition, row.values) for condition in mapping.when):
                 return
             for subject, case in self._places(mapping, row, lookups):
-                yield self._event(mapping, row, subject, case)
+                yield within_limits(self._event(mapping, row, subject, case))
         except DataError as error:
             yield Unmapped(
                 stream=row.stream, place=row.place, event_type=mapping.schema.event_type, reason=error.reason,

@@ -8,7 +8,7 @@ from cryptography.exceptions import InvalidTag
 from hub.domain.envelope import Envelope
 from hub.domain.seal import key_version, open_box, place
 from hub.ports import Erased, Fenced, Key, KeyRef, KeyStore
-from schemas import InvalidPayload, UnknownSchema, by_fingerprint, upcast
+from schemas import InvalidPayload, UnknownSchema, by_fingerprint, limits, upcast
 
 State = Literal["open", "erased", "fenced", "unsealed"]
 Found = Mapping[tuple[KeyRef, int], Key | Erased | Fenced]
@@ -73,12 +73,15 @@ def _place(envelope: Envelope, category: str, key: Key) -> bytes:
 
 
 def _open(envelope: Envelope, category: str, box: bytes, key: Key) -> Mapping[str, Any] | None:
-    """The fields in one box; None when it is not the box that belongs here or holds what it should not."""
+    """The fields in one box; None when it is not the box that belongs here, or holds a field of another category or a
+    text beyond `schemas.limits`, which no view and no sink could carry."""
     try:
         part = by_fingerprint(envelope.schema).decode(
             open_box(key.cipher, box, _place(envelope, category, key))
         )
     except (InvalidTag, InvalidPayload, UnknownSchema):
+        return None
+    if limits.payload_problem(part):
         return None
     labels = envelope.fields
     return part if all(labels.get(name, category) == category for name in part) else None

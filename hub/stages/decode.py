@@ -7,6 +7,7 @@ from functools import lru_cache
 from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple
 
+from hub.domain.clock import micros
 from hub.domain.envelope import Envelope, Head
 from hub.domain.seal import key_version
 from hub.errors import DataError
@@ -19,14 +20,16 @@ from schemas import (
     by_fingerprint,
     decode_single,
     encode_single,
+    limits,
     record_head,
     record_schema,
 )
 
 ENVELOPE = record_schema("envelope")
 _STRICTER = frozenset({"A65", "G9"})
-LONGEST = 1000  # characters of a name in an envelope
-_YEAR_1, _YEAR_3000 = -62_135_596_800_000_000, 32_503_680_000_000_000  # microseconds since 1970 UTC
+_FIRST_TIME, _LAST_TIME = micros(limits.FIRST_TIME), micros(limits.LAST_TIME)
+_NAMES_OF = attrgetter(*limits.ENVELOPE)
+_LONGEST = tuple(limits.NAMES[kind].characters for kind in limits.ENVELOPE.values())
 
 
 class Event(NamedTuple):
@@ -102,31 +105,30 @@ def decode_event(record: Record, agency: str, topic_kind: str) -> Event:
 
 
 def _check_readable(record: Record, envelope: Envelope) -> None:
-    """Names and times that the store and the policy can take: one that they cannot would stop a worker for ever."""
+    """Refuses sizes, names and times beyond `schemas.limits`: a store, a view or a broker could not take them."""
     e = envelope
-    for name in (
-        e.event_type,
-        e.subject_ref,
-        e.case_ref,
-        e.consent_id,
-        e.entrusted_by,
-        e.addressee,
-        *e.consents,
-    ):
-        if name is not None and (len(name) > LONGEST or not name.isprintable()):
-            raise _bad(record, "unreadable", "a name is too long or holds a control character")
+    if len(record.value) > limits.EVENT_BYTES:
+        raise _bad(record, "too_large", f"the record is larger than {limits.EVENT_BYTES} bytes")
+    for names, most in zip(_NAMES_OF(e), _LONGEST, strict=True):
+        for name in (names,) if isinstance(names, str) else names or ():
+            if len(name) > most or not name.isprintable():
+                raise _bad(
+                    record, "unreadable", "a name is too long or holds a character that is not printable"
+                )
+    if e.scope is not None and limits.text_problem(e.scope):
+        raise _bad(record, "unreadable", "the scope is too long or holds a control character")
     if e.subject_ref.startswith("f_") and not e.about_family:
         raise _bad(record, "unreadable", "the subject is a family, but another than the case's")
-    for at in (e.occurred_at, e.recorded_at, e.valid_from, e.valid_until):
+    for at in (e.occurred_at, e.recorded_at, e.valid_from, e.valid_to, e.valid_until):
         if at is not None and not in_range(at):
-            raise _bad(record, "unreadable", "a time lies outside of what can be meant")
+            raise _bad(record, "unreadable", "timestamp out of range")
     if e.connection is not None and not _is_date(e.connection):
         raise _bad(record, "unreadable", "the connection is no date")
 
 
 def in_range(at: int) -> bool:
     """Whether a moment (microseconds since 1970 UTC) is one that can be meant."""
-    return _YEAR_1 <= at < _YEAR_3000
+    return _FIRST_TIME <= at < _LAST_TIME
 
 
 def _is_date(text: str) -> bool:

@@ -12,8 +12,8 @@ from typing import Any
 
 from hub.domain.envelope import Envelope
 from hub.ports import Record
-from hub.stages.decode import ENVELOPE, LONGEST, Event, encode_envelope, in_range
-from schemas import HEADER, UnknownSchema, by_fingerprint, event_schema
+from hub.stages.decode import ENVELOPE, Event, encode_envelope, in_range
+from schemas import HEADER, UnknownSchema, by_fingerprint, event_schema, limits
 
 ENDING = frozenset({"ConsentWithdrawn", "ConsentExpired"})
 NARROWING = ENDING | {"ObjectionRaised", "IdentitySplit", "ErasureRequested"}
@@ -56,17 +56,18 @@ def _subject(raw: Mapping[str, Any], consent_id: str | None, key: bytes) -> str:
     astray = subject is not None and subject.startswith("f_") and subject != raw.get("case_ref", subject)
     if subject and not (astray and consent_id):
         return subject
-    return "" if consent_id else _readable(key.decode("utf-8", "replace")) or ""
+    return "" if consent_id else _readable(key.decode("utf-8", "replace"), "subject_ref") or ""
 
 
 def _text(raw: Mapping[str, Any], name: str) -> str | None:
     """A text of the head that can be meant and stored; None for any other."""
     value = raw.get(name)
-    return _readable(value) if isinstance(value, str) else None
+    return _readable(value, name) if isinstance(value, str) else None
 
 
-def _readable(text: str) -> str | None:
-    fits = 0 < len(text) <= LONGEST and text.isprintable() and "\N{REPLACEMENT CHARACTER}" not in text
+def _readable(text: str, name: str) -> str | None:
+    limit = limits.ENVELOPE[name]
+    fits = text and not limits.name_problem(text, limit) and "\N{REPLACEMENT CHARACTER}" not in text
     return text if fits else None
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from prometheus_client import CollectorRegistry
@@ -12,7 +13,7 @@ from hub.metrics.danger import LABELS, OVERDUE, SAYS
 from hub.metrics.named import CONNECTOR_GAUGES, STORE_GAUGES, metrics
 from hub.policy import decide, default_policy, parse_request
 from hub.policy.retention import default_retention
-from schemas import event_schema, event_types, event_versions, topics
+from schemas import event_schema, event_types, event_versions, limits, topics
 from tests.docs.pages import ROOT, pages
 
 EXAMPLES = ROOT / "tests" / "contract_examples" / "decide"
@@ -136,6 +137,29 @@ def consent_texts() -> Rows:
             yield text.id, text.word("name"), text.word("title"), f"`{text.sha256.removeprefix('sha256:')}`"
 
 
+def name_limits() -> Rows:
+    yield "identifier", "characters", "what it is", "where"
+    for name, limit in limits.NAMES.items():
+        named = (of for of, kind in {**limits.ENVELOPE, **limits.PAYLOAD}.items() if kind == name)
+        yield name, str(limit.characters), limit.says, ", ".join(dict.fromkeys(named)) or "–"
+
+
+def size_limits() -> Rows:
+    yield "what", "at most", "where it is checked"
+    yield "text of one field", f"{limits.TEXT} characters", "mapping, opening of a box"
+    yield "entries of one list", f"{limits.ITEMS}, together as long as one text", "mapping, opening of a box"
+    yield "record of a connector", f"{limits.MAPPED_BYTES} bytes", "publishing (`connector.max_event_bytes`)"
+    yield "record that the hub takes", f"{limits.EVENT_BYTES} bytes", "consents, admit"
+    yield "record of a view", f"{limits.VIEW_BYTES} bytes", "disclose"
+    yield "record of any topic", f"{limits.RECORD_BYTES} bytes", "broker (`max.message.bytes`)"
+    yield "time of an event", _span(limits.FIRST_MAPPED, limits.LAST_MAPPED), "mapping"
+    yield "time of an envelope", _span(limits.FIRST_TIME, limits.LAST_TIME), "consents, admit"
+
+
+def _span(first: datetime, last: datetime) -> str:
+    return f"from {first.date()} until before {last.date()}"
+
+
 TABLES: Mapping[str, Callable[[], Rows]] = {
     "policy": policy,
     "topics": topic_table,
@@ -144,6 +168,8 @@ TABLES: Mapping[str, Callable[[], Rows]] = {
     "metrics": metric_table,
     "retention": retention,
     "consent-texts": consent_texts,
+    "name-limits": name_limits,
+    "size-limits": size_limits,
 }
 
 

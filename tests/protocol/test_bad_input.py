@@ -10,6 +10,7 @@ from hub.domain.envelope import Envelope
 from hub.domain.seal import place, seal
 from hub.ports import KeyRef
 from hub.stages.release import release
+from schemas import limits
 from tests.support.world import CHILD, JA, MOTHER, World
 
 
@@ -81,6 +82,15 @@ CASES = {
     "person as family": Bad("unreadable", lambda w, e: e._replace(subject_ref="f_other")),
     "beyond all time": Bad("unreadable", lambda w, e: e._replace(occurred_at=2**62)),
     "no date": Bad("unreadable", lambda w, e: e._replace(connection="gestern")),
+    "endless consent": Bad("unreadable", lambda w, e: e._replace(consents=["c" * 201])),
+    "endless worker": Bad("unreadable", lambda w, e: e._replace(addressee="w" * 65)),
+    "two lines as norm": Bad("unreadable", lambda w, e: e._replace(norm="§ 69\nSGB X")),
+    "hidden sign": Bad("unreadable", lambda w, e: e._replace(entrusted_by="p_\u202ex")),
+    "NUL as purpose": Bad("unreadable", lambda w, e: e._replace(purposes=["joint\0case"])),
+    "NUL as merger": Bad("unreadable", lambda w, e: e._replace(merges_with="\0")),
+    "NUL as scope": Bad("unreadable", lambda w, e: e._replace(scope='{"purposes": ["\0"]}')),
+    "ends beyond all time": Bad("unreadable", lambda w, e: e._replace(valid_to=-(2**62))),
+    "too large": Bad("too_large", lambda w, e: _box(e, e.boxes["EG"] + bytes(limits.EVENT_BYTES))),
     "key of nobody": Bad(
         "key_erased", lambda w, e: _box(e, b"\x00\x00\x01\x00" + e.boxes["EG"][4:]), outcome="withheld"
     ),
@@ -184,3 +194,25 @@ def test_events_do_not_pass_as_consents_and_the_other_way_round(ready: World) ->
     ready.jc.send(birth, kind="events")
     ready.run()
     assert [row["reason"] for row in ready.rows("quarantine")] == ["wrong_topic", "wrong_topic"]
+
+
+@pytest.mark.parametrize("text", ["Werk\0statt", "\x9f", "\u202eWerk", "x" * (limits.TEXT + 1)])
+def test_a_sealed_text_that_no_table_takes_is_not_shown_and_its_neighbours_are(
+    ready: World, text: str
+) -> None:
+    ready.measure(key="strange", provider=text)
+    ready.measure(key="good", provider="Werkstatt")
+    ready.run()
+    (part,) = ready.last(JA, "ja_asd").parts  # type: ignore[union-attr]
+    assert [entry["fields"]["provider"] for entry in (part.content or {})["entries"]] == ["Werkstatt"]
+
+
+@pytest.mark.parametrize("worker", ["w" * 65, "w\0"])
+def test_a_consent_for_a_worker_whom_no_table_takes_opens_nothing(ready: World, worker: str) -> None:
+    ready.jc.grants("c9", MOTHER, ["EG"], payload={"recipient_workers": [worker]})
+    ready.measure(["c9"], key="named")
+    ready.measure(provider="Werkstatt")
+    ready.run()
+    assert {row["worker"] for row in ready.rows("view_state")} == {""}
+    (part,) = ready.last(JA, "ja_asd").parts  # type: ignore[union-attr]
+    assert part.types == ["MeasureStarted"]

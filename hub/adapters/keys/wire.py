@@ -13,20 +13,23 @@ from hub.adapters.keys.source import Answer, Material, Wanted
 from hub.domain.clock import micros, moment
 from hub.errors import DataError
 from hub.ports import Certificate, Erased, Fenced, KeyRef
+from schemas import limits
 
 MOST = 1000
 """Keys in one question; whoever wants more asks again."""
 LARGEST = 8_000_000  # bytes of a question or an answer; a ledger comes in parts
 _KINDS = frozenset(get_args(KeyRef.__annotations__["kind"])) - {"hub"}
 _SIZE = 32
-_LONGEST = 200  # characters of a name
+_LIMITS = ("controller", "ref", "controller")  # of controller, subject and sender
 
 
 def ref_of(value: Any) -> KeyRef:
     """Raises DataError for anything that is no reference of a person's key."""
     if not isinstance(value, list) or len(value) != len(KeyRef._fields):
         raise malformed()
-    if value[0] not in _KINDS or not all(isinstance(one, str) and len(one) <= _LONGEST for one in value):
+    if value[0] not in _KINDS or not all(isinstance(one, str) for one in value):
+        raise malformed()
+    if any(limits.name_problem(one, kind) for one, kind in zip(value[1:], _LIMITS, strict=True)):
         raise malformed()
     return KeyRef(*value)
 

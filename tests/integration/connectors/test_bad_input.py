@@ -288,15 +288,29 @@ def test_an_unreadable_version_holds_one_record(offices: Any, tools: Any) -> Non
     assert report.source_quarantined.keys() == {"unreadable_version"}
 
 
-def test_an_oversize_event_is_refused_with_its_row(offices: Any, tools: Any) -> None:
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        (f"STRASSE = '{'x' * 600_000}'", "beyond_limits"),
+        (
+            f"STRASSE = '{'😀' * 14_000}', NACHNAME = '{'😀' * 14_000}', TELEFON = '{'😀' * 14_000}'",
+            "oversize",
+        ),
+        ("STRASSE = 'Weg' || char(0)", "beyond_limits"),
+    ],
+    ids=["one long text", "a large record", "NUL"],
+)
+def test_an_event_beyond_a_limit_is_held_with_its_row(
+    offices: Any, tools: Any, changes: str, reason: str
+) -> None:
     offices.write_day(0)
     offices.step(offices.source("jc-seestadt"), tools.evening(0))
     assert offices.envelopes("jc-seestadt", "events")
-    changes = f"STRASSE = '{'x' * 600_000}', GEAENDERT_AM = '2026-11-16 12:00:00.000000'"
+    changes += ", GEAENDERT_AM = '2026-11-16 12:00:00.000000'"
     _execute(offices.database, f"UPDATE T_PERSON SET {changes}")  # noqa: S608
     connector = offices._open[-1]
     report = offices.step(connector, tools.evening(0) + timedelta(minutes=1))
-    assert report.source_quarantined["oversize"] > 0
+    assert report.source_quarantined[reason] > 0
     assert all(e.place and e.remedy for e in connector._state.quarantined())
     assert not offices.step(connector, tools.evening(0) + timedelta(minutes=2)).events
 
