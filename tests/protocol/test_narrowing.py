@@ -72,7 +72,7 @@ BROKEN = {
     "confider with a NUL": Broken("unreadable", _with(entrusted_by="\0")),
     "ground without end": Broken("unreadable", _with(consents=["c" * 5000])),
     "connection that is no date": Broken("unreadable", _with(connection="gestern")),
-    "controller with a tab": Broken("wrong_controller", _with(controller_id=f"{JC}\t")),
+    "controller with a tab": Broken("unreadable", _with(controller_id=f"{JC}\t")),
     "envelope of another release": Broken(
         "unknown_schema", garble=lambda value: value[:2] + b"12345678" + value[10:] + b"more"
     ),

@@ -44,7 +44,7 @@ OURS = 64  # names and digests that the hub itself gives
 
 HOLDS = {
     # the hub's store, keys and read models
-    **dict.fromkeys(("key", "person", "subject", "case_key", "joint_case"), KEY),
+    **dict.fromkeys(("key", "person", "subject", "case_key", "joint_case", "item"), KEY),
     **dict.fromkeys(("controller", "recipient", "sender"), NAMES["controller"]),
     **dict.fromkeys(("stage", "topic_id", "lane", "digest", "event_id", "record_ref", "view_id", "ended_by"), OURS),
     **dict.fromkeys(("id", "erasure", "projection", "name", "kind", "kek", "who", "state", "fingerprint"), OURS),
