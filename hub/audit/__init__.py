@@ -4,5 +4,5 @@ It asks the log and the disclosure register, and judges by itself: neither the p
 the release are asked again, so a fault in them does not hide itself.
 
 declared.py  what the consents topics say: grants, and what took them back
-verify.py    every release of the register, held against it
+verify.py    every release of the register, held against it field by field, when its view was appended
 """

@@ -1,23 +1,33 @@
-"""What people declared, read anew from the consents topics of the log."""
+"""What people declared, read anew from the consents topics of the log.
 
+Grants and endings are spooled into a temporary file as they came, sealed, so that memory does not grow with the number
+of consents; what a page of releases names is opened for that page alone.
+"""
+
+import hashlib
+import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
+from sqlalchemy import Connection
 
+from hub.adapters.store.evidence import Applied
 from hub.domain.clock import micros
 from hub.domain.envelope import Envelope
+from hub.policy.facts import CATEGORIES, CONSENT_PURPOSES
 from hub.ports import Record
 from hub.stages.boxes import content, keys_for
+from hub.stages.consents import received_at
+from hub.stages.narrowing import ENDING, broken_event
 from hub.stages.parts import Parts
 from schemas import InvalidPayload, UnknownSchema, decode_single, record_schema
 
 _BATCH = 1000
-_ENDING = frozenset({"ConsentWithdrawn", "ConsentExpired"})
 _NOTICES = frozenset({"purpose", "refusal", "withdrawal"})
-_DIMENSIONS = ("purposes", "categories", "recipients")
 Scope = Mapping[str, frozenset[str]]
 
 
@@ -34,19 +44,27 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """What takes a consent back; `scope` of nothing means all of it. `received`: when the log had it."""
+    """What takes a consent back; `scope` of nothing means all of it. `received`: when the log had it; `committed`: when
+    the hub had applied it, None where that was not noted."""
 
     received: int
+    committed: int | None
     scope: Scope
 
     def reaches(self, asked: Asked) -> bool:
-        values = dict(zip(_DIMENSIONS, (asked.purpose, asked.category, asked.recipient), strict=True))
+        values = {"purposes": asked.purpose, "categories": asked.category, "recipients": asked.recipient}
         return all(not self.scope[name] or value in self.scope[name] for name, value in values.items())
+
+    def before(self, at: int, patience: int) -> bool:
+        """Whether the hub had applied it, or had it for longer than `patience` (microseconds). Which of
+        view and ending came first, the broker's clock tells; `committed` is by the hub's."""
+        applied = self.committed is not None and self.committed < at
+        return self.received < at and (applied or self.received + patience < at)
 
 
 @dataclass(slots=True)
 class Declared:
-    """One consent id: what was granted under it, as far as its proof can be opened, and what ended it."""
+    """One consent: what was granted under its id, as far as its proof can be opened, and what ended it."""
 
     order: tuple[int, bytes] = (0, b"")
     granted: Mapping[str, Any] | None = field(default=None, repr=False)
@@ -67,68 +85,147 @@ class Declared:
         return in_time and named and special and written and right
 
     def ended(self, asked: Asked, patience: int) -> bool:
-        """Whether it had been taken back for this longer than `patience` (microseconds) ago."""
-        return any(one.reaches(asked) and one.received + patience <= asked.at for one in self.endings)
+        """Whether what took it back had taken effect before, or should have: see `Ending.before`."""
+        return any(one.reaches(asked) and one.before(asked.at, patience) for one in self.endings)
+
+    def ending(self, asked: Asked) -> bool:
+        """Whether what took it back had reached the log before."""
+        return any(one.reaches(asked) and one.received < asked.at for one in self.endings)
 
 
-def declared(parts: Parts) -> dict[str, Declared]:
-    """Every consent id of every agency's consents topic."""
-    found: defaultdict[str, Declared] = defaultdict(Declared)
-    for agency in sorted(parts.agencies):
-        for batch in _batches(parts, f"agency.{agency}.consents"):
-            events = [(record, one) for record in batch if (one := _envelope(record, agency))]
-            _take(parts, found, events)
-    return dict(found)
+class Declarations:
+    """Every consent of every agency's consents topic, as the log has it now. Close it: the file goes with it."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._spool = sqlite3.connect("")  # a file without a name, which SQLite removes when it is closed
+        self._spool.executescript(
+            "CREATE TABLE grant_ (consent BLOB, value BLOB); CREATE INDEX by_grant ON grant_ (consent);"
+            "CREATE TABLE ending (consent BLOB, received INTEGER, committed INTEGER, scope TEXT);"
+            "CREATE INDEX by_ending ON ending (consent);"
+        )
+        for agency in sorted(parts.agencies):
+            for batch in batches(parts, f"agency.{agency}.consents"):
+                self._take(agency, batch)
+
+    def close(self) -> None:
+        self._spool.close()
+
+    def of(self, consents: Iterable[str]) -> Mapping[str, Declared]:
+        """What was declared under these ids; an id that no agency ever used is absent."""
+        found: defaultdict[str, Declared] = defaultdict(Declared)
+        grants = []
+        for name in sorted(set(consents)):
+            if endings := self._endings(name):
+                found[name].endings += endings
+            grants += [(name, value) for (value,) in self._rows("value FROM grant_", name)]
+        self._open(found, grants)
+        return dict(found)
+
+    def _open(self, found: Mapping[str, Declared], grants: Sequence[tuple[str, bytes]]) -> None:
+        envelopes = [(name, Envelope(**decode_single(value)[1])) for name, value in grants]
+        keys = keys_for(self._parts.keys, "proof", [one for _, one in envelopes])
+        for name, one in envelopes:
+            mine, order = found[name], (one.recorded_at, one.event_id)
+            fields, state = content(one, "proof", keys)
+            mine.sealed |= state in ("erased", "fenced")
+            mine.endings += self._endings(_subject(one))
+            if {"sender", "granted_at"} <= fields.keys() and (mine.granted is None or order < mine.order):
+                mine.granted, mine.order = fields, order
+
+    def _endings(self, of: str) -> list[Ending]:
+        """What takes back this consent, or all of this person."""
+        rows = self._rows("received, committed, scope FROM ending", of)
+        return [Ending(received, committed, self._scope(scope)) for received, committed, scope in rows]
+
+    def _take(self, agency: str, batch: Sequence[Record]) -> None:
+        events = [(record, one) for record in batch if (one := _envelope(record, agency))]
+        endings = [(record, one) for record, one in events if one.event_type in ENDING]
+        grants = [
+            (_digest(one.consent_id), record.value)
+            for record, one in events
+            if one.event_type == "ConsentGranted" and one.consent_id
+        ]
+        self._spool.executemany("INSERT INTO grant_ VALUES (?, ?)", grants)
+        with self._parts.store.transaction() as connection:
+            applied = _applied(connection, [record for record, _ in endings])
+        rows = [
+            (
+                _digest(one.consent_id or _subject(one)),
+                received_at(record),
+                applied[record.partition].at(record.offset),
+                one.scope,
+            )
+            for record, one in endings
+        ]
+        self._spool.executemany("INSERT INTO ending VALUES (?, ?, ?, ?)", rows)
+
+    def _rows(self, columns: str, consent: str) -> Iterator[Any]:
+        return self._spool.execute(f"SELECT {columns} WHERE consent = ?", (_digest(consent),))
+
+    def _scope(self, text: str | None) -> Scope:
+        """The part that is taken back. What cannot be read, or names anything unknown, takes that whole dimension
+        back."""
+        known = {
+            "purposes": CONSENT_PURPOSES,
+            "categories": CATEGORIES,
+            "recipients": self._parts.agencies.keys(),
+        }
+        try:
+            raw = orjson.loads(text) if text else {}
+        except orjson.JSONDecodeError:
+            raw = None
+        return {name: _codes(raw, name, names) for name, names in known.items()}
 
 
-def _take(parts: Parts, found: Mapping[str, Declared], events: Iterable[tuple[Record, Envelope]]) -> None:
-    grants = []
-    for record, one in events:
-        if one.event_type in _ENDING:
-            found[str(one.consent_id)].endings.append(Ending(_received(record), _scope(one.scope)))
-        elif one.event_type == "ConsentGranted":
-            grants.append(one)
-    keys = keys_for(parts.keys, "proof", grants)
-    for one in grants:
-        mine, order = found[str(one.consent_id)], (one.recorded_at, one.event_id)
-        fields, state = content(one, "proof", keys)
-        mine.sealed |= state in ("erased", "fenced")
-        if {"sender", "granted_at"} <= fields.keys() and (mine.granted is None or order < mine.order):
-            mine.granted, mine.order = fields, order
-
-
-def _batches(parts: Parts, topic: str) -> Iterator[list[Record]]:
-    state = parts.log.state([topic])[topic]
+def batches(parts: Parts, topic: str, limit: int = _BATCH) -> Iterator[list[Record]]:
+    """A topic from its first record that is still held to its end as it is now, `limit` records at a time."""
+    state = parts.log.state([topic]).get(topic)
+    if state is None:
+        return
     following = dict(state.first)
     while any(following[partition] < end for partition, end in state.end.items()):
-        batch = list(parts.log.read(topic, following, _BATCH))
+        batch = list(parts.log.read(topic, following, limit))
         if not batch:
             return
         following |= {record.partition: record.offset + 1 for record in batch}
         yield batch
 
 
+def _applied(connection: Connection, records: Sequence[Record]) -> Mapping[int, Applied]:
+    """partition → when the hub applied these records, which come in order."""
+    ends: dict[int, tuple[str, int, int]] = {}
+    for record in records:
+        _, first, _ = ends.get(record.partition, ("", record.offset, 0))
+        ends[record.partition] = record.topic, first, record.offset
+    return {
+        partition: Applied(connection, topic, partition, first, last)
+        for partition, (topic, first, last) in ends.items()
+    }
+
+
+def _codes(raw: object, name: str, known: Iterable[str]) -> frozenset[str]:
+    codes = raw.get(name) if isinstance(raw, dict) else None
+    if not isinstance(codes, list) or not all(isinstance(one, str) for one in codes):
+        return frozenset()
+    return frozenset(codes) if set(codes) <= set(known) else frozenset()
+
+
 def _envelope(record: Record, agency: str) -> Envelope | None:
-    """An agency's own event that names a consent; whatever else stands there is the stages' to quarantine."""
-    try:
+    """An agency's own event; of one that cannot be taken, the withdrawal that it comes to all the same. Whatever else
+    stands there is the stages' to quarantine."""
+    with suppress(UnknownSchema, InvalidPayload):
         schema, raw = decode_single(record.value)
-    except (UnknownSchema, InvalidPayload):
-        return None
-    if schema is not record_schema("envelope") or raw["controller_id"] != agency or not raw["consent_id"]:
-        return None
-    return Envelope(**raw)
+        if schema is record_schema("envelope") and raw["controller_id"] == agency:
+            return Envelope(**raw)
+    broken = broken_event(record, agency)
+    return broken.envelope if broken else None
 
 
-def _received(record: Record) -> int:
-    """When the hub could first read it; what was given back to a restored log was there before."""
-    first = dict(record.headers).get("received_at", b"")
-    return min(int(first), record.timestamp) if first.isdigit() else record.timestamp
+def _subject(one: Envelope) -> str:
+    return f"{one.controller_id}:{one.subject_ref}"
 
 
-def _scope(text: str | None) -> Scope:
-    """The part that is taken back; what cannot be read takes everything back."""
-    try:
-        raw = orjson.loads(text) if text else {}
-        return {name: frozenset(raw.get(name) or ()) for name in _DIMENSIONS}
-    except (orjson.JSONDecodeError, AttributeError, TypeError):
-        return dict.fromkeys(_DIMENSIONS, frozenset())
+def _digest(name: str) -> bytes:
+    """Fits any text that an agency may have put there, a lone surrogate too."""
+    return hashlib.sha256(name.encode(errors="surrogatepass")).digest()

@@ -39,7 +39,7 @@ def run(
 def _as_json(found: Audit) -> dict[str, object]:
     return {
         "releases": found.releases, "fields": found.fields, "without_consent": found.without_consent,
-        "in_flight": found.in_flight, "unprovable": found.unprovable,
+        "in_flight": found.in_flight, "unprovable": found.unprovable, "worthless": found.worthless,
         "breaches": [
             {"view_id": one.view_id, "sender": one.sender, "recipient": one.recipient, "role": one.role,
              "at": rfc3339(one.at), "fields": list(one.fields)}
@@ -56,9 +56,16 @@ def _sentences(found: Audit) -> list[str]:
         said.append(
             f"{found.unprovable} Angaben sind nicht mehr zu belegen: der Nachweis ist nach Frist gelöscht."
         )
+    if found.worthless:
+        said.append(
+            f"{found.worthless} Weitergaben kamen nach der Frist ihrer Sicht ins Log: kein Empfänger übernimmt sie."
+        )
     said += [
         f"OHNE EINWILLIGUNG: Sicht {one.view_id}, {one.sender} an {one.recipient} ({one.role}), {rfc3339(one.at)}: "
         + ", ".join(one.fields)
         for one in found.breaches
     ]
+    listed = sum(len(one.fields) for one in found.breaches)
+    if found.without_consent > listed:
+        said.append(f"… und {found.without_consent - listed} weitere Angaben ohne Einwilligung.")
     return said if found.breaches else [*said, "Keine ohne Einwilligung."]

@@ -37,7 +37,8 @@ STORE_GAUGES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "hub_consumer_lag_records": ("Records not yet applied", ("topic", "partition")),
     "hub_oldest_unapplied_timestamp_seconds": ("Time of the first record not applied", ("stage",)),
     "hub_consent_state_age_seconds": ("Since all consents were last read to their end", ("agency",)),
-    "hub_released_without_consent_total": ("Released fields that no consent covered, by the last audit", ()),
+    "hub_released_without_consent": ("Released fields that no ground covered, by the newest whole audit", ()),
+    "hub_audit_timestamp_seconds": ("When the newest whole audit began", ()),
 }
 """Read from store and log at every scrape, by `hub.metrics.store`: name → what it says, labels."""
 

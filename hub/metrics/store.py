@@ -23,7 +23,7 @@ from hub.ports import TopicState
 from hub.stages.intake import TOOK_EFFECT
 from hub.stages.parts import CASES, Parts, topic_agency
 
-BREACHES = "audit.breaches"  # kept by `hub audit verify`
+BREACHES, AUDITED_AT = "audit.breaches", "audit.at"  # kept by a whole `hub audit verify`
 _MARKS = "marks"
 _SECONDS = 1_000_000
 
@@ -66,11 +66,13 @@ class StoreCollector(Collector):
             marks, since = connection.execute(select(func.count(), func.min(tables.dirty.c.since))).one()
             caught_up = meta.get(connection, "consents.caught_up")
             standing = _standing(connection)
-            breaches = meta.get(connection, BREACHES)
+            breaches, audited_at = meta.get(connection, BREACHES), meta.get(connection, AUDITED_AT)
         yield _family("hub_quarantine_records", standing)
         yield _family("hub_broken_narrowing_records", _broken(standing))
         if breaches is not None:
-            yield _family("hub_released_without_consent_total", {(): breaches})
+            yield _family("hub_released_without_consent", {(): breaches})
+        if audited_at is not None:
+            yield _family("hub_audit_timestamp_seconds", {(): audited_at / _SECONDS})
         lags = {(one.topic, str(one.partition)): one.records for one in waiting} | {(_MARKS, "0"): marks}
         yield _family("hub_consumer_lag_records", lags)
         oldest = self._oldest(one for one in waiting if one.records)

@@ -10,8 +10,9 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from hub.adapters.store import admissions, subjects, views
+from hub.adapters.store import admissions, evidence, subjects, views
 from hub.adapters.store.tables import disclosure, retrieval
+from hub.adapters.store.views import DisclosureRow
 from hub.domain.clock import micros, moment
 from hub.domain.consent import Consent
 from hub.errors import NoInput
@@ -91,9 +92,10 @@ def _held(row: admissions.HeldRow) -> dict[str, Any]:
 def _recipients(connection: Connection, who: Who) -> Iterable[dict[str, Any]]:
     d = disclosure.c
     names = sorted({who.person, *who.same})
-    for row in connection.execute(
-        select(disclosure).where(d.person.in_(names)).order_by(d.at, d.recipient, d.role)
-    ):
+    wanted = select(disclosure).where(d.person.in_(names)).order_by(d.at, d.recipient, d.role)
+    rows = [DisclosureRow(*row) for row in connection.execute(wanted)]
+    grounds = evidence.grounds_of(connection, [row.view_id for row in rows])
+    for row in rows:
         yield {
             "at": moment(row.at).isoformat(),
             "sender": row.sender,
@@ -101,7 +103,7 @@ def _recipients(connection: Connection, who: Who) -> Iterable[dict[str, Any]]:
             "role": row.role,
             "purpose": row.purpose,
             "fields": row.fields.split(","),
-            "grounds": row.grounds.split(","),
+            "grounds": list(evidence.names_of(grounds.get(row.key, ()), row.grounds)),
             "answer": row.answer,
         }
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from hub.adapters.store import subjects
+from hub.adapters.store import evidence, subjects
 from hub.adapters.store.tables import disclosure
 from hub.adapters.store.views import DisclosureRow
 from hub.domain.consent import Consent
@@ -66,11 +66,11 @@ def consent_story(parts: Parts, consent_id: str) -> ConsentStory | None:
         for key in keys:
             found = next((one for one in known[key].consents_at(now) if one.id == consent_id), None)
             if found is not None:
-                released = _released(connection, known[key].person)
+                released = _released(connection, known[key].person, consent_id)
                 told = _told(connection, parts, key, consent_id)
                 verdict = signed(found, known[key].subject(now), now)
                 return ConsentStory(
-                    found, verdict, known[key].objected(now), told, tuple(_receipts(released, consent_id))
+                    found, verdict, known[key].objected(now), told, tuple(_receipts(released))
                 )
     return None
 
@@ -83,17 +83,18 @@ def _told(connection: Connection, parts: Parts, key: str, consent_id: str) -> di
     return {}
 
 
-def _released(connection: Connection, person: str) -> list[DisclosureRow]:
-    """Every release about this person, in order."""
+def _released(connection: Connection, person: str, consent_id: str) -> list[DisclosureRow]:
+    """Every release about this person that rested on this consent, in order."""
     wanted = select(disclosure).where(disclosure.c.person == person).order_by(disclosure.c.at)
-    return [DisclosureRow(*row) for row in connection.execute(wanted)]
+    rows = [DisclosureRow(*row) for row in connection.execute(wanted)]
+    grounds = evidence.grounds_of(connection, [row.view_id for row in rows])
+    return [row for row in rows if evidence.rests_on(grounds.get(row.key, ()), row.grounds, consent_id)]
 
 
-def _receipts(released: Sequence[DisclosureRow], consent_id: str) -> Iterable[Receipt]:
+def _receipts(released: Sequence[DisclosureRow]) -> Iterable[Receipt]:
     slots: defaultdict[tuple[str, str, str, str], list[DisclosureRow]] = defaultdict(list)
     for row in released:
-        if consent_id in row.grounds.split(","):
-            slots[row.recipient, row.role, row.sender, row.person].append(row)
+        slots[row.recipient, row.role, row.sender, row.person].append(row)
     for slot, rows in sorted(slots.items()):
         yield _receipt(*slot, rows)
 

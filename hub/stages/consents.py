@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
-from hub.adapters.store import erasures, links, subjects
+from hub.adapters.store import erasures, evidence, links, subjects
 from hub.adapters.store.bulk import merge
 from hub.adapters.store.erasures import Erasure
 from hub.domain.clock import micros
@@ -71,6 +71,8 @@ def _decode(_: Parts, record: Record) -> Event:
 
 def _apply(connection: Connection, parts: Parts, intake: Intake[Event], taking: _Taking) -> bool:
     taking.raised = apply_events(connection, parts, intake.events, taking.found)
+    if intake.bad or any(narrows(event) for event in intake.events):
+        evidence.note_applied(connection, intake.topic, intake.following, micros(parts.clock.now()))
     fail_point("consents.in_transaction")
     return True
 

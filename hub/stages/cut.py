@@ -4,11 +4,13 @@ Each person is judged separately; those of whom nothing may be shown are absent,
 order, totals) tells whether they exist (domain D). A field on hold hides its whole entry.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from hub.adapters.store.evidence import Ground
 from hub.domain.agencies import Agency
 from hub.domain.clock import moment
 from hub.domain.consent import Consent
@@ -60,7 +62,8 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What is shown of one person from one sender, and on which grounds; `consents` are those that count for it."""
+    """What is shown of one person from one sender, and on which grounds; `consents` are those that count for it, and
+    `covered` tells field by field what it rests on."""
 
     person: str
     sender: str
@@ -68,6 +71,7 @@ class Part:
     grounds: tuple[str, ...]
     fields: tuple[str, ...]
     consents: tuple[Consent, ...] = ()
+    covered: tuple[Ground, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +147,7 @@ class _Knife:
         return Part(
             person, sender, tuple(entry for entry, _ in entries), tuple(sorted(grounds)), tuple(sorted(fields)),
             tuple({consent.id: consent for _, one in entries for consent in self._behind(one)}.values()),
+            tuple(_covered(entries)),
         )  # fmt: skip
 
     def _behind(self, one: Evidence) -> Iterable[Consent]:
@@ -195,7 +200,26 @@ def _shown(decision: Decision, question: Question, one: Evidence) -> dict[str, A
 
 
 def _grounds(envelope: Envelope) -> Sequence[str]:
-    return (f"{envelope.norm}: {envelope.task_norm}",) if envelope.norm else envelope.consents
+    norm = _norm(envelope)
+    return (norm,) if norm else envelope.consents
+
+
+def _norm(envelope: Envelope) -> str | None:
+    return f"{envelope.norm}: {envelope.task_norm}" if envelope.norm else None
+
+
+def _covered(entries: Sequence[tuple[Entry, Evidence]]) -> Iterable[Ground]:
+    """Each shown field with its record's label and ground; records that rest on the same are told once."""
+    fields: defaultdict[tuple[str, str | None, tuple[str, ...]], set[str]] = defaultdict(set)
+    for entry, one in entries:
+        norm, consents = _norm(one.envelope), () if one.envelope.norm else tuple(one.envelope.consents)
+        for name in entry.fields:
+            category = one.envelope.fields.get(name, "")
+            fields[category, norm, consents].add(f"{entry.event_type}.{name}")
+    for (category, norm, consents), names in sorted(
+        fields.items(), key=lambda item: (item[0][0], item[0][1] or "", item[0][2])
+    ):
+        yield Ground(category, tuple(sorted(names)), consents, norm)
 
 
 def _withheld(

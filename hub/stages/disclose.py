@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
-from hub.adapters.store import subjects, views
+from hub.adapters.store import evidence, subjects, views
 from hub.adapters.store.views import Mark, ViewRow
 from hub.domain.clock import micros
 from hub.failpoints import fail_point
 from hub.ports import Outgoing
 from hub.stages.case_file import CaseFile, read_cases
-from hub.stages.drafting import Drafting, disclosure_rows, view_row
+from hub.stages.drafting import Drafting, disclosure_rows, grounds, view_row
 from hub.stages.knowledge import Knowledge
 from hub.stages.learning import learn
 from hub.stages.parts import Parts
@@ -94,6 +94,7 @@ def _draft(connection: Connection, parts: Parts, files: Mapping[str, CaseFile]) 
     views.save_disclosures(
         connection, [row for draft, _ in drafted for row in disclosure_rows(draft, policy)]
     )
+    evidence.save_grounds(connection, [one for draft, _ in drafted for one in grounds(draft)])
     return [
         _Pending(row, before.get(row.key), tuple(sorted(draft.file.known)))
         for row, (draft, _) in zip(rows, drafted, strict=True)

@@ -9,6 +9,7 @@ from datetime import date, datetime, timedelta
 
 import orjson
 
+from hub.adapters.store.evidence import Ground, Release
 from hub.adapters.store.views import DisclosureRow, ViewRow
 from hub.domain.agencies import Agency
 from hub.domain.clock import berlin_day, micros
@@ -131,6 +132,12 @@ def disclosure_rows(draft: Draft, policy_version: str) -> Iterable[DisclosureRow
             draft.view_id.hex(), part.person, part.sender, draft.recipient, draft.role, draft.file.joint_case, PURPOSE,
             ",".join(part.fields), ",".join(part.grounds), policy_version, epochs.get(part.person, 0), draft.as_of,
         )  # fmt: skip
+
+
+def grounds(draft: Draft) -> Iterable[tuple[Release, Sequence[Ground]]]:
+    """What each field of each of those entries rests on."""
+    for part in draft.made.parts:
+        yield (draft.view_id.hex(), part.person, part.sender), part.covered
 
 
 def _from_others(file: CaseFile, agency: Agency) -> list[Evidence]:

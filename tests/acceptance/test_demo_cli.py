@@ -102,6 +102,16 @@ def test_demo_leaves_a_world_to_look_into(tmp_path: Path) -> None:
     assert hub(tmp_path, "demo", "--keep", "kept").returncode == 64
 
 
+def test_an_auditor_finds_nothing_in_the_demo(tmp_path: Path) -> None:
+    """Neither a release without a ground nor one that crossed its withdrawal, although people take consents back."""
+    done = hub(tmp_path, "demo", "--json", "--keep", "kept")
+    assert json.loads(done.stdout)["withdrawals"] > 0
+    audited = json.loads(hub(tmp_path / "kept", "audit", "verify", "--json").stdout)
+    assert audited["releases"] > 0
+    for name in ("without_consent", "in_flight", "unprovable", "worthless"):
+        assert audited[name] == 0, name
+
+
 def test_demo_speaks_german(tmp_path: Path) -> None:
     done = hub(tmp_path, "demo", "--families", "4")
     assert done.returncode == 0

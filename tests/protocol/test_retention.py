@@ -4,11 +4,14 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+from hub.audit.verify import verify
 from hub.ports import Erased, Key, KeyRef
 from hub.stages.forgetting.retention import retain
 from tests.support.world import CHILD, JA, JC, MOTHER, World
 
 TELLS = {"kind": "sgb2"}
+EVIDENCE = ("disclosure_ground", "view_append", "consents_applied")
+"""What an auditor needs beside the disclosure register, kept as long as that is."""
 
 
 def _closed(world: World) -> None:
@@ -96,12 +99,13 @@ def test_proofs_go_four_years_after_the_last_consent_of_the_case(world: World) -
     proofs = [KeyRef("proof", JC, world.jc.ref(MOTHER)), KeyRef("proof", JA, world.ja.ref(CHILD))]
     _later(world, 4 * 365 - 10)
     assert all(_opens(world, ref) for ref in proofs)
-    assert world.rows("disclosure")
+    verify(world.parts)
+    assert all(world.rows(name) for name in ("disclosure", *EVIDENCE))
     _later(world, 30)
     assert [type(world.parts.keys.opening([(ref, 1)])[ref, 1]) for ref in proofs] == [Erased, Erased]
     assert world.rows("consent_row") == []
     assert world.rows("pairing") == []
-    assert world.rows("disclosure") == []
+    assert [world.rows(name) for name in ("disclosure", *EVIDENCE)] == [[]] * 4
     assert world.divergence() == 0
     assert world.rows("consent_row") == []
 

@@ -111,6 +111,9 @@ def test_rule_18_pending_views_and_their_disclosure_entries_are_one_transaction(
     assert (entry["sender"], entry["recipient"], entry["delivered_at"]) == (JC, JA, None)
     assert entry["fields"] == "MeasureStarted.norm,MeasureStarted.provider,MeasureStarted.status"
     assert entry["grounds"] == "c1"
+    (ground,) = [row for row in world.rows("disclosure_ground") if row["view_id"] == entry["view_id"]]
+    assert (ground["category"], ground["consents"], ground["norm"]) == ("EG", '["c1"]', None)
+    assert ground["fields"] == '["MeasureStarted.norm","MeasureStarted.provider","MeasureStarted.status"]'
     world.run()
     assert [row for row in world.rows("disclosure") if row["delivered_at"] and row["role"] == "ja_asd"]
 

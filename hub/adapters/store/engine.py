@@ -19,6 +19,13 @@ _POSTGRESQL = {
 }
 """A worker that stands still inside a transaction must not lock others out of its partitions for ever. A batch looks
 its thousand keys up in the index: at the price of a turning disk the planner would read the whole table instead."""
+_SQLITE = (
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    "busy_timeout=30000",
+    "secure_delete=ON",
+    "foreign_keys=ON",
+)
 _DRIVER_ERRORS = (sqlite3.Error, psycopg.Error)
 _UNSENDABLE = (OverflowError, UnicodeError, struct.error)
 """What drivers raise, without a class of their own, for a value that no column of the type can hold."""
@@ -128,7 +135,7 @@ def _open(url: str) -> Engine:
 
 def _prepare_sqlite(dbapi_connection: Any, _record: Any) -> None:
     dbapi_connection.isolation_level = None
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000", "secure_delete=ON"):
+    for pragma in _SQLITE:
         dbapi_connection.execute(f"PRAGMA {pragma}")
 
 

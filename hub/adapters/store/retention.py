@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Column, Connection, Table, delete, func, select
 
+from hub.adapters.store import evidence
 from hub.adapters.store.bulk import among, values
 from hub.adapters.store.tables import disclosure, erasure, erasure_answer, pairing, register_dirty, retrieval
 
@@ -31,6 +32,8 @@ def count(connection: Connection, aged: Aged, until: int) -> int:
 
 def remove(connection: Connection, aged: Aged, until: int) -> None:
     connection.execute(delete(aged.table).where(aged.column <= until))
+    if aged.table is disclosure:
+        evidence.remove(connection, until)
     if aged.table is erasure:
         known = select(erasure.c.id)
         connection.execute(delete(erasure_answer).where(erasure_answer.c.erasure.not_in(known)))

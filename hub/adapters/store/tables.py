@@ -4,7 +4,18 @@ Keys are text: a subject is `controller:subject_ref`, a case `controller:case_re
 microseconds since 1970 UTC. No column holds content, a birth date, custody or capacity.
 """
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, String, Table
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+)
 
 metadata = MetaData()
 
@@ -208,6 +219,38 @@ disclosure = Table(  # the disclosure register: one entry per release
     Index("disclosure_person", "person"),
     Index("disclosure_ended", "ended_by"),
     Index("disclosure_at", "at", "view_id"),
+)
+disclosure_ground = Table(  # what each released field rested on: one row per category and ground of a release
+    "disclosure_ground",
+    metadata,
+    Column("view_id", String, primary_key=True),
+    Column("person", String, primary_key=True),
+    Column("sender", String, primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("category", String, nullable=False),
+    Column("fields", String, nullable=False),  # a JSON list of Type.field
+    Column("consents", String, nullable=False),  # a JSON list: any one of them covers all these fields
+    Column("norm", String),
+    ForeignKeyConstraint(
+        ["view_id", "person", "sender"],
+        ["disclosure.view_id", "disclosure.person", "disclosure.sender"],
+        ondelete="CASCADE",
+    ),
+)
+view_append = Table(  # when the broker appended each view, kept longer than the topic keeps the view
+    "view_append",
+    metadata,
+    Column("view_id", String, primary_key=True),
+    Column("appended_at", BigInteger, nullable=False, index=True),
+    Column("append_until", BigInteger),  # until when the view said that it may be appended
+)
+consents_applied = Table(  # when the consents stage committed what narrows, up to which offset
+    "consents_applied",
+    metadata,
+    Column("topic", String, primary_key=True),
+    Column("partition", Integer, primary_key=True),
+    Column("next_offset", BigInteger, primary_key=True),
+    Column("committed_at", BigInteger, nullable=False, index=True),
 )
 retrieval = Table(  # who opened which view; has its own, shorter life than the disclosure register (R13)
     "retrieval",

@@ -71,6 +71,10 @@ class DisclosureRow(NamedTuple):
     ended_answer: str | None = None
     answered_at: int | None = None
 
+    @property
+    def key(self) -> tuple[str, str, str]:
+        return self.view_id, self.person, self.sender
+
 
 def marks(connection: Connection, limit: int) -> list[Mark]:
     """The urgent marks, then the oldest. They are not locked: whoever raises epochs locks persons first and marks after

@@ -1,10 +1,11 @@
 """Who was shown an event, and who would be shown what of it now."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from sqlalchemy import Connection, select
 
-from hub.adapters.store import links, subjects, views
+from hub.adapters.store import evidence, links, subjects, views
+from hub.adapters.store.evidence import Ground
 from hub.adapters.store.tables import decision, disclosure
 from hub.adapters.store.views import DisclosureRow
 from hub.domain.clock import micros
@@ -35,16 +36,27 @@ def disclosed(connection: Connection, parts: Parts, found: Found, envelope: Enve
     }
     mine = (d.person.in_(sorted(persons)), d.sender == envelope.controller_id, d.at >= first, d.at < last)
     to: set[tuple[str, str, str]] = set()
-    for row in (DisclosureRow(*row) for row in connection.execute(select(disclosure).where(*mine))):
+    rows = [DisclosureRow(*row) for row in connection.execute(select(disclosure).where(*mine))]
+    grounds = evidence.grounds_of(connection, [row.view_id for row in rows])
+    for row in rows:
         names = (name.partition(".") for name in row.fields.split(","))
         kept = tuple(name for kind, _, name in names if kind == envelope.event_type)
         if kept:
             to.add((row.joint_case, row.recipient, row.role))
-            yield _release(parts, row, kept)
+            yield _release(parts, row, kept, _names(grounds.get(row.key, ()), row.grounds, kept, envelope))
     yield from _removals(connection, parts, to, first)
 
 
-def _release(parts: Parts, row: DisclosureRow, kept: tuple[str, ...]) -> Step:
+def _names(
+    grounds: Sequence[Ground], joined: str, kept: Sequence[str], envelope: Envelope
+) -> tuple[str, ...]:
+    """What those fields of this kind of record rested on, whatever else the release held."""
+    fields = {f"{envelope.event_type}.{name}" for name in kept}
+    mine = [ground for ground in grounds if not fields.isdisjoint(ground.fields)]
+    return evidence.names_of(mine, "" if grounds else joined)
+
+
+def _release(parts: Parts, row: DisclosureRow, kept: tuple[str, ...], grounds: tuple[str, ...]) -> Step:
     outcome = row.answer or ("delivered" if row.delivered_at else "pending")
     return Step(
         at=row.delivered_at or row.at,
@@ -53,7 +65,7 @@ def _release(parts: Parts, row: DisclosureRow, kept: tuple[str, ...]) -> Step:
         outcome=outcome,
         kept=kept,
         recipient=f"{row.recipient}/{row.role}",
-        grounds=tuple(ground for ground in row.grounds.split(",") if ground),
+        grounds=grounds,
     )
 
 

@@ -1,6 +1,7 @@
 """After a withdrawal: for each recipient what it had, when it was told, and its answer; and how long that took."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,10 @@ from connectors.sinks.sink import ViewSink
 from connectors.staging import open_sink
 from connectors.staging.config import StagingSettings
 from hub.cli.consent.show import answer_text, told
+from hub.domain.clock import micros
 from hub.metrics.named import metrics
 from hub.stages.consent_story import consent_story
-from tests.support.world import CHILD, JA, JC, MOTHER, World
+from tests.support.world import CHILD, JA, JC, MOTHER, NOW, World
 
 EVERYTHING = ("HelpStarted.paragraph", "HelpStarted.provider")
 
@@ -97,6 +99,20 @@ def test_a_part_that_was_taken_back_is_told_apart_from_what_stays(world: World, 
     assert receipt.still == ("PersonRegistered.names",)
     assert set(receipt.fields) == {*EVERYTHING, "PersonRegistered.names"}
     assert (receipt.answer, answer_text(receipt.answer)) == ("shown", "durch die neue, engere Sicht ersetzt")
+
+
+def test_a_number_with_a_comma_has_its_own_receipts(world: World, sink: ViewSink) -> None:
+    pass_on(world, sink)
+    world.wait(minutes=5)
+    world.ja.grants("12,c2", CHILD, ["HS"], by=[MOTHER])
+    world.help(consents=["12,c2"], publication=2)
+    pass_on(world, sink)
+    long, short = consent_story(world.parts, "12,c2"), consent_story(world.parts, "c2")
+    assert long is not None
+    assert short is not None
+    assert [one.still for one in long.receipts] == [EVERYTHING]
+    since = [one.since for one in (*short.receipts, *long.receipts)]
+    assert since == [micros(NOW), micros(NOW + timedelta(minutes=5))]
 
 
 @pytest.mark.parametrize(

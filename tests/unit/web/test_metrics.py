@@ -27,7 +27,7 @@ from hub.stages.ticks import TickOutcome
 
 NAMED = """
 `build_info` · `events_total{agency,event_type,outcome}` · `policy_decisions_total{rule,decision}` ·
-`released_without_consent_total` (an independent auditor recomputes; must stay 0) ·
+`released_without_consent` (an independent auditor recomputes; must stay 0) · `audit_timestamp_seconds` ·
 `event_age_seconds{agency}` (source commit → view) · `apply_duration_seconds{stage}` ·
 `apply_retries_total{stage,cause}` · `consumer_lag_records{topic,partition}` ·
 `oldest_unapplied_timestamp_seconds{stage}` · `connector_last_success_timestamp_seconds{agency,source}` ·
