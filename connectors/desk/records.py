@@ -12,7 +12,7 @@ from datetime import date, datetime
 
 from connectors.runtime.build import key_hash, looking_names, source_to_look_at
 from connectors.runtime.config import ConnectorConfig
-from connectors.runtime.knowledge import consent_of
+from connectors.runtime.knowledge import RECORDING, consent_of, control_data
 from connectors.runtime.lookups import LookupIndex
 from connectors.runtime.mapped import MappedEvent
 from connectors.runtime.mapping import Mapper
@@ -25,7 +25,6 @@ from hub.domain.consent import Consent, ScopedWithdrawal
 from hub.policy.facts import Subject
 from hub.policy.grounds import MAJORITY, age_on, signers
 
-_RECORDED = frozenset({"SubjectRecorded", "SubjectChanged"})
 _NAMED = frozenset({"PersonRegistered", "PersonChanged"})
 
 
@@ -92,7 +91,7 @@ class OwnRecords:
         if case_id not in about:
             return None
         events = [event for event in self._events(about[case_id]) if event.case_id == case_id]
-        members = tuple(_members(events))
+        members = tuple(_members(events, now))
         present = present_state((event for event in events if not event.control), now)
         return Household(case_id, self._key.case(case_id), members, tuple(present), tuple(_consents(events)))
 
@@ -120,26 +119,27 @@ class OwnRecords:
                 yield event
 
 
-def _members(events: Sequence[MappedEvent]) -> Iterator[Member]:
+def _members(events: Sequence[MappedEvent], now: datetime) -> Iterator[Member]:
     """Everybody with a birth date on file; the oldest first."""
     about: defaultdict[str, list[MappedEvent]] = defaultdict(list)
     for event in events:
         about[event.subject_ref].append(event)
-    found = [_member(ref, mine) for ref, mine in about.items()]
+    found = [_member(ref, mine, now) for ref, mine in about.items()]
     yield from sorted((one for one in found if one), key=lambda one: (one.birth_date or date.max, one.ref))
 
 
-def _member(ref: str, events: Sequence[MappedEvent]) -> Member | None:
-    recorded, named = _latest(events, _RECORDED), _latest(events, _NAMED)
+def _member(ref: str, events: Sequence[MappedEvent], now: datetime) -> Member | None:
+    recorded, named = _latest(events, RECORDING), _latest(events, _NAMED)
     if recorded is None or ref == recorded.case_ref:
         return None
-    custody = _latest(events, frozenset({"CustodyChanged"}))
+    control = control_data("", events)
+    subject = control.subject(ref, now)
     names = str(named.payload.get("names", "")) if named else ""
     last, _, first = names.partition(",")
     return Member(
         id=recorded.subject_id, ref=ref, name=f"{first.strip()} {last.strip()}".strip() or recorded.subject_id,
-        birth_date=recorded.payload.get("birth_date"), capable=recorded.payload.get("capable"),
-        custodians=tuple(custody.payload["custodians"]) if custody else None,
+        birth_date=subject.birth_date, capable=subject.capable,
+        custodians=subject.custodians if control.custody_lists(now) else None,
     )  # fmt: skip
 
 

@@ -6,21 +6,22 @@ so that this verdict is what counts. Only for entrusted data (§ 65 SGB VIII) th
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import date, datetime
 
 from connectors.runtime.mapped import MappedEvent
 from connectors.runtime.register import Register
 from hub.domain.clock import berlin_day, moment
-from hub.domain.consent import Consent, ScopedWithdrawal
+from hub.domain.consent import Consent, ScopedWithdrawal, objects_76
 from hub.domain.identifiers import Naming
+from hub.policy.control import ControlData, Custody, Statement
 from hub.policy.facts import Subject
-from hub.policy.grounds import MAJORITY, age_on, signed
+from hub.policy.grounds import signed
 
 SIGNED = "signed"
 ENTRUSTED = "A65"
-OBJECTION = "76"
+RECORDING = frozenset({"SubjectRecorded", "SubjectChanged"})
 
 
 class Knowledge:
@@ -41,8 +42,10 @@ class Knowledge:
         if complete:
             self._facts, self._of = {}, defaultdict(set)
         for event in events:
-            self._facts[event.record_ref] = event
-            self._of[event.subject_ref].add(event.record_ref)
+            held = self._facts.get(event.record_ref)
+            if held is None or held.source_version <= event.source_version:
+                self._facts[event.record_ref] = event
+                self._of[event.subject_ref].add(event.record_ref)
         self._index(self._facts.values() if complete else events, complete=complete)
         return frozenset(before | {event.subject_ref for event in events})
 
@@ -83,7 +86,8 @@ class Knowledge:
     def objected(self, subject_ref: str) -> bool:
         """§ 76(2) SGB X: an objection holds for all records of the subject."""
         return any(
-            event.schema.event_type == "ObjectionRaised" and OBJECTION in str(event.payload.get("norm", ""))
+            event.schema.event_type == "ObjectionRaised"
+            and objects_76(str(event.payload.get("norm") or "76"))
             for event in self._events(subject_ref)
         )
 
@@ -116,16 +120,23 @@ class Knowledge:
         )
         return self._key.row_hash(repr(parts).encode())
 
-    def boundaries(self) -> Mapping[str, tuple[datetime, ...]]:
-        """Subject → the moments at which one of its consents begins or ends by time alone."""
-        moments: dict[str, tuple[datetime, ...]] = {}
-        for subject in self.subjects():
-            times = [(c.granted_at, c.valid_until) for c in self._known(subject)]
-            moments[subject] = tuple(time for pair in times for time in pair if time is not None)
-        return moments
+    def moments(self, subject_ref: str) -> Iterator[datetime]:
+        """When time alone changes what is known of the subject: a consent begins or ends, a control record about it
+        (or about a member of the family) begins to hold, somebody comes of age."""
+        for consent in self._known(subject_ref):
+            yield consent.granted_at
+            yield from filter(None, (consent.valid_until, consent.withdrawn_at))
+            yield from (part.at for part in consent.scoped_withdrawals)
+        for person in {subject_ref, *self._members.get(subject_ref, ())}:
+            yield from self._control(person).moments()
+
+    def members(self, cases: Iterable[str]) -> frozenset[str]:
+        """The subjects of whom control data of these cases tell, the families themselves included."""
+        names = set(cases)
+        return frozenset(names.union(*(self._members.get(case, ()) for case in names)))
 
     def _judged(self, subject_ref: str, at: datetime) -> Iterable[tuple[Consent, bool]]:
-        subject = self._subject(subject_ref, berlin_day(at))
+        subject = self._subject(subject_ref, at)
         for consent in self._known(subject_ref):
             entry = self.register.consents.get(consent.id)
             yield consent, entry.signed if entry else signed(consent, subject, at)
@@ -166,36 +177,41 @@ class Knowledge:
     def _events(self, subject_ref: str) -> list[MappedEvent]:
         return [self._facts[ref] for ref in self._of.get(subject_ref, ())]
 
-    def _latest(self, subject_ref: str, *types: str) -> MappedEvent | None:
-        found = [event for event in self._events(subject_ref) if event.schema.event_type in types]
-        return max(found, key=lambda event: (event.occurred_at, event.source_version), default=None)
+    def _control(self, subject_ref: str) -> ControlData:
+        return control_data(self._agency, self._events(subject_ref))
 
-    def _subject(self, subject_ref: str, day: date) -> Subject:
-        recorded = self._latest(subject_ref, "SubjectRecorded", "SubjectChanged")
-        custody = self._latest(subject_ref, "CustodyChanged")
-        family = subject_ref in self._members and recorded is None
-        custodians = (
-            self._adults(subject_ref, day) if family else custody.payload["custodians"] if custody else ()
-        )
+    def _subject(self, subject_ref: str, at: datetime) -> Subject:
+        control = self._control(subject_ref)
+        if not (subject_ref in self._members and not control.capacities):
+            return control.subject(subject_ref, at)
         return Subject(
-            ref=subject_ref, birth_date=recorded.payload.get("birth_date") if recorded else None,
-            capable=recorded.payload.get("capable") if recorded else None, custodians=tuple(custodians),
-        )  # fmt: skip
+            ref=subject_ref, birth_date=None, capable=None, custodians=tuple(self._adults(subject_ref, at))
+        )
 
-    def _adults(self, case_ref: str, day: date) -> list[str]:
+    def _adults(self, case_ref: str, at: datetime) -> list[str]:
         """For a family all its adult members sign."""
-        born = {
-            ref: self._latest(ref, "SubjectRecorded", "SubjectChanged") for ref in self._members[case_ref]
-        }
-        return [ref for ref, event in born.items() if event and _adult(event.payload.get("birth_date"), day)]
+        members = ((ref, self._control(ref)) for ref in sorted(self._members[case_ref]))
+        return [ref for ref, control in members if control.births and control.adult(berlin_day(at), at)]
+
+
+def control_data(office: str, events: Iterable[MappedEvent]) -> ControlData:
+    """What one office's control records about a person state, each from its own date on."""
+    births: list[Statement[date | None]] = []
+    capacities: list[Statement[bool | None]] = []
+    custody: list[Custody] = []
+    for event in events:
+        kind, since, said = event.schema.event_type, moment(event.occurred_at), event.payload
+        if kind in RECORDING:
+            if said.get("birth_date"):
+                births.append(Statement(office, since, said["birth_date"]))
+            capacities.append(Statement(office, since, said.get("capable")))
+        elif kind == "CustodyChanged":
+            custody.append(Statement(office, since, tuple(said.get("custodians") or ())))
+    return ControlData(tuple(births), tuple(capacities), tuple(custody))
 
 
 def _latest_first(event: MappedEvent) -> int:
     return -event.source_version
-
-
-def _adult(birth_date: date | None, day: date) -> bool:
-    return birth_date is not None and age_on(day, birth_date) >= MAJORITY
 
 
 def consent_of(event: MappedEvent) -> Consent:

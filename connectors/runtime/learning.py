@@ -1,7 +1,8 @@
 """What the gate learns in each step: lookups, own control data, the hub's register, and what is to be erased."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from heapq import heappop, heappush
 
 from connectors.runtime.config import ConnectorConfig
 from connectors.runtime.erasing import Erasures
@@ -9,7 +10,6 @@ from connectors.runtime.knowledge import Knowledge
 from connectors.runtime.ports import NothingKept, Row, Source
 from connectors.runtime.pseudonyms import Local, Pseudonyms, spoken_of
 from connectors.runtime.translating import Translator
-from hub.domain.clock import berlin_day
 from hub.failpoints import fail_point
 
 
@@ -26,9 +26,11 @@ class Learning:
         self.consented: frozenset[str] = frozenset()
         self.pending: set[str] = set()
         self._moved: set[str] = set()  # local ids whose case may be another one
+        self._policy: str | None = None
+        self._agenda = Agenda()
 
-    def learn(self, now: datetime, last: datetime | None) -> None:
-        """Bring the gate's knowledge up to date; `last`: when a step last ended."""
+    def learn(self, now: datetime, policy: str) -> None:
+        """Bring the gate's knowledge up to date; `policy` names what the policy says now."""
         self.knowledge.register.refresh(self.pending)
         lookups = self._translator.lookups
         control = self._source.control([*dict.fromkeys((*lookups.streams, *self._control))])
@@ -39,10 +41,12 @@ class Learning:
             self.pending |= self._know(list(self._source.subjects(self._moved)), complete=False)
         self._moved.clear()
         self.consented, before = self.knowledge.consented_cases(), self.consented
-        if last is None or berlin_day(last) != berlin_day(now) or self.consented != before:
+        self.pending |= self.knowledge.members(self.consented ^ before)
+        if self._policy != policy:  # at the start as well: what changed while the connector was down
             self.pending |= self.knowledge.subjects()
-        else:
-            self.pending |= _crossed(self.knowledge, last, now)
+        self._policy = policy
+        self._agenda.plan({subject: self.knowledge.moments(subject) for subject in self.pending}, now)
+        self.pending |= self._agenda.due(now)
         for subject in self.erasures.new():
             self._heed_erasure(subject, now)
         self.erasures.revive(now)
@@ -70,7 +74,10 @@ class Learning:
         self._pseudonyms.add(spoken_of(events))
         touched = self.knowledge.learn(events, complete=complete)
         gone = [row for row in rows if row.gone and row.stream in self._control]
-        return touched | self.knowledge.forget(self._records(gone))
+        touched |= self.knowledge.forget(self._records(gone))
+        return touched.union(
+            *map(self.knowledge.cases, touched)
+        )  # a member's age decides who signs for a family
 
     def _records(self, rows: Iterable[Row]) -> list[bytes]:
         """The control records that rows would be if they were still there."""
@@ -78,5 +85,40 @@ class Learning:
         return [event.record_ref for event in events]
 
 
-def _crossed(knowledge: Knowledge, last: datetime, now: datetime) -> set[str]:
-    return {s for s, times in knowledge.boundaries().items() if any(last < time <= now for time in times)}
+class Agenda:
+    """When time alone changes what the gate knows of a subject, the next moment first: a step, and a midnight, look at
+    nobody but the subjects whose moment has come. In memory only, planned anew at every start."""
+
+    def __init__(self) -> None:
+        self._next: list[tuple[datetime, str]] = []
+        self._planned: dict[str, datetime] = {}
+        self._moments: dict[str, list[datetime]] = {}
+
+    def plan(self, moments: Mapping[str, Iterable[datetime]], now: datetime) -> None:
+        """Replace what was planned of these subjects; what has come by `now` is in their state already."""
+        for subject, of in moments.items():
+            self._moments[subject] = sorted({at for at in of if at > now}, reverse=True)
+            self._push(subject)
+
+    def due(self, now: datetime) -> set[str]:
+        """The subjects whose moment has come, each told once."""
+        found: set[str] = set()
+        while self._next and self._next[0][0] <= now:
+            at, subject = heappop(self._next)
+            if self._planned.get(subject) == at:
+                found.add(subject)
+                left = self._moments[subject]
+                while left and left[-1] <= now:
+                    left.pop()
+                self._push(subject)
+        return found
+
+    def _push(self, subject: str) -> None:
+        """Plan the subject's next moment; an entry that stands for another one is stale."""
+        left = self._moments[subject]
+        if not left:
+            self._moments.pop(subject)
+            self._planned.pop(subject, None)
+        elif self._planned.get(subject) != left[-1]:
+            self._planned[subject] = left[-1]
+            heappush(self._next, (left[-1], subject))

@@ -83,6 +83,8 @@ class Mapper:
         payload = {name: value for name, value in payload.items() if value is not None}
         if schema.event_type in OWN_NAME:
             payload[OWN_NAME[schema.event_type]] = subject_ref
+        if schema.event_type == "CustodyChanged":  # an empty cell states that nobody holds custody
+            payload.setdefault("custodians", [])
         occurred, since, until = (
             self._time(mapping, name, row) for name in ("occurred_at", "valid_from", "valid_to")
         )

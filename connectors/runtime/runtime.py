@@ -56,7 +56,7 @@ class Connector:
             config, source, translator=translator, knowledge=knowledge, erasures=Erasures(state, knowledge),
             pseudonyms=pseudonyms,
         )  # fmt: skip
-        egress = Egress(
+        self._egress = egress = Egress(
             config, self._learning, judge=judge, publisher=Publisher(config, key, keys, log, state),
             pseudonyms=pseudonyms, journal=self._journal,
         )  # fmt: skip
@@ -88,7 +88,7 @@ class Connector:
         self._read_again()
         self._settling.note(self._source.refresh(now), tally)
         first = self._state.fresh()
-        self._learning.learn(now, self._last)
+        self._learning.learn(now, self._egress.mark(now))
         self._republishing.owe(now, first=first)
         is_open = self._register.fresh(now, self._config.register_limit_seconds)
         more = self._read(now, tally, is_open=is_open)

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from hub.policy.facts import ConsentGround
@@ -155,8 +155,8 @@ def entered(story: Story, step: Step) -> Iterator[Entered]:
             yield Entered(act.by, _about(story, step, act.by, act.subject, "ErasureRequested", more))
         case Custody():
             for case in story.families_of(act.child, act.by) or [_outside(act.child)]:
-                key = f"step {step.number} in {case}"
-                yield Entered(act.by, _custody(key, act.child, case, act.custodians, step.at))
+                key = f"custody of {act.child} in {case} from {act.since.astimezone(UTC)}"
+                yield Entered(act.by, _custody(key, act.child, case, act.custodians, act.since))
         case Record():
             yield from _record(story, act, act.payload)
         case Correction():

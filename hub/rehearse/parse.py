@@ -140,11 +140,11 @@ class _Reader:
         subject, norm = self._subject(raw["subject"], "subject"), read.text(raw["norm"], "norm")
         return Objection(by=self._agency(raw), subject=subject, norm=norm)
 
-    def _custody(self, raw: dict[str, Any], _: datetime) -> Custody:
+    def _custody(self, raw: dict[str, Any], at: datetime) -> Custody:
         child = self._person(raw["child"], "child")
-        return Custody(
-            by=self._agency(raw), child=child, custodians=read.texts(raw["custodians"], "custodians")
-        )
+        since = read.time(raw["from"], "from") if "from" in raw else at
+        custodians = read.texts(raw["custodians"], "custodians")
+        return Custody(by=self._agency(raw), child=child, custodians=custodians, since=since)
 
     def _record(self, raw: dict[str, Any], at: datetime) -> Record:
         name, schema = read.text(raw["id"], "id"), told.schema(raw["type"])
@@ -245,7 +245,7 @@ _KEYS: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
         ("consent", "by consent", ()),
         ("withdraw", "by consent_id", {"scope"}),
         ("object", "by subject norm", ()),
-        ("custody", "by child custodians", ()),
+        ("custody", "by child custodians", {"from"}),
         ("record", "by id family subject type payload", told.CIRCUMSTANCES | {"occurred_at"}),
         ("correct", "by id payload", ()),
         ("link", "", {"persons", "family"}),

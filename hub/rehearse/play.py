@@ -1,15 +1,15 @@
 """Playing a story: step after step, each processed completely before the next, none past a part that runs."""
 
 from collections.abc import Iterator
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 
 from hub.domain.clock import berlin_midnight
+from hub.policy.control import COMING_OF_AGE, coming_of_age
 from hub.rehearse.answer import Answer, answer
 from hub.rehearse.entries import entered, founding
 from hub.rehearse.redeliver import redeliver
 from hub.rehearse.scene import Scene
-from hub.rehearse.story import Grant, Rebuild, Redelivery, Restart, Step, Story, View
-from hub.stages.expiry import COMING_OF_AGE
+from hub.rehearse.story import Custody, Grant, Rebuild, Redelivery, Restart, Step, Story, View
 from hub.stages.rebuild import read_models, rebuild
 
 BEFORE = timedelta(hours=1)
@@ -64,15 +64,10 @@ def turning_points(story: Story) -> list[datetime]:
             consent = step.act.consent
             times = (consent.granted_at, consent.valid_until, consent.withdrawn_at)
             moments.update(time for time in times if time is not None)
+        elif isinstance(step.act, Custody):
+            moments.add(step.act.since)
     for person in story.persons.values():
         if person.birth_date is not None:
-            moments.update(berlin_midnight(_birthday(person.birth_date, age)) for age in COMING_OF_AGE)
+            days = (coming_of_age(person.birth_date, age) for age in COMING_OF_AGE)
+            moments.update(berlin_midnight(day) for day in days if day)
     return sorted(moments)
-
-
-def _birthday(birth_date: date, age: int) -> date:
-    """Who was born on 29 February has the birthday on 1 March of a common year (§§ 187, 188 BGB)."""
-    try:
-        return birth_date.replace(year=birth_date.year + age)
-    except ValueError:
-        return date(birth_date.year + age, 3, 1)

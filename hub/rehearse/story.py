@@ -55,9 +55,12 @@ class Objection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Custody:
+    """`custodians` hold custody from `since` on; none: nobody does."""
+
     by: str
     child: str
     custodians: tuple[str, ...]
+    since: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

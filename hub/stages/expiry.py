@@ -3,12 +3,9 @@
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
 
-from hub.domain.clock import berlin_day, berlin_midnight
-from hub.policy.grounds import age_on
+from hub.domain.clock import berlin_midnight
 from hub.stages.cut import Part
 from hub.stages.knowledge import Knowledge
-
-COMING_OF_AGE = (15, 18)  # who signs changes: § 36 SGB I, § 2 BGB
 
 
 def shown_until(
@@ -29,25 +26,6 @@ def shown_until(
     if policy_changes is not None:
         ends.append(berlin_midnight(policy_changes))
     for knowledge in known:
-        birthday = next_coming_of_age(knowledge.birth_date, berlin_day(now))
-        if birthday and knowledge.person in resting:
-            ends.append(berlin_midnight(birthday))
+        if knowledge.person in resting:
+            ends += knowledge.moments()
     return min([now + timedelta(seconds=lease), *(end for end in ends if end > now)])
-
-
-def next_coming_of_age(birth_date: date | None, today: date) -> date | None:
-    """The day on which the person turns 15 or 18, if that is tomorrow or the day after."""
-    if birth_date is None:
-        return None
-    for days in (1, 2):
-        day = today + timedelta(days=days)
-        if comes_of_age(birth_date, day):
-            return day
-    return None
-
-
-def comes_of_age(birth_date: date, day: date) -> bool:
-    """Whether somebody turns 15 or 18 on this Berlin day."""
-    return any(
-        age_on(day, birth_date) == age > age_on(day - timedelta(days=1), birth_date) for age in COMING_OF_AGE
-    )

@@ -7,8 +7,8 @@ nothing; a withdrawal whose scope cannot be read withdraws everything; of two gr
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import date, datetime
 from typing import Any
 
 import orjson
@@ -18,6 +18,7 @@ from hub.adapters.store import subjects
 from hub.domain.clock import moment
 from hub.domain.consent import Consent, ScopedWithdrawal, objects_76
 from hub.domain.envelope import Envelope
+from hub.policy.control import ControlData, Statement
 from hub.policy.facts import CATEGORIES, CONSENT_PURPOSES
 from hub.ports import KeyStore
 from hub.stages.boxes import Content, content, keys_for
@@ -29,6 +30,8 @@ from schemas import decode_single
 
 _WITHDRAWING = frozenset(queries.ENDING)
 _RECORDING = frozenset({"SubjectRecorded", "SubjectChanged"})
+_CUSTODY = frozenset({"CustodyChanged"})
+_OBJECTING = frozenset({"ObjectionRaised"})
 _NEEDED = frozenset({"sender", "granted_at"})  # what a grant cannot be judged without
 _DIMENSIONS: Mapping[str, frozenset[str] | None] = {
     "purposes": CONSENT_PURPOSES,
@@ -55,10 +58,15 @@ class Index:
     endings: Mapping[str, Sequence[Opened]]
     names: Mapping[str, str]
     agencies: frozenset[str]
+    offices: Mapping[str, frozenset[str]]  # person → the offices that know them by a pseudonym
 
     @classmethod
     def of(
-        cls, opened: Sequence[Opened], names: Mapping[str, str], agencies: frozenset[str] = frozenset()
+        cls,
+        opened: Sequence[Opened],
+        names: Mapping[str, str],
+        agencies: frozenset[str],
+        offices: Mapping[str, frozenset[str]],
     ) -> "Index":
         by_subject: defaultdict[str, list[Opened]] = defaultdict(list)
         endings: defaultdict[str, list[Opened]] = defaultdict(list)
@@ -66,7 +74,7 @@ class Index:
             by_subject[one.row.subject].append(one)
             if one.row.event_type in _WITHDRAWING and one.row.consent_id:
                 endings[one.row.consent_id].append(one)
-        return cls(by_subject, endings, names, agencies)
+        return cls(by_subject, endings, names, agencies, offices)
 
     def name(self, controller: str, ref: str) -> str:
         key = f"{controller}:{ref}"
@@ -96,53 +104,66 @@ def named(opened: Iterable[Opened]) -> set[str]:
     return {
         f"{one.controller}:{ref}"
         for one in opened
-        for ref in (*one.fields.get("granted_by", ()), *one.fields.get("custodians", ()))
+        for ref in (*(one.fields.get("granted_by") or ()), *(one.fields.get("custodians") or ()))
     }
 
 
 def facts_of(key: str, aliases: Iterable[str], index: Index) -> Knowledge:
     mine = [one for alias in sorted(aliases) for one in index.by_subject.get(alias, ())]
-    recorded = _newest(mine, _RECORDING)
-    born = [one.fields["birth_date"] for one in recorded if one.fields.get("birth_date")]
-    capable = max((one for one in recorded if "capable" in one.fields), key=_when, default=None)
-    custody = max(
-        (one for one in mine if one.row.event_type == "CustodyChanged" and one.fields),
-        key=_when,
-        default=None,
-    )
-    holders = custody.fields.get("custodians", ()) if custody else ()
+    granted = list(_consents(mine, index))
+    control = _control(mine, index)
+    held = {name for one in control.custody for name in one.value}
     return Knowledge(
         person=key,
         epoch=0,
-        recorded=bool(born),
-        birth_date=max(born, default=None),
-        capable=capable.fields["capable"] if capable else None,
-        custodians=tuple(index.name(custody.controller, ref) for ref in holders) if custody else (),
-        consents=tuple(
-            _signed_as_recorded(one, by, mine, custody, index) for one, by in _consents(mine, index)
-        ),
-        objections=tuple(sorted(_effective(one) for one in mine if _objects_76(one))),
+        control=control,
+        consents=tuple(consent for consent, _ in granted),
+        recorded_at={consent.id: office for consent, office in granted},
+        offices={name: index.offices[name] for name in held if name in index.offices},
+        objections=tuple(sorted(_effective(one) for one in _newest(mine, _OBJECTING) if _objects_76(one))),
     )
 
 
+def _control(mine: Iterable[Opened], index: Index) -> ControlData:
+    """What the newest version of each record states, from its own date on. A version without any field takes the
+    record back; one that cannot be read narrows."""
+    mine = list(mine)
+    births: list[Statement[date | None]] = []
+    capacities: list[Statement[bool | None]] = []
+    for one in _newest(mine, _RECORDING):
+        since = moment(one.row.occurred_at)
+        readable = one.content.state == "open"
+        if not readable or one.fields.get("birth_date"):
+            births.append(Statement(one.controller, since, one.fields.get("birth_date")))
+        if not readable or one.fields:
+            capable = one.fields.get("capable") if readable else False
+            capacities.append(Statement(one.controller, since, capable))
+    custody = [
+        Statement(
+            one.controller,
+            moment(one.row.occurred_at),
+            tuple(index.name(one.controller, ref) for ref in one.fields.get("custodians") or ()),
+        )
+        for one in _newest(mine, _CUSTODY)
+        if one.fields or one.content.state != "open"
+    ]
+    return ControlData(tuple(births), tuple(capacities), tuple(custody))
+
+
 def _newest(mine: Iterable[Opened], types: frozenset[str]) -> list[Opened]:
-    """The newest version of each record of these types."""
-    newest: dict[str, Opened] = {}
+    """The newest version of each record of these types, readable or not."""
+    newest: dict[tuple[str, str], Opened] = {}
     for one in mine:
-        if one.row.event_type not in types or not one.fields:
-            continue
-        held = newest.get(one.row.record_ref)
-        if held is None or _version(held) < _version(one):
-            newest[one.row.record_ref] = one
-    return list(newest.values())
+        if one.row.event_type in types:
+            record = one.controller, one.row.record_ref
+            held = newest.get(record)
+            if held is None or _version(held) < _version(one):
+                newest[record] = one
+    return [newest[record] for record in sorted(newest)]
 
 
-def _version(one: Opened) -> tuple[int, int]:
-    return one.row.source_version, one.row.publication
-
-
-def _when(one: Opened) -> tuple[int, int, str]:
-    return one.row.occurred_at, one.row.source_version, one.row.event_id
+def _version(one: Opened) -> tuple[int, int, str]:
+    return one.row.source_version, one.row.publication, one.row.event_id
 
 
 def _effective(one: Opened) -> datetime:
@@ -152,7 +173,7 @@ def _effective(one: Opened) -> datetime:
 
 def _objects_76(one: Opened) -> bool:
     """An objection whose norm cannot be read counts (fail closed)."""
-    return one.row.event_type == "ObjectionRaised" and objects_76(str(one.fields.get("norm", "76")))
+    return objects_76(str(one.fields.get("norm") or "76"))
 
 
 def _consents(mine: Sequence[Opened], index: Index) -> Iterable[tuple[Consent, str]]:
@@ -177,25 +198,6 @@ def _of_person(mine: Iterable[Opened], grant: Opened) -> list[Opened]:
         and one.row.consent_id is None
         and grant.fields["granted_at"] <= moment(max(one.row.occurred_at, one.row.received_at))
     ]
-
-
-def _signed_as_recorded(
-    consent: Consent, controller: str, mine: Iterable[Opened], custody: Opened | None, index: Index
-) -> Consent:
-    """Where several agencies tell of the same custody, each in its own names, who signed for all custodians in the
-    recording agency's names signed for all: a custodian who was split is still the one whom that agency means."""
-    held = {
-        one.controller: [index.name(one.controller, ref) for ref in one.fields.get("custodians", ())]
-        for one in mine
-        if one.row.event_type == "CustodyChanged"
-        and custody
-        and one.row.occurred_at == custody.row.occurred_at
-    }
-    own = held.get(controller)
-    if not own or not set(own) <= set(consent.granted_by):
-        return consent
-    everyone = dict.fromkeys((*consent.granted_by, *(name for names in held.values() for name in names)))
-    return replace(consent, granted_by=tuple(everyone))
 
 
 def _first(one: Opened) -> tuple[int, str]:

@@ -6,18 +6,18 @@ register: `hub.stages.fold`; how a stage asks for it: `hub.stages.learning`.
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
+from itertools import chain
 from threading import Lock
 
 from hub.domain.clock import berlin_day, berlin_midnight
 from hub.domain.consent import Consent
+from hub.policy.control import ControlData, Custody
 from hub.policy.facts import Subject
 from hub.policy.gate import Verdict
-from hub.policy.grounds import age_on
-
-ADULT = 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +27,15 @@ class Knowledge:
     person: str
     epoch: int
     family: bool = False
-    recorded: bool = False  # a birth date is known
-    birth_date: date | None = field(default=None, repr=False)
-    capable: bool | None = field(default=None, repr=False)
-    custodians: tuple[str, ...] = field(default=(), repr=False)
-    members: tuple[tuple[str, date | None], ...] = field(default=(), repr=False)  # of a family
+    control: ControlData = field(default=ControlData(), repr=False)
+    members: tuple[tuple[str, ControlData], ...] = field(default=(), repr=False)  # of a family
     consents: tuple[Consent, ...] = ()
+    recorded_at: Mapping[str, str] = field(
+        default_factory=dict, repr=False
+    )  # consent id → the recording office
+    offices: Mapping[str, frozenset[str]] = field(
+        default_factory=dict, repr=False
+    )  # custodian → who knows them
     objections: tuple[datetime, ...] = ()
     linked: bool = False
     split: bool = False
@@ -47,23 +50,28 @@ class Knowledge:
 
     def steady_until(self, at: datetime) -> datetime:
         """The next moment at which time alone may change what the policy says: a consent begins or ends, a day does."""
-        moments = [berlin_midnight(berlin_day(at) + timedelta(days=1)), *self.objections]
+        moments = [berlin_midnight(berlin_day(at) + timedelta(days=1)), *self.objections, *self.moments()]
         for consent in self.consents:
             moments += [consent.granted_at, *(part.at for part in consent.scoped_withdrawals)]
             moments += [end for end in (consent.valid_until, consent.withdrawn_at) if end]
         return min(moment for moment in moments if moment > at)
 
+    def moments(self) -> Iterator[datetime]:
+        """When time alone changes who signs for the person, or for the family."""
+        return chain(self.control.moments(), *(member.moments() for _, member in self.members))
+
+    @property
+    def recorded(self) -> bool:
+        """Whether an office has recorded the person's birth date."""
+        return any(one.value for one in self.control.births)
+
     def subject(self, at: datetime) -> Subject:
         """The subject of a policy request; a family's custodians are its adult members."""
-        custodians = self.custodians
-        if self.family:
-            day = berlin_day(at)
-            custodians = tuple(
-                who for who, born in self.members if born is None or age_on(day, born) >= ADULT
-            )
-        return Subject(
-            ref=self.person, birth_date=self.birth_date, capable=self.capable, custodians=custodians
-        )
+        if not self.family:
+            return self.control.subject(self.person, at)
+        day = berlin_day(at)
+        adults = dict.fromkeys(who for who, member in self.members if member.adult(day, at))
+        return Subject(ref=self.person, birth_date=None, capable=None, custodians=tuple(adults))
 
     def objected(self, at: datetime) -> bool:
         """§ 76 SGB X: from then on, for all records, earlier ones too; one that is known holds, whatever clocks say."""
@@ -72,7 +80,35 @@ class Knowledge:
     def consents_at(self, at: datetime) -> tuple[Consent, ...]:
         """The consents as the hub may use them at `at`, its own time: what is known to be withdrawn is withdrawn, even
         when the agency's clock and the broker's both run ahead of the hub's."""
-        return tuple(_ended_by(consent, at) for consent in self.consents)
+        lists = self.control.custody_lists(at)
+        ended = (_ended_by(consent, at) for consent in self.consents)
+        if len(lists) < 2:
+            return tuple(ended)
+        return tuple(self._signed_as_recorded(consent, lists) for consent in ended)
+
+    def _signed_as_recorded(self, consent: Consent, lists: Sequence[Custody]) -> Consent:
+        """Several offices state the same custody, each in its own names. A consent that everybody has signed whom the
+        recording office names is signed for another office's list too, as far as the names of both may be the same
+        persons: a custodian who is linked nowhere, or was split, is still the one whom that office means."""
+        office = self.recorded_at.get(consent.id, "")
+        own = {name for one in lists if one.office == office for name in one.value}
+        if not own or not own <= set(consent.granted_by):
+            return consent
+        meant = chain.from_iterable(self._meant(one, own) for one in lists if one.office != office)
+        return replace(consent, granted_by=tuple(dict.fromkeys((*consent.granted_by, *meant))))
+
+    def _meant(self, other: Custody, own: AbstractSet[str]) -> Iterable[str]:
+        """The other office's names, where each of them may be a different one of the signers."""
+        missing = sorted(set(other.value) - own)
+        spare = sorted(own - set(other.value))
+        return missing if _each_may_be_one(missing, spare, self._may_be_same) else ()
+
+    def _may_be_same(self, one: str, other: str) -> bool:
+        """An office knows a person by one name: two persons whom one office knows are two."""
+        return self._known_at(one).isdisjoint(self._known_at(other))
+
+    def _known_at(self, name: str) -> frozenset[str]:
+        return self.offices.get(name) or frozenset((name.split(":", 1)[0],))
 
 
 def _ended_by(consent: Consent, at: datetime) -> Consent:
@@ -81,6 +117,17 @@ def _ended_by(consent: Consent, at: datetime) -> Consent:
         return consent
     whole = min(consent.withdrawn_at, at) if consent.withdrawn_at else None
     return replace(consent, withdrawn_at=whole, scoped_withdrawals=parts)
+
+
+def _each_may_be_one(names: Sequence[str], spare: Sequence[str], same: Callable[[str, str], bool]) -> bool:
+    """Whether every name can stand for another one of `spare`."""
+    if not names:
+        return True
+    first, *rest = names
+    return any(
+        same(first, one) and _each_may_be_one(rest, [left for left in spare if left != one], same)
+        for one in spare
+    )
 
 
 LONGEST = 300.0  # seconds; as long as a key may be cached (protocol rule 4)

@@ -49,7 +49,8 @@ def _load(
     everyone = subjects.states(connection, members) | {state.key: state for state in states}
     aliases = subjects.aliases(connection, {state.person for state in everyone.values()})
     opened = open_rows(connection, keys, {key for of in aliases.values() for key in of} | set(everyone))
-    index = Index.of(opened, subjects.persons(connection, named(opened)), agencies)
+    names = subjects.persons(connection, named(opened))
+    index = Index.of(opened, names, agencies, _offices(connection, names.values()))
     facts = {
         key: facts_of(key, {key, *aliases.get(state.person, ())}, index) for key, state in everyone.items()
     }
@@ -57,8 +58,8 @@ def _load(
     for state in states:
         mine = facts[state.key]
         family = subjects.is_family(state.key)
-        born = [
-            (everyone[key].person, facts[key].birth_date)
+        members_of = [
+            (everyone[key].person, facts[key].control)
             for key in households.get(state.key, ())
             if key in everyone
         ]
@@ -69,7 +70,13 @@ def _load(
             family=family,
             linked=state.linked and len(aliases.get(state.person, ())) > 1,
             split=state.split,
-            members=tuple(sorted(set(born), key=str)) if family else (),
+            members=tuple(members_of) if family else (),
             consents=tuple(replace(consent, subject=state.person) for consent in mine.consents),
         )
     return result
+
+
+def _offices(connection: Connection, persons: Iterable[str]) -> dict[str, frozenset[str]]:
+    """person → the offices that know them by a pseudonym."""
+    found = subjects.aliases(connection, set(persons))
+    return {person: frozenset(key.split(":", 1)[0] for key in keys) for person, keys in found.items()}

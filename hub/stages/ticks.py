@@ -6,13 +6,12 @@ store keeps, so nothing is missed while the hub was down.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import datetime
 
 from sqlalchemy import Connection
 
 from hub.adapters.store import meta, subjects, views
-from hub.domain.clock import berlin_day, micros, moment
-from hub.stages.expiry import comes_of_age
+from hub.domain.clock import micros, moment
 from hub.stages.forgetting.erase import erase
 from hub.stages.forgetting.grounds_end import end_grounds
 from hub.stages.forgetting.retention import retain_at_midnight
@@ -47,7 +46,7 @@ def tick(parts: Parts) -> TickOutcome:
         ended = ending_between(connection, live, micros(before), micros(now))
         subjects.mark_ending(connection, ended)
         begun = beginning_between(connection, live, micros(before), micros(now))
-        changed = {*ended, *begun, *_birthdays(connection, parts, berlin_day(before), berlin_day(now))}
+        changed = {*ended, *begun, *_birthdays(connection, parts, before, now)}
         raised = subjects.raise_epochs(connection, changed, micros(now)) if changed else 0
         if meta.changed(connection, _POLICY, parts.gate.mark(now)):
             raised = subjects.raise_all(connection, micros(now))
@@ -62,19 +61,12 @@ def _retained(parts: Parts) -> int:
     return len(retain_at_midnight(parts))
 
 
-def _birthdays(connection: Connection, parts: Parts, after: date, until: date) -> Iterable[str]:
-    """Whoever turned 15 or 18 on a Berlin day in (after, until]; birth dates are opened in memory only."""
-    if until <= after:
-        return ()
-    days = [after + timedelta(days=count + 1) for count in range((until - after).days)]
+def _birthdays(connection: Connection, parts: Parts, before: datetime, now: datetime) -> Iterable[str]:
+    """Subjects for whom time alone changed in (before, now] who signs; birth dates are opened in memory only."""
     live = subjects.live_generation(connection, "consent_register")
     keys = {row.subject for row in with_control_data(connection, live)}
     known = learn(connection, parts.keys, parts.knowledge, keys)
-    return [
-        key
-        for key, one in known.items()
-        if one.birth_date and any(comes_of_age(one.birth_date, day) for day in days)
-    ]
+    return [key for key, one in known.items() if any(before < at <= now for at in one.moments())]
 
 
 def _renew(connection: Connection, parts: Parts, now: int) -> int:

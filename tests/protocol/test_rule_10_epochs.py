@@ -141,3 +141,43 @@ def test_rule_10_a_new_adult_of_the_household_must_sign_for_the_family(world: Wo
     world.jc.say("PersonRegistered", "father", {"names": "Vater, Der"}, **norm)
     world.run()
     assert "MeasureStarted" not in _shown(world)
+
+
+DATED: dict[str, tuple[str, dict[str, object]]] = {
+    "custody": ("CustodyChanged", {"custodians": []}),
+    "capacity": ("SubjectChanged", {"capable": True}),
+    "birth date": ("SubjectChanged", {"birth_date": date(2005, 1, 1)}),
+}
+
+
+@pytest.mark.parametrize("kind", DATED)
+def test_rule_10_a_dated_statement_holds_from_its_own_moment(world: World, kind: str) -> None:
+    """Whatever it changes, it changes then: not when it is told, and without anybody telling anything again."""
+    event_type, payload = DATED[kind]
+    world.shared()
+    moment = NOW + timedelta(days=40, hours=3)
+    world.ja.say(event_type, CHILD, payload, key="future", at=moment)
+    world.run()
+    assert world.seen(JC, "jc_case_manager") == ["HelpStarted"]
+    world.clock.set(moment - timedelta(microseconds=1))
+    world.run()
+    assert world.seen(JC, "jc_case_manager") == ["HelpStarted"]
+    before = _epochs(world)
+    world.clock.set(moment)
+    world.run()
+    assert all(
+        _epochs(world)[key] > before[key] for key in (world.ja.subject(CHILD), world.jc.subject(MOTHER))
+    )
+    assert world.seen(JC, "jc_case_manager") == []
+
+
+def test_rule_10_a_view_ends_when_a_dated_statement_begins_to_hold(world: World) -> None:
+    world.know_family()
+    moment = NOW + timedelta(hours=5)
+    world.ja.say("CustodyChanged", CHILD, {"custodians": []}, key="future", at=moment)
+    world.ja.grants("c2", CHILD, ["HS"], by=[MOTHER])
+    world.help()
+    world.run()
+    last = world.last(JC, "jc_case_manager")
+    assert last is not None
+    assert last.view["not_after"] == int(moment.timestamp() * 1_000_000)

@@ -1,6 +1,6 @@
 """Rules 7 to 12: what a consent opens, from when to when, and who is told."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from itertools import permutations
 from typing import Any
@@ -322,3 +322,57 @@ def test_rule_12_the_present_state_comes_again_as_a_wider_publication(world: Wor
     world.jc.send(full._replace(publication=1, consents=["c1"]))
     world.run()
     assert _shown(world) == ["BenefitGranted", "MeasureStarted"]
+
+
+def _custody(world: World, names: Sequence[str], version: int, days: float) -> None:
+    held = {"child": world.ja.ref(CHILD), "custodians": [world.ja.ref(name) for name in names]}
+    world.ja.say(
+        "CustodyChanged", CHILD, held, key="row 7", version=version * 10**12, at=NOW + timedelta(days=days)
+    )
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
+def test_rule_7_of_a_custody_record_the_newest_version_counts(world: World, order: Sequence[int]) -> None:
+    """Future-dated, then corrected to the past: no older version rules, whatever date it bears."""
+    world.know_family()
+    world.ja.grants("c2", CHILD, ["HS"], by=["father"])
+    world.help()
+    world.wait(days=1)
+    versions = [(["father"], 1, 3), (["stranger"], 2, 4), (["father"], 3, 0.5)]
+    for number in order:
+        _custody(world, *versions[number])
+    world.run()
+    assert world.seen(JC, "jc_case_manager") == ["HelpStarted"]
+    world.wait(days=10)
+    world.run()
+    assert world.seen(JC, "jc_case_manager") == ["HelpStarted"]
+
+
+def test_rule_7_a_custody_record_that_cannot_be_read_is_held_by_nobody(world: World) -> None:
+    world.shared()
+    assert world.seen(JC, "jc_case_manager") == ["HelpStarted"]
+    broken = world.ja.draft("CustodyChanged", CHILD, {"custodians": [world.ja.ref(MOTHER)]}, key="row 8")
+    world.ja.send(
+        broken._replace(boxes={name: bytes([*box[:-1], box[-1] ^ 1]) for name, box in broken.boxes.items()})
+    )
+    world.run()
+    assert world.seen(JC, "jc_case_manager") == []
+
+
+def test_rule_7_two_offices_names_are_equated_only_if_they_may_be_one_person(world: World) -> None:
+    """The jobcenter names a father whom nobody has linked: he may be the one whom the youth office names."""
+    world.know_family()
+    world.ja.grants("c2", CHILD, ["HS"], by=["father"])
+    world.help()
+    at = NOW + timedelta(seconds=1)
+    world.wait(seconds=1)
+    for office, name in ((world.ja, "father"), (world.jc, "unlinked")):
+        held = {"child": office.ref(CHILD), "custodians": [office.ref(name)]}
+        office.say("CustodyChanged", CHILD, held, key="both", at=at)
+    world.run()
+    assert world.seen(JC, "jc_case_manager") == ["HelpStarted"]
+    world.wait(seconds=1)
+    for office in (world.ja, world.jc):  # the youth office knows the jobcenter's person by another name
+        office.pairs("aunt" if office is world.ja else "unlinked", 7, code="AUNT")
+    world.run()
+    assert world.seen(JC, "jc_case_manager") == []
