@@ -75,7 +75,7 @@ class OwnRecords:
         self._key = key = self._opened.enter_context(looking_names(config, keys))
         self._state = State(config.state, key_hash(local), alone=False)
         self._source = source_to_look_at(config, self._state, local)
-        self._mapper = Mapper(key, config.agency_kind, config.streams, aliases=config.aliases)
+        self._mapper = Mapper.of(config, key)
         self._lookups = LookupIndex(config.lookups)
         self._control = [name for name, stream in config.streams.items() if stream.control]
 

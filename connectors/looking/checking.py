@@ -2,13 +2,14 @@
 read. The whole of it is read as in a first run, and nothing is kept; no value is told."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
 from connectors.looking.offline import offline
+from connectors.looking.protections import Effect, effect_of
 from connectors.runtime.config import ConnectorConfig
 from connectors.runtime.mapped import Unmapped
 from connectors.runtime.ports import Incident
@@ -40,14 +41,15 @@ class Asked(NamedTuple):
 @dataclass(slots=True)
 class Found:
     """`incidents`: streams or deliveries that stand still; `codes`: codes in no table; `faults`: the rest;
-    `asked`: what lookups found."""
+    `asked`: what lookups found; `unmapped`: stream → columns that nobody mapped; `consents`: how many count."""
 
     read: int = 0
     incidents: list[Incident] = field(default_factory=list)
     codes: list[Fault] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     asked: list[Asked] = field(default_factory=list)
-    unmapped: int = 0
+    unmapped: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    consents: Effect = field(default_factory=Effect)
 
 
 def examine(
@@ -72,7 +74,8 @@ def examine(
                 break
         found.read = house.read
         found.asked = list(_asked(house.asked))
-        found.unmapped = sum(map(len, house.unmapped().values()))
+        found.unmapped = house.unmapped()
+        found.consents = effect_of(house.consents(now), now)
     for (event_type, column, reason), one in sorted(first.items()):
         fault = Fault(event_type, column, reason, one.place, one.remedy, counts[event_type, column, reason])
         (found.codes if reason == UNKNOWN_CODE else found.faults).append(fault)

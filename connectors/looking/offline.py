@@ -26,6 +26,7 @@ from connectors.runtime.rows import resolved
 from connectors.runtime.state import State
 from connectors.runtime.translating import unmapped_columns
 from hub.domain.clock import berlin_day
+from hub.domain.consent import Consent
 from hub.domain.identifiers import Naming
 from hub.errors import DataError
 from hub.policy.facts import Sender
@@ -56,7 +57,7 @@ class Offline:
         self, config: ConnectorConfig, key: Naming, judge: Gate, source: Source, state: State
     ) -> None:
         self._config, self._source, self.state = config, source, state
-        self._mapper = Mapper(key, config.agency_kind, config.streams, aliases=config.aliases)
+        self._mapper = Mapper.of(config, key)
         self._lookups = LookupIndex(config.lookups)
         self._knowledge = Knowledge(config.agency, key, Register(config.agency))
         sender = Sender(controller=config.agency, kind=config.agency_kind)
@@ -79,6 +80,10 @@ class Offline:
     def unmapped(self) -> Mapping[str, tuple[str, ...]]:
         """Stream → columns that nobody mapped."""
         return unmapped_columns(self._config, self._source)
+
+    def consents(self, at: datetime) -> Iterator[tuple[Consent, bool]]:
+        """The agency's own consents, and whether all signed them who must at `at`."""
+        yield from self._knowledge.judged(at)
 
     def _learn(self) -> None:
         """Lookups and own control data first: the gate must know every consent before it judges."""

@@ -14,6 +14,7 @@ from typing import Any
 
 from connectors.proposal.exported import SUFFIXES
 from connectors.proposal.profile import Column, Table
+from connectors.runtime.streams import CIRCUMSTANCES
 from schemas import code_list, event_schema
 
 _SIGNS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss"})
@@ -45,7 +46,8 @@ class Coded:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """An event that a table makes. `values`: field → column, columns joined, or a coded column."""
+    """An event that a table makes. `values`: field → column, columns joined, or a coded column; `facts`: circumstances
+    that narrow its release, likewise."""
 
     type: str
     subject: str
@@ -53,6 +55,7 @@ class Event:
     filled: str
     times: Mapping[str, str]
     values: Mapping[str, Any]
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,9 +220,31 @@ def _event(entry: Mapping[str, Any], table: Table, known: Concepts, coded: dict[
         if (found := _time(wanted, table, known))
     }
     filled = known[entry["filled"]] if "filled" in entry else ""
+    facts = {} if schema.topic == "consents" else _facts(table, known, coded, values)
     return Event(
-        entry["type"], subject, known.get("case", ""), filled, times or {"occurred_at": "@version"}, values
+        entry["type"],
+        subject,
+        known.get("case", ""),
+        filled,
+        times or {"occurred_at": "@version"},
+        values,
+        facts,
     )
+
+
+def _facts(
+    table: Table, known: Concepts, coded: dict[str, Coded], fields: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    """The circumstances that narrow: a column that marks a row as disputed marks each of its fields."""
+    found: dict[str, Any] = {name: known[name] for name in CIRCUMSTANCES if name in known}
+    if "task_class" in found:
+        words = vocabulary()["codes"]["task_classes"]
+        codes = _coded(table.columns[found["task_class"]], words, "task_classes", known=False)
+        found["task_class"] = {"column": found["task_class"], "codes": _put(codes, coded)}
+        found["merges_with"] = {"constant": "help"}
+    if "disputed" in found:
+        found["disputed"] = {"flags": dict.fromkeys(fields, found["disputed"])}
+    return found
 
 
 def _time(wanted: str | Sequence[str], table: Table, known: Concepts) -> str:
@@ -284,7 +309,7 @@ def _key(table: Table, known: Concepts) -> tuple[str, ...]:
 
 def _columns(event: Event) -> set[str]:
     found = {event.subject, event.case, event.filled, *event.times.values()}
-    for value in event.values.values():
+    for value in (*event.values.values(), *event.facts.values()):
         if isinstance(value, str):
             found.add(value)
         elif isinstance(value, list):

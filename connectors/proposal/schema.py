@@ -7,7 +7,7 @@ which comes from the schema of the event alone.
 from collections.abc import Mapping
 from typing import Any
 
-from connectors.runtime.streams import FACTS, NORM, TIMES
+from connectors.runtime.streams import ABSENT, CIRCUMSTANCES, FACTS, NORM, TIMES
 from connectors.runtime.values import STYLE_LISTS, STYLE_TEXTS
 from hub.domain.envelope import LEGAL_DOMAINS
 from schemas import EventSchema, code_list, event_schema, event_types
@@ -116,6 +116,7 @@ _STREAM: Json = {
         "gone": _ref("condition"),
         "events": _list(_ref("event")),
         "on_vanish": _ref("event"),
+        "unrelated": TEXTS,
     },
     "required": ["key", "events"],
     "description": "other keys belong to the kind of source (file, table, query, version, ...)",
@@ -137,6 +138,7 @@ _TOP: dict[str, Json] = {
         )
     ),
     "defaults": _ref("style"),
+    "circumstances": _table({name: {"const": ABSENT} for name in CIRCUMSTANCES}, ()),
     "codes": _named(_named(TEXT)),
     "lookups": _named(_table({"stream": TEXT, "key": TEXT, "columns": TEXTS}, ("stream", "key", "columns"))),
     "streams": _named(_ref("stream")),

@@ -8,6 +8,7 @@ from typing import Any
 
 from connectors.proposal.profile import NEGATIVE, Column, Table, most
 from connectors.proposal.propose import PERSON_OF_CASE, Coded, Event, Proposal, Stream
+from connectors.runtime.streams import ANSWERING, CIRCUMSTANCES
 from schemas import event_schema
 
 
@@ -33,6 +34,7 @@ def config_text(
     """The file. `refused`: stream → why its first reading stood still; such a stream stays a comment."""
     idle = _idle(house, proposal, refused or {})
     parts = [_head(house), _settings(house), _recipients(house), _defaults(tables)]
+    parts += [_circumstances(proposal)] if house.agency_kind in ANSWERING else []
     parts += [_codes(one) for one in proposal.codes]
     lookup = proposal.members is not None and proposal.members[0] in _read(proposal, idle)
     parts += [_lookup(proposal)] if lookup else []
@@ -125,6 +127,30 @@ def _written(columns: Iterable[Column], shape: str, otherwise: str) -> str:
     return most((column.written for column in columns if column.shape == shape), otherwise)
 
 
+_MEANING = {
+    "entrusted_by": "wer es anvertraut hat (§ 65 SGB VIII)",
+    "source_203": "stammt von einer Berufsgeheimnisträgerin (§ 203 StGB)",
+    "objected_76": "Widerspruch (§ 76 SGB X)",
+    "task_class": "Hilfe oder andere Aufgabe (§ 2 SGB VIII)",
+    "connection": "wann beide verbunden wurden (§ 63 Abs. 2 SGB VIII)",
+    "endangers_help": "Weitergabe gefährdet die Hilfe (§ 64 Abs. 2 SGB VIII)",
+    "disputed": "Richtigkeit bestritten (§ 84 SGB X)",
+}
+
+
+def _circumstances(proposal: Proposal) -> Iterator[str]:
+    """What each event must answer; an answer for the whole house is a person's to give."""
+    answered = [{*event.facts} for stream in proposal.streams for event in stream.events if event.facts]
+    yield "# Umstände, die eine Weitergabe begrenzen. Jedes Ereignis nennt je Umstand eine Spalte, oder hier steht"
+    yield '# "none": Das Verfahren hält ihn nirgends fest. Unbeantwortet ist er in `hub connect check` ein FAIL.'
+    yield "[circumstances]"
+    for name in CIRCUMSTANCES:
+        partly = (
+            "; bei einigen Ereignissen als Spalte erkannt" if any(name in one for one in answered) else ""
+        )
+        yield f'# {name} = "none"  # {_MEANING[name]}{partly}'
+
+
 def _codes(coded: Coded) -> Iterator[str]:
     yield f"[codes.{_key(coded.name)}]"
     for code, ours in coded.known.items():
@@ -196,8 +222,8 @@ def _event(house: House, stream: str, event: Event, case: str) -> Iterator[str]:
         yield f"case = {_s(event.case)}"
     else:
         yield f'case = {{ lookup = "cases", by = {_s(event.subject)}, column = {_s(case)} }}'
-    for time, column in event.times.items():
-        yield f"{time} = {_s(column)}"
+    for name, value in (*event.times.items(), *event.facts.items()):
+        yield f"{name} = {_s(value)}"
     yield f"[streams.{stream}.events.fields]"
     for name, spec in schema.fields.items():
         if name in event.values:

@@ -15,7 +15,7 @@ from connectors.runtime.aliases import NOBODY, Aliases, load_aliases
 from connectors.runtime.areas import Areas, load_areas
 from connectors.runtime.kinds import completed
 from connectors.runtime.reading import Table
-from connectors.runtime.streams import Lookup, Stream, lookup_of, stream_of
+from connectors.runtime.streams import Lookup, Stream, absent_of, lookup_of, stream_of
 from connectors.runtime.values import Style, style_of
 from hub.adapters.log.security import BrokerSecurity, Mechanism, Protocol
 from hub.domain.envelope import LEGAL_DOMAINS
@@ -130,7 +130,10 @@ def parse_config(raw: Mapping[str, Any], folder: Path) -> ConnectorConfig:
     defaults.close()
     codes = {name: _codes(item, folder) for name, item in table.tables("codes").items()}
     lookups = {name: lookup_of(item) for name, item in table.tables("lookups").items()}
-    streams = {name: stream_of(name, item, style, codes) for name, item in table.tables("streams").items()}
+    absent = absent_of(table.table("circumstances"))
+    streams = {
+        name: stream_of(name, item, style, codes, absent) for name, item in table.tables("streams").items()
+    }
     settings, clock = table.any("settings", {}), connector.take("clock_file", str, "")
     state = folder / connector.take("state", str)
     aliases = connector.take("aliases", str, "")

@@ -135,6 +135,11 @@ class Knowledge:
         names = set(cases)
         return frozenset(names.union(*(self._members.get(case, ()) for case in names)))
 
+    def judged(self, at: datetime) -> Iterable[tuple[Consent, bool]]:
+        """Every consent whose sender is this agency, and whether all signed it who must at `at`."""
+        for subject_ref in sorted(self.subjects()):
+            yield from self._judged(subject_ref, at)
+
     def _judged(self, subject_ref: str, at: datetime) -> Iterable[tuple[Consent, bool]]:
         subject = self._subject(subject_ref, at)
         for consent in self._known(subject_ref):

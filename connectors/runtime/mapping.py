@@ -12,6 +12,7 @@ from typing import Any
 from connectors.runtime.aliases import NOBODY, Aliases
 from connectors.runtime.bounds import within_limits
 from connectors.runtime.cells import read
+from connectors.runtime.config import ConnectorConfig
 from connectors.runtime.mapped import MappedEvent, Payload, Unmapped
 from connectors.runtime.ports import Row
 from connectors.runtime.rows import Lookups, applies, missing, resolved
@@ -20,6 +21,7 @@ from connectors.runtime.values import VERSION
 from hub.domain.clock import BERLIN, berlin_day, micros, moment
 from hub.domain.identifiers import Naming
 from hub.errors import DataError
+from hub.policy.facts import CATEGORIES, CONSENT_PURPOSES
 from schemas import EventSchema, InvalidPayload
 
 _SEPARATOR = "\x1f"
@@ -27,13 +29,24 @@ _SEPARATOR = "\x1f"
 
 @dataclass(frozen=True, slots=True)
 class Mapper:
-    """The configuration of one agency, ready to map its rows. `any_code`: codes in no list pass as they are told."""
+    """The configuration of one agency, ready to map its rows. `any_code`: codes in no list pass as they are told;
+    `agencies`: those that a consent may name (empty: any).
+    """
 
     key: Naming
     agency_kind: str
     streams: Mapping[str, Stream]
     any_code: bool = False
     aliases: Aliases = NOBODY
+    agencies: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, config: ConnectorConfig, key: Naming) -> "Mapper":
+        """The mapping of a configuration; consents may name only the agencies that it names."""
+        agencies = {config.agency} | {role.controller for role in config.recipients}
+        return cls(
+            key, config.agency_kind, config.streams, config.any_code, config.aliases, frozenset(agencies)
+        )
 
     def events(
         self, row: Row, lookups: Lookups, *, control_only: bool = False
@@ -93,6 +106,8 @@ class Mapper:
         entrusted = self._fact(mapping, "entrusted_by", row, "string")
         on = berlin_day(occurred)
         _check_payload(schema, payload, on, any_code=self.any_code)
+        if schema.event_type == "ConsentGranted" and not self.any_code:
+            _check_consent(payload, self.agencies)
         return MappedEvent(
             schema=schema, stream=row.stream, place=row.place, source_key=source_key, subject_id=subject_id,
             case_id=case_id, subject_ref=subject_ref, case_ref=case_ref,
@@ -172,6 +187,22 @@ class Mapper:
 def _check_version(row: Row) -> None:
     if row.version < 0:
         raise DataError("has no readable version", reason="unreadable_version", remedy="correct the row")
+
+
+def _check_consent(payload: Payload, agencies: frozenset[str]) -> None:
+    """Refuses words that the policy does not know: such a consent would count for something else than was signed."""
+    known = {"categories": CATEGORIES, "purposes": CONSENT_PURPOSES}
+    known |= {"recipients": agencies, "sender": agencies} if agencies else {}
+    for name, words in known.items():
+        said = payload.get(name) or ()
+        if not words.issuperset([said] if isinstance(said, str) else said):
+            raise DataError(
+                f"names {name} that are not known", reason=f"unknown_{_ONE_OF[name]}", place=name,
+                remedy=f"one of: {', '.join(sorted(words))}; map the agency's own words in [codes]",
+            )  # fmt: skip
+
+
+_ONE_OF = {"categories": "category", "purposes": "purpose", "recipients": "recipient", "sender": "sender"}
 
 
 def _check_payload(schema: EventSchema, payload: Payload, on: date, *, any_code: bool) -> None:

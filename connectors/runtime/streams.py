@@ -17,6 +17,23 @@ FACTS = (
 )  # fmt: skip
 """Circumstances that the policy reads, by their names in the envelope."""
 
+CIRCUMSTANCES = (
+    "entrusted_by",
+    "source_203",
+    "objected_76",
+    "task_class",
+    "connection",
+    "endangers_help",
+    "disputed",
+)
+"""Those that only narrow a release. A mapping answers each: by a value, or by `ABSENT`."""
+
+ANSWERING = frozenset({"youth_welfare"})
+"""Kinds of agencies that must answer each of them: SGB VIII protects what is entrusted to them beyond § 67b SGB X."""
+
+ABSENT = "none"
+"""Says of a circumstance that the agency's system does not record it."""
+
 NORM = ("norm", "task_norm", "attested_by", "consents")
 """The ground that a row itself names: a norm, or the ids of consents. Without it, every consent that the gate knows."""
 TIMES = ("occurred_at", "valid_from", "valid_to")
@@ -25,6 +42,7 @@ OWN_NAME = {"ConsentGranted": "subject", "CustodyChanged": "child"}
 
 
 _PLAIN = Style()
+NOTHING: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +77,8 @@ class Reference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventMapping:
-    """How rows of a stream become one event type. `subject` None: the family's own record."""
+    """How rows of a stream become one event type. `subject` None: the family's own record; `absent`: circumstances that
+    the agency's system does not record."""
 
     schema: EventSchema
     when: tuple[Condition, ...]
@@ -69,6 +88,7 @@ class EventMapping:
     times: Mapping[str, Value]
     fields: Mapping[str, Value]
     facts: Mapping[str, Value]
+    absent: frozenset[str]
     norm: Mapping[str, Value]
     purposes: tuple[str, ...]
 
@@ -86,13 +106,15 @@ class EventMapping:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stream:
-    """One table or file. `settings` belong to the kind of source (table, query, version, file, …)."""
+    """One table or file. `settings` belong to the kind of source (table, query, version, file, …); `unrelated`: columns
+    that look like a circumstance by their name and are none."""
 
     name: str
     key: tuple[str, ...]
     events: tuple[EventMapping, ...]
     gone: Condition | None
     on_vanish: EventMapping | None
+    unrelated: frozenset[str]
     settings: Mapping[str, Any]
 
     @property
@@ -122,22 +144,44 @@ def lookup_of(table: Table) -> Lookup:
     return lookup
 
 
-def stream_of(name: str, table: Table, style: Style, codes: Codes) -> Stream:
-    """A stream of the configuration."""
+def absent_of(table: Table) -> frozenset[str]:
+    """The circumstances that the agency's system records nowhere; raises ConfigurationError."""
+    found = {name for name in CIRCUMSTANCES if _is_absent(table.any(name), f"{table.place}.{name}")}
+    table.close()
+    return frozenset(found)
+
+
+def _is_absent(raw: Any, place: str) -> bool:
+    if raw not in (None, ABSENT):
+        raise ConfigurationError(
+            f'can only be "{ABSENT}" for all events',
+            place=place,
+            remedy="name a column at each event instead",
+        )
+    return bool(raw == ABSENT)
+
+
+def stream_of(
+    name: str, table: Table, style: Style, codes: Codes, absent: frozenset[str] = NOTHING
+) -> Stream:
+    """A stream of the configuration; `absent`: circumstances that the whole configuration calls absent."""
     gone, vanish = table.any("gone"), table.any("on_vanish")
     stream = Stream(
         name=name, key=table.texts("key"),
-        events=tuple(_event(item, style, codes) for item in table.items("events")),
+        events=tuple(_event(item, style, codes, absent) for item in table.items("events")),
         gone=_condition(gone, f"{table.place}.gone", style) if gone is not None else None,
-        on_vanish=_event(Table(vanish, f"{table.place}.on_vanish"), style, codes) if vanish is not None else None,
+        on_vanish=_event(Table(vanish, f"{table.place}.on_vanish"), style, codes, absent) if vanish else None,
+        unrelated=frozenset(table.texts("unrelated", ())),
         settings={key: table.any(key) for key in table.names()},
     )  # fmt: skip
     table.close()
     return stream
 
 
-def _event(table: Table, style: Style, codes: Codes) -> EventMapping:
+def _event(table: Table, style: Style, codes: Codes, absent: frozenset[str]) -> EventMapping:
     schema = _schema(table)
+    facts = {name: table.any(name) for name in FACTS}
+    own = {name for name in CIRCUMSTANCES if facts[name] == ABSENT}
     subject = table.any("subject")
     fields = {
         name: value_of(raw, f"{table.place}.fields.{name}", style, codes)
@@ -147,7 +191,8 @@ def _event(table: Table, style: Style, codes: Codes) -> EventMapping:
         schema=schema, when=tuple(_condition(item, table.place, style) for item in table.any("when") or ()),
         subject=_reference(subject, f"{table.place}.subject", style) if subject is not None else None,
         case=_reference(table.any("case"), f"{table.place}.case", style), ordinal=table.take("ordinal", int, 0),
-        times=_values(table, TIMES, style, codes), fields=fields, facts=_values(table, FACTS, style, codes),
+        times=_values(table, TIMES, style, codes), fields=fields, absent=absent | own,
+        facts=_valued({name: raw for name, raw in facts.items() if name not in own}, table.place, style, codes),
         norm=_values(norm := table.table("ground"), NORM, style, codes),
         purposes=table.texts("purposes", ("joint_case_management",)),
     )  # fmt: skip
@@ -195,11 +240,12 @@ def _schema(table: Table) -> EventSchema:
 
 
 def _values(table: Table, names: tuple[str, ...], style: Style, codes: Codes) -> Mapping[str, Value]:
-    raws = {name: table.any(name) for name in names}
+    return _valued({name: table.any(name) for name in names}, table.place, style, codes)
+
+
+def _valued(raws: Mapping[str, Any], place: str, style: Style, codes: Codes) -> Mapping[str, Value]:
     return {
-        name: value_of(raw, f"{table.place}.{name}", style, codes)
-        for name, raw in raws.items()
-        if raw is not None
+        name: value_of(raw, f"{place}.{name}", style, codes) for name, raw in raws.items() if raw is not None
     }
 
 

@@ -15,7 +15,7 @@ class Translator:
 
     def __init__(self, config: ConnectorConfig, key: Naming) -> None:
         self.lookups = LookupIndex(config.lookups)
-        self._mapper = Mapper(key, config.agency_kind, config.streams, config.any_code, config.aliases)
+        self._mapper = Mapper.of(config, key)
 
     def events(
         self, rows: Iterable[Row], *, control_only: bool = False

@@ -1,6 +1,7 @@
 """`hub connect check`: every line OK or FAIL with what to do, in German or English; nothing is sent."""
 
 import tomllib
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.resources import files
@@ -58,14 +59,22 @@ def _tell(lines: Iterable[Line], lang: Language, *, as_json: bool) -> bool:
 def as_object(line: Line, lang: Language) -> dict[str, Any]:
     """A line in words; the remedy of a check that failed is never empty."""
     words = _words()[lang][line.name]
+    said = {name: _in_words(name, value, words) for name, value in line.said.items()}
     general = words["remedy"]
     remedy = general if lang == "de" or not line.remedy else line.remedy
     if lang == "de" and line.remedy:
         remedy = f"{general} ({line.remedy})"
     return {
-        "name": line.name, "ok": line.ok, "title": words["title"], "found": words[line.case].format(**line.said),
+        "name": line.name, "ok": line.ok, "title": words["title"], "found": words[line.case].format(**said),
         "remedy": "" if line.ok else remedy,
     }  # fmt: skip
+
+
+def _in_words(name: str, value: Any, words: Mapping[str, str]) -> Any:
+    """Counts by code as text, each code by its name in `words`."""
+    if not isinstance(value, Counter):
+        return value
+    return ", ".join(f"{words[f'{name}.{code}']} ({count})" for code, count in sorted(value.items()))
 
 
 def _sentences(found: Mapping[str, Any]) -> list[str]:

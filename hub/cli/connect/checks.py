@@ -12,7 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from connectors.looking.checking import Asked, Fault, examine
+from connectors.looking.checking import Asked, Fault, Found, examine
+from connectors.looking.protections import Effect, lookalikes, unanswered, withdrawable
 from connectors.runtime.build import gate, kind, looking_names, secret_of
 from connectors.runtime.certificates import certificates
 from connectors.runtime.config import ConnectorConfig
@@ -138,7 +139,9 @@ def _source(config: ConnectorConfig, now: datetime, rows: int | None) -> Iterato
         said = {"stream": one.stream, "place": one.place, "reason": one.reason}
         yield Line("columns", ok=False, case="incident", said=said, remedy=one.remedy)
     if not found.incidents:
-        yield Line("columns", ok=True, case="ok", said={"unmapped": found.unmapped})
+        yield Line("columns", ok=True, case="ok", said={"unmapped": sum(map(len, found.unmapped.values()))})
+    yield from _circumstances(config, found)
+    yield from _consents(config, found.consents)
     yield from (_fault("codes", one) for one in found.codes)
     if not found.codes:
         yield Line("codes", ok=True, case="ok")
@@ -146,6 +149,30 @@ def _source(config: ConnectorConfig, now: datetime, rows: int | None) -> Iterato
     yield from (_fault("rows", one) for one in found.faults)
     if not found.faults:
         yield Line("rows", ok=True, case="ok", said={"read": found.read})
+
+
+def _circumstances(config: ConnectorConfig, found: Found) -> Iterator[Line]:
+    """What narrows a release must be mapped, or said to be nowhere."""
+    open_ = list(unanswered(config))
+    for one in open_:
+        said = {
+            "stream": one.stream,
+            "event_type": one.event_type,
+            "circumstances": ", ".join(one.circumstances),
+        }
+        yield Line("circumstances", ok=False, case="open", said=said)
+    alike = list(lookalikes(config, found.unmapped))
+    for column in alike:
+        yield Line("circumstances", ok=False, case="unmapped", said=column._asdict())
+    if not open_ and not alike:
+        yield Line("circumstances", ok=True, case="ok")
+
+
+def _consents(config: ConnectorConfig, effect: Effect) -> Iterator[Line]:
+    if not withdrawable(config):
+        yield Line("withdrawals", ok=False, case="none")
+    said = {"effective": effect.effective, "without": effect.without, "flaws": effect.flawed}
+    yield Line("consents", ok=True, case="some" if effect.without else "ok", said=said)
 
 
 def _asked(one: Asked) -> Line:

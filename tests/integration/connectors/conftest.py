@@ -235,18 +235,28 @@ def tools() -> Any:
 @pytest.fixture
 def house(offices: Any, tools: Any) -> Path:
     """The jobcenter on its first evening, with key files, and one code that no table knows."""
+    return _furnished(offices, tools, "jc-seestadt")
+
+
+@pytest.fixture
+def youth_house(offices: Any, tools: Any) -> Path:
+    """The youth welfare office on the same evening."""
+    return _furnished(offices, tools, "ja-seestadt")
+
+
+def _furnished(offices: Any, tools: Any, agency: str) -> Path:
     structlog.reset_defaults()
     offices.write_day(0)
     offices.beat(tools.evening(0))
-    folder: Path = offices.root / "jobcenter"
+    folder: Path = offices.root / FOLDERS[agency]
     for name, content in (
         ("agency.key", base64.b64encode(b"k" * 32).decode()),
-        ("controller.kek", as_text(controller_kek(MASTER, "jc-seestadt"))),
+        ("controller.kek", as_text(controller_kek(MASTER, agency))),
         ("clock", tools.evening(0).isoformat()),
     ):
         (folder / name).write_text(content, encoding="ascii")
         (folder / name).chmod(0o600)
-    offices.edit("jc-seestadt", _beside)
+    offices.edit(agency, _beside)
     return folder / "source.toml"
 
 

@@ -33,7 +33,7 @@ def test_what_is_in_order_says_so_and_nothing_is_left_behind(house: Path) -> Non
     assert found["ok"]
     assert {line["name"] for line in found["checks"]} == {
         "config", "agency_key", "key_ring", "policy", "state", "pseudonyms", "running", "source", "columns", "codes",
-        "lookups", "rows", "kek", "keys", "log", "topics", "register",
+        "circumstances", "consents", "lookups", "rows", "kek", "keys", "log", "topics", "register",
     }  # fmt: skip
     assert all(line["remedy"] == "" for line in found["checks"])
     assert sorted(path.name for path in house.parent.iterdir()) == before
@@ -87,6 +87,58 @@ def test_a_code_of_no_list_is_named_by_its_column_and_never_by_itself(house: Pat
     assert "FAIL Codelisten" in told
     assert "GESCHLECHT" in told
     assert "ZZSTRANGE" not in told
+
+
+def test_a_circumstance_that_nobody_answered_fails(youth_house: Path, offices: Any) -> None:
+    offices.edit("ja-seestadt", lambda toml: toml.replace('objected_76 = "none"\n', "", 1))
+    failed = [line for line in lines(youth_house, code=1)["checks"] if not line["ok"]]
+    assert {line["name"] for line in failed} == {"circumstances"}
+    assert all("objected_76" in line["found"] for line in failed)
+
+
+def test_a_column_that_looks_like_a_circumstance_is_missed_unless_it_is_unrelated(
+    youth_house: Path, offices: Any
+) -> None:
+    mapped = 'entrusted_by = "vertraulich_von"\n'
+    offices.edit("ja-seestadt", lambda toml: toml.replace(mapped, ""))
+    failed = [line for line in lines(youth_house, code=1)["checks"] if not line["ok"]]
+    assert {line["name"] for line in failed} == {"circumstances"}
+    assert all("vertraulich_von" in line["found"] for line in failed)
+    streams = ("hilfen", "hilfeplaene")
+    for name in streams:
+        offices.edit(
+            "ja-seestadt",
+            lambda toml, name=name: toml.replace(
+                f"[streams.{name}]\n", f'[streams.{name}]\nunrelated = ["vertraulich_von"]\n'
+            ),
+        )
+    assert lines(youth_house, code=0)["ok"]
+
+
+def test_consents_that_can_never_be_withdrawn_fail(house: Path, offices: Any) -> None:
+    def without_withdrawals(toml: str) -> str:
+        before, _, rest = toml.partition("[streams.widerrufe]")
+        return before + "[streams.widersprueche]" + rest.partition("[streams.widersprueche]")[2]
+
+    offices.edit("jc-seestadt", without_withdrawals)
+    failed = [line["name"] for line in lines(house, code=1)["checks"] if not line["ok"]]
+    assert "withdrawals" in failed
+
+
+def test_consents_without_effect_say_why(youth_house: Path, offices: Any) -> None:
+    (before,) = (line for line in lines(youth_house, code=0)["checks"] if line["name"] == "consents")
+    offices.edit(
+        "ja-seestadt",
+        lambda toml: toml.replace(
+            'notices = { flags = { purpose = "hinweis_zweck", ', "notices = { flags = { "
+        ),
+    )
+    (after,) = (
+        line for line in lines(youth_house, "--lang", "en", code=0)["checks"] if line["name"] == "consents"
+    )
+    assert "wirksam" in before["found"]
+    assert after["found"].startswith("0 effective")
+    assert "notices incomplete" in after["found"]
 
 
 def test_a_file_that_cannot_be_read_keeps_its_exit_code(house: Path, offices: Any) -> None:

@@ -120,6 +120,39 @@ def test_what_cannot_be_read_waits(cells: dict[str, Any], reason: str, column: s
     assert found.remedy
 
 
+CONSENT = {
+    "type": "ConsentGranted",
+    "subject": "P",
+    "case": "F",
+    "occurred_at": "VON",
+    "fields": {
+        "id": "ENR",
+        "sender": "VONWEM",
+        "recipients": "AN",
+        "purposes": "WOZU",
+        "categories": "WAS",
+        "granted_at": "VON",
+    },
+}
+GIVEN = {"ENR": "7", "VONWEM": "ja-a", "AN": "jc-a", "WOZU": "joint_case_management", "WAS": "HS,ID"}
+
+
+@pytest.mark.parametrize(
+    ("cells", "reason"),
+    [
+        ({}, None),
+        ({"WAS": "HS,XX"}, "unknown_category"),
+        ({"WOZU": "joint_case_managment"}, "unknown_purpose"),
+        ({"AN": "jc-a,jc-b"}, "unknown_recipient"),
+        ({"VONWEM": "ja-b"}, "unknown_sender"),
+    ],
+)
+def test_a_consent_in_unknown_words_waits(cells: dict[str, Any], reason: str | None) -> None:
+    known = replace(mapper(CONSENT), agencies=frozenset({"ja-a", "jc-a"}))
+    found = one(known.events(row(**(GIVEN | cells)), {}))
+    assert (found.reason if isinstance(found, Unmapped) else None) == reason
+
+
 def test_one_bad_event_does_not_hide_the_other_of_its_row() -> None:
     joined = {
         "type": "MemberJoined",
