@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from connectors.danger.letter import Letter, decode
 from connectors.runtime.files import open_file
-from hub.errors import DataError, ServiceUnavailable
+from hub.errors import ServiceUnavailable
 from hub.ports import TopicState
 
 _SCHEMA = (
@@ -26,6 +26,8 @@ _SCHEMA = (
         at INTEGER NOT NULL, place TEXT NOT NULL, digest BLOB NOT NULL, mark TEXT NOT NULL, value BLOB NOT NULL)""",
     """CREATE TABLE IF NOT EXISTS position (
         topic TEXT, part INTEGER, topic_id TEXT NOT NULL, following INTEGER NOT NULL, PRIMARY KEY (topic, part))""",
+    """CREATE TABLE IF NOT EXISTS refused (
+        number INTEGER PRIMARY KEY, at INTEGER NOT NULL, tries INTEGER NOT NULL, cause TEXT NOT NULL)""",
 )
 _PUT = """INSERT INTO outgoing (topic, key, report_id, kind, at, digest, value) SELECT ?, ?, ?, ?, ?, ?, ?
     WHERE ifnull((SELECT digest FROM outgoing WHERE report_id = ? AND kind = ?
@@ -35,6 +37,9 @@ _TAKE = """INSERT INTO incoming (agency, report_id, kind, at, place, digest, mar
         AND (value <> x'' OR place = ?))
     AND ifnull((SELECT digest FROM incoming WHERE agency = ? AND report_id = ? AND kind = ?
         ORDER BY number DESC LIMIT 1), x'') <> ?"""
+_REFUSED = """INSERT INTO refused VALUES (?, ?, 1, ?)
+    ON CONFLICT (number) DO UPDATE SET at = excluded.at, tries = tries + 1, cause = excluded.cause"""
+_FORGET_REFUSALS = "DELETE FROM refused WHERE number IN (SELECT number FROM outgoing WHERE report_id = ?)"
 _OUT = "number, topic, key, report_id, kind, at, value, sent_at"
 _IN = "agency, report_id, kind, at, place, mark, value"
 
@@ -52,12 +57,18 @@ class Out(NamedTuple):
     sent_at: int | None
 
     @property
-    def letter(self) -> Letter:
-        """Raises DataError when the file was tampered with."""
-        letter = decode(self.value)
-        if letter is None:
-            raise DataError("holds what is no letter", reason="no_letter", place="the letter box")
-        return letter
+    def letter(self) -> Letter | None:
+        """None when the file was damaged; the letter goes out as it is, for the intake shows what it cannot read."""
+        return decode(self.value)
+
+
+class Refusal(NamedTuple):
+    """A letter that the log has not taken: when that was tried last, how often, and why not."""
+
+    number: int
+    at: int
+    tries: int
+    cause: str
 
 
 class In(NamedTuple):
@@ -109,12 +120,23 @@ class LetterBox:
         """What the log has not confirmed, the oldest first."""
         return self._outgoing("sent_at IS NULL ORDER BY number")
 
+    def refusals(self) -> Mapping[int, Refusal]:
+        """Number of a waiting letter → its last refusal."""
+        rows = self._read("SELECT number, at, tries, cause FROM refused ORDER BY number")
+        return {row[0]: Refusal(*row) for row in rows}
+
+    def refused(self, number: int, at: int, cause: str) -> None:
+        """The log did not take this letter."""
+        self._write(_REFUSED, (number, at, cause))
+
     def written(self, *kinds: str) -> list[Out]:
         """This office's letters of these kinds, the oldest first."""
         return self._outgoing("kind IN (SELECT value FROM json_each(?)) ORDER BY number", json.dumps(kinds))
 
     def sent(self, number: int, at: int) -> None:
-        self._write("UPDATE outgoing SET sent_at = ? WHERE number = ?", (at, number))
+        with self.transaction():
+            self._db.execute("UPDATE outgoing SET sent_at = ? WHERE number = ?", (at, number))
+            self._db.execute("DELETE FROM refused WHERE number = ?", (number,))
 
     def take(self, one: In, digest: bytes) -> None:
         """Keep a letter that came, unless it is here or says the same as the newest of its report (`digest`); inside
@@ -151,6 +173,7 @@ class LetterBox:
         ids = [(one,) for one in report_ids]
         self._read("PRAGMA secure_delete = ON")
         with self.transaction():
+            self._db.executemany(_FORGET_REFUSALS, ids)
             self._db.executemany("DELETE FROM outgoing WHERE report_id = ?", ids)
             self._db.executemany("DELETE FROM incoming WHERE report_id = ?", ids)
 

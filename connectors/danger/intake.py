@@ -54,7 +54,8 @@ class Intake:
         """Everything that came, the oldest first; nothing is left out."""
         said: dict[bytes, list[Letter]] = {}
         for out in self._box.written(ACKNOWLEDGED, ANSWERED):
-            said.setdefault(out.report_id, []).append(out.letter)
+            if letter := out.letter:
+                said.setdefault(out.report_id, []).append(letter)
         by_id: dict[tuple[str, bytes], list[In]] = {}
         for one in self._box.received(REPORTED):
             by_id.setdefault((one.agency, one.report_id), []).append(one)
@@ -86,7 +87,7 @@ class Intake:
             self._post.send()
         except HubError:
             return False
-        return True
+        return all(one.report_id != report_id for one in self._box.waiting())
 
     def _letter(self, report_id: bytes, kind: str, reporter: str, up_to: int, plain: bytes) -> Letter:
         at = micros(self._clock.now())

@@ -3,11 +3,15 @@
 An ordinary stage stops when its place in the log is gone, so that it neither loses nor resurrects. Here nothing can be
 resurrected, for what came twice is kept once, so reading goes on from what there is, and a gap is a letter of its own:
 it stands in the inbox as something that somebody must ask for by telephone.
+
+One letter that the log does not take holds up nobody else's: letters of other families go on, and so does reading the
+other partitions and the other offices. Letters of one family keep their order.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from time import monotonic
 
-from connectors.danger.box import In, LetterBox
+from connectors.danger.box import In, LetterBox, Out
 from connectors.danger.config import DangerConfig
 from connectors.danger.letter import (
     REPORTED,
@@ -20,12 +24,14 @@ from connectors.danger.letter import (
     written_at,
 )
 from hub.domain.clock import micros
-from hub.errors import ServiceUnavailable
+from hub.errors import DataError, HubError, ServiceUnavailable
 from hub.ports import Clock, EventLog, Outgoing, Place, Record, TopicState
 
 GAP, NO_LETTER, OTHER_SENDER = "gap", "no_letter", "other_sender"
 _AT_ONCE = 500
+NOT_TAKEN, TOO_LARGE, REFUSED = "not_taken", "too_large", "refused"
 _DEADLINE = 10.0  # seconds for the log to confirm
+_ROUND = 30.0  # seconds after which no further family is begun: the next round begins with it
 
 
 class Post:
@@ -38,24 +44,78 @@ class Post:
         self._log: EventLog | None = None
 
     def send(self) -> int:
-        """Send what waits, one letter at a time; how many. Raises ServiceUnavailable; what is left goes next time."""
-        waiting = self._box.waiting()
+        """Send what waits; how many letters went. Raises ServiceUnavailable when the log cannot be opened at all.
+
+        A letter that the log does not take is kept with its cause (`LetterBox.refusals`) and tried in every round,
+        after those that were not refused yet.
+        """
+        families = self._families(self._box.waiting())
+        if not families:
+            return 0
+        self._connected()
+        sent, end = 0, monotonic() + _ROUND
+        for letters in families:
+            if monotonic() < end:
+                sent += self._send_in_order(letters)
+        return sent
+
+    def _families(self, waiting: Iterable[Out]) -> list[list[Out]]:
+        """Waiting letters by topic and key: first those that were never refused, then the least recently tried."""
+        refusals = self._box.refusals()
+        families: dict[tuple[str, bytes], list[Out]] = {}
         for one in waiting:
+            families.setdefault((one.topic, one.key), []).append(one)
+        tried = {
+            key: max((refusals[one.number].at for one in letters if one.number in refusals), default=0)
+            for key, letters in families.items()
+        }
+        return [families[key] for key in sorted(families, key=lambda key: tried[key])]
+
+    def _send_in_order(self, letters: list[Out]) -> int:
+        """A family's letters, until the log does not answer for them; one that cannot go as it is holds up none."""
+        sent = 0
+        for one in letters:
+            cause = self._refusal(one)
+            now = micros(self._clock.now())
+            if cause:
+                self._box.refused(one.number, now, cause)
+            else:
+                self._box.sent(one.number, now)
+                sent += 1
+            if cause == NOT_TAKEN:
+                break
+        return sent
+
+    def _refusal(self, one: Out) -> str:
+        """Why the log does not take this letter; "" when it did."""
+        try:
             self.append(one.topic, Outgoing(one.key, one.value))
-            self._box.sent(one.number, micros(self._clock.now()))
-        return len(waiting)
+        except DataError as error:
+            return TOO_LARGE if error.reason == TOO_LARGE else REFUSED
+        except ServiceUnavailable:
+            return NOT_TAKEN
+        except Exception:  # noqa: BLE001  a letter's own fault, whatever it is, must not stop the others
+            return REFUSED
+        return ""
 
     def append(self, topic: str, record: Outgoing) -> None:
         """One letter, past the box; raises ServiceUnavailable."""
         self._connected().append(topic, [record], deadline=_DEADLINE)
 
     def fetch(self) -> int:
-        """Take in what came; how many records were read. Raises ServiceUnavailable."""
-        log = self._connected()
-        partners = sorted(self._config.partners)
+        """Take in what came; how many records were read. Everything that can be read is; then raises
+        ServiceUnavailable, or what else an office's topic or a partition answered."""
+        log, read, failed = self._connected(), 0, list[HubError]()
         topic_of = reports_topic if self._config.intake else answers_topic
-        states = log.state([topic_of(partner) for partner in partners])
-        return sum(self._fetch(log, state) for state in states.values())
+        for topic in map(topic_of, sorted(self._config.partners)):
+            try:
+                for state in log.state([topic]).values():
+                    read += self._fetch(log, state, failed)
+            except HubError as error:
+                failed.append(error)
+        if failed:
+            raise failed[0]
+        return read
 
     def close(self) -> None:
         if self._log:
@@ -74,9 +134,22 @@ class Post:
             self._log = self._open()
         return self._log
 
-    def _fetch(self, log: EventLog, state: TopicState) -> int:
-        positions, read = self._start(state), 0
-        while any(positions[part] < end for part, end in state.end.items()):
+    def _fetch(self, log: EventLog, state: TopicState, failed: list[HubError]) -> int:
+        """All partitions at once; each by itself when that fails, so that one that cannot be read stops no other."""
+        try:
+            return self._read(log, state, self._start(state))
+        except HubError:
+            read = 0
+        for part, following in self._start(state).items():
+            try:
+                read += self._read(log, state, {part: following})
+            except HubError as error:
+                failed.append(error)
+        return read
+
+    def _read(self, log: EventLog, state: TopicState, positions: dict[int, int]) -> int:
+        read = 0
+        while any(positions[part] < state.end[part] for part in positions):
             records = log.read(state.name, positions, _AT_ONCE)
             if not records:
                 break

@@ -93,9 +93,13 @@ class Reporter:
             return UNKEPT
         try:
             self._post.send()
+            return KEPT if self._waits(letter.report_id) else SENT
         except HubError:
             return KEPT
-        return SENT
+
+    def _waits(self, report_id: bytes) -> bool:
+        """Whether the log has not taken all letters of this report."""
+        return any(one.report_id == report_id for one in self._kept().waiting())
 
     def _sealed(self, report_id: bytes, intake: Partner, plain: bytes) -> Letter:
         at = micros(self._clock.now())
@@ -127,13 +131,14 @@ class Reporter:
         return self._box
 
     def _status(self, letters: list[Out], answers: list[In]) -> Status:
-        """Acknowledged when the newest of its letters is; overdue when one that nobody has seen waits too long."""
+        """Acknowledged when all of its letters went and the newest is; overdue when one that nobody has seen waits too
+        long."""
         first, seen = letters[0], max((one.up_to for one in answers), default=NOTHING_SEEN)
-        unseen = [one for one in letters if one.at > seen]
+        unseen = [one for one in letters if one.at > seen or one.sent_at is None]
         limit = self._clock.now() - timedelta(minutes=self._config.alarm_minutes)
         acknowledged = None if unseen else moment(min(one.at for one in answers if one.up_to == seen))
         return Status(
-            first.report_id, first.letter.recipient, moment(first.at), all(one.sent_at is not None for one in letters),
+            first.report_id, _recipient(first), moment(first.at), all(one.sent_at is not None for one in letters),
             acknowledged, self._flags(answers), overdue=any(moment(one.at) < limit for one in unseen),
         )  # fmt: skip
 
@@ -150,5 +155,11 @@ class Reporter:
 
 
 def _belongs(answer: In, report: Out) -> bool:
-    """Only the intake that was asked may answer."""
-    return answer.report_id == report.report_id and answer.agency == report.letter.recipient
+    """Only the intake that was asked may answer; of a report that is damaged here, any partner."""
+    return answer.report_id == report.report_id and _recipient(report) in (answer.agency, "")
+
+
+def _recipient(report: Out) -> str:
+    """The intake that was asked; "" when this office's own copy is damaged."""
+    letter = report.letter
+    return letter.recipient if letter else ""

@@ -48,7 +48,7 @@ HOLDS = {
     **dict.fromkeys(("controller", "recipient", "sender"), NAMES["controller"]),
     **dict.fromkeys(("stage", "topic_id", "lane", "digest", "event_id", "record_ref", "view_id", "ended_by"), OURS),
     **dict.fromkeys(("id", "erasure", "projection", "name", "kind", "kek", "who", "state", "fingerprint"), OURS),
-    "topic": TOPIC, "role": NAMES["role"], "worker": NAMES["worker"], "category": NAMES["code"],
+    "topic": max(TOPIC, KEY), "role": NAMES["role"], "worker": NAMES["worker"], "category": NAMES["code"],
     "event_type": NAMES["code"], "consent_id": NAMES["controller"] + 1 + NAMES["consent"],
     # a sink's tables, in German
     "fall": NAMES["local id"], "person_ref": NAMES["ref"], "fall_ref": NAMES["ref"], "rolle": NAMES["role"],

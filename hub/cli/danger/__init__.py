@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from connectors.danger.box import Out, Refusal
 from connectors.danger.content import FLAGS, Report
 from connectors.danger.intake import Received
 from connectors.danger.reporter import KEPT, SENT, Reported, Status
@@ -16,6 +17,7 @@ from connectors.danger.sealing import PrivateKey, decoded, new_private_key
 from hub.cli.danger.desk import Config, ReportId, id_of, opened_desk
 from hub.cli.danger.run import forget, run
 from hub.cli.output import AsJson, print_json, print_lines, rfc3339_of
+from hub.domain.clock import moment
 from hub.errors import NoInput, ServiceUnavailable, UsageError
 
 app = typer.Typer(
@@ -41,6 +43,11 @@ _TOLD = {
     SENT: "Übergeben. Die Aufnahme muss noch bestätigen: hub danger status CONFIG",
     KEPT: "NOCH NICHT ÜBERGEBEN: sicher verwahrt, wird weiter versucht. Rufen Sie jetzt an: {}",
 }
+_KINDS = {"reported": "Meldung", "acknowledged": "Bestätigung", "answered": "Antwort"}
+_CAUSES = {
+    "not_taken": "das Log antwortet für diesen Fall nicht", "too_large": "zu groß für das Log",
+    "refused": "das Log weist sie ab",
+}  # fmt: skip
 _UNKEPT = "Übergeben, aber hier nicht verwahrt (Datei nicht benutzbar). Rufen Sie zur Sicherheit an: {}"
 
 
@@ -142,10 +149,13 @@ def status(config: Config, as_json: AsJson = False) -> None:
         overdue = desk.overdue()
         found = [] if desk.config.intake else [_status(one) for one in desk.reporter.statuses()]
         phones = [f"{one.id}: {one.phone}" for one in desk.config.partners.values()]
+        refused = desk.refused()
     if as_json:
-        print_json({"fresh": fresh, "overdue": overdue, "reports": found})
+        told = [_refused(*one) for one in refused]
+        print_json({"fresh": fresh, "overdue": overdue, "reports": found, "refused": told})
     else:
         print_lines(_summary(one) for one in found)
+        print_lines(_not_taken(*one) for one in refused)
         print_lines(
             ["ALARM: Eine Meldung wartet zu lange auf ihre Bestätigung.", *phones]
             if overdue
@@ -265,6 +275,20 @@ def _summary(one: Mapping[str, Any]) -> str:
     )
     flags = ", ".join(f"{_FLAGS_DE[name]}: {_ANSWER[value]}" for name, value in one["flags"].items())
     return f"{one['at']}  {one['intake']}  {one['report_id']}  {state}{'  ' + flags if flags else ''}"
+
+
+def _refused(one: Out, refusal: Refusal) -> dict[str, Any]:
+    return {
+        "report_id": one.report_id.hex(), "kind": one.kind, "cause": refusal.cause, "tries": refusal.tries,
+        "tried_at": rfc3339_of(moment(refusal.at)),
+    }  # fmt: skip
+
+
+def _not_taken(one: Out, refusal: Refusal) -> str:
+    return (
+        f"NICHT ÜBERGEBEN: {one.report_id.hex()} ({_KINDS.get(one.kind, one.kind)}): {_CAUSES[refusal.cause]}; "
+        f"{refusal.tries} Versuche, es wird weiter versucht. Rufen Sie an."
+    )
 
 
 def _time(at: datetime | None) -> str | None:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from connectors.danger.box import LetterBox
+from connectors.danger.box import LetterBox, Out, Refusal
 from connectors.danger.config import DangerConfig, load_danger_config
 from connectors.danger.intake import Intake
 from connectors.danger.post import Post
@@ -64,6 +64,11 @@ class Desk:
             warn(str(error))
             return False
         return True
+
+    def refused(self) -> list[tuple[Out, Refusal]]:
+        """Letters that the log has not taken although it was tried, the oldest first."""
+        refusals = self.box.refusals()
+        return [(one, refusals[one.number]) for one in self.box.waiting() if one.number in refusals]
 
     def overdue(self) -> bool:
         """Whether a report of this office waits too long for its acknowledgement."""

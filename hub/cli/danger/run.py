@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from threading import Event
@@ -14,8 +15,10 @@ from hub.cli.danger.desk import Config, Desk, opened_desk
 from hub.cli.logs import log_to_stderr
 from hub.cli.output import AsJson, print_json, print_lines
 from hub.domain.clock import moment
-from hub.errors import HubError
+from hub.errors import HubError, ServiceUnavailable
 from hub.metrics.danger import serve_danger
+
+LONGEST = 16_000_000  # bytes of a file that are read; `connectors.danger.content.MOST` are carried
 
 log = structlog.get_logger()
 
@@ -51,10 +54,28 @@ def step(desk: Desk) -> bool:
             carry()
         except HubError as error:
             log.warning("danger.waiting", place=error.place, cause=error.message)
-    late = desk.overdue()
+    _name_refused(desk)
+    late = _is_late(desk)
     if late:
         log.error("danger.overdue", agency=desk.config.agency, remedy="call")
     return late
+
+
+def _name_refused(desk: Desk) -> None:
+    """Each letter that the log does not take, by its report's number."""
+    with suppress(ServiceUnavailable):
+        for one, refusal in desk.refused():
+            where = f"letter {one.report_id.hex()}"
+            log.error("danger.refused", place=where, kind=one.kind, cause=refusal.cause, remedy="call")
+
+
+def _is_late(desk: Desk) -> bool:
+    """Whether a report waits too long; also when that cannot be told (§ 8a: the alarm fails open)."""
+    try:
+        return desk.overdue()
+    except HubError as error:
+        log.warning("danger.unknown", place=error.place, cause=error.message, remedy="call")
+        return True
 
 
 def take_folder(desk: Desk, folder: Path) -> None:
@@ -65,10 +86,16 @@ def take_folder(desk: Desk, folder: Path) -> None:
     for file in sorted(folder.glob("*")):
         if file.is_file() and not file.name.startswith(".") and file.suffix != ".part":
             try:
-                desk.reporter.report(file.read_bytes())
+                desk.reporter.report(start_of(file))
                 file.unlink()
             except (OSError, HubError) as error:
                 log.warning("danger.folder", cause=type(error).__name__, remedy="call")
+
+
+def start_of(file: Path) -> bytes:
+    """The file, or so much of one of any size that the report says it was cut."""
+    with file.open("rb") as content:
+        return content.read(LONGEST)
 
 
 def forget(

@@ -2,20 +2,23 @@
 
 import json
 import shutil
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
+from connectors.danger.config import load_danger_config
 from connectors.danger.letter import Letter, decode, encode
 from connectors.danger.watch import Watch
 from hub.adapters.clocks import FileClock
 from hub.adapters.log.kafka import KafkaLog
 from hub.adapters.log.sqlite import SqliteLog
+from hub.errors import ConfigurationError, DataError, ServiceUnavailable
 from hub.metrics.danger import OVERDUE, DangerCollector
-from hub.ports import EventLog, Outgoing
+from hub.ports import EventLog, Outgoing, Record
 from tests.support.danger import REPORT, Path8a, again, records
 
 
@@ -135,6 +138,145 @@ def test_a_log_that_is_away_delays_and_says_whom_to_call(path: tuple[Path8a, Sql
     ends.configure(ends.jobcenter, "jobcenter", ends.office, "youth_welfare")
     assert ends.call("run", ends.jobcenter, "--once").exit_code == 0
     assert [found["report_id"] for found in ends.inbox()] == [kept["report_id"]]
+
+
+@pytest.fixture
+def refusing(monkeypatch: pytest.MonkeyPatch) -> dict[bytes, Exception]:
+    """Key of a letter → what the log answers for it."""
+    answers: dict[bytes, Exception] = {}
+    append = SqliteLog.append
+
+    def answer(self: SqliteLog, topic: str, records: Sequence[Outgoing], *, deadline: float = 30.0) -> None:
+        for record in records:
+            if record.key in answers:
+                raise answers[record.key]
+        append(self, topic, records, deadline=deadline)
+
+    monkeypatch.setattr(SqliteLog, "append", answer)
+    return answers
+
+
+def _key_of(ends: Path8a, case: str) -> bytes:
+    """The key under which a reporter's letters about a case travel."""
+    config = load_danger_config(ends.file(ends.jobcenter))
+    return b"d_" + config.keys[-1].mac(b"case", case.encode()).hex().encode()
+
+
+ANSWERS = [
+    (ServiceUnavailable("the partition has no leader"), "not_taken"),
+    (DataError("larger than the log accepts", reason="too_large"), "too_large"),
+    (DataError("no key", reason="other"), "refused"),
+    (ConfigurationError("the broker refuses the records' times"), "refused"),
+    (TypeError("not bytes"), "refused"),
+]
+
+
+@pytest.mark.parametrize(("answer", "cause"), ANSWERS, ids=lambda one: str(one)[:12])
+def test_a_letter_that_cannot_go_is_named_and_holds_up_no_other(
+    path: tuple[Path8a, SqliteLog], refusing: dict[bytes, Exception], answer: Exception, cause: str
+) -> None:
+    ends, log = path
+    refusing[_key_of(ends, "X")] = answer
+    old = ends.report({**REPORT, "number": "1", "case": "X"}, code=75)
+    others = [ends.report({**REPORT, "number": str(n), "case": f"Y{n}"}) for n in (2, 3)]
+    assert [one["state"] for one in others] == ["sent", "sent"]
+    assert {one["report_id"] for one in ends.inbox()} == {one["report_id"] for one in others}
+    (named,) = ends.status()["refused"]
+    assert (named["report_id"], named["cause"], named["tries"] >= 3) == (old["report_id"], cause, True)
+    told = ends.call("status", ends.jobcenter).output
+    assert "NICHT ÜBERGEBEN" in told
+    assert old["report_id"] in told
+    ends.wait(minutes=16)
+    assert ends.call("run", ends.jobcenter, "--once").exit_code == 1
+    refusing.clear()
+    ends.call("run", ends.jobcenter, "--once")
+    assert old["report_id"] in [one["report_id"] for one in ends.inbox()]
+    assert len(records(log, ends.topics[0])) == 3
+    assert ends.status(code=1)["refused"] == []
+
+
+def test_letters_of_one_family_keep_their_order(
+    path: tuple[Path8a, SqliteLog], refusing: dict[bytes, Exception]
+) -> None:
+    ends, _ = path
+    refusing[_key_of(ends, "X")] = ServiceUnavailable("the partition has no leader")
+    for sign in ("Sturz", "blaue Flecken", "Hunger"):
+        ends.report({**REPORT, "signs": [sign], "case": "X"}, code=75)
+    ends.report({**REPORT, "number": "other", "case": "Y"})
+    refusing.clear()
+    ends.report({**REPORT, "number": "third", "case": "Z"})
+    (found,) = [one for one in ends.inbox() if len(one["versions"]) > 1]
+    assert [version["fields"]["signs"] for version in found["versions"]] == [
+        ["Sturz"],
+        ["blaue Flecken"],
+        ["Hunger"],
+    ]
+
+
+def test_a_damaged_copy_in_the_box_goes_out_and_stops_neither_status_nor_others(
+    path: tuple[Path8a, SqliteLog], refusing: dict[bytes, Exception]
+) -> None:
+    ends, _ = path
+    refusing[_key_of(ends, "X")] = ServiceUnavailable("the partition has no leader")
+    old = ends.report({**REPORT, "number": "1", "case": "X"}, code=75)
+    with closing(sqlite3.connect(ends.folder / ends.jobcenter / "danger.sqlite")) as box, box:
+        box.execute("UPDATE outgoing SET value = x'ff00'")
+    refusing.clear()
+    ends.report({**REPORT, "number": "2", "case": "Y"})
+    assert old["report_id"] in [one["report_id"] for one in ends.status()["reports"]]
+    marks = sorted(tuple(version["marks"]) for one in ends.inbox() for version in one["versions"])
+    assert marks == [(), ("no_letter",)]
+
+
+def test_an_answer_that_cannot_go_holds_up_no_other(
+    path: tuple[Path8a, SqliteLog], refusing: dict[bytes, Exception]
+) -> None:
+    ends, _ = path
+    one, other = (ends.report({**REPORT, "number": n, "case": n}) for n in ("1", "2"))
+    ends.inbox()
+    refusing[b"d_" + one["report_id"].encode()] = DataError("larger than the log accepts", reason="too_large")
+    ends.say("acknowledge", one["report_id"], code=75)
+    ends.say("acknowledge", other["report_id"])
+    known = {each["report_id"]: each["acknowledged_at"] is not None for each in ends.status()["reports"]}
+    assert known == {one["report_id"]: False, other["report_id"]: True}
+    (named,) = ends.status(ends.office)["refused"]
+    assert (named["report_id"], named["kind"]) == (one["report_id"], "acknowledged")
+
+
+def test_a_partition_that_cannot_be_read_stops_no_other(
+    path: tuple[Path8a, SqliteLog], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ends, log = path
+    for number in range(8):
+        ends.report({**REPORT, "number": str(number), "case": str(number)})
+    here = {record.partition for record in records(log, ends.topics[0])}
+    assert here == {0, 1}
+    read = SqliteLog.read
+
+    def without(
+        self: SqliteLog, topic: str, positions: Mapping[int, int], limit: int = 1000
+    ) -> Sequence[Record]:
+        if 0 in positions:
+            raise ServiceUnavailable("the partition has no leader")
+        return read(self, topic, positions, limit)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(SqliteLog, "read", without)
+        assert 0 < len(ends.inbox()) < 8
+    assert len(ends.inbox()) == 8
+
+
+def test_a_step_of_an_office_whose_box_cannot_be_used_sends_and_alarms(
+    path: tuple[Path8a, SqliteLog],
+) -> None:
+    ends, _ = path
+    ends.configure(ends.jobcenter, "jobcenter", ends.office, "youth_welfare", extra='folder = "drop"')
+    (ends.folder / ends.jobcenter / "danger.sqlite").mkdir()
+    drop = ends.folder / ends.jobcenter / "drop"
+    drop.mkdir()
+    (drop / "a.json").write_bytes(json.dumps(REPORT).encode())
+    done = ends.call("run", ends.jobcenter, "--once")
+    assert (done.exit_code, list(drop.iterdir()), len(ends.inbox())) == (1, [], 1)
 
 
 def test_a_box_that_cannot_be_used_stops_no_report(path: tuple[Path8a, SqliteLog]) -> None:
