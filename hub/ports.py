@@ -30,8 +30,14 @@ class Place(NamedTuple):
         return f"{self.topic}/{self.partition}/{self.offset}"
 
 
+UNREADABLE = "hub-unreadable"
+"""Header of a record that stands for what could not be read at its place; its value is one of `UNREADABLE_REASONS`."""
+UNREADABLE_REASONS = frozenset({"corrupt_batch", "corrupt_record", "unknown_codec", "unpacked_too_large"})
+
+
 class Record(NamedTuple):
-    """One record as it came. `timestamp` is the append time in microseconds since 1970 UTC."""
+    """One record as it came; without key or value it has empty ones. `timestamp` is the append time in microseconds
+    since 1970 UTC."""
 
     topic: str
     partition: int

@@ -43,6 +43,7 @@ class Topic:
             "retention.ms": str(keep),
             "retention.bytes": "-1",
             "message.timestamp.type": self.timestamp,
+            "compression.type": "producer",
             "max.message.bytes": str(RECORD_BYTES),
         }
 

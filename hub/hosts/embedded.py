@@ -13,6 +13,7 @@ from hub.stages import admit, consents, project, receipts
 from hub.stages.caught_up import consent_topics, mark_if_caught_up, start_closed
 from hub.stages.disclose import disclose
 from hub.stages.held import answer_held
+from hub.stages.intake import pass_markers
 from hub.stages.parts import CASES, Parts
 from hub.stages.register import beat, write_register
 from hub.stages.standing import advance
@@ -77,6 +78,7 @@ class Embedded:
         while any(following[partition] < end for partition, end in state.end.items()):
             batch = self._parts.log.read(topic, following, BATCH)
             if not batch:
+                pass_markers(self._parts, stage, state)
                 break
             self._tell(stage, take(self._parts, state.topic_id, batch))
             following.update({record.partition: record.offset + 1 for record in batch})

@@ -12,6 +12,7 @@ from hub.domain.clock import micros
 from hub.errors import TryAgain
 from hub.ports import TopicState
 from hub.stages.consents import STAGE
+from hub.stages.intake import pass_markers
 from hub.stages.parts import Parts
 
 _MARK = "consents.caught_up"
@@ -25,6 +26,8 @@ def mark_if_caught_up(parts: Parts) -> bool:
     """Called by the consents worker after each round: note the time if everything that was there is read."""
     at = micros(parts.clock.now())
     ends = parts.log.state(consent_topics(parts))
+    for state in ends.values():
+        pass_markers(parts, STAGE, state)
     with parts.store.transaction() as connection:
         done = all(_read(positions.load(connection, STAGE, name), state) for name, state in ends.items())
         if done and len(ends) == len(parts.agencies):

@@ -1,7 +1,7 @@
 """What every reading stage does first: skip what was done, take each record or set it aside with a reason."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -11,7 +11,7 @@ from hub.adapters.store import positions, quarantines
 from hub.adapters.store.quarantines import Quarantined
 from hub.domain.clock import micros
 from hub.errors import DataError, OffsetGap
-from hub.ports import Record
+from hub.ports import UNREADABLE, UNREADABLE_REASONS, Record, TopicState
 from hub.stages.parts import Parts
 
 E = TypeVar("E")
@@ -43,8 +43,16 @@ class Intake(Generic[E]):
 
 
 def lane(record: Record) -> str:
-    """What waits together: one topic's records of one key. The key is hashed, for it may be anything."""
-    return hashlib.sha256(record.topic.encode() + b"\0" + record.key).hexdigest()[:32]
+    """What waits together: one topic's records of one key. The key is hashed, for it may be anything. A place that
+    cannot be read stands for nobody's key."""
+    key = str(record.place).encode() + b"\0" if _unreadable(record) else record.key
+    return hashlib.sha256(record.topic.encode() + b"\0" + key).hexdigest()[:32]
+
+
+def _unreadable(record: Record) -> str:
+    """Why no client could read this place in the log; "" for a record."""
+    reason = dict(record.headers).get(UNREADABLE, b"").decode("ascii", "replace") if record.headers else ""
+    return reason if reason in UNREADABLE_REASONS else ""
 
 
 def sort_out(
@@ -70,7 +78,8 @@ def sort_out(
         if record.offset < following and read_id == topic_id:
             intake.skipped += 1
             continue
-        intake.starts.setdefault(record.partition, record.offset)
+        if record.partition not in intake.starts:
+            intake.starts[record.partition] = _start(parts, record, following if read_id == topic_id else 0)
         intake.following[record.partition] = record.offset + 1
         event = _decoded(intake, record, decode, waiting if ordered else set(), rescue)
         if event and (not waiting or lane(record) not in waiting or passes(event)):
@@ -78,6 +87,16 @@ def sort_out(
         elif event:
             intake.parked.append((record, lane(record)))
     return intake
+
+
+def _start(parts: Parts, record: Record, following: int) -> int:
+    """Where the first record of a partition continues: at the stored position, if nothing stands between the two but
+    what markers of transactions or compaction took; else at its own offset, which is a gap."""
+    if record.offset > following:
+        between = parts.log.read(record.topic, {record.partition: following}, 1)
+        if between and between[0].offset >= record.offset:
+            return following
+    return record.offset
 
 
 def _decoded(
@@ -89,6 +108,8 @@ def _decoded(
 ) -> E | None:
     """The event, or None when the record was set aside: quarantined, or parked behind one that was before."""
     try:
+        if reason := _unreadable(record):
+            raise DataError("the log cannot be read here", reason=reason, place=str(record.place))  # noqa: TRY301
         return decode(record)
     except DataError as error:
         at = lane(record)
@@ -102,6 +123,28 @@ def _decoded(
             intake.bad.append(Quarantined(record.place, at, error.reason))
             waiting.add(at)
     return None
+
+
+def pass_markers(parts: Parts, stage: str, state: TopicState) -> None:
+    """Store the end of the log as the position of partitions in which only markers of transactions stand between the
+    two: a position that no record can reach would look like a lag for ever."""
+    with parts.store.transaction() as connection:
+        stored = positions.load(connection, stage, state.name)
+    passed = {
+        partition: end
+        for partition, end in state.end.items()
+        if (following := _of_topic(stored, partition, state)) < end
+        and not parts.log.read(state.name, {partition: following}, 1)
+    }
+    if passed:
+        with parts.store.transaction() as connection:
+            positions.save(connection, stage, state.name, state.topic_id, passed)
+
+
+def _of_topic(stored: Mapping[int, tuple[str, int]], partition: int, state: TopicState) -> int:
+    """The stored position in this topic; the end where there is none, for then nothing can be said."""
+    topic_id, following = stored.get(partition, (state.topic_id, state.first[partition]))
+    return following if topic_id == state.topic_id else state.end[partition]
 
 
 def finish(connection: Connection, parts: Parts, stage: str, intake: Intake[Any]) -> None:

@@ -105,7 +105,7 @@ class KafkaLog:
             state = self.state([topic]).get(topic)
             if state is None or not state.end.keys() >= positions.keys():
                 raise no_topic(topic)
-            if at_end(positions, state):
+            if at_end(positions, state) or at_end(self._passed(topic, positions), state):
                 return []
             patience.check()
 
@@ -138,6 +138,9 @@ class KafkaLog:
                 require_listener(self._place)
                 self._readers[topic] = Reader(topic, self._settings)
             return self._readers[topic]
+
+    def _passed(self, topic: str, positions: Mapping[int, int]) -> Mapping[int, int]:
+        return self._bounded.call(lambda: self._reader(topic).passed(positions), _ANSWER, topic)
 
     def _described(self, topics: list[str]) -> dict[str, Any]:
         """Those of the topics that exist."""

@@ -6,10 +6,14 @@ from threading import Lock
 from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
+from kafka.consumer import fetcher
 from kafka.errors import OffsetOutOfRangeError
 
+from hub.adapters.log.batches import guarded
 from hub.adapters.log.problems import beyond_log, unavailable
 from hub.ports import Record, TopicState
+
+fetcher.MemoryRecords = guarded(fetcher.MemoryRecords)
 
 SETTINGS: dict[str, Any] = {
     "group_id": None,
@@ -44,6 +48,15 @@ class Reader:
             for record in records:
                 self._standing[record.partition] = record.offset + 1
             return records
+
+    def passed(self, positions: Mapping[int, int]) -> dict[int, int]:
+        """Where the consumer stands after an empty poll from these positions: markers of transactions, and what
+        compaction removed, lie behind it."""
+        with self._lock:
+            if self._standing != positions:
+                return dict(positions)
+            places = {p: self._consumer.position(TopicPartition(self._topic, p)) for p in positions}
+            return {p: max(position, places[p]) for p, position in positions.items()}
 
     def close(self) -> None:
         with self._lock:
@@ -86,7 +99,7 @@ class Patience:
 
 
 def _record(one: Any) -> Record:
-    headers: Sequence[tuple[str, bytes]] = tuple(one.headers)
+    headers: Sequence[tuple[str, bytes]] = tuple((name, value or b"") for name, value in one.headers)
     return Record(
         one.topic, one.partition, one.offset, one.key or b"", one.value or b"", one.timestamp * 1000, headers
     )

@@ -13,7 +13,15 @@ from hub.adapters.log.problems import of_kafka, unavailable
 Found = Mapping[str, Mapping[str, str]]
 """Topic → its settings as Kafka names them; a topic that does not exist is absent."""
 
-_COMPARED = ("cleanup.policy", "retention.ms", "retention.bytes", "message.timestamp.type", "segment.ms")
+_COMPARED = (
+    "cleanup.policy",
+    "retention.ms",
+    "retention.bytes",
+    "message.timestamp.type",
+    "segment.ms",
+    "compression.type",
+    "max.message.bytes",
+)
 
 
 def of_file(path: Path, names: Sequence[str]) -> Found:

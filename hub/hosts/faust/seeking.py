@@ -6,6 +6,7 @@ from hub.adapters.store import positions
 from hub.errors import TopicRecreated
 from hub.hosts.faust.roles import Reading
 from hub.ports import TopicState
+from hub.stages.intake import pass_markers
 from hub.stages.parts import Parts
 
 Partition = tuple[str, int]  # topic, partition: what Faust's TP is
@@ -38,11 +39,13 @@ class Seeker:
         return {(topic, number): stored[topic].get(number, ("", 0))[1] for topic, number in committed}
 
     def check(self) -> None:
-        """Look whether the log is still the one that was read: a broker restored under a running worker is silent."""
+        """Look whether the log is still the one that was read, for a broker restored under a running worker is silent;
+        pass markers at its end."""
         topics = sorted(self._stages)
         stored = self._stored(topics)
         for topic, state in self._states(topics).items():
             positions.check(state, stored[topic], {})
+            pass_markers(self._parts, self._stages[topic], state)
 
     def _stored(self, topics: Sequence[str]) -> dict[str, dict[int, tuple[str, int]]]:
         with self._parts.store.transaction() as connection:

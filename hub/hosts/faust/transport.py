@@ -13,14 +13,18 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import structlog
+from aiokafka.consumer import fetcher
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from faust.types.tuples import ConsumerMessage
 
+from hub.adapters.log.batches import guarded
 from hub.errors import OffsetGap
 from hub.hosts.faust.leaving import leave
 from hub.ports import Record
+
+fetcher.MemoryRecords = guarded(fetcher.MemoryRecords)
 
 log = structlog.get_logger()
 _AHEAD = 8  # chunks of a partition that may wait for its agent
@@ -93,7 +97,7 @@ class BatchConsumer(driver.Consumer):
             lane = self._lanes.get(tp)
             if lane is None:
                 continue
-            if chunk[0].offset != lane.following:
+            if chunk[0].offset != lane.following and not await self._only_markers(tp, lane.following, chunk):
                 await self._seek_anew(tp, lane.following)
                 return
             lane.hand_on(chunk)
@@ -117,6 +121,16 @@ class BatchConsumer(driver.Consumer):
         if lane := self._lanes.get(message.tp):
             lane.waiting.discard(message.offset)
         return super().ack(message)
+
+    async def _only_markers(self, tp: TP, following: int, chunk: Sequence[Any]) -> bool:
+        """Whether no record stands between what was handed on and this chunk: it was sought anew at that very place,
+        the log still holds the place, and the broker gave this. Markers of transactions and compaction leave holes."""
+        place, _ = self._strays.get(tp, (-1, 0))
+        if place != following or chunk[0].offset < following:
+            return False
+        consumer = self._thread._ensure_consumer()  # noqa: SLF001 - Faust's own thread has no such question
+        first = await self._thread.call_thread(consumer.beginning_offsets, [TopicPartition(*tp)])
+        return bool(next(iter(first.values())) <= following)
 
     async def _seek_anew(self, tp: TP, following: int) -> None:
         """Records came that do not continue what was handed on: fetched before a seek, or the log is another one."""
@@ -200,4 +214,5 @@ def _message(tp: TP, chunk: Sequence[Any], generation: int) -> ConsumerMessage:
 
 def _record(one: Any) -> Record:
     value, key = one.value or b"", one.key or b""
-    return Record(one.topic, one.partition, one.offset, key, value, one.timestamp * 1000, tuple(one.headers))
+    headers = tuple((name, content or b"") for name, content in one.headers)
+    return Record(one.topic, one.partition, one.offset, key, value, one.timestamp * 1000, headers)
