@@ -41,6 +41,12 @@ class Settings(BaseSettings):
         default=None, description="the key to rotate to; KEK_FILE.next by default"
     )
     key_service_url: str = Field(default="", description="https://host:port of `hub keys serve`")
+    key_connections: int = Field(
+        default=16, ge=1, description="key service: connections that an agency may hold"
+    )
+    key_seals_per_second: int = Field(
+        default=2000, ge=100, description="key service: keys that an agency may ask to seal with"
+    )
     tls_ca: Path | None = None
     tls_cert: Path | None = None
     tls_key: Path | None = None

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import structlog
 import typer
+from prometheus_client import start_http_server
 from sqlalchemy import inspect
 
 from hub.adapters.keys.database import KeyDatabase
@@ -16,8 +17,11 @@ from hub.adapters.store.tables import metadata as store_tables
 from hub.cli.logs import log_to_stderr
 from hub.config import Settings, load_agencies, load_settings
 from hub.errors import ConfigurationError
+from hub.hosts.keys.connections import Limits
 from hub.hosts.keys.server import KeyServer
 from hub.hosts.keys.service import KeyService
+from hub.hosts.keys.shares import Shares
+from hub.metrics.named import PROCESS, metrics
 
 log = structlog.get_logger()
 
@@ -33,7 +37,14 @@ def serve(
     controllers = [agency.id for agency in load_agencies(settings.agencies)]
     database = open_database(settings)
     try:
-        server = KeyServer(KeyService(database, controllers), files, host, port)
+        service = KeyService(database, controllers, Shares(settings.key_seals_per_second))
+        told = metrics()
+        server = KeyServer(
+            service, files, host, port, limits=Limits(per_agency=settings.key_connections),
+            answered=told.record_key_request, closed=told.record_key_connection,
+        )  # fmt: skip
+        if settings.metrics_port:
+            start_http_server(settings.metrics_port, addr="127.0.0.1", registry=PROCESS)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: Thread(target=server.shutdown).start())
         log.info("keys.serving", host=host, port=server.port, destroyed_but_back=database.older)

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
+from http import HTTPStatus
 from threading import Lock
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
@@ -60,6 +61,13 @@ CONNECTOR_GAUGES: Mapping[str, tuple[str, tuple[str, ...]]] = {
 _SECONDS = 1_000_000
 _FAST = (0.005, 0.02, 0.1, 0.5, 1, 2, 5, 10, 30)
 _LATE = (1, 5, 15, 60, 300, 900, 3600, 6 * 3600, 24 * 3600, 7 * 24 * 3600)
+_KEY_OUTCOMES: Mapping[HTTPStatus, str] = {
+    HTTPStatus.OK: "ok",
+    HTTPStatus.FORBIDDEN: "refused",
+    HTTPStatus.TOO_MANY_REQUESTS: "busy",
+    HTTPStatus.SERVICE_UNAVAILABLE: "unavailable",
+    HTTPStatus.CONFLICT: "older",
+}
 _CAUSES: Mapping[type[Exception], str] = {
     KeyServiceUnavailable: "keys",
     TryAgain: "try_again",
@@ -85,6 +93,9 @@ class Metrics:
     erasure_latency: Histogram
     view_requests: Counter
     view_duration: Histogram
+    key_requests: Counter
+    key_request_duration: Histogram
+    key_connections_closed: Counter
 
     def record(
         self, stage: str, topic: str, outcome: object, seconds: float, *, now: datetime | None = None
@@ -161,6 +172,15 @@ class Metrics:
         self.batched.add(self.view_requests, (route, f"{status // 100}xx"), 1)
         self.batched.observe(self.view_duration, (route,), seconds)
 
+    def record_key_request(self, status: HTTPStatus, seconds: float) -> None:
+        """One answer of the key service."""
+        self.batched.add(self.key_requests, (_KEY_OUTCOMES.get(status, "malformed"),), 1)
+        self.batched.observe(self.key_request_duration, (), seconds)
+
+    def record_key_connection(self, cause: str) -> None:
+        """One connection that the key service ended; `cause` is one of the words of `hub.hosts.keys.connections`."""
+        self.batched.add(self.key_connections_closed, (cause,), 1)
+
     def _events(self, agency: str, event_type: str, outcome: str, number: int) -> None:
         self.batched.add(self.events, (agency, event_type, outcome), number)
 
@@ -216,6 +236,13 @@ def _made(registry: CollectorRegistry) -> Metrics:
         ),
         view_requests=counter("hub_view_requests_total", "Answers of the web side", "route", "code_class"),
         view_duration=histogram("hub_view_duration_seconds", "Time to answer", _FAST, "route"),
+        key_requests=counter("hub_key_requests_total", "Answers of the key service", "outcome"),
+        key_request_duration=histogram(
+            "hub_key_request_duration_seconds", "Time for the key service to answer", _FAST
+        ),
+        key_connections_closed=counter(
+            "hub_key_connections_closed_total", "Connections that the key service ended itself", "cause"
+        ),
     )
     made.build_info.labels(__version__).set(1)
     return made

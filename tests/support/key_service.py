@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import partial
 from pathlib import Path
 from threading import Thread
@@ -11,8 +11,10 @@ from hub.adapters.keys.certs import make_certificates
 from hub.adapters.keys.database import KeyDatabase
 from hub.adapters.keys.tls import TlsFiles
 from hub.adapters.keys.wrapping import Keks
+from hub.hosts.keys.connections import Connection, Limits
 from hub.hosts.keys.server import KeyServer
 from hub.hosts.keys.service import KeyService
+from hub.hosts.keys.shares import Shares
 from hub.hosts.local.process import Child, free_port, listening
 from hub.ports import Clock
 
@@ -22,17 +24,26 @@ class RunningService:
 
     def __init__(
         self, database: str, keks: Keks, certificates: Mapping[str, TlsFiles], *, clock: Clock | None = None,
-        journal: Path | None = None, controllers: tuple[str, ...] = ("jc", "ja"),
+        journal: Path | None = None, controllers: tuple[str, ...] = ("jc", "ja"), limits: Limits | None = None,
+        shares: Shares | None = None,
     ) -> None:  # fmt: skip
         self.certificates = certificates
         self._opened = partial(KeyDatabase, database, keks, clock=clock, journal=journal)
-        self._controllers = controllers
+        self._controllers, self._limits, self._shares = controllers, limits, shares
+        self.closed: list[str] = []
         self._port = 0
         self.start()
 
     @property
     def url(self) -> str:
         return f"https://127.0.0.1:{self._port}"
+
+    @property
+    def address(self) -> tuple[str, int]:
+        return "127.0.0.1", self._port
+
+    def connections(self) -> Collection[Connection]:
+        return self._server.connections.now()
 
     def restart(self) -> None:
         self.stop()
@@ -45,8 +56,11 @@ class RunningService:
 
     def start(self) -> None:
         self._database = self._opened()
-        service = KeyService(self._database, self._controllers)
-        self._server = KeyServer(service, self.certificates["service"], "127.0.0.1", self._port)
+        service = KeyService(self._database, self._controllers, self._shares)
+        self._server = KeyServer(
+            service, self.certificates["service"], "127.0.0.1", self._port, limits=self._limits,
+            closed=self.closed.append,
+        )  # fmt: skip
         self._port = self._server.port
         serving = Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
         serving.start()

@@ -1,6 +1,8 @@
 """Keys from the key service, over mutual TLS: `hub keys serve` in a process and a database of its own."""
 
+import errno
 import http.client
+import socket
 import ssl
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -105,12 +107,8 @@ class KeyServiceClient:
         body = orjson.dumps(question)
         try:
             status, content = self._exchange(f"/v1/{verb}", body, patience or self._patience)
-        except ssl.SSLCertVerificationError:
-            raise _unavailable("the service's certificate is not to be trusted") from None
-        except ssl.SSLError:
-            raise _unavailable("the service does not accept this certificate") from None
         except (OSError, http.client.HTTPException) as error:
-            raise _unavailable(type(error).__name__) from None
+            raise _unavailable(*_cause(error)) from None
         said = _read(lambda: orjson.loads(content))
         if status != http.client.OK:
             _refuse(status, said)
@@ -195,9 +193,50 @@ def _refuse(status: int, said: Any) -> NoReturn:
     raise KeyServiceUnavailable(message, place=place or "key service", remedy=remedy)
 
 
-def _unavailable(cause: str) -> KeyServiceUnavailable:
-    return KeyServiceUnavailable(
-        f"no keys: {cause}",
-        place="key service",
-        remedy="bring it back; until then nothing is sealed or opened",
-    )
+_BACK = "bring it back; until then nothing is sealed or opened"
+
+
+def _cause(error: Exception) -> tuple[str, str]:
+    """What keeps the service from answering, and what to do about it."""
+    match error:
+        case ssl.SSLCertVerificationError():
+            return (
+                "the service's certificate is not to be trusted",
+                "check HUB_TLS_CA, and that HUB_KEY_SERVICE_URL names the host as the certificate does",
+            )
+        case ssl.SSLError(reason=str(reason)) if "_ALERT_" in reason:
+            return (
+                f"the service does not accept this certificate ({_alert(reason)})",
+                "check that HUB_TLS_CERT has not expired and comes from the authority that the service trusts",
+            )
+        case ssl.SSLError(reason=str(reason)) if "EOF" not in reason:
+            return "this address does not speak TLS 1.3", "check host and port in HUB_KEY_SERVICE_URL"
+        case ssl.SSLError() | ConnectionResetError() | BrokenPipeError() | http.client.RemoteDisconnected():
+            return (
+                "the service ended the connection before it answered: it has too many, or it is stopping",
+                "it is tried again; if that goes on, look in its log who holds its connections",
+            )
+        case socket.gaierror():
+            return "the service's host name is not known", "check HUB_KEY_SERVICE_URL and the name service"
+        case ConnectionRefusedError():
+            return "nobody listens at the service's address", f"start `hub keys serve` there; {_BACK}"
+        case TimeoutError():
+            return (
+                "the service did not answer in time",
+                "check that it runs, and the network on the way to it",
+            )
+        case OSError() if error.errno in _UNREACHABLE:
+            return "the service's host cannot be reached", "check the network on the way to it"
+    return type(error).__name__, _BACK
+
+
+_UNREACHABLE = frozenset({errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN})
+
+
+def _alert(reason: str) -> str:
+    """The TLS alert in words: `TLSV1_ALERT_UNKNOWN_CA` → unknown ca."""
+    return reason.partition("_ALERT_")[2].replace("_", " ").lower()
+
+
+def _unavailable(cause: str, remedy: str = _BACK) -> KeyServiceUnavailable:
+    return KeyServiceUnavailable(f"no keys: {cause}", place="key service", remedy=remedy)

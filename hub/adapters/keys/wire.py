@@ -102,7 +102,10 @@ def certificate_of(value: Any) -> Certificate:
 def malformed() -> DataError:
     """What was said is not what this page of the protocol allows; says nothing of what it was."""
     return DataError(
-        "this is no question or answer of the key service", reason="malformed", place="key service"
+        "this is no question or answer of the key service",
+        reason="malformed",
+        place="key service",
+        remedy="let both sides be of the same release",
     )
 
 

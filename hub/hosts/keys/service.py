@@ -9,7 +9,8 @@ import structlog
 from hub.adapters.keys import wire
 from hub.adapters.keys.source import KeySource
 from hub.adapters.keys.tls import Peer
-from hub.errors import ConfigurationError, DataError, HubError, KeysAreOlder, ServiceUnavailable
+from hub.errors import ConfigurationError, DataError, HubError, KeysAreOlder, ServiceUnavailable, TryAgain
+from hub.hosts.keys.shares import Shares
 from hub.ports import KeyRef
 
 log = structlog.get_logger()
@@ -17,13 +18,15 @@ Answer = tuple[HTTPStatus, dict[str, Any]]
 
 
 class KeyService:
-    """Answers questions of `hub.adapters.keys.wire` from a source; `controllers` are those that take part.
+    """Answers questions of `hub.adapters.keys.wire` from a source; `controllers` are those that take part, and `shares`
+    says how much of it each of them may take.
 
     It keeps no key in memory: every answer is what the database holds at that moment. Many threads may ask at once.
     """
 
-    def __init__(self, source: KeySource, controllers: Collection[str]) -> None:
-        self._source, self._controllers = source, frozenset(controllers)
+    def __init__(self, source: KeySource, controllers: Collection[str], shares: Shares | None = None) -> None:
+        self._source, self.controllers = source, frozenset(controllers)
+        self._shares = shares or Shares()
         self._for_all: Mapping[str, Callable[[Peer, Any], dict[str, Any]]] = {
             "seal": self._seal,
             "open": self._open,
@@ -49,21 +52,33 @@ class KeyService:
             return HTTPStatus.FORBIDDEN, _said(error)
         except DataError as error:
             return HTTPStatus.BAD_REQUEST, _said(error)
+        except TryAgain as error:
+            log.warning("keys.busy", controller=peer.controller if peer else "unknown", verb=verb)
+            return HTTPStatus.TOO_MANY_REQUESTS, _said(error)
         except ServiceUnavailable as error:
             return HTTPStatus.SERVICE_UNAVAILABLE, _said(error)
 
     def _answer(self, peer: Peer, verb: str, question: Any) -> dict[str, Any]:
         if not isinstance(question, dict):
             raise wire.malformed()
-        if verb in self._for_all:
+        if verb in self._for_all and peer.role == "hub":
             return self._for_all[verb](peer, question)
+        if verb in self._for_all:
+            refs = question.get("refs")
+            with self._shares.turn(peer.controller, len(refs) if isinstance(refs, list) else 0):
+                return self._for_all[verb](peer, question)
         if verb in self._for_hub and peer.role == "hub":
             return self._for_hub[verb](question)
-        raise _out_of_reach(f"/v1/{verb}" if verb in self._for_hub else "key service")
+        if verb not in self._for_hub:
+            raise wire.malformed()
+        raise ConfigurationError(
+            "this question is out of reach for a connector: only the hub may ask it", place=f"/v1/{verb}",
+            remedy="give the process the hub's certificate, or let the hub do it",
+        )  # fmt: skip
 
     def _known(self, peer: Peer | None) -> Peer:
         """Who may ask at all: an agency that takes part no longer may not, whatever its certificate says."""
-        if peer is None or (peer.role == "connector" and peer.controller not in self._controllers):
+        if peer is None or (peer.role == "connector" and peer.controller not in self.controllers):
             raise ConfigurationError(
                 "this certificate belongs to nobody who takes part", place="key service",
                 remedy="its alternative name must be urn:fallbruecke:hub or urn:fallbruecke:connector:<agency>",
@@ -123,6 +138,15 @@ def _list(value: Any) -> list[Any]:
     if not isinstance(value, list) or len(value) > wire.MOST:
         raise wire.malformed()
     return value
+
+
+def refused(agency: str) -> Answer:
+    """What a connection is told that is one too many."""
+    return HTTPStatus.TOO_MANY_REQUESTS, {
+        "error": f"too many connections of {agency} to the key service",
+        "place": "key service",
+        "remedy": "end processes of it that are not needed; HUB_KEY_CONNECTIONS at the key service allows more",
+    }
 
 
 def _said(error: HubError) -> dict[str, Any]:

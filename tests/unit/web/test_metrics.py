@@ -34,6 +34,8 @@ NAMED = """
 `connector_status{agency,source,state}` · `quarantine_records{agency,reason}` · `consent_state_age_seconds{agency}` ·
 `withdrawal_latency_seconds` · `erasure_latency_seconds` · `projection_divergence_rows{projection}` ·
 `clock_skew_seconds{agency}` · `certificate_not_after_timestamp_seconds{cert}` ·
+`broken_narrowing_records{agency}` ·
+`key_requests_total{outcome}` · `key_request_duration_seconds` · `key_connections_closed_total{cause}` ·
 `view_requests_total{route,code_class}` · `view_duration_seconds{route}` · `heartbeats_refused_total{agency}`.
 """
 """The operator's table of metrics."""
