@@ -122,6 +122,10 @@ class KeysAreOlder(StoppedToBeSafe):
     exit_code = 86
 
 
+STOPPED_TO_BE_SAFE = range(80, 90)
+"""The exit codes of `StoppedToBeSafe` and of what comes under it."""
+
+
 def raised_at(error: BaseException) -> str:
     """Where it was raised, innermost last, in one line; the message stays out, for it may quote data."""
     places, at = [], error.__traceback__

@@ -14,6 +14,8 @@ from typing import Any, Generic, TypeVar
 import structlog
 from sqlalchemy import Connection
 
+from hub.adapters.store import quarantines
+from hub.domain.clock import micros
 from hub.errors import (
     ConfigurationError,
     DataError,
@@ -31,6 +33,7 @@ E = TypeVar("E")
 P = TypeVar("P")
 T = TypeVar("T")
 R = TypeVar("R")
+A = TypeVar("A")
 
 _OUTAGES = (
     ServiceUnavailable,
@@ -68,8 +71,8 @@ def reason_of(error: Exception) -> str:
 
 
 def halved(
-    items: Sequence[T], work: Callable[[Sequence[T]], R], alone: Callable[[T, Exception], R]
-) -> list[R]:
+    items: Sequence[T], work: Callable[[Sequence[T]], R], alone: Callable[[T, Exception], A]
+) -> list[R | A]:
     """Results of `work` over all items at once, or over halves of them where it failed, in order.
 
     An item that fails alone is tried once more and then given to `alone`, which sets it aside. `work` must leave
@@ -192,3 +195,42 @@ def _refuse(reason: str) -> Callable[[Parts, Record], Any]:
         raise DataError("the record failed alone", reason=reason, place=str(record.place))
 
     return decode
+
+
+AGAIN_AFTER = 300  # seconds until work that failed alone is tried again by itself
+
+
+def isolated(
+    parts: Parts,
+    stage: str,
+    items: Sequence[T],
+    work: Callable[[Sequence[T]], R],
+    name: Callable[[T], str],
+    number: Callable[[T], int] = lambda item: 0,
+) -> list[R]:
+    """`halved` for work that is no record: an item that fails alone is quarantined by its `name` and tried again after
+    `AGAIN_AFTER`, or as soon as its mark has another `number`. Items that went well leave quarantine."""
+    if not items:
+        return []
+    now = micros(parts.clock.now())
+    with parts.store.transaction() as connection:
+        aside = {one.item: one for one in quarantines.items(connection, stage)}
+    due = [one for one in items if _is_due(aside.get(name(one)), number(one), now)]
+    failed: set[str] = set()
+
+    def alone(item: T, error: Exception) -> None:
+        row = quarantines.Item(stage, name(item), note_failure(stage, error), now, number(item))
+        failed.add(row.item)
+        with parts.store.transaction() as connection:
+            quarantines.put_item(connection, row)
+
+    results = halved(due, work, alone)
+    went_well = {name(one) for one in due} & aside.keys() - failed
+    if went_well:
+        with parts.store.transaction() as connection:
+            quarantines.remove_items(connection, stage, sorted(went_well))
+    return [one for one in results if one is not None]
+
+
+def _is_due(aside: quarantines.Item | None, number: int, now: int) -> bool:
+    return aside is None or aside.number != number or now - aside.at >= AGAIN_AFTER * 1_000_000

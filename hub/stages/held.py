@@ -1,26 +1,34 @@
 """Held events get their answer: decided again when their person's epoch rose, withheld after the deadline (rule 15)."""
 
+from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
+from itertools import chain
 
 from hub.adapters.store import admissions, quarantines
 from hub.adapters.store.admissions import HeldRow
+from hub.adapters.store.quarantines import Quarantined
 from hub.domain.clock import micros
 from hub.ports import Record
 from hub.stages.admit import STAGE, decide_batch, produce
 from hub.stages.decode import decode_event
-from hub.stages.intake import Intake
+from hub.stages.driver import halved, note_failure
+from hub.stages.intake import Intake, lane
 from hub.stages.parts import Parts, topic_agency
 
 
 def answer_held(parts: Parts) -> dict[str, int]:
-    """Decide again what can be decided now. Returns outcome → count; those still waiting stay, under the new epoch."""
+    """Decide again what can be decided now. Returns outcome → count; those still waiting stay, under the new epoch. A
+    row that fails alone is quarantined at its place in the log."""
     with parts.store.transaction() as connection:
         rows = admissions.moved(connection)
-        intake = Intake(
-            "", "", events=[decode_event(_record(row), topic_agency(row.topic), "events") for row in rows]
-        )
-    if not rows:
-        return {}
+    found = halved(rows, partial(_answer, parts), partial(_quarantine, parts))
+    return _count(list(chain.from_iterable(found)))
+
+
+def _answer(parts: Parts, rows: Sequence[HeldRow]) -> list[str]:
+    events = [decode_event(_record(row), topic_agency(row.topic), "events") for row in rows]
+    intake = Intake("", "", events=events)
     desk = decide_batch(parts, intake)
     produce(desk)
     with parts.store.transaction() as connection:
@@ -29,7 +37,17 @@ def answer_held(parts: Parts) -> dict[str, int]:
         admissions.let_go(connection, rows)
         since = {row[:2]: row.since for row in rows}
         admissions.save_held(connection, [row._replace(since=since[row[:2]]) for row in desk.held])
-    return _count([row.outcome for row in desk.decisions.values()])
+    return [row.outcome for row in desk.decisions.values()]
+
+
+def _quarantine(parts: Parts, row: HeldRow, error: Exception) -> list[str]:
+    record = _record(row)
+    reason = note_failure(STAGE, error, topic=row.topic, partition=row.partition, offset=row.offset)
+    with parts.store.transaction() as connection:
+        found = Quarantined(record.place, lane(record), reason)
+        quarantines.put(connection, STAGE, [found], micros(parts.clock.now()))
+        admissions.let_go(connection, [row])
+    return []
 
 
 def end_expired_holds(parts: Parts) -> int:

@@ -10,12 +10,13 @@ import hashlib
 import hmac
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any, NamedTuple
 
 import orjson
 from sqlalchemy import Connection, delete, select, tuple_, update
 
-from hub.adapters.store import subjects
+from hub.adapters.store import quarantines, subjects
 from hub.adapters.store.bulk import among, merge, values
 from hub.adapters.store.tables import register_dirty, registered
 from hub.domain.clock import micros
@@ -23,11 +24,13 @@ from hub.domain.consent import Consent, ScopedWithdrawal
 from hub.domain.seal import place, seal
 from hub.policy.grounds import signed
 from hub.ports import Key, KeyRef, Outgoing
+from hub.stages.driver import isolated
 from hub.stages.knowledge import Knowledge
 from hub.stages.learning import learn
 from hub.stages.parts import Parts
 from schemas import encode_single, record_schema
 
+STAGE = "register"
 ENTRY = record_schema("register")
 JOINT, ENTRUSTED = "joint", "A65"
 Name = tuple[str, str]  # subject key, consent id
@@ -40,18 +43,29 @@ class _Entry(NamedTuple):
     said: str
 
 
+class _Marked(NamedTuple):
+    """A person whose entries may have changed, by the number of the mark that says so."""
+
+    subject: str
+    number: int
+
+
 def write_register(parts: Parts, limit: int = 500) -> int:
-    """Write the entries of changed persons; call again until it answers 0."""
+    """Write the entries of changed persons; call again until it answers 0. A person whose entries cannot be made waits
+    alone."""
     with parts.store.transaction() as connection:
-        marked = connection.execute(
-            select(register_dirty)
-            .order_by(register_dirty.c.subject)
-            .limit(limit)
-            .with_for_update(skip_locked=True)
-        ).all()
-        if not marked:
-            return 0
-        names = [row.subject for row in marked]
+        aside = len(quarantines.items(connection, STAGE))
+        r = register_dirty.c
+        wanted = select(r.subject, r.number).order_by(r.subject).limit(limit + aside)
+        marked = [_Marked(*row) for row in connection.execute(wanted)]
+    return sum(
+        isolated(parts, STAGE, marked, partial(_write, parts), lambda m: m.subject, lambda m: m.number)
+    )
+
+
+def _write(parts: Parts, marked: Sequence[_Marked]) -> int:
+    with parts.store.transaction() as connection:
+        names = [one.subject for one in marked]
         known = learn(connection, parts.keys, parts.knowledge, names)
         before = _registered(connection, names)
         joint = _joint(connection, names)
@@ -64,7 +78,7 @@ def write_register(parts: Parts, limit: int = 500) -> int:
     _append(parts, [*(one.record for one in changed.values()), *(_tombstone(*name) for name in gone)])
     with parts.store.transaction() as connection:
         _keep(connection, [(*name, one.said) for name, one in changed.items()], gone)
-        _clear(connection, [(row.subject, row.number) for row in marked])
+        _clear(connection, marked)
     return len(marked)
 
 

@@ -18,7 +18,8 @@ _REFUSED = (
     "KafkaConfiguration",
 )
 
-_UNTIMELY = {"InvalidTimestampError", "InvalidRecordError"}
+_UNTIMELY = {"InvalidTimestampError"}
+_REFUSED_RECORD = {"InvalidRecordError"}
 
 
 def no_topic(topic: str) -> ConfigurationError:
@@ -60,6 +61,8 @@ def of_kafka(error: BaseException, place: str) -> HubError:
         )
     if "TooLarge" in name:
         return DataError("a record is larger than the log accepts", reason="too_large", place=place)
+    if name in _REFUSED_RECORD:
+        return DataError("the log refuses a record", reason="refused_by_log", place=place)
     if "Authentication" in name:
         return AccessRefused(
             "the broker refuses the account",

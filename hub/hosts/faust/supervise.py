@@ -14,11 +14,15 @@ from types import FrameType
 
 import structlog
 
-from hub.errors import TryAgain
+from hub.errors import STOPPED_TO_BE_SAFE, ConfigurationError, NoInput, TryAgain, UsageError
 
 log = structlog.get_logger()
 PARENT = "HUB_SUPERVISOR"
-AGAIN = frozenset({69, 70, 75, 137})  # unavailable, bug, try again, killed
+FOR_GOOD = frozenset(
+    {0, 2, UsageError.exit_code, NoInput.exit_code, ConfigurationError.exit_code, *STOPPED_TO_BE_SAFE}
+)
+"""Stopped in order, called wrongly, misconfigured, or stopped to be safe: a person must do something first. After any
+other end the worker is started again, so that no record ends it for good."""
 _PR_SET_PDEATHSIG = 1
 _LOOK = 0.05  # seconds between two looks at whether to stop
 _FIRST, _LONGEST, _WELL = (
@@ -30,7 +34,7 @@ _FIRST, _LONGEST, _WELL = (
 
 def worth_another_start(code: int) -> bool:
     """Whether a worker that ended with this code (negative: by that signal) may do better next time."""
-    return code < 0 or code in AGAIN
+    return code < 0 or code not in FOR_GOOD
 
 
 def supervise(command: Sequence[str], env: Mapping[str, str] | None = None) -> int:

@@ -22,8 +22,10 @@ from hub.hosts.faust.options import Options
 from hub.hosts.faust.patience import Interrupted, Patience
 from hub.hosts.faust.roles import Chore, Duties, Reading, Role, duties
 from hub.hosts.faust.seeking import Partition, Seeker
+from hub.metrics.named import metrics
 from hub.ports import Record
 from hub.stages.caught_up import is_open
+from hub.stages.driver import is_outage, note_failure
 from hub.stages.parts import Parts
 
 log = structlog.get_logger()
@@ -31,6 +33,7 @@ Observe = Callable[[str, str, Any, float], None]
 """Told of every batch and round: stage or chore, topic ("" for a chore), outcome, seconds."""
 _LOOK = 0.1  # seconds between two looks at whether to stop
 _OPEN_FOR = 1.0  # seconds for which an open door is not tried again
+_AFTER_FAILURE = 5.0  # seconds until a chore that failed is done again
 _CHECK = 30.0  # seconds between two looks at whether the log is still the same one
 
 
@@ -150,17 +153,32 @@ class Worker:
     def _repeat(self, chore: Chore) -> None:
         try:
             while True:
-                if chore.gated:
-                    self._wait_until_open()
-                began = time.monotonic()
-                outcome = self._patience.persist(lambda: chore.do(self._parts), chore.name)
-                seconds = time.monotonic() - began
-                self._observe(chore.name, "", outcome, seconds)
-                self._rest(chore, outcome, seconds)
+                self._once(chore)
         except Interrupted:
             return
-        except BaseException as error:  # noqa: BLE001 - a worker without one of its chores is none
+        except BaseException as error:  # noqa: BLE001 - a worker that stops to be safe stops with all of it
             leave(error)
+
+    def _once(self, chore: Chore) -> None:
+        """One round, and the rest after it. One that fails for whatever is no outage is done again later: the worker's
+        other duties, withdrawals before all, go on meanwhile."""
+        if chore.gated:
+            self._wait_until_open()
+        began = time.monotonic()
+        try:
+            outcome = self._patience.persist(lambda: chore.do(self._parts), chore.name)
+        except Interrupted:
+            raise
+        except Exception as error:
+            if is_outage(error):
+                raise
+            metrics().record_retry(chore.name, error)
+            note_failure(chore.name, error)
+            self._patience.rest(_AFTER_FAILURE)
+            return
+        seconds = time.monotonic() - began
+        self._observe(chore.name, "", outcome, seconds)
+        self._rest(chore, outcome, seconds)
 
     def _rest(self, chore: Chore, outcome: Any, seconds: float) -> None:
         """Wait as the chore says, and end a longer rest early when something wakes it."""

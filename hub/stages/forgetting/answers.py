@@ -5,6 +5,7 @@ or missing holds the erasure open; it fails nothing, and nobody forgets it.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import orjson
@@ -14,6 +15,7 @@ from hub.adapters.store import erasures, subjects
 from hub.adapters.store.erasures import Erasure, Told
 from hub.domain.clock import micros, moment
 from hub.errors import UsageError
+from hub.stages.driver import isolated
 from hub.stages.forgetting import certificate as certificates
 from hub.stages.parts import Parts
 
@@ -38,7 +40,13 @@ def who_is(connection: Connection, subject: str) -> Who:
 def complete(parts: Parts) -> None:
     """Close what every recipient has answered."""
     with parts.store.transaction() as connection:
-        for one in erasures.to_complete(connection):
+        waiting = erasures.to_complete(connection)
+    isolated(parts, "erase.complete", waiting, partial(_complete, parts), lambda one: one.id)
+
+
+def _complete(parts: Parts, waiting: Sequence[Erasure]) -> None:
+    with parts.store.transaction() as connection:
+        for one in waiting:
             answers = recipients(connection, one, who_is(connection, one.subject))
             if all(answer["answered"] for answer in answers):
                 at = parts.clock.now()

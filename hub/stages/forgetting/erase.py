@@ -8,6 +8,8 @@ until every recipient that had something has answered.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
+from itertools import chain
 from typing import Any
 
 import orjson
@@ -20,6 +22,7 @@ from hub.ports import Certificate
 from hub.stages.boxes import content, keys_for
 from hub.stages.caught_up import is_open
 from hub.stages.decode import envelope_of
+from hub.stages.driver import isolated
 from hub.stages.forgetting import certificate as certificates
 from hub.stages.forgetting.answers import Who, complete, recipients, who_is
 from hub.stages.forgetting.purge import destroy_keys, remove_held, remove_rows
@@ -47,11 +50,20 @@ def erase(parts: Parts) -> tuple[int, ...]:
 def _execute_all(parts: Parts) -> tuple[int, ...]:
     with parts.store.transaction() as connection:
         asked = erasures.to_execute(connection)
-        if asked:
-            erasures.lock_forgetting(connection)
+    executed = isolated(parts, "erase", asked, partial(_execute_each, parts), _id)
+    return tuple(chain.from_iterable(executed))
+
+
+def _execute_each(parts: Parts, asked: Sequence[Erasure]) -> tuple[int, ...]:
+    with parts.store.transaction() as connection:
+        erasures.lock_forgetting(connection)
         for one in asked:
             _execute(connection, parts, one)
     return tuple(one.requested_at for one in asked)
+
+
+def _id(erasure: Erasure) -> str:
+    return erasure.id
 
 
 def _execute(connection: Connection, parts: Parts, one: Erasure) -> None:
@@ -130,7 +142,13 @@ def _destroy(parts: Parts, who: Who) -> list[Certificate]:
 def _announce_all(parts: Parts) -> None:
     """Tell the log, so that a restored hub knows, and the agency's gate, so that nothing of it is published again."""
     with parts.store.transaction() as connection:
-        for one in erasures.to_announce(connection):
+        waiting = erasures.to_announce(connection)
+    isolated(parts, "erase.announce", waiting, partial(_announce, parts), _id)
+
+
+def _announce(parts: Parts, waiting: Sequence[Erasure]) -> None:
+    with parts.store.transaction() as connection:
+        for one in waiting:
             said = orjson.loads(one.certificate or "{}")
             _say_executed(connection, parts, one, said)
             for subject in said["subjects"]:

@@ -6,28 +6,38 @@ and the connector publishes the present state again.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from itertools import chain
 
 from sqlalchemy import Connection
 
 from hub.adapters.store import erasures, subjects
+from hub.stages.driver import isolated
 from hub.stages.forgetting.purge import destroy_keys, newest_box, purge
 from hub.stages.knowledge import Knowledge
 from hub.stages.learning import learn
 from hub.stages.parts import Parts
 from projections.joint_case.queries import has_norm_ground
 
+_STAGE = "grounds_end"
+
 
 def end_grounds(parts: Parts) -> int:
     """Destroy the keys of those marked persons who have no ground left, under all their names: a consent may have been
-    signed at one agency for the data of another. Returns how many had none.
+    signed at one agency for the data of another. Returns how many had none. A person of whom this cannot be said waits
+    alone.
 
     Decided under the epoch lock and destroyed there, so that a grant that arrives meanwhile waits and finds a new key.
     """
     with parts.store.transaction() as connection:
         marked = subjects.endings(connection)
-        if not marked:
-            return 0
+    return sum(
+        isolated(parts, _STAGE, marked, partial(_end, parts), lambda mark: mark[0], lambda mark: mark[1])
+    )
+
+
+def _end(parts: Parts, marked: Sequence[tuple[str, int]]) -> int:
+    with parts.store.transaction() as connection:
         same = subjects.aliases(
             connection, set(subjects.persons(connection, [key for key, _ in marked]).values())
         )
