@@ -38,6 +38,19 @@ subject = Table(  # rule 10: the epoch row of every person (and family), and who
     Column("changed_at", BigInteger, nullable=False),
     Column("epoch", BigInteger, nullable=False),
 )
+coming_of_age = (
+    Table(  # rule 10: keyed hashes of the days on which somebody comes of age, per record of a birth date
+        "coming_of_age",
+        metadata,
+        Column("event_id", String, primary_key=True),
+        Column("subject", String, nullable=False),
+        Column("fifteenth", String, nullable=False),
+        Column("eighteenth", String, nullable=False),
+        Index("coming_of_age_subject", "subject"),
+        Index("coming_of_age_fifteenth", "fifteenth", "subject"),
+        Index("coming_of_age_eighteenth", "eighteenth", "subject"),
+    )
+)
 membership = Table(
     "membership",
     metadata,

@@ -218,12 +218,18 @@ def confirmed(connection: Connection, recipient: str, view_id: str, answer: str,
     connection.execute(before.values(answered_at=at, ended_answer=answer))
 
 
-def ending_before(connection: Connection, until: int) -> list[str]:
-    """Joint cases of which a shown view runs out before `until`: renewed while the ground lasts."""
+def ending_before(connection: Connection, until: int, beyond: str, limit: int) -> list[str]:
+    """The first joint cases behind `beyond` of which a shown view runs out before `until`, in order: they are renewed
+    while the ground lasts."""
     v = view_state.c
-    return list(
-        connection.execute(select(v.joint_case).where(~v.removed, v.not_after < until).distinct()).scalars()
+    wanted = (
+        select(v.joint_case)
+        .where(~v.removed, v.not_after < until, v.joint_case > beyond)
+        .distinct()
+        .order_by(v.joint_case)
+        .limit(limit)
     )
+    return list(connection.execute(wanted).scalars())
 
 
 def log_retrieval(
