@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
+from connectors.runtime.unreadable import Fault
+
 
 @dataclass(frozen=True, slots=True)
 class Spec:
@@ -24,7 +26,7 @@ class Row(NamedTuple):
 
     `key` is the row's own key as text, `place` is file/line or stream/row for quarantine, `version` orders the row's
     versions (microseconds, protocol rule 1), `content` is a keyed hash of it (empty: the row is there no longer).
-    `gone`: deleted or no longer exported.
+    `gone`: deleted or no longer exported. `fault`: why the row as a whole cannot be read; it is held.
     """
 
     stream: str
@@ -34,6 +36,7 @@ class Row(NamedTuple):
     version: int
     content: bytes = b""
     gone: bool = False
+    fault: Fault | None = None
 
     def __repr__(self) -> str:
         return f"Row({self.place})"
