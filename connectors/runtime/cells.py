@@ -84,7 +84,7 @@ def plain_text(raw: object, column: str) -> str:
     if problem := limits.text_problem(text):
         raise DataError(
             problem,
-            reason="unreadable_text",
+            reason="beyond_limits",
             place=column,
             remedy=f"it {problem}: correct the record, or the encoding",
         )

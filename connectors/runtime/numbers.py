@@ -66,10 +66,10 @@ def _number(raw: object, column: str, decimals: re.Pattern[str]) -> str:
         case bool() | OutOfRange():
             pass
         case str():
-            found = _spelt(raw)
+            found = raw if raw.isascii() and raw.isalnum() else _spelt(raw)
             if decimals.fullmatch(found):
                 raise _refused(column, "is written with decimals", "export the column as text")
-            if problem := _problem(found):
+            if not (found.isascii() and found.isdigit()) and (problem := _problem(found)):
                 raise _refused(column, *problem)
             return found
         case int():
@@ -81,10 +81,8 @@ def _number(raw: object, column: str, decimals: re.Pattern[str]) -> str:
     raise _refused(column, f"is no number or text ({type(raw).__name__})", "make a text of it in a query")
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=4096)
 def _spelt(text: str) -> str:
-    if text.isascii() and text.isalnum():
-        return text
     text = unicodedata.normalize("NFC", text).translate(_DASHES)
     visible = (" " if _is_space(sign) else sign for sign in text if unicodedata.category(sign) != "Cf")
     text = _IGNORED.sub("", "".join(visible)).strip()
@@ -93,11 +91,9 @@ def _spelt(text: str) -> str:
     return text
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=4096)
 def _problem(text: str) -> tuple[str, str] | None:
     """Why this is no number that can be relied on, and what to do; None when it is one."""
-    if text.isascii() and text.isdigit():
-        return None
     if _SCIENTIFIC.fullmatch(text):
         return "has lost digits (scientific notation)", "export the column as text"
     if _WRAPPED.fullmatch(text):
