@@ -269,6 +269,10 @@ def _schema(table: Table) -> EventSchema:
         raise ConfigurationError(
             "danger reports have a path of their own", place=table.place, remedy="remove it"
         )
+    if schema.topic == "views":
+        raise ConfigurationError(
+            f"{name} is computed for a view and cannot be published", place=table.place, remedy="remove it"
+        )
     return schema
 
 
