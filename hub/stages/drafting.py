@@ -15,7 +15,7 @@ from hub.domain.agencies import Agency
 from hub.domain.clock import berlin_day, micros
 from hub.policy.facts import Recipient
 from hub.stages.case_file import CaseFile
-from hub.stages.cut import Cut, Evidence, Question, cut
+from hub.stages.cut import Cut, Question, cut
 from hub.stages.expiry import shown_until
 from hub.stages.open_categories import Openable
 from hub.stages.parts import Parts
@@ -70,9 +70,10 @@ class Drafting:
         return draft, mac
 
     def _cut(self, file: CaseFile, agency: Agency, role: str, worker: str) -> Cut:
+        """A staging table shows what comes from elsewhere: the agency's own data stand in its own system already."""
         question = Question(unit(agency, role, worker, file), PURPOSE, self.now, self.openable)
         policy, agencies = self.parts.gate.policy, self.parts.agencies
-        made = cut(policy, agencies, question, _from_others(file, agency), file.known, file.names)
+        made = cut(policy, agencies, question, file.evidence, file.known, file.names, beside=agency.id)
         return in_own_order(self.parts.secret, agency.id, made, file)
 
     def _policy_changes(self) -> date | None:
@@ -138,11 +139,6 @@ def grounds(draft: Draft) -> Iterable[tuple[Release, Sequence[Ground]]]:
     """What each field of each of those entries rests on."""
     for part in draft.made.parts:
         yield (draft.view_id.hex(), part.person, part.sender), part.covered
-
-
-def _from_others(file: CaseFile, agency: Agency) -> list[Evidence]:
-    """A staging table shows what comes from elsewhere: the agency's own data stand in its own system already."""
-    return [one for one in file.evidence if one.envelope.controller_id != agency.id]
 
 
 def _mac(secret: bytes, made: Cut, contents: Sequence[bytes]) -> str:
