@@ -192,7 +192,7 @@ view_state = Table(  # the newest view of each (joint case, recipient, role, wor
     Column("epochs", String, nullable=False),
     Column(
         "value", LargeBinary, nullable=False
-    ),  # the header of its wire format; the sealed bytes are the topic's
+    ),  # sealed; of a view in several records only their format's header
     Index("view_state_id", "view_id"),
     Index("view_state_ending", "removed", "not_after"),
 )
