@@ -142,9 +142,10 @@ class Rereading(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SinkReport:
-    """What became of the views that were read: answer → count."""
+    """What became of the views that were read (answer → count), and how many cannot be applied (reason → count)."""
 
     answers: Mapping[str, int] = field(default_factory=dict)
+    waiting: Mapping[str, int] = field(default_factory=dict)
 
 
 class Sink(Protocol):
