@@ -59,6 +59,10 @@ class AgencyKey:
         """The agency's pseudonym of a family's case; one per (agency, family), for ever the same (rule 3)."""
         return _text("f_", _mac(self.secret, b"case", local_id.encode()))
 
+    def consent(self, local_id: str) -> str:
+        """The agency's pseudonym of a consent: the number on its paper is its own."""
+        return _text("c_", _mac(self.secret, b"consent", local_id.encode()))
+
     def worker(self, local_id: str) -> str:
         """Worker ids are named in consents, so they stay as they are: staff, not clients."""
         return local_id
@@ -141,6 +145,12 @@ def pairing_digest(secret: bytes, code: str) -> bytes:
     """What the hub keeps of a pairing code (hyphens, blanks and case do not count)."""
     plain = "".join(code.split()).replace("-", "").upper()
     return _mac(secret, b"pairing", plain.encode())
+
+
+def link_digest(secret: bytes, one: str, other: str) -> bytes:
+    """What the hub keeps of an agency's word that two pseudonyms mean one person, whichever of both said it."""
+    first, second = sorted((one.encode(), other.encode()))
+    return _mac(secret, b"link", first, second)
 
 
 def proof_hash(content: bytes) -> str:

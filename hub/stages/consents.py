@@ -5,7 +5,7 @@ new state of a consent also sees the raised epoch, and the other way round.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
@@ -14,10 +14,9 @@ from hub.adapters.store import erasures, evidence, links, subjects
 from hub.adapters.store.bulk import merge
 from hub.adapters.store.erasures import Erasure
 from hub.domain.clock import micros
-from hub.domain.identifiers import pairing_digest
+from hub.domain.identifiers import link_digest, pairing_digest
 from hub.failpoints import fail_point
 from hub.ports import Record
-from hub.stages import birthdays
 from hub.stages.boxes import Content, Found, content, keys_for
 from hub.stages.decode import Event, decode_event
 from hub.stages.driver import Stage, drive
@@ -80,8 +79,7 @@ def _apply(connection: Connection, parts: Parts, intake: Intake[Event], taking: 
 
 def linking_keys(parts: Parts, events: Sequence[Event]) -> Found:
     """The keys of those events that must be opened to be taken."""
-    opened = (event.envelope for event in events if _links(event) or birthdays.records_birth(event))
-    return keys_for(parts.keys, "proof", opened)
+    return keys_for(parts.keys, "proof", [event.envelope for event in events if _links(event)])
 
 
 RECEIVED = "received_at"
@@ -103,17 +101,16 @@ def apply_events(connection: Connection, parts: Parts, events: Sequence[Event], 
         apply.row(live, event.envelope, event.record.value, received_at(event.record)) for event in events
     ]
     merge(connection, consent_row, apply.folded(rows), ON_CONFLICT)
-    birthdays.keep(connection, parts, events, found)
     subjects.register(connection, [(event.subject, event.case_key) for event in events if not event.broken])
     erasures.ask(connection, [_erasure(event) for event in events if _erases(event)])
     changed = {event.subject for event in events}
     changed |= _link_all(connection, parts, [event for event in events if _links(event)], found)
+    changed |= links.find_cases(connection, {event.subject for event in events})
     changed.update(_granted_for(connection, live, events))
     if any(event.envelope.event_type == "IdentitySplit" for event in events):
         changed |= with_custody(connection, live)
     ending = [event for event in events if ends(event)]
-    ended = {event.subject for event in ending} | _granted_for(connection, live, ending)
-    subjects.mark_ending(connection, ended)
+    subjects.mark_ending(connection, _may_end(connection, live, ending))
     received = min((received_at(event.record) for event in ending), default=None)
     return subjects.raise_epochs(connection, changed, micros(parts.clock.now()), received)
 
@@ -155,37 +152,46 @@ def _links(event: Event) -> bool:
 def _link_all(connection: Connection, parts: Parts, events: Sequence[Event], found: Found) -> set[str]:
     """Link and split as the events say: one that cannot be read links nobody and splits its subject, and nobody links
     only others. Returns whose links changed."""
-    pairs = [one for event in events if (one := _pair(parts, event, content(event.envelope, "proof", found)))]
+    opened = [(event, content(event.envelope, "proof", found)) for event in events]
+    pairs = [pair for event, read in opened for pair in _pairs(parts, event, read)]
     changed = links.pair(connection, pairs) if pairs else set()
-    for event in events:
-        opened = content(event.envelope, "proof", found)
-        refs = _refs(parts, opened)
+    for event, read in opened:
         if event.envelope.event_type == "IdentitySplit":
-            changed |= links.split_persons(connection, {event.subject, *refs}, event.envelope.occurred_at)
-        elif event.envelope.event_type == "IdentityLinked" and event.subject in refs and _confirmed(opened):
-            said = dict.fromkeys(refs, event.envelope.occurred_at)
-            changed |= links.link_persons(connection, {f"q_{event.envelope.event_id.hex()}": said})
+            parted = {event.subject, *_refs(parts, read)}
+            changed |= links.split_persons(connection, parted, event.envelope.occurred_at)
     return changed
 
 
-def _pair(parts: Parts, event: Event, opened: Content) -> links.Pair | None:
-    """The pairing that an event proposes; the code itself is not kept."""
-    fields = opened.fields
-    if fields.get("method") != "pairing_code" or not fields.get("code"):
-        return None
-    digest = pairing_digest(parts.secret, fields["code"]).hex()
-    at = event.envelope.occurred_at
-    return links.Pair(digest, int(fields.get("member", 0)), event.subject, event.case_key, at)
-
-
-def _confirmed(opened: Content) -> bool:
-    """An exact link needs nobody's word, every other one that of two workers."""
-    return opened.fields.get("method") == "exact" or len(set(opened.fields.get("confirmed_by", ()))) > 1
+def _pairs(parts: Parts, event: Event, opened: Content) -> Iterator[links.Pair]:
+    """Whom an event takes for one person: by a pairing code, which is not kept, or by name. Joined is who is named by
+    both agencies; a name that two workers confirmed is the other agency's word too."""
+    at, fields = event.envelope.occurred_at, opened.fields
+    if fields.get("method") == "pairing_code" and fields.get("code"):
+        digest = pairing_digest(parts.secret, fields["code"]).hex()
+        yield links.Pair(digest, int(fields.get("member", 0)), event.subject, event.case_key, at)
+        return
+    refs = _refs(parts, opened)
+    if event.envelope.event_type != "IdentityLinked" or event.subject not in refs:
+        return
+    for other in sorted({*refs} - {event.subject}):
+        digest = link_digest(parts.secret, event.subject, other).hex()
+        yield links.Pair(digest, 0, event.subject, event.case_key, at)
+        if len(set(fields.get("confirmed_by") or ())) > 1:
+            yield links.Pair(digest, 0, other, links.ANY_CASE, at)
 
 
 def _refs(parts: Parts, opened: Content) -> list[str]:
     """`agency:ref` of agencies that take part."""
     return [ref for ref in opened.fields.get("refs", ()) if ref.split(":", 1)[0] in parts.agencies]
+
+
+def _may_end(connection: Connection, live: int, ending: Sequence[Event]) -> set[str]:
+    """Whose last ground may have ended: a withdrawal reaches consents that its author signed for others, and at another
+    office by a number that stands in no column."""
+    if not ending:
+        return set()
+    said = {event.subject for event in ending} | _granted_for(connection, live, ending)
+    return said.union(subjects.concerned(connection, said)[0])
 
 
 def _granted_for(connection: Connection, live: int, events: Sequence[Event]) -> set[str]:

@@ -7,7 +7,7 @@ import pytest
 
 from hub.domain.identifiers import AgencyKey
 from hub.stages.parts import CASES
-from tests.support.world import CHILD, CODE, JA, JC, MOTHER, NOW, World
+from tests.support.world import CHILD, CODE, JA, JC, MOTHER, NOW, Office, World
 
 
 def test_rule_1_a_record_is_the_same_in_every_version_and_nobody_else_can_name_it() -> None:
@@ -202,6 +202,94 @@ def test_rule_17_nobody_links_persons_of_other_agencies_only(world: World) -> No
     world.run()
     parts = world.last(JC, "jc_case_manager").parts  # type: ignore[union-attr]
     assert [one.types for one in parts] == [["HelpStarted"]]
+
+
+_CONFIRMED: dict[str, object] = {"method": "worker", "confirmed_by": ["w1", "w2"]}
+
+
+def _linked(world: World, *said: tuple[Office, dict[str, object]]) -> list[str]:
+    """The types that the youth office is shown of the mother, after these words about her."""
+    for office in (world.jc, world.ja):
+        office.born(MOTHER, NOW.date().replace(year=1990))
+    refs = [world.jc.subject(MOTHER), world.ja.subject(MOTHER)]
+    for office, how in said:
+        office.say("IdentityLinked", MOTHER, {"refs": refs, **how})
+    world.jc.grants("c1", MOTHER, ["EG"])
+    world.measure()
+    world.run()
+    return world.seen(JA, "ja_asd")
+
+
+def test_rule_17_what_both_agencies_say_joins_persons_and_cases(world: World) -> None:
+    assert _linked(world, (world.jc, {"method": "exact"}), (world.ja, {"method": "exact"})) == [
+        "MeasureStarted"
+    ]
+
+
+@pytest.mark.parametrize("agency", [JC, JA])
+def test_rule_17_what_two_workers_confirmed_joins_persons_and_cases(world: World, agency: str) -> None:
+    office = {JC: world.jc, JA: world.ja}[agency]
+    assert _linked(world, (office, _CONFIRMED)) == ["MeasureStarted"]
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"method": "exact"},
+        {"method": "worker"},
+        {"method": "worker", "confirmed_by": ["w1"]},
+        {"method": "worker", "confirmed_by": ["w1", "w1"]},
+        {"method": "exact", "score": 1.0, "confirmed_by": ["w1"]},
+    ],
+)
+@pytest.mark.parametrize("agency", [JC, JA])
+def test_rule_17_one_agencys_word_alone_joins_nothing(
+    world: World, agency: str, how: dict[str, object]
+) -> None:
+    office = {JC: world.jc, JA: world.ja}[agency]
+    assert _linked(world, (office, how), (office, how)) == []
+    assert not any(row["linked"] for row in world.rows("subject"))
+    assert world.rows("case_link") == []
+
+
+def test_rule_17_a_confirmed_link_waits_for_the_other_agencys_case(world: World) -> None:
+    refs = [world.jc.subject(MOTHER), world.ja.subject(MOTHER)]
+    world.jc.born(MOTHER, NOW.date().replace(year=1990))
+    world.jc.say("IdentityLinked", MOTHER, {"refs": refs, **_CONFIRMED})
+    world.jc.grants("c1", MOTHER, ["EG"])
+    world.measure()
+    world.run()
+    assert world.seen(JA, "ja_asd") == []
+    world.ja.born(MOTHER, NOW.date().replace(year=1990))
+    world.run()
+    assert world.seen(JA, "ja_asd") == ["MeasureStarted"]
+
+
+def test_rule_17_a_link_by_name_never_guesses_which_of_two_cases(world: World) -> None:
+    """Rule 3: a person of two homes joins neither, until the other agency says which."""
+    for family in ("one home", "other home"):
+        world.ja.born(MOTHER, NOW.date().replace(year=1990), family=family)
+    world.run()
+    refs = [world.jc.subject(MOTHER), world.ja.subject(MOTHER)]
+    world.jc.born(MOTHER, NOW.date().replace(year=1990))
+    world.jc.say("IdentityLinked", MOTHER, {"refs": refs, **_CONFIRMED})
+    world.run()
+    assert world.rows("case_link") == []
+    world.ja.say("IdentityLinked", MOTHER, {"refs": refs, "method": "exact"}, family="one home")
+    world.run()
+    joined = {row["case_key"] for row in world.rows("case_link")}
+    assert joined == {f"{JC}:{world.jc.key.case('fam')}", f"{JA}:{world.ja.key.case('one home')}"}
+
+
+def test_rule_17_a_split_parts_whom_a_name_joined(world: World) -> None:
+    assert _linked(world, (world.jc, _CONFIRMED)) == ["MeasureStarted"]
+    world.wait(hours=1)
+    world.ja.say("IdentitySplit", MOTHER, {})
+    world.run()
+    assert world.seen(JA, "ja_asd") == []
+    world.jc.repeat(1)
+    world.run()
+    assert world.seen(JA, "ja_asd") == []
 
 
 def _providers(world: World) -> list[str]:

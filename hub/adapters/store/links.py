@@ -8,13 +8,17 @@ from sqlalchemy import Connection, func, select, update
 
 from hub.adapters.store import subjects, views
 from hub.adapters.store.bulk import among, merge, values
-from hub.adapters.store.tables import case_link, pairing, subject
+from hub.adapters.store.tables import case_link, membership, pairing, subject
 
 _LINKING = 0x666272_17  # names the lock in the database; any number that nothing else uses
 
 
+ANY_CASE = ""
+"""Of a person whom the other agency named: whichever case theirs is, where there is one only."""
+
+
 class Pair(NamedTuple):
-    """One person named on a pairing sheet by one agency."""
+    """One person named on a pairing sheet by one agency, or by two workers of another."""
 
     digest: str
     member: int
@@ -28,21 +32,73 @@ def pair(connection: Connection, found: Sequence[Pair]) -> set[str]:
 
     One worker at a time: two that took the two halves of a sheet at once would each see its own only, and never link.
     """
+    _lock(connection)
+    merge(connection, pairing, _named_once(found), _OWN_CASE)
+    _fill_cases(connection, {one.subject for one in found if one.case_key == ANY_CASE})
+    return _join(connection, {one.digest for one in found})
+
+
+def find_cases(connection: Connection, keys: set[str]) -> set[str]:
+    """Join the cases of those of these subjects who were named before the hub knew their case. Returns the subjects
+    whose links changed."""
+    digests = _fill_cases(connection, keys)
+    if not digests:
+        return set()
+    _lock(connection)
+    return _join(connection, digests)
+
+
+def _lock(connection: Connection) -> None:
     if connection.dialect.name != "sqlite":
         connection.execute(select(func.pg_advisory_xact_lock(_LINKING)))
-    merge(connection, pairing, sorted(set(found)), "(digest, member, subject) DO NOTHING")
+
+
+_OWN_CASE = (
+    "(digest, member, subject) DO UPDATE SET case_key = excluded.case_key, occurred_at = excluded.occurred_at"
+    " WHERE pairing.case_key = '' AND excluded.case_key <> ''"
+)
+
+
+def _named_once(found: Sequence[Pair]) -> list[Pair]:
+    """Of one person on one sheet what their own agency said, else the first."""
+    once: dict[tuple[str, int, str], Pair] = {}
+    for one in sorted(set(found), key=lambda one: (one.case_key == ANY_CASE, *one)):
+        once.setdefault((one.digest, one.member, one.subject), one)
+    return list(once.values())
+
+
+def _fill_cases(connection: Connection, keys: set[str]) -> set[str]:
+    """Give those who were named without a case the one that they have, if it is one. Returns the sheets concerned."""
+    p, m = pairing.c, membership.c
+    wanted = select(p.digest, p.subject).where(among(connection, p.subject), p.case_key == ANY_CASE)
+    waiting = connection.execute(wanted, {"keys": values(connection, keys)}).all()
+    if not waiting:
+        return set()
+    cases: defaultdict[str, set[str]] = defaultdict(set)
+    wanted = select(m.subject, m.case_key).where(among(connection, m.subject))
+    for key, case in connection.execute(wanted, {"keys": values(connection, {key for _, key in waiting})}):
+        cases[key].add(case)
+    filled = {(digest, key): case for digest, key in waiting if len(cases[key]) == 1 for case in cases[key]}
+    for (digest, key), case in sorted(filled.items()):
+        mine = update(pairing).where(p.digest == digest, p.subject == key, p.case_key == ANY_CASE)
+        connection.execute(mine.values(case_key=case))
+    return {digest for digest, _ in filled}
+
+
+def _join(connection: Connection, digests: set[str]) -> set[str]:
+    """Link persons and cases of these sheets, as far as two agencies are named on them."""
     wanted = (
         select(pairing)
         .where(among(connection, pairing.c.digest))
         .order_by(pairing.c.digest, pairing.c.subject)
     )
-    digests = sorted({one.digest for one in found})
-    rows = [Pair(*row) for row in connection.execute(wanted, {"keys": values(connection, digests)})]
+    rows = [Pair(*row) for row in connection.execute(wanted, {"keys": values(connection, sorted(digests))})]
     sheets: defaultdict[str, list[Pair]] = defaultdict(list)
     for row in rows:
         sheets[row.digest].append(row)
     both = {digest: sheet for digest, sheet in sheets.items() if _joins(sheet)}
-    named = {f"j_{digest}": {one.case_key for one in sheet} for digest, sheet in both.items()}
+    named = {f"j_{digest}": {one.case_key for one in sheet} - {ANY_CASE} for digest, sheet in both.items()}
+    named = {name: cases for name, cases in named.items() if len(cases) > 1}
     refused = link_cases(connection, named)
     both = {digest: sheet for digest, sheet in both.items() if f"j_{digest}" not in refused}
     return link_persons(connection, _same_persons(both))
@@ -65,8 +121,8 @@ def names_of(connection: Connection, key: str) -> set[str]:
 
 
 def _joins(sheet: Sequence[Pair]) -> bool:
-    """Whether two agencies or more named the code."""
-    return len({_agency(one.case_key) for one in sheet}) > 1
+    """Whether persons of two agencies or more are named."""
+    return len({_agency(one.subject) for one in sheet}) > 1
 
 
 def _agency(key: str) -> str:
