@@ -17,6 +17,8 @@ from hub.domain.seal import key_version, open_box, place
 from hub.ports import EventLog, Key, KeyRef, KeyStore, Record
 from schemas import InvalidPayload, UnknownSchema, decode_single, record_schema, topics
 
+AHEAD = 5.0
+"""How far the hub's clock may run ahead of the agency's, in seconds."""
 JOINT = "joint"
 """The kind of an entry that tells of a family only that another agency knows it too, by a joint form."""
 
@@ -60,8 +62,8 @@ class Register:
                 self._positions[record.partition] = record.offset + 1
 
     def fresh(self, now: datetime, limit_seconds: float) -> bool:
-        """Whether the newest word of the hub is young enough to open the gate."""
-        return self.as_of is not None and (now - self.as_of).total_seconds() <= limit_seconds
+        """Whether the newest word of the hub is young enough to open the gate; one from the future is none."""
+        return self.as_of is not None and -AHEAD <= (now - self.as_of).total_seconds() <= limit_seconds
 
     def about(self, subject_ref: str) -> list[Registered]:
         """The registered consents of this subject."""
@@ -88,8 +90,7 @@ class Register:
                 self.erased[entry["subject_ref"]] = moment(entry["at"])
                 touched.add(entry["subject_ref"])
             elif entry["kind"] == "heartbeat":
-                at = moment(entry["at"])
-                self.as_of = at if self.as_of is None else max(self.as_of, at)
+                self.as_of = moment(entry["at"])  # the last one: a clock that ran ahead was put right
         return touched
 
     def _key(self, entry: Mapping[str, Any]) -> KeyRef:
@@ -157,6 +158,7 @@ def _consent_of(raw: Mapping[str, Any], consent_id: str, subject: str) -> Consen
         granted_at=datetime.fromisoformat(raw["granted_at"]), valid_until=_time(raw["valid_until"]),
         withdrawn_at=_time(raw["withdrawn_at"]),
         scoped_withdrawals=tuple(_part(part) for part in raw.get("scoped_withdrawals", ())),
+        number=str(raw.get("id", consent_id)), recorded_by=str(raw.get("recorded_by", "")),
     )  # fmt: skip
 
 

@@ -11,6 +11,8 @@ from hub.domain.heartbeat import STOPPED, Heartbeat, decode, status_topic
 from hub.ports import EventLog, Record, TopicState
 
 SILENT = "silent"
+AHEAD = timedelta(seconds=5)
+"""How far the broker's clock may run ahead of this machine's: a heartbeat from the future is none."""
 SILENT_AFTER = timedelta(minutes=5)
 """Four beats that did not come: a step over a large export may last longer than one."""
 GONE_AFTER = timedelta(days=30)
@@ -45,7 +47,7 @@ class Heard:
 
     def state(self, now: datetime) -> str:
         """As it said, or SILENT; who was stopped on purpose is not missed."""
-        missed = self.beat.state != STOPPED and self.age(now) > SILENT_AFTER
+        missed = self.beat.state != STOPPED and not -AHEAD <= self.age(now) <= SILENT_AFTER
         return SILENT if missed else self.beat.state
 
 

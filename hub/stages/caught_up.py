@@ -16,6 +16,8 @@ from hub.stages.intake import pass_markers
 from hub.stages.parts import Parts
 
 _MARK = "consents.caught_up"
+AHEAD = 5.0
+"""How far another machine's clock may run ahead of this one's, in seconds; `hub doctor` asks for no more."""
 
 
 def consent_topics(parts: Parts) -> list[str]:
@@ -43,10 +45,12 @@ def start_closed(parts: Parts) -> None:
 
 def is_open(parts: Parts, since: int = 0) -> bool:
     """Whether admit, disclose and web may go on now: consents are kept up, and were read to the end they had at `since`
-    (microseconds since 1970 UTC; a worker's own start)."""
+    (microseconds since 1970 UTC; a worker's own start). A mark from the future is none: a clock that ran ahead tells
+    nothing of what was read since."""
     with parts.store.transaction() as connection:
         mark = meta.get(connection, _MARK) or 0
-    return mark >= since and micros(parts.clock.now()) - mark <= parts.stale_after * 1_000_000
+    age = (micros(parts.clock.now()) - mark) / 1_000_000
+    return mark >= since and -AHEAD <= age <= parts.stale_after
 
 
 def require_open(parts: Parts) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from hub.adapters.store import views
 from hub.errors import DataError
 from hub.ports import Record
+from hub.stages.decode import in_range
 from hub.stages.driver import Stage, drive
 from hub.stages.intake import Intake
 from hub.stages.parts import Parts, topic_agency
@@ -17,6 +18,10 @@ from schemas import InvalidPayload, UnknownSchema, decode_single, record_schema
 
 STAGE = "receipts"
 RECEIPT = record_schema("receipt")
+ANSWERS = frozenset({"shown", "deleted", "hidden", "superseded", "late", "kept"})
+"""All that a sink can answer; in anything else somebody may have typed anything."""
+_AHEAD = 24 * 3600 * 1_000_000
+"""How far a sink's clock may run ahead of the broker's, in microseconds."""
 _NORM = re.compile(
     r"(§§?|Art\.) ?\d+[a-z]?( (Abs\.|S\.|Nr\.|lit\.|SGB|AO|BGB|DSGVO|[IVX]+|\d+[a-z]?|[a-z]\b)){0,10}"
 )
@@ -54,6 +59,10 @@ def _decode(record: Record) -> dict[str, Any]:
         raise _bad(record, "unknown_schema")
     if receipt["recipient"] != topic_agency(record.topic):
         raise _bad(record, "wrong_controller")
+    if receipt["answer"] not in ANSWERS:
+        raise _bad(record, "unknown_answer")
+    if not in_range(receipt["at"]) or receipt["at"] > record.timestamp + _AHEAD:
+        raise _bad(record, "unreadable")
     return receipt
 
 

@@ -104,13 +104,13 @@ def test_rule_14a_a_receipt_that_cannot_be_noted_keeps_no_other_waiting(ready: W
         "at": 1,
     }
     topic = f"agency.{JA}.receipts"
-    for at in (2**63 - 1, 5):
+    for at in (7, 5):
         value = encode_single(record_schema("receipt"), receipt | {"at": at})
         ready.parts.log.append(topic, [Outgoing(b"k", value)])
     real = views.confirmed
 
     def refuse(connection: Any, recipient: str, view: str, answer: str, at: int) -> None:
-        if at == 2**63 - 1:
+        if at == 7:
             raise ValueError("Erika")
         real(connection, recipient, view, answer, at)
 
