@@ -17,6 +17,7 @@ from sqlalchemy import Connection
 
 from hub.adapters.store.evidence import Applied
 from hub.domain.clock import micros
+from hub.domain.consent import consent_name
 from hub.domain.envelope import Envelope
 from hub.policy.facts import CATEGORIES, CONSENT_PURPOSES
 from hub.ports import Record
@@ -29,6 +30,8 @@ from schemas import InvalidPayload, UnknownSchema, decode_single, record_schema
 _BATCH = 1000
 _NOTICES = frozenset({"purpose", "refusal", "withdrawal"})
 Scope = Mapping[str, frozenset[str]]
+Named = tuple[str, str]
+"""The sender of a release, and an id under which it names a consent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,18 +114,37 @@ class Declarations:
     def close(self) -> None:
         self._spool.close()
 
-    def of(self, consents: Iterable[str]) -> Mapping[str, Declared]:
-        """What was declared under these ids; an id that no agency ever used is absent."""
-        found: defaultdict[str, Declared] = defaultdict(Declared)
+    def of(self, consents: Iterable[Named]) -> Mapping[Named, Declared]:
+        """What was declared under these ids, as the sender of a release names them; an id that no agency ever used is
+        absent."""
+        found: defaultdict[Named, Declared] = defaultdict(Declared)
         grants = []
-        for name in sorted(set(consents)):
-            if endings := self._endings(name):
-                found[name].endings += endings
-            grants += [(name, value) for (value,) in self._rows("value FROM grant_", name)]
+        for asked in sorted(set(consents)):
+            for name in self._meant(*asked):
+                if endings := self._all_endings(name):
+                    found[asked].endings += endings
+                grants += [(asked, value) for (value,) in self._rows("value FROM grant_", name)]
         self._open(found, grants)
         return dict(found)
 
-    def _open(self, found: Mapping[str, Declared], grants: Sequence[tuple[str, bytes]]) -> None:
+    def _meant(self, sender: str, name: str) -> list[str]:
+        """A sender's own consent of that number, else any agency's that was told to it."""
+        own = consent_name(sender, name)
+        if self._granted(own):
+            return [own]
+        return sorted({own, name, *(consent_name(agency, name) for agency in self._parts.agencies)})
+
+    def _granted(self, name: str) -> bool:
+        return any(self._rows("1 FROM grant_", name))
+
+    def _all_endings(self, name: str) -> list[Ending]:
+        """By the agency's own number, and by that number said at an office that has no consent of that number."""
+        agency, _, number = name.rpartition(":")
+        others = [f"{one}:{number}" for one in self._parts.agencies if agency and one != agency]
+        told = [ending for other in others if not self._granted(other) for ending in self._endings(other)]
+        return self._endings(name) + told
+
+    def _open(self, found: Mapping[Named, Declared], grants: Sequence[tuple[Named, bytes]]) -> None:
         envelopes = [(name, Envelope(**decode_single(value)[1])) for name, value in grants]
         keys = keys_for(self._parts.keys, "proof", [one for _, one in envelopes])
         for name, one in envelopes:
@@ -130,6 +152,8 @@ class Declarations:
             fields, state = content(one, "proof", keys)
             mine.sealed |= state in ("erased", "fenced")
             mine.endings += self._endings(_subject(one))
+            if fields.get("id"):  # by office and number, said at another office
+                mine.endings += self._endings(f"{one.controller_id}:{fields['id']}")
             if {"sender", "granted_at"} <= fields.keys() and (mine.granted is None or order < mine.order):
                 mine.granted, mine.order = fields, order
 
@@ -142,23 +166,35 @@ class Declarations:
         events = [(record, one) for record in batch if (one := _envelope(record, agency))]
         endings = [(record, one) for record, one in events if one.event_type in ENDING]
         grants = [
-            (_digest(one.consent_id), record.value)
+            (_digest(consent_name(agency, one.consent_id)), record.value)
             for record, one in events
             if one.event_type == "ConsentGranted" and one.consent_id
         ]
         self._spool.executemany("INSERT INTO grant_ VALUES (?, ?)", grants)
         with self._parts.store.transaction() as connection:
             applied = _applied(connection, [record for record, _ in endings])
+        keys = keys_for(self._parts.keys, "proof", [one for _, one in endings])
         rows = [
             (
-                _digest(one.consent_id or _subject(one)),
+                _digest(name),
                 received_at(record),
                 applied[record.partition].at(record.offset),
                 one.scope,
             )
             for record, one in endings
+            for name in self._named(one, content(one, "proof", keys).fields.get("consent_id"))
         ]
         self._spool.executemany("INSERT INTO ending VALUES (?, ?, ?, ?)", rows)
+
+    def _named(self, one: Envelope, number: str | None) -> set[str]:
+        """The names of what an ending takes back: by the id in clear, and by the sealed number on the paper."""
+        if not one.consent_id:
+            return {_subject(one)}
+        ids = {one.consent_id, number or one.consent_id}
+        return {
+            name if name.split(":", 1)[0] in self._parts.agencies else consent_name(one.controller_id, name)
+            for name in ids
+        }
 
     def _rows(self, columns: str, consent: str) -> Iterator[Any]:
         return self._spool.execute(f"SELECT {columns} WHERE consent = ?", (_digest(consent),))

@@ -14,13 +14,12 @@ from hub.adapters.store import evidence, meta
 from hub.adapters.store.evidence import Appended, Ground, Release
 from hub.adapters.store.tables import disclosure
 from hub.adapters.store.views import DisclosureRow
-from hub.audit.declared import Asked, Declarations, Declared, batches
+from hub.audit.declared import Asked, Declarations, Declared, Named, batches
 from hub.domain.clock import micros
 from hub.metrics.store import AUDITED_AT, BREACHES
 from hub.ports import Record
 from hub.stages.consents import received_at
 from hub.stages.parts import Parts
-from hub.stages.view_record import append_deadline
 from schemas import InvalidPayload, UnknownSchema, decode_single, event_schema
 
 LISTED = 1000
@@ -109,22 +108,18 @@ def _note_appended(parts: Parts) -> None:
     """Keep the append time of every view that the recipients' topics still hold."""
     for agency in sorted(parts.agencies):
         for batch in batches(parts, f"agency.{agency}.views", _VIEWS):
-            seen: dict[str, Appended] = {}
-            for record in batch:
-                for name, one in _appended(parts.secret, record):
-                    if name not in seen or one.in_time or not seen[name].in_time:
-                        seen[name] = one
+            seen = {name: one for record in batch for name, one in _appended(record)}
             with parts.store.transaction() as connection:
                 evidence.note_appended(connection, seen)
 
 
-def _appended(secret: bytes, record: Record) -> Iterator[tuple[str, Appended]]:
+def _appended(record: Record) -> Iterator[tuple[str, Appended]]:
     try:
         view = decode_single(record.value)[1]
     except (UnknownSchema, InvalidPayload):
         return
     if "view_id" in view:
-        yield bytes(view["view_id"]).hex(), Appended(received_at(record), append_deadline(secret, record))
+        yield bytes(view["view_id"]).hex(), Appended(received_at(record), view.get("append_until"))
 
 
 def _pages(parts: Parts, since: int) -> Iterator[_Page]:
@@ -145,12 +140,14 @@ def _pages(parts: Parts, since: int) -> Iterator[_Page]:
 
 
 def _judge(parts: Parts, audit: Audit, page: _Page, declarations: Declarations, late: int) -> None:
-    named = {name for row in page.rows for name in _consents(row, page.grounds.get(row.key, ()))}
+    named = {
+        (row.sender, name) for row in page.rows for name in _consents(row, page.grounds.get(row.key, ()))
+    }
     found = declarations.of(named)
     for row in page.rows:
         appended = page.appended.get(row.view_id)
         audit.releases += 1
-        if appended and not appended.in_time:
+        if appended and appended.until is not None and appended.at > appended.until:
             audit.worthless += 1
             continue
         at = appended.at if appended else row.delivered_at or row.at
@@ -176,7 +173,7 @@ class _Judging:
     row: DisclosureRow
     at: int
     late: int
-    found: Mapping[str, Declared]
+    found: Mapping[Named, Declared]
 
     def fields(self, grounds: Sequence[Ground]) -> Mapping[str, Covered]:
         """Every field that the register or its grounds name; shown on several grounds, each of them must hold."""
@@ -211,7 +208,12 @@ class _Judging:
     def _by(self, consents: Iterable[str], categories: Iterable[str]) -> Covered:
         row = self.row
         asked = [Asked(row.sender, row.recipient, row.purpose, one, self.at) for one in categories]
-        pairs = [(self.found[name], one) for name in consents if name in self.found for one in asked]
+        pairs = [
+            (self.found[row.sender, name], one)
+            for name in consents
+            if (row.sender, name) in self.found
+            for one in asked
+        ]
         open_ = [(consent, one) for consent, one in pairs if consent.covers(one)]
         if any(not consent.ended(one, self.late) and not consent.ending(one) for consent, one in open_):
             return Covered.YES

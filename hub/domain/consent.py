@@ -4,6 +4,7 @@ Pure: times are arguments. What a consent opens for one event is `hub.policy.gro
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import product
@@ -23,6 +24,31 @@ _SECTION_76 = re.compile(r"(?<!\d)76(?!\d)")
 def objects_76(norm: str) -> bool:
     """Whether an objection on this norm is one under § 76 SGB X; every other one is recorded and changes nothing."""
     return _SECTION_76.search(norm) is not None
+
+
+_TOKEN = re.compile(r"c_[a-z2-7]{26}")
+
+
+def consent_name(controller: str, recorded: str) -> str:
+    """The hub's name of a consent that `controller` recorded under this id: a pseudonym says whose it is, a number is
+    qualified by its agency, for two agencies count alike."""
+    return recorded if _TOKEN.fullmatch(recorded) else f"{controller}:{recorded}"
+
+
+def recorded_id(controller: str, name: str) -> str:
+    """The id under which an agency's own consent stands in its records; the name itself for any other agency's."""
+    return name.removeprefix(f"{controller}:")
+
+
+def referred(ids: Iterable[str], controller: str, known: Iterable[str]) -> frozenset[str]:
+    """The names of those `known` consents that an event of `controller` means by these ids: its own number, else any
+    agency's consent that was told to it under the id."""
+    names, found = frozenset(known), set[str]()
+    for one in ids:
+        own = consent_name(controller, one)
+        others = {name for name in names if name == one or name.split(":", 1)[-1] == one}
+        found |= {own} if own in names else others
+    return frozenset(found)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +75,8 @@ class ScopedWithdrawal:
 class Consent:
     """One declaration: who released what, from whom, to whom, for what, and how it was given.
 
+    `id` is the hub's name of it (`consent_name`), `number` the id on the paper, at the agency that recorded
+    it.
     `sender` and `recipients` are controller ids; empty `recipient_workers` means the unit and names nobody;
     `valid_until` is the first moment at which it no longer holds. All times carry an offset.
     """
@@ -70,6 +98,8 @@ class Consent:
     valid_until: datetime | None
     withdrawn_at: datetime | None
     scoped_withdrawals: tuple[ScopedWithdrawal, ...] = ()
+    number: str = field(default="", repr=False)
+    recorded_by: str = ""
 
     def in_force(self, at: datetime) -> bool:
         """Granted, not ended and not withdrawn as a whole; a withdrawal holds from its very moment on."""

@@ -55,7 +55,11 @@ RECIPIENT_KEYS = frozenset(field.name for field in fields(Recipient))
 SUBJECT_KEYS = frozenset(field.name for field in fields(Subject))
 EVENT_KEYS = frozenset(field.name for field in fields(EventFacts))
 NORM_KEYS = frozenset(field.name for field in fields(NormGround))
-CONSENT_KEYS = frozenset(field.name for field in fields(Consent)) - {"scoped_withdrawals"}
+CONSENT_KEYS = frozenset(field.name for field in fields(Consent)) - {
+    "scoped_withdrawals",
+    "number",
+    "recorded_by",
+}
 
 
 def read_request(data: bytes) -> Request | DangerRequest | Incomplete:

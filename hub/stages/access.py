@@ -33,7 +33,7 @@ def access(parts: Parts, subject: str) -> dict[str, Any]:
         if not cases:
             raise NoInput("the hub knows nobody of this name", place="subject", remedy="name it AGENCY:REF")
         joint = sorted(set(subjects.joint_cases(connection, cases).values()))
-        files = read_cases(connection, parts, joint).opened(parts, connection)
+        files = read_cases(connection, parts, joint)
         now = parts.clock.now()
         found = {
             "subject": subject,
@@ -73,7 +73,8 @@ def _consents(files: Iterable[CaseFile], subject: str, now: datetime) -> Sequenc
 
 def _consent(one: Consent) -> dict[str, Any]:
     return {
-        "id": one.id,
+        "id": one.number,
+        "recorded_by": one.recorded_by,
         "sender": one.sender,
         "recipients": sorted(one.recipients),
         "purposes": sorted(one.purposes),

@@ -15,13 +15,13 @@ from hub.adapters.store import admissions, subjects
 from hub.adapters.store.admissions import DecisionRow, HeldRow
 from hub.adapters.store.quarantines import Quarantined
 from hub.domain.clock import micros
+from hub.domain.consent import referred
 from hub.domain.envelope import Head
 from hub.failpoints import fail_point
 from hub.policy.facts import Sender
 from hub.policy.gate import Verdict
-from hub.policy.reduce import compared
 from hub.ports import KeyRef, Outgoing, Record
-from hub.stages.boxes import Found, content, key_ref, keys_for, seal_state
+from hub.stages.boxes import Found, key_ref, keys_for, seal_state
 from hub.stages.decode import Event, decode_event, encode_envelope, head_of, narrowed, whole_headers
 from hub.stages.driver import Stage, drive
 from hub.stages.facts import confider, event_facts, signature
@@ -188,7 +188,8 @@ def _unknown(desk: Desk, event: Event) -> str:
     envelope, knowledge = event.envelope, desk.known[event.subject]
     if envelope.norm is not None:
         return ""
-    if not set(envelope.consents) <= {consent.id for consent in knowledge.consents}:
+    names = [consent.id for consent in knowledge.consents]
+    if not all(referred([one], envelope.controller_id, names) for one in envelope.consents):
         return "" if judge(desk, event).kept >= envelope.fields.keys() else UNKNOWN_CONSENT
     return "" if knowledge.family or knowledge.recorded or not envelope.consents else UNKNOWN_PERSON
 
@@ -203,13 +204,9 @@ def judge(desk: Desk, event: Event) -> Verdict:
             controller=envelope.controller_id, kind=desk.parts.agencies[envelope.controller_id].kind
         )
         facts = event_facts(envelope, known, at, confider(envelope, desk.names))
-        return desk.parts.gate.judge_record(
-            sender, known.subject(at), facts, known.consents_at(at), at, fields
-        )
+        return desk.parts.gate.judge(sender, known.subject(at), facts, known.consents_at(at), at)
 
-    fields = content(envelope, "box", desk.keys).fields
-    asked = (*signature(envelope), compared(envelope.event_type, fields))
-    return ask() if envelope.entrusted_by else known.verdict(asked, at, ask)
+    return ask() if envelope.entrusted_by else known.verdict(signature(envelope), at, ask)
 
 
 def _outgoing(desk: Desk, event: Event, verdict: Verdict) -> Outgoing:

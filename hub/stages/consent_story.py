@@ -14,12 +14,14 @@ from sqlalchemy import Connection, select
 from hub.adapters.store import evidence, subjects
 from hub.adapters.store.tables import disclosure
 from hub.adapters.store.views import DisclosureRow
-from hub.domain.consent import Consent
+from hub.domain.consent import Consent, consent_name, referred
 from hub.policy.grounds import signed
-from hub.stages.fold import open_rows
+from hub.stages.consent_fold import open_grants, open_rows
 from hub.stages.learning import learn
 from hub.stages.parts import Parts
 from projections.consent_register import queries
+
+_GRANTED = "ConsentGranted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,40 +57,60 @@ class ConsentStory:
     receipts: tuple[Receipt, ...]
 
 
-def consent_story(parts: Parts, consent_id: str) -> ConsentStory | None:
-    """None for a number that the hub does not know or can no longer read. Raises ServiceUnavailable."""
+def consent_story(parts: Parts, consent_id: str, about: Iterable[str] = ()) -> ConsentStory | None:
+    """None for a number that the hub does not know or can no longer read; `AGENCY:NUMBER` where two agencies count
+    alike, `about`: the subject keys of whom it may be. Raises ServiceUnavailable."""
     with parts.store.transaction() as connection:
-        live = subjects.live_generation(connection, "consent_register")
-        rows = queries.naming(connection, live, [consent_id])
-        keys = sorted({row.subject for row in rows if row.event_type == "ConsentGranted"})
+        keys = list(about) or _holders(connection, parts, consent_id)
         known = learn(connection, parts.keys, parts.knowledge, keys)
         now = parts.clock.now()
         for key in keys:
-            found = next((one for one in known[key].consents_at(now) if one.id == consent_id), None)
+            standing = known[key].consents_at(now)
+            found = next((one for one in standing if consent_id in _names(one)), None)
             if found is not None:
-                released = _released(connection, known[key].person, consent_id)
-                told = _told(connection, parts, key, consent_id)
+                names = [one.id for one in standing]
+                released = _released(connection, known[key].person, found.id, names)
+                told = _told(connection, parts, key, found)
                 verdict = signed(found, known[key].subject(now), now)
-                return ConsentStory(
-                    found, verdict, known[key].objected(now), told, tuple(_receipts(released))
-                )
+                receipts = tuple(_receipts(released))
+                return ConsentStory(found, verdict, known[key].objected(now), told, receipts)
     return None
 
 
-def _told(connection: Connection, parts: Parts, key: str, consent_id: str) -> dict[str, Any]:
+def _names(consent: Consent) -> set[str]:
+    """What people may call a consent: by its number, by office and number, by the hub's own name."""
+    return {consent.id, consent.number, f"{consent.recorded_by}:{consent.number}"}
+
+
+def _holders(connection: Connection, parts: Parts, consent_id: str) -> list[str]:
+    """Whose consents bear this id. A number is sealed, so all of an agency's consents are opened to find one."""
+    live = subjects.live_generation(connection, "consent_register")
+    agency, _, number = consent_id.rpartition(":")
+    rows = [
+        row for row in queries.naming(connection, live, {consent_id, number}) if row.event_type == _GRANTED
+    ]
+    keys = sorted({row.subject for row in rows if row.subject.startswith(f"{agency}:" if agency else "")})
+    if keys:
+        return keys
+    opened = open_grants(connection, parts.keys, agency)
+    return sorted({one.row.subject for one in opened if one.number in (number, consent_id)})
+
+
+def _told(connection: Connection, parts: Parts, key: str, consent: Consent) -> dict[str, Any]:
     names = ("language", "interpreter", "text_hash", "supersedes")
     for one in open_rows(connection, parts.keys, [key]):
-        if one.row.event_type == "ConsentGranted" and one.row.consent_id == consent_id:
+        if one.grants and consent_name(one.controller, str(one.row.consent_id)) == consent.id:
             return {name: one.fields.get(name) for name in names}
     return {}
 
 
-def _released(connection: Connection, person: str, consent_id: str) -> list[DisclosureRow]:
-    """Every release about this person that rested on this consent, in order."""
+def _released(connection: Connection, person: str, name: str, known: Sequence[str]) -> list[DisclosureRow]:
+    """Every release about this person, who has the `known` consents, that rested on this one, in order."""
     wanted = select(disclosure).where(disclosure.c.person == person).order_by(disclosure.c.at)
     rows = [DisclosureRow(*row) for row in connection.execute(wanted)]
     grounds = evidence.grounds_of(connection, [row.view_id for row in rows])
-    return [row for row in rows if evidence.rests_on(grounds.get(row.key, ()), row.grounds, consent_id)]
+    named = {row.key: evidence.names_of(grounds.get(row.key, ()), row.grounds) for row in rows}
+    return [row for row in rows if name in referred(named[row.key], row.sender, known)]
 
 
 def _receipts(released: Sequence[DisclosureRow]) -> Iterable[Receipt]:

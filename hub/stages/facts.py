@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import date, datetime
 
+from hub.domain.consent import referred
 from hub.domain.envelope import Envelope
 from hub.policy.facts import ConsentGround, EventFacts, NormGround
 from hub.stages.knowledge import Knowledge
@@ -19,7 +20,7 @@ def event_facts(
     return EventFacts(
         type=envelope.event_type,
         fields=envelope.fields,
-        ground=_ground(envelope),
+        ground=_ground(envelope, knowledge),
         entrusted_by=confider,
         source_203=envelope.source_203,
         objected_76=envelope.objected_76 or knowledge.objected(at),
@@ -42,9 +43,14 @@ def signature(envelope: Envelope) -> tuple[object, ...]:
     )  # fmt: skip
 
 
-def _ground(envelope: Envelope) -> ConsentGround | NormGround:
+def consents_meant(envelope: Envelope, knowledge: Knowledge) -> frozenset[str]:
+    """Those known consents that the event rests on, as the hub names them."""
+    return referred(envelope.consents, envelope.controller_id, (one.id for one in knowledge.consents))
+
+
+def _ground(envelope: Envelope, knowledge: Knowledge) -> ConsentGround | NormGround:
     if envelope.norm is None:
-        return ConsentGround(consents=frozenset(envelope.consents))
+        return ConsentGround(consents=consents_meant(envelope, knowledge))
     return NormGround(
         norm=envelope.norm, task_norm=envelope.task_norm or "", attested_by=envelope.attested_by
     )

@@ -7,7 +7,8 @@ from sqlalchemy import Connection
 
 from hub.adapters.store import subjects
 from hub.ports import KeyStore
-from hub.stages.fold import Index, facts_of, named, open_rows
+from hub.stages.consent_fold import Index, named, open_rows
+from hub.stages.fold import facts_of
 from hub.stages.knowledge import Knowledge, KnowledgeCache
 
 

@@ -74,12 +74,13 @@ def _readable(text: str, name: str) -> str | None:
 def _envelope(
     record: Record, agency: str, event_type: str, subject: str, consent_id: str | None, raw: Mapping[str, Any]
 ) -> Envelope:
-    """Without boxes, scope and whatever else is not needed to withdraw. Its id is its own: a broken record may bear
-    that of another, and would then be taken for it."""
+    """Without boxes, scope and whatever else is not needed to withdraw. Its ids are its own: a broken record may
+    bear those of another, and would then be taken for a version of it."""
     received = record.timestamp
+    own = hashlib.sha256(record.topic.encode() + b"\0" + record.value).digest()[:16]
     usual: dict[str, Any] = dict.fromkeys(Envelope._fields) | {
-        "record_ref": raw["record_ref"],
-        "event_id": hashlib.sha256(record.topic.encode() + b"\0" + record.value).digest()[:16],
+        "record_ref": own,
+        "event_id": own,
         "publication": 1,
         "event_type": event_type,
         "schema": event_schema(event_type).fingerprint,

@@ -20,7 +20,7 @@ from hub.adapters.store import quarantines, subjects
 from hub.adapters.store.bulk import among, merge, values
 from hub.adapters.store.tables import register_dirty, registered
 from hub.domain.clock import micros
-from hub.domain.consent import Consent, ScopedWithdrawal
+from hub.domain.consent import Consent, ScopedWithdrawal, recorded_id
 from hub.domain.seal import place, seal
 from hub.policy.grounds import signed
 from hub.ports import Key, KeyRef, Outgoing
@@ -135,7 +135,9 @@ def _entries(
     }
     keys = parts.keys.sealing(wanted.values())
     return {
-        (key, consent.id): _consent_entry(parts, keys[ref], consent, known[key], signers, now)
+        (key, recorded_id(ref.controller, consent.id)): _consent_entry(
+            parts, keys[ref], consent, known[key], signers, now
+        )
         for key, ref in wanted.items()
         for consent in _of_sender(key, known[key], now)
     }
@@ -176,14 +178,15 @@ def _consent_entry(
     verdict = signed(consent, knowledge.subject(now), now)
     confider = _confider(consent, key.ref.controller, signers)
     content = orjson.dumps(_content(consent, verdict=verdict) | ({"confider": confider} if confider else {}))
-    where = place("register", ENTRY.fingerprint, consent.id.encode(), key.ref.subject, "CT", key.version)
+    name = recorded_id(key.ref.controller, consent.id)
+    where = place("register", ENTRY.fingerprint, name.encode(), key.ref.subject, "CT", key.version)
     entry = _entry("consent", key.ref.controller, micros(now)) | {
-        "consent_id": consent.id,
+        "consent_id": name,
         "subject_ref": key.ref.subject,
         "box": seal(key.cipher, key.version, content, where),
     }
     said = hmac.new(parts.secret, where + content, hashlib.sha256).hexdigest()[:32]
-    return _Entry((key.ref.controller, Outgoing(consent.id.encode(), encode_single(ENTRY, entry))), said)
+    return _Entry((key.ref.controller, Outgoing(name.encode(), encode_single(ENTRY, entry))), said)
 
 
 def _confider(consent: Consent, agency: str, signers: Mapping[str, Sequence[str]]) -> str | None:
@@ -200,7 +203,8 @@ def _confider(consent: Consent, agency: str, signers: Mapping[str, Sequence[str]
 def _content(consent: Consent, *, verdict: bool) -> dict[str, Any]:
     """A consent without its signers."""
     return {
-        "id": consent.id,
+        "id": consent.number,
+        "recorded_by": consent.recorded_by,
         "sender": consent.sender,
         "signed": verdict,
         "form": consent.form,

@@ -113,12 +113,15 @@ def test_a_broken_withdrawal_takes_effect_and_stands_in_quarantine(world: World,
     _send(world, broken)
     world.run()
     assert world.seen(JA, "ja_asd") == []
-    assert [part.sender for part in world.open(JA, "ja_asd").cut.parts] == [JA]
+    left = [part.sender for part in world.open(JA, "ja_asd").cut.parts]
+    assert left == (
+        [] if name in ("consent with a tab", "consent without end", "cut off before the consent") else [JA]
+    )
     assert _reasons(world) == [f"narrowed_{broken.reason}"]
     world.measure(key="after the withdrawal")
     world.run()
     assert world.seen(JA, "ja_asd") == []
-    assert world.seen(JC, "jc_case_manager") == ["HelpStarted"]
+    assert world.seen(JC, "jc_case_manager") == (["HelpStarted"] if left else [])
     assert world.divergence() == 0
     assert world.seen(JA, "ja_asd") == []
 

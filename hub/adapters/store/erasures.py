@@ -163,7 +163,7 @@ def recipients(
     return found
 
 
-_WAITING = ("pending", "delivered", "waiting", "late")
+_WAITING = ("pending", "delivered")
 
 
 def _told(recipient: str, role: str, first: int, last: int, rows: Sequence[object]) -> Told:

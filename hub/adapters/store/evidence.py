@@ -42,11 +42,6 @@ class Appended(NamedTuple):
     at: int
     until: int | None
 
-    @property
-    def in_time(self) -> bool:
-        """Whether a sink may have applied it."""
-        return self.until is None or self.at <= self.until
-
 
 def save_grounds(connection: Connection, grounds: Iterable[tuple[Release, Sequence[Ground]]]) -> None:
     """The grounds of releases that were entered in the disclosure register in this transaction."""
@@ -79,19 +74,10 @@ def names_of(grounds: Sequence[Ground], joined: str) -> tuple[str, ...]:
     return tuple(name for name in joined.split(",") if name)
 
 
-def rests_on(grounds: Sequence[Ground], joined: str, consent: str) -> bool:
-    """Whether a release rested on this consent, among others."""
-    if grounds:
-        return any(consent in ground.consents for ground in grounds)
-    return f",{consent}," in f",{joined},"
-
-
 def note_appended(connection: Connection, seen: Mapping[str, Appended]) -> None:
-    """Keep when these views were appended; of a view that was appended twice, as its lease was renewed, the last time
-    that was in time."""
+    """Keep when these views were appended; of a view that was appended twice, the last time."""
     later = "(view_id) DO UPDATE SET appended_at = excluded.appended_at, append_until = excluded.append_until"
-    later += " WHERE view_append.appended_at < excluded.appended_at AND (excluded.append_until IS NULL"
-    later += " OR excluded.appended_at <= excluded.append_until OR view_append.appended_at > view_append.append_until)"
+    later += " WHERE view_append.appended_at < excluded.appended_at"
     merge(connection, view_append, [(name, *one) for name, one in sorted(seen.items())], later)
 
 

@@ -18,7 +18,6 @@ _ANSWERS = {
     "hidden": "ausgeblendet",
     "superseded": "schon durch eine spätere Sicht ersetzt",
     "late": "kam nach Ablauf und wurde nicht mehr gezeigt",
-    "waiting": "ließ sich dort nicht eintragen und wartet; was sie ersetzt, ist weggenommen",
 }
 
 
@@ -41,7 +40,7 @@ def show_story(consent_id: str, *, as_json: bool) -> None:
 def told(story: ConsentStory) -> Iterator[str]:
     """The story in German sentences."""
     one = story.consent
-    yield f"Einwilligung {one.id}: {one.sender} an {', '.join(sorted(one.recipients))}."
+    yield f"Einwilligung {one.number} ({one.recorded_by}): {one.sender} an {', '.join(sorted(one.recipients))}."
     yield f"Umfang: {', '.join(word('categories', code) for code in sorted(one.categories))}."
     yield f"Zweck: {', '.join(word('purposes', code) for code in sorted(one.purposes))}."
     until = f", gilt bis {day_text(one.valid_until)}" if one.valid_until else ""
@@ -97,7 +96,8 @@ def answer_text(answer: str | None) -> str:
 def _found(story: ConsentStory) -> dict[str, Any]:
     one = story.consent
     return {
-        "id": one.id, "known": True, "sender": one.sender, "recipients": sorted(one.recipients),
+        "id": one.number, "recorded_by": one.recorded_by, "known": True,
+        "sender": one.sender, "recipients": sorted(one.recipients),
         "recipient_workers": sorted(one.recipient_workers), "categories": sorted(one.categories),
         "purposes": sorted(one.purposes), "form": one.form, "text_version": one.text_version,
         "proof_hash": one.proof_hash, "signed": story.signed, "objected": story.objected,

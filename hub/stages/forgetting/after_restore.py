@@ -13,6 +13,7 @@ from itertools import islice
 from sqlalchemy import Connection
 
 from hub.adapters.store import erasures, subjects
+from hub.domain.consent import Consent, recorded_id
 from hub.ports import Certificate
 from hub.stages.forgetting.erase import case_of, executed_versions
 from hub.stages.forgetting.purge import purge
@@ -53,7 +54,7 @@ def _end(parts: Parts, went: Mapping[str, Certificate]) -> int:
         known = learn(connection, parts.keys, parts.knowledge, there)
         now = parts.clock.now()
         lost = [
-            (key, consent.id)
+            (key, consent)
             for key in there
             for consent in known[key].consents_at(now)
             if consent.sender == _agency(key) and consent.granted_at <= went[key].at and consent.in_force(now)
@@ -63,13 +64,14 @@ def _end(parts: Parts, went: Mapping[str, Certificate]) -> int:
     return len(lost)
 
 
-def _withdraw(connection: Connection, parts: Parts, key: str, consent: str, at: datetime) -> None:
-    """Said twice it is the same event."""
+def _withdraw(connection: Connection, parts: Parts, key: str, consent: Consent, at: datetime) -> None:
+    """Said twice it is the same event; by office and number, for another agency may have recorded the consent."""
     say(
-        parts, "ConsentWithdrawn", key, case_of(connection, key), {"consent_id": consent},
-        record_ref=named(parts.secret, "lost", key, consent),
-        event_id=named(parts.secret, "lost", "event", key, consent),
-        at=at, consent_id=consent,
+        parts, "ConsentWithdrawn", key, case_of(connection, key),
+        {"consent_id": f"{consent.recorded_by}:{consent.number}"},
+        record_ref=named(parts.secret, "lost", key, consent.id),
+        event_id=named(parts.secret, "lost", "event", key, consent.id),
+        at=at, consent_id=recorded_id(_agency(key), consent.id),
     )  # fmt: skip
 
 

@@ -14,7 +14,6 @@ from hub.adapters.store import erasures, subjects
 from hub.adapters.store.bulk import among, values
 from hub.adapters.store.retention import forget_links
 from hub.ports import KeyRef
-from hub.stages import birthdays
 from hub.stages.parts import Parts
 from projections.consent_register.tables import consent_row
 from projections.joint_case.tables import case_row
@@ -37,12 +36,11 @@ def ended_proofs(connection: Connection, until: int) -> dict[str, int]:
     c, live = consent_row.c, subjects.live_generation(connection, "consent_register")
     wanted = select(*(c[name] for name in _COLUMNS)).where(c.generation == live)
     rows = connection.execute(wanted).all()
-    ends = _ends(rows)
     joint = subjects.joint_cases(connection, {row.case_key for row in rows})
     cases: defaultdict[str, list[Row[Any]]] = defaultdict(list)
     for row in rows:
         cases[joint[row.case_key]].append(row)
-    kept = {row.subject for of in cases.values() if not _over(of, ends, until) for row in of}
+    kept = {row.subject for of in cases.values() if not _over(of, _ends(of), until) for row in of}
     counted: defaultdict[str, int] = defaultdict(int)
     for row in rows:
         if row.subject not in kept:
@@ -54,7 +52,7 @@ def ended_proofs(connection: Connection, until: int) -> dict[str, int]:
 
 
 def _ends(rows: Iterable[Row[Any]]) -> Mapping[str, int]:
-    """consent → when it was withdrawn as a whole, from any agency."""
+    """consent → when it was withdrawn as a whole, at any agency that has the case."""
     ends: dict[str, int] = {}
     for row in rows:
         if row.event_type in _ENDS and row.consent_id and row.scope is None:
@@ -88,7 +86,6 @@ def end_proofs(connection: Connection, parts: Parts, doomed: Iterable[str]) -> N
     erasures.mark_gone(connection, "proof", versions)
     theirs = delete(consent_row).where(among(connection, consent_row.c.subject))
     connection.execute(theirs, {"keys": values(connection, keys)})
-    birthdays.forget(connection, keys)
     forget_links(connection, keys)
     subjects.mark_register(connection, keys)
     parts.knowledge.forget(keys)

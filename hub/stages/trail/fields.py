@@ -14,7 +14,6 @@ from hub.domain.clock import moment
 from hub.domain.envelope import Envelope
 from hub.policy.facts import Sender
 from hub.policy.gate import Verdict
-from hub.stages.boxes import content, keys_for
 from hub.stages.facts import confider, event_facts
 from hub.stages.learning import learn
 from hub.stages.parts import Parts
@@ -51,8 +50,7 @@ def _judge_again(connection: Connection, parts: Parts, row: DecisionRow, envelop
     names = subjects.persons(connection, [confided]) if envelope.entrusted_by else {}
     facts = event_facts(envelope, known, at, confider(envelope, names))
     sender = Sender(controller=controller, kind=parts.agencies[controller].kind)
-    fields = content(envelope, "box", keys_for(parts.keys, "box", [envelope])).fields
-    return parts.gate.judge_record(sender, known.subject(at), facts, known.consents_at(at), at, fields)
+    return parts.gate.judge(sender, known.subject(at), facts, known.consents_at(at), at)
 
 
 def _agrees(verdict: Verdict, row: DecisionRow, rules: Sequence[str]) -> bool:

@@ -10,17 +10,19 @@ from sqlalchemy import Connection
 from hub.adapters.store import subjects
 from hub.adapters.store.admissions import DecisionRow
 from hub.domain.clock import micros
+from hub.domain.consent import referred
 from hub.domain.envelope import Envelope
 from hub.domain.seal import key_version
 from hub.ports import Certificate, Place
 from hub.stages.boxes import key_ref
+from hub.stages.consent_fold import taken_back
 from hub.stages.parts import CASES, Parts
 from hub.stages.trail.fields import decided_fields, rules_of
 from hub.stages.trail.found import Found, case_place, find, if_mine, opened
 from hub.stages.trail.places import place_of
 from hub.stages.trail.steps import Step, Trail, in_order
 from hub.stages.trail.views import disclosed, shown_now
-from projections.consent_register.queries import RegisterRow, about, naming, splits
+from projections.consent_register.queries import RegisterRow, about, splits
 from schemas import decode_single
 
 _ENDING = {
@@ -118,12 +120,21 @@ def _endings(connection: Connection, parts: Parts, found: Found, envelope: Envel
     live = subjects.live_generation(connection, "consent_register")
     consents = {*envelope.consents, *([envelope.consent_id] if envelope.consent_id else [])}
     own = f"{envelope.controller_id}:{envelope.subject_ref}"
-    rows = about(connection, live, [own])
-    rows += naming(connection, live, consents) + splits(connection, live, own)
+    same = subjects.aliases(connection, subjects.persons(connection, [own]).values())
+    rows = [
+        row
+        for row in about(connection, live, {own}.union(*same.values()))
+        if row.subject == own or row.consent_id in consents
+    ]
+    taken = taken_back(connection, parts.keys, own)
+    meant = referred(consents, envelope.controller_id, (name for name, _ in taken))
+    rows += [row for name, ends in taken if name in meant for row in ends]
+    rows += splits(connection, live, own)
+    ended = {row.event_id for name, ends in taken if name in meant for row in ends}
     for row in {row.event_id: row for row in rows}.values():
-        if row.event_type in _ENDING and row.event_id != found.event_id and _concerns(row, consents):
+        if row.event_type in _ENDING and row.event_id != found.event_id and _concerns(row, consents, ended):
             yield _ending(parts, row)
-        if row.event_type == "ConsentGranted" and _concerns(row, consents):
+        if row.event_type == "ConsentGranted" and row.consent_id in consents:
             yield from _expiry(parts, row)
 
 
@@ -147,8 +158,8 @@ def _row_place(parts: Parts, row: RegisterRow) -> str:
     return _control_place(parts, f"agency.{controller}.consents", subject, row.received_at, row.event_id)
 
 
-def _concerns(row: RegisterRow, consents: set[str]) -> bool:
-    return row.consent_id is None or row.consent_id in consents
+def _concerns(row: RegisterRow, consents: set[str], ended: set[str]) -> bool:
+    return row.consent_id is None or row.consent_id in consents or row.event_id in ended
 
 
 def _destroyed(found: Found, envelope: Envelope, ledger: Iterable[Certificate]) -> Iterator[Step]:

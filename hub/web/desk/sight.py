@@ -8,18 +8,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection
-
 from connectors.desk.desk import Desk, Family
 from connectors.desk.offer import PURPOSE, Direction
-from hub.adapters.store import views
+from hub.adapters.store import subjects, views
 from hub.domain.clock import micros, moment
 from hub.domain.consent import Consent
 from hub.policy.facts import Recipient
-from hub.stages.case_file import CaseFile
+from hub.stages.case_file import read_cases
 from hub.stages.consent_story import Receipt, consent_story
 from hub.stages.cut import Cut, Question, cut
-from hub.stages.open_view import look
 from hub.stages.parts import Parts
 from hub.web.desk.page import Setting, Shown, in_words
 from hub.web.desk.words import say
@@ -87,22 +84,27 @@ class Sightings:
         """Under the locks of every look; the names are the desk's own."""
         parts, own = self._parts, direction.sender.controller
         to = parts.agencies[direction.recipient]
-        worker = _named(family, direction)
-
-        def answer(file: CaseFile) -> tuple[Cut, CaseFile, Question]:
+        case_key = f"{own}:{family.household.ref}"
+        with parts.store.transaction() as connection:
+            joint = subjects.joint_cases(connection, [case_key])[case_key]
+            file = read_cases(connection, parts, [joint])[joint]
+            worker = _named(family, direction)
             recipient = Recipient(
                 controller=to.id, kind=to.kind, role=_MAIN[to.kind], worker=worker,
                 assigned=file.case_of(to.id) is not None, undertaking=to.undertaking,
             )  # fmt: skip
             question = Question(recipient, PURPOSE, parts.clock.now())
             made = cut(parts.gate.policy, parts.agencies, question, file.evidence, file.known, file.names)
-            return made, file, question
-
-        def log(connection: Connection, joint: str, answered: tuple[Cut, CaseFile, Question]) -> None:
-            version, at = parts.gate.policy.version, micros(answered[2].at)
-            views.log_retrieval(connection, joint, own, "subject", None, PURPOSE, version, at)
-
-        made, file, _ = look(parts, f"{own}:{family.household.ref}", answer, log)
+            views.log_retrieval(
+                connection,
+                joint,
+                own,
+                "subject",
+                None,
+                PURPOSE,
+                parts.gate.policy.version,
+                micros(question.at),
+            )
         names = {
             file.known[key].person: member.name
             for member in family.household.members
@@ -115,10 +117,14 @@ class Sightings:
         ended = [one for one in family.standing if one.withdrawn_at or one.scoped_withdrawals]
         last = max((at for one in ended for at in _ends(one)), default=None)
         mine = [one for one in ended if last in _ends(one)]
-        found = [story for one in mine if (story := consent_story(self._parts, one.id))]
+        found = [story for one in mine if (story := consent_story(self._parts, one.id, self._about(one)))]
         told = [one for story in found for one in story.receipts if _concerned(story.consent, one)]
         with speaking(setting.text.code):
             return list(_merged(told, setting))
+
+    def _about(self, consent: Consent) -> list[str]:
+        """The subject keys that the desk's own ref of a person may be."""
+        return [f"{agency}:{consent.subject}" for agency in sorted(self._parts.agencies)]
 
 
 def just_ended(family: Family, now: datetime) -> bool:

@@ -1,0 +1,145 @@
+"""Rule 7: a consent id is its agency's own, and a withdrawal ends what the same person gave or its author signed."""
+
+from datetime import date
+from itertools import permutations
+
+import pytest
+
+from connectors.runtime.register import Register
+from hub.stages.consent_story import consent_story
+from tests.support.world import CHILD, JA, JC, MOTHER, World
+
+STRANGER = "stranger"
+
+
+@pytest.fixture
+def world(small: World) -> World:
+    small.know_family()
+    return small
+
+
+def _ended(world: World, agency: str) -> bool:
+    story = consent_story(world.parts, f"{agency}:1001")
+    assert story is not None
+    return story.consent.withdrawn_at is not None
+
+
+def _stranger_with_the_same_number(world: World) -> None:
+    world.jc.grants("1001", MOTHER, ["EG"])
+    world.measure(["1001"])
+    world.ja.born(STRANGER, date(1980, 1, 1), family="other")
+    world.ja.grants("1001", STRANGER, ["HS"], family="other")
+    world.help(["1001"], person=STRANGER, family="other")
+    world.run()
+    world.wait(hours=1)
+
+
+def test_two_offices_running_numbers_never_meet(world: World) -> None:
+    _stranger_with_the_same_number(world)
+    world.ja.withdraws("1001", STRANGER, family="other")
+    world.run()
+    assert world.seen(JA, "ja_asd") == ["MeasureStarted"]
+    assert not _ended(world, JC)
+    assert _ended(world, JA)
+    assert f"{JC}:{world.jc.ref(MOTHER)}" not in {row["subject"] for row in world.rows("erased")}
+    world.measure(["1001"], key="later")
+    world.run()
+    assert world.seen(JA, "ja_asd") == ["MeasureStarted", "MeasureStarted"]
+
+
+def test_a_person_with_the_same_number_at_both_offices_ends_the_one_she_means(world: World) -> None:
+    world.jc.grants("1001", MOTHER, ["EG"])
+    world.ja.grants("1001", MOTHER, ["HS"])
+    world.measure(["1001"])
+    world.run()
+    assert world.seen(JA, "ja_asd") == ["MeasureStarted"]
+    world.wait(hours=1)
+    world.ja.withdraws("1001", MOTHER)
+    world.run()
+    assert (_ended(world, JC), _ended(world, JA)) == (False, True)
+    world.ja.withdraws(f"{JC}:1001", MOTHER, key="by office and number")
+    world.run()
+    assert _ended(world, JC)
+    assert world.seen(JA, "ja_asd") == []
+
+
+@pytest.mark.parametrize("named", ["1001", f"{JC}:1001"])
+def test_the_paper_of_one_office_is_heard_at_the_other(world: World, named: str) -> None:
+    _stranger_with_the_same_number(world)
+    world.ja.withdraws(named, MOTHER)
+    world.run()
+    assert world.seen(JA, "ja_asd") == []
+    assert (_ended(world, JC), _ended(world, JA)) == (True, False)
+
+
+@pytest.mark.parametrize("named", ["1001", f"{JC}:1001"])
+def test_a_stranger_ends_nothing_of_another(world: World, named: str) -> None:
+    _stranger_with_the_same_number(world)
+    world.ja.withdraws(named, STRANGER, family="other", key="theirs")
+    world.jc.born("neighbour", date(1980, 1, 1), family="next door")
+    world.jc.withdraws("1001", "neighbour", family="next door")
+    world.run()
+    assert world.seen(JA, "ja_asd") == ["MeasureStarted"]
+    assert not _ended(world, JC)
+
+
+@pytest.mark.parametrize("office", [JC, JA])
+def test_who_signed_for_a_child_takes_it_back(world: World, office: str) -> None:
+    world.ja.grants("1001", CHILD, ["HS"], by=[MOTHER])
+    world.help(["1001"])
+    world.run()
+    assert world.seen(JC, "jc_case_manager") == ["HelpStarted"]
+    world.wait(hours=1)
+    {JC: world.jc, JA: world.ja}[office].withdraws(f"{JA}:1001", MOTHER)
+    world.run()
+    assert world.seen(JC, "jc_case_manager") == []
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_a_second_consent_under_a_taken_id_is_refused_and_hides_nobody_elses(
+    world: World, order: tuple[int, ...]
+) -> None:
+    """However they come: recorded first holds the id."""
+    world.jc.born("neighbour", date(1980, 1, 1), family="next door")
+    world.wait(hours=1)
+    at = world.clock.now()
+    world.wait(hours=1)
+    tell = [
+        lambda: world.jc.grants("1001", MOTHER, ["EG"], at=at),
+        lambda: world.jc.grants("1001", "neighbour", ["EG"], family="next door", key="again"),
+        lambda: world.jc.grants("1001", MOTHER, ["LS"], key="wider"),
+    ]
+    for number in order:
+        tell[number]()
+        world.run()
+    world.measure(["1001"])
+    world.measure(["1001"], person="neighbour", family="next door", key="of the neighbour")
+    world.run()
+    assert world.seen(JA, "ja_asd") == ["MeasureStarted"]
+    assert len([row for row in world.rows("consent_row") if row["event_type"] == "ConsentGranted"]) == 3
+
+
+def test_a_paper_that_the_other_office_records_too_is_refused_and_can_be_taken_back_there(
+    world: World,
+) -> None:
+    world.jc.grants("1001", MOTHER, ["LS"])
+    world.wait(hours=1)
+    world.ja.grants("1001", MOTHER, ["LS", "EG"], sender=JC, to=[JA])
+    world.measure(["1001"])
+    world.run()
+    assert world.seen(JA, "ja_asd") == []
+    world.wait(hours=1)
+    world.ja.withdraws("1001", MOTHER)
+    world.run()
+    assert _ended(world, JC)
+
+
+def test_the_gate_knows_both_consents_of_one_number(world: World) -> None:
+    world.jc.grants("7", MOTHER, ["EG"])
+    world.ja.grants("7", CHILD, ["LS"], sender=JC, to=[JA], by=[MOTHER])
+    world.run()
+    register = Register(JC, world.parts.log, world.parts.keys)
+    register.refresh(set())
+    found = {name: sorted(one.consent.categories) for name, one in register.consents.items()}
+    assert found == {"7": ["EG"], f"{JA}:7": ["LS"]}
+    assert {one.consent.number for one in register.consents.values()} == {"7"}
