@@ -19,6 +19,8 @@ from schemas import InvalidPayload, UnknownSchema, decode_single, record_schema,
 
 AHEAD = 5.0
 """How far the hub's clock may run ahead of the agency's, in seconds."""
+ORDER = "order"
+"""The header of a record that may be overtaken: the higher the number, the newer the word."""
 JOINT = "joint"
 """The kind of an entry that tells of a family only that another agency knows it too, by a joint form."""
 
@@ -37,6 +39,7 @@ class Register:
         self._agency, self._log, self._keys = agency, log, keys
         self._topic = topics()["register"].of(agency)
         self._positions: dict[int, int] = {}
+        self._orders: dict[bytes, int] = {}
         self._subject_of: dict[str, str] = {}
         self._consents_of: dict[str, set[str]] = defaultdict(set)
         self.consents: dict[str, Registered] = {}
@@ -76,6 +79,8 @@ class Register:
         opened = self._keys.opening(wanted) if wanted and self._keys else {}
         touched: set[str] = set()
         for record, entry in entries:
+            if self._overtaken(record):
+                continue
             if entry is None:
                 touched |= self._forget(record.key.decode("utf-8", "replace"))
             elif entry["kind"] == "consent":
@@ -84,14 +89,25 @@ class Register:
                 self.joint.add(entry["subject_ref"])
                 touched.add(entry["subject_ref"])
             elif entry["kind"] == "key" and entry["subject_ref"]:
-                self.key_versions[entry["subject_ref"]] = entry["key_version"] or 0
+                newest = self.key_versions.get(entry["subject_ref"], 0)
+                self.key_versions[entry["subject_ref"]] = max(newest, entry["key_version"] or 0)
                 touched.add(entry["subject_ref"])
             elif entry["kind"] == "erased" and entry["subject_ref"]:
-                self.erased[entry["subject_ref"]] = moment(entry["at"])
+                at = moment(entry["at"])
+                self.erased[entry["subject_ref"]] = max(at, self.erased.get(entry["subject_ref"], at))
                 touched.add(entry["subject_ref"])
             elif entry["kind"] == "heartbeat":
                 self.as_of = moment(entry["at"])  # the last one: a clock that ran ahead was put right
         return touched
+
+    def _overtaken(self, record: Record) -> bool:
+        """Whether a newer word on the same was read before. A record without number is of a hub that gives none."""
+        number = dict(record.headers).get(ORDER, b"")
+        if not number.isdigit():
+            return False
+        newest = max(int(number), self._orders.get(record.key, 0))
+        self._orders[record.key] = newest
+        return int(number) < newest
 
     def _key(self, entry: Mapping[str, Any]) -> KeyRef:
         return KeyRef("proof", self._agency, entry["subject_ref"])

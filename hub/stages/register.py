@@ -4,6 +4,11 @@ An agency gets the consents whose sender it is, in its own pseudonyms, with the 
 learns nothing of who signed at the other office. An entry is written when it says something else and at no other time:
 epochs rise with everything that happens in a household, which is not the agency's to count. A heartbeat tells the gate
 that its register is up to date.
+
+A worker that stood still may write an older word after a newer one. So each record bears a number that rose in the
+transaction in which its persons were read: the gate takes the highest, in whatever order they stand. A worker
+that finds, once it has written, that a person has changed meanwhile marks them anew, so that the last record is the
+newest word too.
 """
 
 import hashlib
@@ -16,7 +21,7 @@ from typing import Any, NamedTuple
 import orjson
 from sqlalchemy import Connection, delete, select, tuple_, update
 
-from hub.adapters.store import quarantines, subjects
+from hub.adapters.store import meta, quarantines, subjects
 from hub.adapters.store.bulk import among, merge, values
 from hub.adapters.store.tables import register_dirty, registered
 from hub.domain.clock import micros
@@ -33,6 +38,9 @@ from schemas import encode_single, record_schema
 STAGE = "register"
 ENTRY = record_schema("register")
 JOINT, ENTRUSTED = "joint", "A65"
+ORDER = "order"
+"""The header of a record that may be overtaken: the higher the number, the newer the word."""
+_ORDER = "register.order"
 Name = tuple[str, str]  # subject key, consent id
 
 
@@ -66,6 +74,7 @@ def write_register(parts: Parts, limit: int = 500) -> int:
 def _write(parts: Parts, marked: Sequence[_Marked]) -> int:
     with parts.store.transaction() as connection:
         names = [one.subject for one in marked]
+        order = meta.raise_past(connection, _ORDER, micros(parts.clock.now()))
         known = learn(connection, parts.keys, parts.knowledge, names)
         before = _registered(connection, names)
         joint = _joint(connection, names)
@@ -75,11 +84,28 @@ def _write(parts: Parts, marked: Sequence[_Marked]) -> int:
     entries |= {(case, f"{JOINT} {case.split(':', 1)[1]}"): _joint_entry(case, micros(now)) for case in joint}
     changed = {name: one for name, one in entries.items() if before.get(name) != one.said}
     gone = sorted(before.keys() - entries.keys())
-    _append(parts, [*(one.record for one in changed.values()), *(_tombstone(*name) for name in gone)])
+    written = [*(one.record for one in changed.values()), *(_tombstone(*name) for name in gone)]
+    _append(parts, [(agency, _numbered(record, order)) for agency, record in written])
     with parts.store.transaction() as connection:
         _keep(connection, [(*name, one.said) for name, one in changed.items()], gone)
         _clear(connection, marked)
+        _write_newer(connection, known)
     return len(marked)
+
+
+def _numbered(record: Outgoing, order: int) -> Outgoing:
+    return record._replace(headers=((ORDER, b"%d" % order),))
+
+
+def _write_newer(connection: Connection, read: Mapping[str, Knowledge]) -> None:
+    """Have the entries written anew of those who have changed since they were read: whoever wrote them meanwhile was
+    overtaken by this older word."""
+    now = subjects.states(connection, read, share=True)
+    moved = [key for key, state in now.items() if state.epoch != read[key].epoch]
+    if moved:
+        stale = update(registered).where(registered.c.subject.in_(moved))
+        connection.execute(stale.values(said=""))
+        subjects.mark_register(connection, moved)
 
 
 def write_again(connection: Connection) -> None:
