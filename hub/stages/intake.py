@@ -55,6 +55,12 @@ def _unreadable(record: Record) -> str:
     return reason if reason in UNREADABLE_REASONS else ""
 
 
+def require_readable(record: Record) -> None:
+    """Raises DataError for a place in the log that no client could read."""
+    if reason := _unreadable(record):
+        raise DataError("the log cannot be read here", reason=reason, place=str(record.place))
+
+
 def sort_out(
     parts: Parts,
     stage: str,
@@ -108,8 +114,7 @@ def _decoded(
 ) -> E | None:
     """The event, or None when the record was set aside: quarantined, or parked behind one that was before."""
     try:
-        if reason := _unreadable(record):
-            raise DataError("the log cannot be read here", reason=reason, place=str(record.place))  # noqa: TRY301
+        require_readable(record)
         return decode(record)
     except DataError as error:
         at = lane(record)

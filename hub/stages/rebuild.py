@@ -6,6 +6,7 @@ stand and the next rebuild starts afresh. It marks nothing dirty: a rebuild chan
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, Table, delete, func, select
@@ -13,14 +14,16 @@ from sqlalchemy import Connection, Table, delete, func, select
 from hub.adapters.store import positions, quarantines, subjects
 from hub.adapters.store.bulk import merge
 from hub.adapters.store.tables import generation as generations
+from hub.domain.clock import micros
 from hub.errors import DataError, TryAgain, UsageError
 from hub.failpoints import fail_point
-from hub.ports import Record
+from hub.ports import Place, Record
 from hub.stages import consents, project
 from hub.stages.caught_up import consent_topics
 from hub.stages.decode import Event, decode_event
+from hub.stages.driver import halved, note_failure
 from hub.stages.forgetting.gone import living, provable
-from hub.stages.intake import lane
+from hub.stages.intake import lane, require_readable
 from hub.stages.narrowing import broken_event
 from hub.stages.parts import CASES, Parts, topic_agency
 from projections.consent_register import apply as register_rows
@@ -100,12 +103,12 @@ class _Rebuild:
         self._read: dict[str, dict[int, int]] = {topic: {} for topic in model.topics}
         self._events = 0
         self._waiting: set[str] = set()
+        self._failed: set[str] = set()  # ordering keys of records that only the rebuild could not take
 
     def run(self) -> RebuildOutcome:
         with self._parts.store.transaction() as connection:
             live = subjects.live_generation(connection, self._model.name)
             self._clear_others(connection, live)
-            self._released = quarantines.released(connection, self._model.stage)
         new = live + 1
         for _ in range(1000):
             self._catch_up(new)
@@ -120,15 +123,36 @@ class _Rebuild:
         connection.execute(delete(table).where(table.c.generation != live))
 
     def _catch_up(self, new: int) -> None:
+        with self._parts.store.transaction() as connection:
+            stage = self._model.stage
+            self._released = quarantines.released(connection, stage)
+            self._waits = quarantines.waiting_places(connection, stage)
+            self._dropped = quarantines.dropped(connection, stage).keys()
         for topic in self._model.topics:
             for batch in self._batches(topic):
-                events = list(self._decoded(batch))
-                with self._parts.store.transaction() as connection:
-                    rows = self._model.rows(new, self._model.living(connection, events))
-                    merge(connection, self._model.table, rows, self._model.on_conflict)
+                halved(batch, partial(self._take, new), self._quarantine)
                 self._events += len(batch)
                 self._progress(len(batch))
                 fail_point("rebuild.batch")
+
+    def _take(self, new: int, batch: Sequence[Record]) -> None:
+        parked: list[tuple[Place, str]] = []
+        events = list(self._decoded(batch, parked))
+        with self._parts.store.transaction() as connection:
+            rows = self._model.rows(new, self._model.living(connection, events))
+            merge(connection, self._model.table, rows, self._model.on_conflict)
+            quarantines.park(connection, self._model.stage, parked)
+
+    def _quarantine(self, record: Record, error: Exception) -> None:
+        """A record that the live stage took and the rebuild cannot: it waits like any other, its case behind it."""
+        topic, partition, offset, *_ = record
+        stage, at = self._model.stage, lane(record)
+        reason = note_failure(stage, error, topic=topic, partition=partition, offset=offset)
+        self._waiting.add(at)
+        self._failed.add(at)
+        with self._parts.store.transaction() as connection:
+            found = quarantines.Quarantined(record.place, at, reason)
+            quarantines.put(connection, stage, [found], micros(self._parts.clock.now()))
 
     def _batches(self, topic: str) -> Iterator[Sequence[Record]]:
         """From where this rebuild stands up to where the live model stands."""
@@ -139,27 +163,40 @@ class _Rebuild:
         for partition in until:
             read.setdefault(partition, state.first.get(partition, 0) if state else 0)
         while behind := {p: read[p] for p, end in until.items() if read[p] < end}:
-            batch = [r for r in self._parts.log.read(topic, behind, BATCH) if r.offset < until[r.partition]]
-            for record in batch:
-                read[record.partition] = record.offset + 1
-            if not batch:
-                raise TryAgain("the log does not give what the live model has read", place=topic)
-            yield batch
+            found = self._parts.log.read(topic, behind, BATCH)
+            if not found:  # between here and there stand markers of transactions only
+                read.update({partition: until[partition] for partition in behind})
+                return
+            for record in found:
+                read[record.partition] = min(record.offset + 1, until[record.partition])
+            if batch := [record for record in found if record.offset < until[record.partition]]:
+                yield batch
 
-    def _decoded(self, batch: Sequence[Record]) -> Iterator[Any]:
+    def _decoded(self, batch: Sequence[Record], parked: list[tuple[Place, str]]) -> Iterator[Any]:
         """What a live stage would have taken: nothing behind a record that it could not."""
         for record in batch:
             at = lane(record)
-            try:
-                event = self._model.decode(record)
-            except DataError:
+            event = self._event(record)
+            if event is None:
                 if record.place not in self._released:
                     self._waiting.add(at)
-                if event := self._model.rescue(record):
+                event = self._model.rescue(record)
+                if event:
                     yield event
-                continue
-            if at not in self._waiting or self._model.passes(event):
+            elif at not in self._waiting or self._model.passes(event):
                 yield event
+            elif at in self._failed:
+                parked.append((record.place, at))
+
+    def _event(self, record: Record) -> Any:
+        """None for a record that cannot be decoded, that waits, or that an operator gave up."""
+        if record.place in self._waits or record.place in self._dropped:
+            return None
+        try:
+            require_readable(record)
+            return self._model.decode(record)
+        except DataError:
+            return None
 
     def _switch(self, live: int, new: int) -> RebuildOutcome | None:
         """Compare at equal positions and switch, or None when the live model has moved on meanwhile."""

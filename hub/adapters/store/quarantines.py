@@ -48,6 +48,13 @@ def released(connection: Connection, stage: str) -> set[Place]:
     return {Place(*row) for row in connection.execute(wanted)}
 
 
+def waiting_places(connection: Connection, stage: str) -> set[Place]:
+    """The bad records behind which something may wait."""
+    q = quarantine.c
+    wanted = select(q.topic, q.partition, q.offset).where(q.stage == stage, ~q.released)
+    return {Place(*row) for row in connection.execute(wanted)}
+
+
 class Waiting(NamedTuple):
     """One lane that waits: the records that could not be taken, oldest first, and how many stand behind them."""
 
