@@ -1,8 +1,10 @@
 """`hub quarantine`: what could not be taken, what waits behind it, and letting it go on."""
 
-from collections.abc import Mapping
+import getpass
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import timedelta
+from functools import partial
 from typing import Annotated, Any
 
 import typer
@@ -11,62 +13,141 @@ from hub.adapters.store import quarantines
 from hub.cli.opened import opened_parts
 from hub.cli.output import AsJson, print_json, print_lines, print_table, rfc3339
 from hub.domain.clock import micros
-from hub.errors import UsageError
+from hub.errors import HubError, UsageError
+from hub.ports import Place
+from hub.stages import release as lanes
+from hub.stages.decode import decode_envelope
 from hub.stages.parts import Parts
 from hub.stages.release import ReleaseOutcome
-from hub.stages.release import release as let_go
+from schemas import event_types
 
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="Was nicht gelesen werden konnte und was dahinter wartet.",
 )
+Lane = Annotated[
+    str | None,
+    typer.Argument(metavar="SPUR", help="Spur oder Sache aus `hub quarantine list`, oder ihr Anfang"),
+]
+Everything = Annotated[bool, typer.Option("--all", help="alle Spuren")]
+_LONGEST = 500  # characters of an operator's reason
 
 
 @app.command("list")
-def show(as_json: AsJson = False) -> None:
+def list_all(as_json: AsJson = False) -> None:
     """Jeder angehaltene Eintrag: Ort, Grund, Alter, und wie viele dahinter warten."""
     with opened_parts() as parts:
-        found = _waiting(parts)
+        found, items = _waiting(parts), _items(parts)
     if as_json:
-        print_json({"quarantined": found, "parked": _parked(found)})
-    elif not found:
+        print_json({"quarantined": found, "parked": _parked(found)} | ({"items": items} if items else {}))
+        return
+    if not found and not items:
         print_lines(["Nichts ist angehalten."])
-    else:
+    if found:
         rows = [
             (one["stage"], one["lane"], one["place"], one["reason"], _age(one["age_s"]), one["waiting"])
             for one in found
         ]
         columns = ("Stufe", "Spur", "Ort", "Grund", "seit", "wartend")
         print_table(f"{len(rows)} angehalten, {_parked(found)} warten dahinter", columns, rows)
+    if items:
+        aside = [(one["stage"], one["item"], one["reason"], _age(one["age_s"])) for one in items]
+        print_table(f"{len(aside)} Sachen angehalten", ("Stufe", "Sache", "Grund", "seit"), aside)
 
 
 @app.command()
-def release(
-    lane: Annotated[
-        str | None, typer.Argument(metavar="SPUR", help="Spur aus `hub quarantine list`, oder ihr Anfang")
-    ] = None,
-    everything: Annotated[bool, typer.Option("--all", help="alle Spuren")] = False,
+def show(lane: Lane = None, as_json: AsJson = False) -> None:
+    """Eine Spur genau: Ort, Stufe, Grund, Ereignistyp, was dahinter wartet, und womit es weitergeht."""
+    if lane is None:
+        raise UsageError(
+            "name one lane", place="hub quarantine show", remedy="SPUR from `hub quarantine list`"
+        )
+    with opened_parts() as parts:
+        stage, name = _chosen(parts, lane, "show")[0]
+        found = _shown(parts, stage, name)
+    if as_json:
+        print_json(found)
+    else:
+        print_lines(_told(found))
+
+
+@app.command()
+def retry(lane: Lane = None, everything: Everything = False, as_json: AsJson = False) -> None:
+    """Noch einmal versuchen, dann alles dahinter. Was immer noch nicht geht, bleibt angehalten; dann Ende 1."""
+    _go_on("retry", lane, everything, as_json, lanes.retry)
+
+
+@app.command()
+def drop(
+    lane: Lane = None,
+    reason: Annotated[
+        str, typer.Option(help="Warum, in einem Satz ohne Personenbezug; wird aufgezeichnet.")
+    ] = "",
+    everything: Everything = False,
     as_json: AsJson = False,
 ) -> None:
-    """Eine Spur weitergehen lassen: den angehaltenen Eintrag noch einmal versuchen, dann alles dahinter."""
+    """Den angehaltenen Eintrag aufgeben und nehmen, was dahinter wartet. Wer, wann und warum wird aufgezeichnet."""
+    if not reason.strip() or len(reason) > _LONGEST or not reason.isprintable():
+        raise UsageError(
+            f"a reason of 1 to {_LONGEST} printable characters is needed",
+            place="hub quarantine drop",
+            remedy="--reason",
+        )
+    operator = getpass.getuser()
+    _go_on("drop", lane, everything, as_json, partial(lanes.drop, operator=operator, reason=reason.strip()))
+
+
+@app.command(hidden=True)
+def release(lane: Lane = None, everything: Everything = False, as_json: AsJson = False) -> None:
+    """Wie `retry`; was immer noch nicht geht, wird aufgegeben."""
+    operator = getpass.getuser()
+    _go_on("release", lane, everything, as_json, partial(lanes.release, operator=operator))
+
+
+def _go_on(
+    verb: str,
+    lane: str | None,
+    everything: bool,
+    as_json: bool,
+    work: Callable[[Parts, str, str], ReleaseOutcome],
+) -> None:
     if bool(lane) == everything:
-        raise UsageError("name one lane, or all", place="hub quarantine release", remedy="SPUR or --all")
+        raise UsageError("name one lane, or all", place=f"hub quarantine {verb}", remedy="SPUR or --all")
     with opened_parts() as parts:
-        outcomes = [let_go(parts, *chosen) for chosen in _chosen(parts, lane)]
-    again = sum(sum(outcome.quarantined.values()) for outcome in outcomes)
+        again = _retry_items(parts, verb, lane)
+        chosen = [] if again and lane else _chosen(parts, lane, verb)
+        outcomes = [work(parts, *one) for one in chosen]
     if as_json:
-        print_json({"released": [asdict(outcome) for outcome in outcomes]})
+        print_json(
+            {"released": [asdict(outcome) for outcome in outcomes]} | ({"items": again} if again else {})
+        )
     else:
-        print_lines([_sentence(outcome) for outcome in outcomes] or ["Nichts ist angehalten."])
-    if again:
+        lines = [*map(_sentence, outcomes), *(f"{one}: wird sogleich noch einmal versucht." for one in again)]
+        print_lines(lines or ["Nichts ist angehalten."])
+    if any(outcome.still or outcome.quarantined for outcome in outcomes):
         raise typer.Exit(1)
+
+
+def _retry_items(parts: Parts, verb: str, name: str | None) -> list[str]:
+    """Work that is no record is tried again by its stage as soon as it stands in quarantine no more; it can't be given
+    up, for what it is about is still to be done."""
+    with parts.store.transaction() as connection:
+        found = [one for one in quarantines.items(connection) if name is None or one.item.startswith(name)]
+        if verb == "drop" and name and found:
+            raise UsageError(
+                "this is no record: it cannot be given up", place=found[0].stage, remedy="retry it"
+            )
+        if verb != "drop":
+            for one in found:
+                quarantines.remove_items(connection, one.stage, [one.item])
+    return [] if verb == "drop" else [one.item for one in found]
 
 
 def _waiting(parts: Parts) -> list[dict[str, Any]]:
     now = micros(parts.clock.now())
     with parts.store.transaction() as connection:
-        lanes = quarantines.waiting(connection)
+        found = quarantines.waiting(connection)
     return [
         {
             "stage": one.stage,
@@ -77,8 +158,24 @@ def _waiting(parts: Parts) -> list[dict[str, Any]]:
             "age_s": (now - at) // 1_000_000,
             "waiting": one.parked,
         }
-        for one in lanes
+        for one in found
         for place, reason, at in one.bad
+    ]
+
+
+def _items(parts: Parts) -> list[dict[str, Any]]:
+    now = micros(parts.clock.now())
+    with parts.store.transaction() as connection:
+        found = quarantines.items(connection)
+    return [
+        {
+            "stage": one.stage,
+            "item": one.item,
+            "reason": one.reason,
+            "at": rfc3339(one.at),
+            "age_s": (now - one.at) // 1_000_000,
+        }
+        for one in found
     ]
 
 
@@ -88,7 +185,7 @@ def _parked(found: list[dict[str, Any]]) -> int:
     return sum(queues.values())
 
 
-def _chosen(parts: Parts, lane: str | None) -> list[tuple[str, str]]:
+def _chosen(parts: Parts, lane: str | None, verb: str) -> list[tuple[str, str]]:
     with parts.store.transaction() as connection:
         every = [(one.stage, one.lane) for one in quarantines.waiting(connection)]
     if lane is None:
@@ -96,16 +193,57 @@ def _chosen(parts: Parts, lane: str | None) -> list[tuple[str, str]]:
     found = [(stage, name) for stage, name in every if name.startswith(lane)]
     if len(found) != 1:
         message = "more than one lane begins so" if found else "no lane of this name waits"
-        raise UsageError(message, place="hub quarantine release", remedy="see `hub quarantine list`")
+        raise UsageError(message, place=f"hub quarantine {verb}", remedy="see `hub quarantine list`")
     return found
 
 
+def _shown(parts: Parts, stage: str, name: str) -> dict[str, Any]:
+    """A lane with what its records are, as far as their envelopes can be read, and the commands that let it go on."""
+    bad = [one for one in _waiting(parts) if (one["stage"], one["lane"]) == (stage, name)]
+    with parts.store.transaction() as connection:
+        places, behind = quarantines.of_lane(connection, stage, name)
+    types = {str(place): _event_type(parts, place) for place in (*places, *behind)}
+    return {
+        "stage": stage,
+        "lane": name,
+        "quarantined": [
+            {key: one[key] for key in ("place", "reason", "at", "age_s")}
+            | {"event_type": types[one["place"]]}
+            for one in bad
+        ],
+        "waiting": [{"place": str(place), "event_type": types[str(place)]} for place in behind],
+        "commands": [f"hub quarantine retry {name}", f'hub quarantine drop {name} --reason "…"'],
+    }
+
+
+def _event_type(parts: Parts, place: Place) -> str | None:
+    """None where the record is no envelope, says a type that is none, or is gone."""
+    try:
+        found = parts.log.read(place.topic, {place.partition: place.offset}, 1)
+        said = decode_envelope(found[0]).event_type if found and found[0].place == place else None
+    except HubError:
+        return None
+    return said if said in event_types() else None
+
+
+def _told(found: Mapping[str, Any]) -> list[str]:
+    lines = [f"Stufe {found['stage']}, Spur {found['lane']}"]
+    for one in found["quarantined"]:
+        what = one["event_type"] or "unbekannter Typ"
+        lines.append(f"angehalten: {one['place']} ({what}), Grund {one['reason']}, seit {_age(one['age_s'])}")
+    lines += [
+        f"dahinter: {one['place']} ({one['event_type'] or 'unbekannter Typ'})" for one in found["waiting"]
+    ]
+    retry_command, drop_command = found["commands"]
+    return [*lines, f"noch einmal versuchen: {retry_command}", f"aufgeben: {drop_command}"]
+
+
 def _sentence(outcome: ReleaseOutcome) -> str:
-    text = f"{outcome.stage} {outcome.lane[:8]}: {outcome.taken} nachgeholt, {outcome.left_out} ausgelassen"
-    if not outcome.quarantined:
+    text = f"{outcome.stage} {outcome.lane[:8]}: {outcome.taken} nachgeholt, {outcome.left_out} aufgegeben"
+    reasons = ", ".join(sorted({*outcome.still, *outcome.quarantined}))
+    if not reasons:
         return text + "."
-    reasons = ", ".join(outcome.quarantined)
-    return f"{text}; wieder angehalten ({reasons}), {outcome.parked} warten weiter."
+    return f"{text}; weiter angehalten ({reasons}), {outcome.parked} warten dahinter."
 
 
 def _age(seconds: int) -> str:

@@ -44,13 +44,19 @@ def take_receipts(parts: Parts, topic_id: str, batch: Sequence[Record]) -> Recei
 
 
 def _apply(connection: Connection, _: Parts, intake: Intake[dict[str, Any]], __: None) -> bool:
-    for receipt in intake.events:
-        view = receipt["view_id"].hex()
-        views.confirmed(connection, receipt["recipient"], view, _answer(receipt), receipt["at"])
+    apply_receipts(connection, intake.events)
     return True
 
 
-def _decode(record: Record) -> dict[str, Any]:
+def apply_receipts(connection: Connection, receipts: Sequence[Mapping[str, Any]]) -> None:
+    """Note the answers in the disclosure register."""
+    for receipt in receipts:
+        view = receipt["view_id"].hex()
+        views.confirmed(connection, receipt["recipient"], view, _answer(receipt), receipt["at"])
+
+
+def decode_receipt(record: Record) -> dict[str, Any]:
+    """The receipt in a record of an agency's own topic; raises DataError for anything else."""
     try:
         schema, receipt = decode_single(record.value)
     except (UnknownSchema, InvalidPayload):
@@ -74,7 +80,7 @@ def _answer(receipt: Mapping[str, Any]) -> str:
 
 _RECEIPTS: Stage[dict[str, Any], None] = Stage(
     name=STAGE,
-    decode=lambda parts, record: _decode(record),
+    decode=lambda parts, record: decode_receipt(record),
     prepare=lambda parts, intake: None,
     apply=_apply,
     ordered=False,  # the sink sends a better receipt of its own accord

@@ -91,6 +91,14 @@ def of_lane(connection: Connection, stage: str, lane: str) -> tuple[list[Place],
     return found[0], found[1]
 
 
+def reasons(connection: Connection, stage: str, places: Sequence[Place]) -> dict[Place, str]:
+    """Why each of these records stands in quarantine."""
+    q = quarantine.c
+    wanted = select(q.topic, q.partition, q.offset, q.reason).where(q.stage == stage, ~q.released)
+    found = {Place(*row[:3]): str(row.reason) for row in connection.execute(wanted)}
+    return {place: found.get(place, "") for place in places}
+
+
 def release(connection: Connection, stage: str, bad: Iterable[Place], taken: Iterable[Place]) -> None:
     """The lane goes on: bad records stay on the books as released, and those taken wait no more."""
     q, p = quarantine.c, parked.c

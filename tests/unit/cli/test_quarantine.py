@@ -1,5 +1,6 @@
 """`hub quarantine`: what waits is told, and a released lane loses nothing and keeps its order."""
 
+import getpass
 import os
 import signal
 import subprocess
@@ -8,7 +9,7 @@ import sys
 import pytest
 from sqlalchemy import func, select
 
-from hub.adapters.store import tables
+from hub.adapters.store import quarantines, tables
 from hub.ports import Outgoing
 from hub.stages import admit
 from projections.consent_register.tables import consent_row
@@ -176,7 +177,65 @@ def test_poison_in_the_event_store_waits_and_goes_on(world: World) -> None:
         assert connection.execute(select(func.count()).select_from(tables.dirty)).scalar_one() == 1
 
 
-@pytest.mark.parametrize("arguments", [("release",), ("release", "ab", "--all"), ("release", "nothing")])
+def test_show_says_what_stands_where_and_how_to_go_on(world: World) -> None:
+    _poisoned(world)
+    lane = answer("quarantine", "list")["quarantined"][0]["lane"]
+    found = answer("quarantine", "show", lane[:6])
+    (bad,) = found["quarantined"]
+    assert (found["stage"], bad["reason"], bad["event_type"]) == ("admit", "unknown_schema", None)
+    assert [one["event_type"] for one in found["waiting"]] == ["MeasureStarted", "MeasureStarted"]
+    assert found["commands"] == [
+        f"hub quarantine retry {lane}",
+        f'hub quarantine drop {lane} --reason "…"',
+    ]
+    assert f"hub quarantine retry {lane}" in hub("quarantine", "show", lane).output
+
+
+def test_retry_leaves_what_still_cannot_be_taken(world: World) -> None:
+    _poisoned(world)
+    (outcome,) = answer("quarantine", "retry", "--all", code=1)["released"]
+    assert (outcome["taken"], outcome["still"], outcome["parked"]) == (0, {"unknown_schema": 1}, 2)
+    assert _rows(world) == 1
+    assert answer("quarantine", "list")["parked"] == 2
+
+
+def test_drop_is_recorded_and_what_waits_goes_on(world: World) -> None:
+    _poisoned(world)
+    (outcome,) = answer("quarantine", "drop", "--all", "--reason", "Testdaten des Herstellers")["released"]
+    assert (outcome["taken"], outcome["left_out"], outcome["parked"]) == (2, 1, 0)
+    world.run()
+    assert _rows(world) == 2
+    assert answer("quarantine", "list") == {"quarantined": [], "parked": 0}
+    with world.parts.store.transaction() as connection:
+        (row,) = connection.execute(select(tables.quarantine_drop)).all()
+    assert (row.stage, row.cause, row.reason) == ("admit", "unknown_schema", "Testdaten des Herstellers")
+    assert (row.operator, row.offset) == (getpass.getuser(), 1)
+    assert answer("rebuild", "joint_case")["divergence"] == 0
+
+
+def test_work_that_is_no_record_is_listed_and_tried_again(world: World) -> None:
+    with world.parts.store.transaction() as connection:
+        quarantines.put_item(connection, quarantines.Item("register", "jc:p_1", "failed_ValueError", 0))
+    assert answer("quarantine", "list")["items"][0]["item"] == "jc:p_1"
+    assert "jc:p_1" in hub("quarantine", "list").output
+    refused = hub("quarantine", "drop", "jc:p_1", "--reason", "x")
+    assert getattr(refused.exception, "exit_code", None) == 64
+    assert answer("quarantine", "retry", "jc:p_1")["items"] == ["jc:p_1"]
+    assert answer("quarantine", "list") == {"quarantined": [], "parked": 0}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *((verb,) for verb in ("release", "retry", "drop", "show")),
+        ("retry", "ab", "--all"),
+        ("retry", "nothing"),
+        ("show", "nothing"),
+        ("drop", "--all"),
+        ("drop", "--all", "--reason", " "),
+        ("drop", "--all", "--reason", "a\tb"),
+    ],
+)
 def test_wrong_call(world: World, arguments: tuple[str, ...]) -> None:
     result = hub("quarantine", *arguments)
     assert getattr(result.exception, "exit_code", None) == 64
