@@ -144,12 +144,17 @@ class Fenced(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """Proof that a key was destroyed: which, when, and the fingerprint it had."""
+    """Proof that a key was destroyed: which, when, and the fingerprint it had.
+
+    `remains`: where a wrapped copy may stand in the key database's own files until it is purged, as known at the
+    destruction: `table_file`, `write_ahead_log`.
+    """
 
     ref: KeyRef
     versions: tuple[int, ...]
     fingerprints: tuple[str, ...]
     at: datetime
+    remains: tuple[str, ...] = ()
 
 
 class KeyStore(Protocol):

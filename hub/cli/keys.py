@@ -1,17 +1,20 @@
 """`hub keys`: the master key of a hub, the one key that an agency is given, and the service that has all others."""
 
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from hub.adapters.keys import purge as remains
 from hub.adapters.keys import rotation
 from hub.adapters.keys.certs import make_certificates
 from hub.adapters.keys.kek import as_text, controller_kek, new_master, next_file
 from hub.cli import key_service, ledger
 from hub.cli.output import AsJson, print_json, print_lines, progress
 from hub.config import load_agencies, load_settings
+from hub.domain.clock import micros
 from hub.errors import HubError, NoInput, UsageError
 
 app = typer.Typer(
@@ -90,6 +93,25 @@ def rotate(as_json: AsJson = False) -> None:
                 f"{count} Schlüssel sind jetzt unter dem nächsten Hauptschlüssel.",
                 f"Als Nächstes: {following} an die Stelle des alten setzen.",
                 "Den alten aufbewahren, solange es ältere Sicherungen der Schlüsseldatenbank gibt.",
+            ]
+        )
+
+
+@app.command()
+def purge(as_json: AsJson = False) -> None:
+    """Reste vernichteter Schlüssel aus den Dateien der Schlüsseldatenbank entfernen, während der Hub arbeitet."""
+    database = key_service.open_database(load_settings())
+    try:
+        written = remains.purge(database.engine, micros(datetime.now(UTC)))
+    finally:
+        database.close()
+    if as_json:
+        print_json({"purged": True, "log_megabytes": written})
+    else:
+        print_lines(
+            [
+                "Die Dateien der Schlüsseldatenbank enthalten keinen vernichteten Schlüssel mehr.",
+                "Sicherungen, Kopien und archivierte Logs von vorher sind davon nicht berührt: löschen.",
             ]
         )
 

@@ -5,6 +5,7 @@ parameters.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,10 @@ from sqlalchemy import Row, select
 
 from hub.adapters.clocks import SystemClock
 from hub.adapters.keys import destruction, restored, rotation, tables
-from hub.adapters.keys.engine import connect, forget_pages, transaction, unavailable
+from hub.adapters.keys.engine import connect, transaction, unavailable
 from hub.adapters.keys.journal import Journal
 from hub.adapters.keys.kek import hub_secret, new_master
+from hub.adapters.keys.purge import LogEmptier, remains
 from hub.adapters.keys.source import Answer, Material, Wanted
 from hub.adapters.keys.wrapping import Keks, Wrappers, fingerprint
 from hub.domain.clock import micros, moment
@@ -47,10 +49,12 @@ class KeyDatabase:
         self.wrappers = Wrappers(keks, controller)
         self.engine = connect(url)
         self._wanted = tables.wanted_keys(self.engine)
+        self._emptier = LogEmptier(self.engine)
         try:
             self._verified = self._start(controller)
             self._journal = Journal(journal) if journal else None
             self.older = restored.finish(self.engine, self._journal)
+            self._emptier.empty()
         except BaseException:
             self.close()
             raise
@@ -90,8 +94,8 @@ class KeyDatabase:
         with transaction(self.engine) as connection:
             destruction.destroy(connection, ref, now, versions)
             certificate = destruction.certificate(connection, ref, now)
-        forget_pages(self.engine)
-        return certificate
+        left = remains(self.engine, emptied=self._emptier.empty())
+        return replace(certificate, remains=left if certificate.versions else ())
 
     def ledger(self) -> Sequence[Certificate]:
         with transaction(self.engine) as connection:
@@ -101,7 +105,7 @@ class KeyDatabase:
         kept = [*(self._journal.entries() if self._journal else ()), *ledger]
         with transaction(self.engine) as connection:
             count = destruction.replay(connection, kept)
-        forget_pages(self.engine)
+        self._emptier.empty()
         self.older = 0
         return count
 
@@ -120,6 +124,7 @@ class KeyDatabase:
         raise unavailable("the hub's secret was not kept")
 
     def close(self) -> None:
+        self._emptier.close()
         self.engine.dispose()
 
     def _start(self, controller: str) -> set[str]:

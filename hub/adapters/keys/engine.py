@@ -46,13 +46,6 @@ def transaction(engine: Engine) -> Iterator[Connection]:
         raise unavailable(type(getattr(error, "orig", None) or error).__name__) from None
 
 
-def forget_pages(engine: Engine) -> None:
-    """Make SQLite drop the write-ahead log, where a destroyed key would stay readable; others clean up themselves."""
-    if engine.dialect.name == "sqlite":
-        with transaction(engine) as connection:
-            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-
-
 def unavailable(cause: str) -> KeyServiceUnavailable:
     return KeyServiceUnavailable(
         f"no keys: {cause}",

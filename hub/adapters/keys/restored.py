@@ -3,7 +3,7 @@
 from sqlalchemy import Connection, Engine, select
 
 from hub.adapters.keys import destruction
-from hub.adapters.keys.engine import forget_pages, transaction
+from hub.adapters.keys.engine import transaction
 from hub.adapters.keys.journal import Journal
 from hub.adapters.keys.tables import insert_new, key, ledger, reached
 from hub.errors import KeysAreOlder
@@ -23,8 +23,6 @@ def finish(engine: Engine, journal: Journal | None) -> int:
         back = _active(connection) & {(one.ref, one.versions[0]) for one in missing} if missing else set()
         if missing and not back:
             destruction.replay(connection, missing)
-    if missing and not back:
-        forget_pages(engine)
     return len(back)
 
 

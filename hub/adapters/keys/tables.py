@@ -99,6 +99,10 @@ for _dialect, _statements in _APPEND_ONLY.items():
             _ddl: Any = DDL(_statement.format(verb=_verb)).execute_if(dialect=_dialect)  # type: ignore[no-untyped-call]
             event.listen(ledger, "after_create", _ddl)
 
+_NO_SAMPLES: Any = DDL("ALTER TABLE key ALTER COLUMN wrapped SET STATISTICS 0")  # type: ignore[no-untyped-call]
+"""PostgreSQL would keep wrapped keys among its statistics, where no purge reaches them."""
+event.listen(key, "after_create", _NO_SAMPLES.execute_if(dialect="postgresql"))
+
 _WANTED = {
     "sqlite": """SELECT json_extract(value, '$[0]') AS kind, json_extract(value, '$[1]') AS controller,
                         json_extract(value, '$[2]') AS subject, json_extract(value, '$[3]') AS sender

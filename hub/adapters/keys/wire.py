@@ -87,6 +87,7 @@ def certificate(proof: Certificate) -> dict[str, Any]:
         "versions": proof.versions,
         "fingerprints": proof.fingerprints,
         "at": micros(proof.at),
+        "remains": proof.remains,
     }
 
 
@@ -95,7 +96,8 @@ def certificate_of(value: Any) -> Certificate:
         case {"ref": ref, "versions": list(versions), "fingerprints": list(prints), "at": int(at)} if (
             all(map(_number, versions)) and len(versions) == len(prints) and all(isinstance(p, str) for p in prints)
         ):  # fmt: skip
-            return Certificate(ref_of(ref), tuple(versions), tuple(prints), moment(at))
+            left = tuple(str(one) for one in value.get("remains", ()))
+            return Certificate(ref_of(ref), tuple(versions), tuple(prints), moment(at), left)
     raise malformed()
 
 

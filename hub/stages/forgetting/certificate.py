@@ -62,10 +62,25 @@ def destroyed(proofs: Iterable[Certificate]) -> list[dict[str, Any]]:
             "versions": list(proof.versions),
             "fingerprints": list(proof.fingerprints),
             "destroyed_at": proof.at.isoformat(),
+            "may_remain_in": [*proof.remains, *_ELSEWHERE],
+            "remedy": _remedy(proof.remains),
         }
         for proof in proofs
         if proof.versions
     ]
+
+
+_ELSEWHERE = ("backups", "replicas")
+"""Copies of the key database that were made before: no database can tell of them, or overwrite them."""
+
+
+def _remedy(remains: Sequence[str]) -> str:
+    """How the wrapped copies go, too; without the master key none of them opens anything."""
+    steps = ["`hub keys purge`"] if remains else []
+    steps.append(
+        "delete backups, archived logs and replicas from before; the ledger ends the key in a restored one"
+    )
+    return ", then ".join(steps)
 
 
 def key_ids(keys: Sequence[Mapping[str, Any]]) -> list[str]:
