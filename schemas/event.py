@@ -57,7 +57,8 @@ def _fields(schema: RecordSchema) -> tuple[tuple[str, Any], ...]:
 class EventSchema:
     """One version of one event of the catalogue.
 
-    ``topic`` is ``consents``, ``events`` or ``danger``. ``present`` says how the event counts in the present
+    ``topic`` is ``consents``, ``events``, ``danger``, or ``views`` for an entry that is computed for a view and never
+    published. ``present`` says how the event counts in the present
     state of a person: ``state`` (the latest of its ``group`` by ``key`` fields), ``start`` and ``end`` of
     something running (``pairs_with`` names the other side), ``plan`` (the latest of its group), ``worker``
     (the latest by ``key``), ``appointment`` (while its ``date`` is not past), ``none``.

@@ -18,6 +18,10 @@ CATEGORIES = frozenset(
 )
 """Every category of the catalogue; a field without one is treated as specially protected."""
 
+FREE_TEXT = frozenset({"", "dropped", "released", "tagged"})
+"""What the policy does with a field in which people write freely (R08): drop it; keep a short sentence that was read
+back and released; keep the tag of ``tag: text``."""
+
 _CENT = Decimal("0.01")
 _MONEY_LIMIT = 10**12
 _MONEY_BYTES = 8
@@ -29,7 +33,7 @@ class FieldSpec:
 
     ``category_by_kind`` names the category by the kind of the publishing controller and wins over
     ``category``; a kind that it does not name gets none. ``special``: a code of category G9 in this field's
-    code list raises the whole record.
+    code list raises the whole record. ``free_text``: whether people write freely here, and what then remains (R08).
     """
 
     name: str
@@ -39,6 +43,7 @@ class FieldSpec:
     codelist: str | None = None
     special: bool = False
     category_by_kind: Mapping[str, str] | None = None
+    free_text: str = ""
     doc: str = ""
 
     def category_for(self, controller_kind: str) -> str:
@@ -60,6 +65,8 @@ def field_spec(raw: Mapping[str, Any]) -> FieldSpec:
     special = raw.get("special_by") == "codelist"
     if special and "codelist" not in raw:
         raise IncompatibleSchema(f"field {raw['name']}: special_by needs a code list")
+    if raw.get("free_text", "") not in FREE_TEXT:
+        raise IncompatibleSchema(f"field {raw['name']}: free_text must be one of {sorted(FREE_TEXT)[1:]}")
     return FieldSpec(
         name=raw["name"],
         kind=_kind(raw["name"], raw["type"]),
@@ -68,6 +75,7 @@ def field_spec(raw: Mapping[str, Any]) -> FieldSpec:
         codelist=raw.get("codelist"),
         special=special,
         category_by_kind=raw.get("category_by_kind"),
+        free_text=raw.get("free_text", ""),
         doc=raw.get("doc", ""),
     )
 

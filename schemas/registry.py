@@ -15,7 +15,7 @@ from schemas.errors import IncompatibleSchema, UnknownSchema
 from schemas.event import EventSchema, RecordSchema
 from schemas.fields import field_spec
 
-TOPICS = frozenset({"consents", "events", "danger"})
+TOPICS = frozenset({"consents", "events", "danger", "views"})
 PRESENT = frozenset({"state", "start", "end", "plan", "worker", "appointment", "none"})
 
 _FILE = re.compile(r"(\w+)\.v(\d+)\.avsc")
@@ -42,8 +42,8 @@ def event_schema(event_type: str, version: int | None = None) -> EventSchema:
 
 
 def event_types() -> tuple[str, ...]:
-    """Every event of the catalogue, by name."""
-    return tuple(sorted({name for name, _ in _load().events}))
+    """Every event of the catalogue, by name; what is computed for a view alone is published by nobody and no event."""
+    return tuple(sorted({name for (name, _), one in _load().events.items() if one.topic != "views"}))
 
 
 def event_versions() -> tuple[EventSchema, ...]:

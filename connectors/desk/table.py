@@ -6,7 +6,7 @@ whether somebody else confided something.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -18,9 +18,9 @@ from hub.domain.clock import moment
 from hub.domain.consent import Consent
 from hub.policy.compiled import Policy
 from hub.policy.decide import decide
-from hub.policy.facts import Request
+from hub.policy.facts import Recipient, Request
 from hub.policy.gate import Declared
-from hub.policy.reduce import obliged_categories, reduced
+from hub.policy.reduce import Released, obliged_categories, passing, view
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,21 +67,34 @@ class Table:
         self, direction: Direction, role: Declared, member: Member, consents: Sequence[Consent]
     ) -> Iterable[Seen]:
         about = [one for one in consents if one.subject == member.ref]
-        for event in sorted(self.household.records, key=lambda one: (one.occurred_at, one.record_ref)):
-            if event.subject_ref == member.ref and (
-                found := self._shown(direction, role, member, event, about)
-            ):
-                yield found
+        recipient = recipient_of(role, _worker(direction, about))
+        released = {
+            event.record_ref.hex(): (found, event)
+            for event in self.household.records
+            if event.subject_ref == member.ref
+            and (found := self._released(direction, recipient, member, event, about))
+        }
+        for one in view((found for found, _ in released.values()), recipient):
+            events = [released[record.ref][1] for record in one.behind]
+            labels = (record.labels(one.fields).values() for record in one.behind)
+            yield Seen(
+                one.event_type, one.ref, one.occurred_at, one.fields, one.marked,
+                frozenset(category for of in labels for category in of),
+                any(event.norm is not None for event in events),
+            )  # fmt: skip
 
-    def _shown(
+    def _released(
         self,
         direction: Direction,
-        role: Declared,
+        recipient: Recipient,
         member: Member,
         event: MappedEvent,
         consents: Sequence[Consent],
-    ) -> Seen | None:
+    ) -> Released | None:
+        """What a decision would let through of the record, as it would leave the gate."""
+        fields = passing(event.schema.event_type, event.payload)
         facts = facts_of(event, consents, objected=event.objected_76 or member.ref in self.objected)
+        facts = replace(facts, fields={name: label for name, label in facts.fields.items() if name in fields})
         if not facts.fields:
             return None
         signed = {ref for consent in consents for ref in consent.granted_by}
@@ -89,19 +102,16 @@ class Table:
             self.policy,
             Request(
                 at=self.at, purpose=PURPOSE, sender=direction.sender, subject=member.subject(sorted(signed)),
-                recipient=recipient_of(role, _worker(direction, consents)), event=facts, consents=consents,
+                recipient=recipient, event=facts, consents=consents,
             ),
         )  # fmt: skip
         if decision.outcome not in ("allow", "redact"):
             return None
-        kept = {name: event.payload[name] for name in decision.kept if name in event.payload}
-        fields = reduced(kept, event.categories, obliged_categories(decision.obligations), role.role)
-        if not fields:
-            return None
-        return Seen(
-            event.schema.event_type, event.record_ref.hex(), moment(event.occurred_at), fields,
-            tuple(name for name in decision.marked if name in fields),
-            frozenset(event.categories[name] for name in fields), event.norm is not None,
+        return Released(
+            ref=event.record_ref.hex(), person=member.ref, sender=direction.sender.controller,
+            event_type=event.schema.event_type, occurred_at=moment(event.occurred_at), fields=fields,
+            categories=event.categories, kept=decision.kept, obliged=obliged_categories(decision.obligations),
+            marked=decision.marked,
         )  # fmt: skip
 
 

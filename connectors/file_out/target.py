@@ -3,12 +3,14 @@
 A file's name is made of pseudonyms, never of people. Taking away leaves a file of the same name without rows, so that
 an importing system that only looks at what is there learns of it. What may be shown no longer is taken away at every
 step: a folder has nothing that filters by lease, so a sink that stands still must be watched (alert ConnectorSilent).
-A sign that the encoding does not know is written as a character reference (&#1048;).
+A sign that the encoding does not know is written as a character reference (&#1048;), one that no XML may hold is left
+out in both formats. A cell of a CSV file that a spreadsheet would take for a formula begins with an apostrophe.
 """
 
 import csv
 import hashlib
 import io
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -25,6 +27,9 @@ COLUMNS = (
     "fall", "fall_ref", "rolle", "fachkraft", "person", "person_ref", "absender", "ereignis", "eintrag", "zeitpunkt",
     "feld", "wert", "bestritten", "stand", "gilt_bis",
 )  # fmt: skip
+_NO_CHAR = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_FORMULA = re.compile(r"\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n]")
+_NUMBER = re.compile(r"[+-]?\d+([.,]\d+)?")
 lease = Table(
     "fallbruecke_datei",
     MetaData(),
@@ -86,7 +91,10 @@ def _csv(rows: Sequence[Mapping[str, Any]], settings: OutSettings) -> bytes:
 
 def _cell(value: Any, encoding: str) -> str:
     """As text that the encoding knows: before the cells are joined, for a reference holds a semicolon."""
-    return _text(value).encode(encoding, "xmlcharrefreplace").decode(encoding)
+    text = _clean(_text(value))
+    if _FORMULA.match(text) and not _NUMBER.fullmatch(text):
+        text = f"'{text}"
+    return text.encode(encoding, "xmlcharrefreplace").decode(encoding)
 
 
 def _text(value: Any) -> str:
@@ -108,8 +116,8 @@ def _xml(rows: Sequence[Mapping[str, Any]], settings: OutSettings) -> bytes:
 
 
 def _clean(text: str) -> str:
-    """Without the control signs that XML has no way to write."""
-    return "".join(sign for sign in text if sign >= " " or sign in "\t\n\r")
+    """Without the signs that XML 1.0 has no way to write (its production 2, Char)."""
+    return _NO_CHAR.sub("", text)
 
 
 def _away(error: OSError) -> ServiceUnavailable:

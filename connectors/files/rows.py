@@ -1,13 +1,12 @@
 """Rows out of files: as they stand now, in a delivery or over several that hold changes."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from operator import itemgetter
 
-from connectors.files.delivery import SEPARATOR, Entry, Reader
+from connectors.files.delivery import Entry, Reader
 from connectors.files.settings import FileStream
 from connectors.runtime.ports import Batch, Row
-from connectors.runtime.rows import applies
+from connectors.runtime.rows import KEYLESS, Identified, identified
 
 Open = Callable[[FileStream, Entry], Reader]
 Content = Callable[[Sequence[str]], bytes]
@@ -54,20 +53,21 @@ def paged(stream: str, found: Iterable[Row], limit: int) -> Iterator[Batch]:
 def row(stream: FileStream, entry: Entry, line: int, cells: Sequence[str], content: bytes = b"") -> Row:
     """One row, with its derived columns."""
     values = stream.values(cells)
-    key = SEPARATOR.join(values[name] for name in stream.stream.key)
-    gone = stream.stream.gone is not None and applies(stream.stream.gone, values)
-    return Row(stream.name, key, f"{entry.place}:{line}", values, entry.as_of, content, gone)
+    key, gone, fault = _identified(stream, values)
+    return Row(stream.name, key, f"{entry.place}:{line}", values, entry.as_of, content, gone, fault)
 
 
 def key_of(stream: FileStream) -> Callable[[Sequence[str]], str]:
     """How a row's key is made of its cells."""
-    names = stream.stream.key
-    if any(name in stream.derived for name in names):
-        return lambda cells: SEPARATOR.join(map(stream.values(cells).__getitem__, names))
-    positions = [stream.columns.index(name) for name in names]
-    if len(positions) == 1:
-        return itemgetter(positions[0])
-    return lambda cells: SEPARATOR.join(cells[position] for position in positions)
+    return lambda cells: _identified(stream, stream.values(cells)).key
+
+
+def _identified(stream: FileStream, values: Mapping[str, object]) -> Identified:
+    """A row without a key stands for itself alone: there may be several."""
+    found = identified(stream.stream, values)
+    if found.fault is not None and found.fault.reason == KEYLESS:
+        return found._replace(key=f"?{sorted((name, repr(value)) for name, value in values.items())}")
+    return found
 
 
 def subject_columns(stream: FileStream) -> list[str]:

@@ -11,7 +11,8 @@ from connectors.runtime.cells import read
 from connectors.runtime.config import ConnectorConfig
 from connectors.runtime.reading import Table
 from connectors.runtime.streams import Stream
-from connectors.runtime.values import Value, value_of
+from connectors.runtime.unreadable import Unreadable
+from connectors.runtime.values import Value, refuse_inapplicable, value_of
 from hub.errors import ConfigurationError, DataError
 
 if TYPE_CHECKING:
@@ -64,9 +65,9 @@ class FileStream:
         """The columns that others are made of."""
         return frozenset(column for value in self.derived.values() for column in value.used)
 
-    def values(self, cells: Sequence[str]) -> dict[str, str]:
-        """The row by column, derived ones included; what cannot be derived is empty."""
-        found = dict(zip(self.columns, cells, strict=True))
+    def values(self, cells: Sequence[str]) -> dict[str, object]:
+        """The row by column, derived ones included; what cannot be derived is unreadable."""
+        found: dict[str, object] = dict(zip(self.columns, cells, strict=True))
         for name, value in self.derived.items():
             found[name] = _derived(value, found)
         return found
@@ -138,6 +139,8 @@ def _stream(stream: Stream, config: ConnectorConfig) -> FileStream:
         name: replace(value_of(raw, f"{table.place}.derive.{name}", config.style, config.codes), whole=True)
         for name, raw in dict(table.any("derive", {})).items()
     }
+    for name, value in derived.items():
+        refuse_inapplicable(value, "string", f"{table.place}.derive.{name}")
     used = {column for value in derived.values() for column in value.used}
     found = FileStream(
         name=stream.name, stream=stream, file=table.take("file", str), derived=derived,
@@ -148,8 +151,8 @@ def _stream(stream: Stream, config: ConnectorConfig) -> FileStream:
     return found
 
 
-def _derived(value: Value, row: Mapping[str, str]) -> str:
+def _derived(value: Value, row: Mapping[str, object]) -> object:
     try:
-        return str(read(value, row, "string") or "")
-    except DataError:
-        return ""
+        return read(value, row, "string") or ""
+    except DataError as error:
+        return Unreadable(f"cannot be derived from {error.place}", error.remedy, error.reason)

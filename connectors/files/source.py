@@ -13,6 +13,7 @@ from connectors.files.diff import Diff, Incoming
 from connectors.files.rows import Open, key_of, paged, row, rows, standing, subject_columns
 from connectors.files.settings import FilesSettings, FileStream
 from connectors.runtime.ports import Batch, Control, Held, Incident, NothingKept, Row
+from connectors.runtime.rows import is_named
 from connectors.runtime.state import State, hidden
 from hub.domain.identifiers import AgencyKey
 from hub.errors import DataError
@@ -92,7 +93,7 @@ class FilesSource:
         for stream in self._settings.streams.values():
             columns = subject_columns(stream)
             there: Iterable[Row] = self._rows([stream.name]) if columns else ()
-            page = [one for one in there if any(one.values[column] in wanted for column in columns)]
+            page = [one for one in there if any(is_named(one.values, column, wanted) for column in columns)]
             yield from self._since(stream, page)
 
     def rereadable(self) -> Collection[str]:

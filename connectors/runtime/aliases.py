@@ -9,7 +9,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from hub.errors import ConfigurationError, NoInput
+from connectors.runtime.numbers import number_text
+from hub.errors import ConfigurationError, DataError, NoInput
 
 COLUMNS = ["neu", "alt"]
 HEADER = ";".join(COLUMNS)
@@ -51,7 +52,7 @@ def parse_aliases(content: bytes, name: str) -> Aliases:
         raise ConfigurationError("has another first line", place=f"{name}:1", remedy=";".join(COLUMNS))
     told: dict[str, str] = {}
     for line, row in enumerate(rows[1:], 2):
-        cells = [cell.strip() for cell in row]
+        cells = [_number(cell, f"{name}:{line}") for cell in row]
         if len(cells) != len(COLUMNS) or not all(cells) or cells[0] in told:
             raise ConfigurationError(
                 "is no pair, or this number came before", place=f"{name}:{line}", remedy="correct it"
@@ -72,6 +73,13 @@ def with_alias(content: bytes, new: str, old: str, name: str) -> tuple[bytes, Al
     csv.writer(cells, delimiter=";", lineterminator="\n").writerow([new.strip(), old.strip()])
     after = f"{before}\n{cells.getvalue()}".encode("utf-8", "surrogateescape")
     return after, parse_aliases(after, name)
+
+
+def _number(cell: str, place: str) -> str:
+    try:
+        return number_text(cell, place)
+    except DataError as error:
+        raise ConfigurationError(str(error), place=place, remedy=error.remedy) from None
 
 
 def _first(new: str, told: Mapping[str, str], place: str) -> str:

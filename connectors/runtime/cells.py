@@ -1,33 +1,53 @@
 """The cells of a row → the value of one field, exactly as configured. Pure.
 
-A value that cannot be read is a DataError with reason and column; it is never guessed and never shown.
+A value that cannot be read is a DataError with reason and column; it is never guessed and never shown. A typed column
+is read by its type, a text by what the configuration says of it.
 """
 
+import json
 import re
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time
 from decimal import Decimal, InvalidOperation
-from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from connectors.runtime.areas import SEPARATOR, Areas
+from connectors.runtime.forms import parsed
+from connectors.runtime.numbers import number_text
+from connectors.runtime.unreadable import OutOfRange, Unreadable
 from connectors.runtime.values import Style, Value
 from hub.errors import DataError
+from schemas import limits
 
 Values = Mapping[str, object]
+Day = TypeVar("Day", date, datetime)
 MONEY = 10**12  # floats of a database are rounded to cents below this
-EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  a day has no zone
-COUNTED = {"epoch_seconds": timedelta(seconds=1), "epoch_milliseconds": timedelta(milliseconds=1)}
+YEARS = range(limits.FIRST_MAPPED.year, limits.LAST_MAPPED.year)
+"""A day outside of these stands for something else: for "none", "unknown", "for ever"."""
+_ENDLESS = "9999-12-31"
+_WHOLE = re.compile(r"[+-]?[0-9]+")
+_ARRAY = re.compile(r"\{.*\}|\[.*\]", re.DOTALL)
 
 
 def is_empty(raw: object, style: Style) -> bool:
     """Empty means unknown, and an open end is no end."""
     if raw is None:
         return True
-    text = raw if isinstance(raw, str) else raw.isoformat() if isinstance(raw, date) else str(raw)
-    text = text.strip()
-    return not text or text in style.open_end or text in style.empty or text.startswith("9999-12-31")
+    if isinstance(raw, OutOfRange):
+        return raw.is_open_end
+    if isinstance(raw, date):
+        return raw.isoformat().startswith(_ENDLESS) or not spelt_days(raw, style).isdisjoint(style.nothing)
+    if not isinstance(raw, str | int | float | Decimal):
+        return False
+    text = str(raw).strip()
+    return not text or text in style.nothing or text.startswith(_ENDLESS)
+
+
+def spelt_days(raw: date, style: Style) -> set[str]:
+    """How a configuration may write a day or time of a typed column."""
+    return {raw.isoformat(), str(raw), *(raw.strftime(form) for form in style.forms)}
 
 
 def read(value: Value, row: Values, kind: str) -> Any:
@@ -36,18 +56,53 @@ def read(value: Value, row: Values, kind: str) -> Any:
     return value.default if found is None else found
 
 
+def cell(row: Values, column: str) -> object:
+    """What stands in this column; raises DataError where it is not there or could not be read."""
+    if column not in row:
+        raise DataError(
+            "column is not there", reason="column_missing", place=column, remedy="correct the mapping"
+        )
+    raw = row[column]
+    if isinstance(raw, Unreadable):
+        raise raw.error(column)
+    return raw
+
+
+def plain_text(raw: object, column: str) -> str:
+    """A single value as text, without spaces around it; raises DataError for bytes, lists and characters of no text."""
+    match raw:
+        case OutOfRange():
+            raise _unreadable(column, "date or time that can be meant")
+        case str():
+            text = raw.strip()
+        case bool() | int() | date() | time() | UUID():
+            text = str(raw)
+        case Decimal() | float() if Decimal(raw).is_finite():
+            text = format(raw, "f") if isinstance(raw, Decimal) else repr(raw)
+        case _:
+            raise _unreadable(column, "single text", "make a text of it in a query")
+    if problem := limits.text_problem(text):
+        raise DataError(
+            problem,
+            reason="beyond_limits",
+            place=column,
+            remedy=f"it {problem}: correct the record, or the encoding",
+        )
+    return text
+
+
 def _found(value: Value, row: Values, kind: str) -> Any:
     if value.constant is not None:
         return value.constant
     if value.flags:
         return [
-            code for code, column in value.flags if _boolean(_cell(row, column), column, value.style)
+            code for code, column in value.flags if _boolean(cell(row, column), column, value.style)
         ] or None
     if kind == "strings" and value.join is None:
         return _listed(value, row)
     if isinstance(value.codes, Areas):
-        return _area(value, [_cell(row, column) for column in value.columns])
-    parts = [_one(value, _cell(row, column), column, kind) for column in value.columns]
+        return _area(value, row)
+    parts = [_one(value, cell(row, column), column, kind) for column in value.columns]
     if value.join is None:
         return parts[0]
     text = _joined(value, value.join, parts)
@@ -62,30 +117,46 @@ def _joined(value: Value, join: str, parts: list[Any]) -> str | None:
     return join.join(found) or None
 
 
-def _area(value: Value, cells: list[object]) -> str | None:
+def _area(value: Value, row: Values) -> str | None:
     """The code of the area in which an address lies; None where there is no address at all."""
-    texts = ["" if is_empty(raw, value.style) else str(raw).strip() for raw in cells]
+    cells = [(cell(row, column), column) for column in value.columns]
+    texts = ["" if is_empty(raw, value.style) else plain_text(raw, column) for raw, column in cells]
     if not any(texts):
         return None
-    return _text(value, SEPARATOR.join(texts), value.columns[0])
-
-
-def _cell(row: Values, column: str) -> object:
-    if column not in row:
-        raise DataError(
-            "column is not there", reason="column_missing", place=column, remedy="correct the mapping"
-        )
-    return row[column]
+    return _translated(value, SEPARATOR.join(texts), value.columns[0])
 
 
 def _listed(value: Value, row: Values) -> list[str] | None:
     found: list[str] = []
     for column in value.columns:
-        raw = _cell(row, column)
+        raw = cell(row, column)
         if not is_empty(raw, value.style):
-            parts = str(raw).split(value.style.split) if value.style.split else [str(raw)]
-            found += [_text(value, _part(value, part, column), column) for part in parts if part.strip()]
+            found += [
+                _text(value, _part(value, part, column), column) for part in members(value.style, raw, column)
+            ]
     return found or None
+
+
+def members(style: Style, raw: object, column: str) -> list[object]:
+    """The members of a list: a list of the source's own, a JSON list in a text, or a text that is split."""
+    if isinstance(raw, str) and not isinstance(raw, OutOfRange):
+        text = raw.strip()
+        if not _ARRAY.fullmatch(text):
+            parts = text.split(style.split) if style.split else [text]
+            return [part for part in parts if part.strip()]
+        raw = _json(text)
+    if not isinstance(raw, list | tuple):
+        return [plain_text(raw, column)]
+    if not all(isinstance(one, str | int | Decimal | UUID) and not isinstance(one, bool) for one in raw):
+        raise _unreadable(column, "list of single values", "make a plain list of it in a query")
+    return [one for one in raw if not isinstance(one, str) or one.strip()]
+
+
+def _json(text: str) -> object:
+    try:
+        return json.loads(text, parse_float=Decimal) if text.startswith("[") else Unreadable("", "")
+    except (ValueError, RecursionError):
+        return Unreadable("", "")
 
 
 def _one(value: Value, raw: object, column: str, kind: str) -> Any:
@@ -107,32 +178,36 @@ def _one(value: Value, raw: object, column: str, kind: str) -> Any:
         case "timestamp-micros":
             return _moment(raw, column, value.style)
     if value.out or value.dated:
-        return _local(_clock(raw, column, value.style, "time"), value.style).strftime(value.out or "%Y-%m-%d")
-    return _text(value, str(raw).strip(), column)
+        form = value.out or "%Y-%m-%d"
+        return _local(_clock(raw, column, value.style, whole="%d" in form), value.style).strftime(form)
+    return _text(value, raw, column)
 
 
-def _part(value: Value, raw: object, column: str) -> str:
-    """What the pattern's group finds in the text, or the whole text without a pattern."""
-    text = str(raw).strip()
+def _part(value: Value, raw: object, column: str) -> object:
+    """What the pattern's group finds in the text; without a pattern the value itself."""
     if value.pattern is None:
-        return text
-    found = value.pattern.search(text)
-    if found is None:
+        return raw
+    found = value.pattern.search(plain_text(raw, column))
+    if found is None or not found[1]:
         raise DataError(
             "does not match the pattern",
             reason="unreadable_value",
             place=column,
             remedy="correct record or pattern",
         )
-    return found[1] or ""
+    return found[1]
 
 
-def _number(value: Value, raw: object, column: str) -> Decimal:
-    number = _decimal(raw, column, value.style)
-    return number if value.factor is None else number * value.factor
+def _text(value: Value, raw: object, column: str) -> str:
+    """A text, translated where there is a code table; the number of a person as all numbers are spelt."""
+    number = value.person and value.codes is None
+    text = number_text(raw, column) if number else plain_text(raw, column)
+    if number and not text:
+        raise _unreadable(column, "number")
+    return _translated(value, text, column)
 
 
-def _text(value: Value, text: str, column: str) -> str:
+def _translated(value: Value, text: str, column: str) -> str:
     if value.codes is not None:
         known = value.codes.get(text, value.otherwise)
         if known is None:
@@ -143,16 +218,16 @@ def _text(value: Value, text: str, column: str) -> str:
     return f"{value.prefix}{text}{value.suffix}"
 
 
-def _unreadable(column: str, what: str) -> DataError:
+def _unreadable(column: str, what: str, remedy: str = "correct the record or the format") -> DataError:
     return DataError(
-        f"is no {what}", reason="unreadable_value", place=column, remedy="correct the record or the format"
+        f"is no {what}", reason="unreadable_value", place=column, remedy=f"it is no {what}: {remedy}"
     )
 
 
 def _boolean(raw: object, column: str, style: Style) -> bool:
     if isinstance(raw, bool):
         return raw
-    text = "" if raw is None else str(raw).strip()
+    text = "" if raw is None else plain_text(raw, column)
     if text in style.true:
         return True
     if text in style.false:
@@ -161,34 +236,60 @@ def _boolean(raw: object, column: str, style: Style) -> bool:
 
 
 def _integer(raw: object, column: str) -> int:
+    if isinstance(raw, str) and _WHOLE.fullmatch(text := raw.strip()) and len(text) < 20:
+        return int(text)
+    if isinstance(raw, int | float | Decimal) and not isinstance(raw, bool):
+        number = Decimal(raw)
+        if number.is_finite() and abs(number) < 2**63 and number == int(number):
+            return int(number)
+    raise _unreadable(column, "whole number")
+
+
+def _number(value: Value, raw: object, column: str) -> Decimal:
+    number = _decimal(raw, column, value.style)
     try:
-        return int(str(raw).strip())
-    except ValueError:
-        raise _unreadable(column, "whole number") from None
+        return number if value.factor is None else number * value.factor
+    except ArithmeticError:
+        raise _unreadable(column, "number of usual size") from None
 
 
 def _decimal(raw: object, column: str, style: Style) -> Decimal:
-    """Digits in groups of three where there are thousands at all: "12.50" is no 1,250 and no 12,5. "12.50-" is less
-    than nothing, as old systems write it."""
-    text = str(raw).strip()
-    if isinstance(raw, str):
-        groups = rf"\d{{1,3}}(?:{re.escape(style.thousands)}\d{{3}})+|" if style.thousands else ""
-        if text[-1:] in {"+", "-"}:
-            text = f"{text[-1]}{text[:-1].rstrip()}"
-        if not re.fullmatch(rf"[+-]?(?:{groups}\d+)(?:{re.escape(style.decimal)}\d+)?", text):
-            raise _unreadable(column, "number")
-        text = text.replace(style.thousands, "").replace(style.decimal, ".")
+    """A typed number is what it is. A text has digits in groups of three where there are thousands at all: "12.50" is
+    no 1,250 and no 12,5. "12.50-" is less than nothing, as old systems write it."""
+    if isinstance(raw, int | Decimal) and not isinstance(raw, bool):
+        number = Decimal(raw)
+    elif isinstance(raw, float):
+        number = Decimal(repr(raw))
+    elif isinstance(raw, str):
+        number = _written(raw.strip(), column, style)
+    else:
+        raise _unreadable(column, "number")
+    if not number.is_finite() or number.adjusted() > _LARGEST:
+        raise _unreadable(column, "number of usual size")
+    return number.quantize(Decimal("0.01")) if isinstance(raw, float) and abs(number) < MONEY else number
+
+
+_LARGEST = 30
+"""Digits before the decimal sign, about."""
+
+
+def _written(text: str, column: str, style: Style) -> Decimal:
+    groups = rf"[0-9]{{1,3}}(?:{re.escape(style.thousands)}[0-9]{{3}})+|" if style.thousands else ""
+    if text[-1:] in {"+", "-"}:
+        text = f"{text[-1]}{text[:-1].rstrip()}"
+    if not re.fullmatch(rf"[+-]?(?:{groups}[0-9]+)(?:{re.escape(style.decimal)}[0-9]+)?", text):
+        raise _unreadable(column, "number")
+    text = text.replace(style.thousands, "").replace(style.decimal, ".")
     try:
-        number = Decimal(text)
+        return Decimal(text)
     except InvalidOperation:
         raise _unreadable(column, "number") from None
-    return number.quantize(Decimal("0.01")) if isinstance(raw, float) and abs(number) < MONEY else number
 
 
 def _date(raw: object, column: str, style: Style) -> date:
     if isinstance(raw, date) and not isinstance(raw, datetime):
-        return raw
-    return _local(_clock(raw, column, style, "date"), style).date()
+        return _usual(raw, column)
+    return _local(_clock(raw, column, style), style).date()
 
 
 def _local(found: datetime, style: Style) -> datetime:
@@ -197,31 +298,29 @@ def _local(found: datetime, style: Style) -> datetime:
 
 
 def _moment(raw: object, column: str, style: Style) -> datetime:
-    found = _clock(raw, column, style, "time")
+    found = _clock(raw, column, style, whole=False)
     aware = found if found.tzinfo else found.replace(tzinfo=ZoneInfo(style.zone))
     return aware.astimezone(UTC)
 
 
-def _clock(raw: object, column: str, style: Style, what: str) -> datetime:
-    """A time as the export writes it, with a zone only where it says one; a date is its first moment."""
+def _clock(raw: object, column: str, style: Style, *, whole: bool = True) -> datetime:
+    """A time as the export writes it, with a zone only where it says one; a date is its first moment. `whole`: a month
+    is no day, but it has a first moment."""
     if isinstance(raw, datetime):
-        return raw
+        return _usual(raw, column)
     if isinstance(raw, date):
-        return datetime.combine(raw, time())
-    text = str(raw).strip()
-    found = _parsed(text, style.date) or _parsed(text, style.timestamp)
-    if found is None:
-        raise _unreadable(column, what)
+        return datetime.combine(_usual(raw, column), time())
+    if isinstance(raw, str | int) and not isinstance(raw, bool | OutOfRange):
+        for form in style.forms:
+            if (found := parsed(str(raw).strip(), form, whole=whole)) is not None:
+                return _usual(found, column)
+    raise _unreadable(column, "date or time as agreed")
+
+
+def _usual(found: Day, column: str) -> Day:
+    if found.year not in YEARS:
+        raise DataError(
+            "stands for no day", reason="unreadable_value", place=column,
+            remedy="it stands for no day: correct it, or name how it is written in defaults.empty or open_end",
+        )  # fmt: skip
     return found
-
-
-@lru_cache(maxsize=16_384)
-def _parsed(text: str, pattern: str) -> datetime | None:
-    try:
-        if pattern == "epoch_days":
-            return EPOCH + timedelta(days=int(text))
-        if pattern in COUNTED:
-            return EPOCH.replace(tzinfo=UTC) + COUNTED[pattern] * int(text)
-        return datetime.strptime(text, pattern)  # noqa: DTZ007  the zone is the configuration's
-    except (ValueError, OverflowError):
-        return None

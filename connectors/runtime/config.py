@@ -7,7 +7,7 @@ import hashlib
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -137,6 +137,10 @@ def parse_config(raw: Mapping[str, Any], folder: Path) -> ConnectorConfig:
     settings, clock = table.any("settings", {}), connector.take("clock_file", str, "")
     state = folder / connector.take("state", str)
     aliases = connector.take("aliases", str, "")
+    streams = {
+        name: replace(one, looked=frozenset(lk.key for lk in lookups.values() if lk.stream == name))
+        for name, one in streams.items()
+    }
     config = ConnectorConfig(
         agency=agency.take("id", str), agency_kind=agency.take("kind", str), kind=connector.take("kind", str),
         name=_name(connector, state), state=state, pseudonyms=folder / connector.take("pseudonyms", str),

@@ -1,15 +1,16 @@
 """The egress gate: what of an event may leave (protocol rule 11). It asks the policy and decides nothing itself."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from connectors.runtime.knowledge import SIGNED, Knowledge
 from connectors.runtime.mapped import MappedEvent
 from hub.domain.consent import Consent
 from hub.policy.facts import ConsentGround, EventFacts, NormGround, Sender, Subject
 from hub.policy.gate import Verdict
+from hub.policy.reduce import passing
 
 
 class Judge(Protocol):
@@ -17,8 +18,14 @@ class Judge(Protocol):
 
     def mark(self, at: datetime) -> str: ...
 
-    def judge(
-        self, sender: Sender, subject: Subject, event: EventFacts, consents: Sequence[Consent], at: datetime
+    def judge_record(
+        self,
+        sender: Sender,
+        subject: Subject,
+        event: EventFacts,
+        consents: Sequence[Consent],
+        at: datetime,
+        content: Mapping[str, Any],
     ) -> Verdict: ...
 
 
@@ -64,10 +71,10 @@ class EgressGate:
         if not facts.fields:
             return Judged(event, frozenset(), objected=objected, rule="R00")
         subject = Subject(ref=event.subject_ref, birth_date=None, capable=None, custodians=(SIGNED,))
-        verdict = self.judge.judge(self.sender, subject, facts, consents, at)
+        verdict = self.judge.judge_record(self.sender, subject, facts, consents, at, event.payload)
         named = facts.ground.consents if isinstance(facts.ground, ConsentGround) else frozenset()
         return Judged(
-            event,
+            leaving(event),
             verdict.kept,
             tuple(sorted(named)),
             objected=objected,
@@ -76,6 +83,13 @@ class EgressGate:
             waiting=verdict.waiting,
             would=verdict.would,
         )
+
+
+def leaving(event: MappedEvent) -> MappedEvent:
+    """The event with what may leave of each value: of a goal its tag (R08). What the gate drops stays to be told."""
+    left = passing(event.schema.event_type, event.payload)
+    changed = {name: value for name, value in left.items() if value != event.payload[name]}
+    return replace(event, payload={**event.payload, **changed}) if changed else event
 
 
 def facts_of(event: MappedEvent, consents: Sequence[Consent], *, objected: bool) -> EventFacts:

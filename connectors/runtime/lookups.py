@@ -3,8 +3,11 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
+from connectors.runtime.cells import cell, plain_text
+from connectors.runtime.numbers import number_text
 from connectors.runtime.ports import Row
 from connectors.runtime.streams import Lookup
+from hub.errors import DataError
 
 
 class LookupIndex:
@@ -33,11 +36,7 @@ class LookupIndex:
 
     def _put(self, name: str, lookup: Lookup, row: Row) -> set[str]:
         old = self._rows[name].get(row.key)
-        new = (
-            None
-            if row.gone
-            else (_text(row, lookup.key), {column: _text(row, column) for column in lookup.columns})
-        )
+        new = None if row.gone or row.fault else _entry(row, lookup)
         if old == new:
             return set()
         if old:
@@ -49,6 +48,16 @@ class LookupIndex:
         return {entry[0] for entry in (old, new) if entry}
 
 
+def _entry(row: Row, lookup: Lookup) -> tuple[str, Mapping[str, str]] | None:
+    """What the row says; None where its number cannot be read, which holds the row itself."""
+    try:
+        return number_text(cell(row.values, lookup.key), lookup.key), {
+            column: _text(row, column) for column in lookup.columns
+        }
+    except DataError:
+        return None
+
+
 def _text(row: Row, column: str) -> str:
-    value = row.values.get(column)
-    return "" if value is None else str(value).strip()
+    value = cell(row.values, column)
+    return "" if value is None else plain_text(value, column)

@@ -1,21 +1,23 @@
 """A row of an agency's export → the events that the configuration makes of it. Pure: no clock, no I/O.
 
-What cannot be read becomes `Unmapped` with reason and place, event by event: a value is never guessed. A column that
-nobody mapped is not read.
+A row of which anything cannot be read becomes `Unmapped` as a whole, with reason and place: a value is never guessed,
+and half of what a row says is not what it says. Only what narrows is said all the same. A column that nobody mapped is
+not read.
 """
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from connectors.runtime.aliases import NOBODY, Aliases
 from connectors.runtime.bounds import within_limits
-from connectors.runtime.cells import read
+from connectors.runtime.cells import cell, read
 from connectors.runtime.config import ConnectorConfig
 from connectors.runtime.mapped import MappedEvent, Payload, Unmapped
+from connectors.runtime.numbers import number_text
 from connectors.runtime.ports import Row
-from connectors.runtime.rows import Lookups, applies, missing, resolved
+from connectors.runtime.rows import SEPARATOR, Lookups, applies, missing, resolved
 from connectors.runtime.streams import OWN_NAME, EventMapping, Stream
 from connectors.runtime.values import VERSION
 from hub.domain.clock import BERLIN, berlin_day, micros, moment
@@ -24,7 +26,15 @@ from hub.errors import DataError
 from hub.policy.facts import CATEGORIES, CONSENT_PURPOSES
 from schemas import EventSchema, InvalidPayload
 
-_SEPARATOR = "\x1f"
+NARROWING = frozenset(
+    {"ConsentWithdrawn", "ConsentExpired", "ObjectionRaised", "IdentitySplit", "ErasureRequested"}
+)
+"""What takes something back holds also where the rest of its row cannot be read."""
+
+BORN = "birth_date"
+UNBORN = timedelta(days=366)
+TIMES_OF_VERSIONS = range(946_684_800_000_000, 16_725_225_600_000_000)
+"""Versions that are times, from 2000 to 2500; others are rising numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +61,41 @@ class Mapper:
     def events(
         self, row: Row, lookups: Lookups, *, control_only: bool = False
     ) -> Iterator[MappedEvent | Unmapped]:
-        """The events of a row, in the order of the configuration; of a vanished row, what `on_vanish` says."""
+        """The events of a row, in the order of the configuration; of a vanished row, what `on_vanish` says.
+
+        A row that is held is held whole: where one event cannot be made, no other is, but for those that narrow.
+        """
         stream = self.streams[row.stream]
-        vanish = [stream.on_vanish] if stream.on_vanish else []
-        for mapping in vanish if row.gone else stream.events:
-            if mapping.control or not control_only:
-                yield from self._of(mapping, row, lookups)
+        mappings = stream.events if not row.gone else (stream.on_vanish,) if stream.on_vanish else ()
+        if control_only and not any(mapping.control for mapping in mappings):
+            return
+        found = [
+            *self._faults(stream, row),
+            *(one for each in mappings for one in self._of(each, row, lookups)),
+        ]
+        faults = [one for one in found if isinstance(one, Unmapped)]
+        yield from faults
+        for one in found:
+            if isinstance(one, Unmapped) or (control_only and not one.control):
+                continue
+            if not faults or one.schema.event_type in NARROWING:
+                yield one
+
+    def _faults(self, stream: Stream, row: Row) -> Iterator[Unmapped]:
+        """What is wrong with the row itself, or with a column by which others find it."""
+        if row.fault is not None:
+            yield _held(row, "", *row.fault)
+            return
+        for column in () if row.gone else sorted(stream.looked):
+            try:
+                number_text(cell(row.values, column), column)
+            except DataError as error:
+                yield _held(row, "", error.reason, error.place, error.remedy)
 
     def _of(self, mapping: EventMapping, row: Row, lookups: Lookups) -> Iterator[MappedEvent | Unmapped]:
+        if row.fault is not None:
+            return
+        name = mapping.schema.event_type
         try:
             _check_version(row)
             if not all(applies(condition, row.values) for condition in mapping.when):
@@ -66,10 +103,15 @@ class Mapper:
             for subject, case in self._places(mapping, row, lookups):
                 yield within_limits(self._event(mapping, row, subject, case))
         except DataError as error:
-            yield Unmapped(
-                stream=row.stream, place=row.place, event_type=mapping.schema.event_type, reason=error.reason,
-                column=error.place, remedy=error.remedy,
-            )  # fmt: skip
+            yield _held(row, name, error.reason, error.place, error.remedy)
+        except Exception as error:  # noqa: BLE001  whatever one row raises is that row's matter; its text may hold values
+            yield _held(
+                row,
+                name,
+                "unreadable_row",
+                "",
+                f"it cannot be mapped ({type(error).__name__}): correct the record",
+            )
 
     def _places(self, mapping: EventMapping, row: Row, lookups: Lookups) -> Iterator[tuple[str, str]]:
         """Subject and case; a person of two cases has the record in both."""
@@ -91,7 +133,7 @@ class Mapper:
             subject_id = self.aliases.of(subject_id)
             key = self.key.person_key(subject_id)
             subject_ref = key.person(subject_id)
-        source_key = f"{row.key}{_SEPARATOR}{case_id}" if mapping.case.lookup else row.key
+        source_key = f"{row.key}{SEPARATOR}{case_id}" if mapping.case.lookup else row.key
         payload = {name: self._field(mapping, name, row, mentioned) for name in mapping.fields}
         payload = {name: value for name, value in payload.items() if value is not None}
         if schema.event_type in OWN_NAME:
@@ -105,6 +147,7 @@ class Mapper:
             raise missing(mapping.times["occurred_at"].columns[0], "value_missing")
         entrusted = self._fact(mapping, "entrusted_by", row, "string")
         on = berlin_day(occurred)
+        _check_birth(mapping, payload, row, on)
         _check_payload(schema, payload, on, any_code=self.any_code)
         if schema.event_type == "ConsentGranted" and not self.any_code:
             _check_consent(payload, self.agencies)
@@ -182,6 +225,27 @@ class Mapper:
         value = mapping.norm.get("consents")
         found = read(value, row.values, "strings") if value else None
         return tuple(found) if found else None
+
+
+def _held(row: Row, event_type: str, reason: str, column: str, remedy: str) -> Unmapped:
+    return Unmapped(
+        stream=row.stream, place=row.place, event_type=event_type, reason=reason, column=column, remedy=remedy
+    )
+
+
+def _check_birth(mapping: EventMapping, payload: Payload, row: Row, on: date) -> None:
+    """A birth date that lies ahead stands for none: nobody may sign alone by it."""
+    born = payload.get(BORN)
+    latest = max(on, berlin_day(moment(row.version))) if row.version in TIMES_OF_VERSIONS else on + UNBORN
+    if isinstance(born, date) and born > latest:
+        remedy = "it lies in the future: correct it, or leave it empty"
+        raise DataError(
+            "lies in the future", reason="unreadable_value", place=_column(mapping, BORN), remedy=remedy
+        )
+
+
+def _column(mapping: EventMapping, field: str) -> str:
+    return next(iter(mapping.fields[field].used), field)
 
 
 def _check_version(row: Row) -> None:

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
+from connectors.runtime.unreadable import Fault
+
 
 @dataclass(frozen=True, slots=True)
 class Spec:
@@ -24,7 +26,7 @@ class Row(NamedTuple):
 
     `key` is the row's own key as text, `place` is file/line or stream/row for quarantine, `version` orders the row's
     versions (microseconds, protocol rule 1), `content` is a keyed hash of it (empty: the row is there no longer).
-    `gone`: deleted or no longer exported.
+    `gone`: deleted or no longer exported. `fault`: why the row as a whole cannot be read; it is held.
     """
 
     stream: str
@@ -34,6 +36,7 @@ class Row(NamedTuple):
     version: int
     content: bytes = b""
     gone: bool = False
+    fault: Fault | None = None
 
     def __repr__(self) -> str:
         return f"Row({self.place})"
@@ -139,9 +142,10 @@ class Rereading(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SinkReport:
-    """What became of the views that were read: answer → count."""
+    """What became of the views that were read (answer → count), and how many cannot be applied (reason → count)."""
 
     answers: Mapping[str, int] = field(default_factory=dict)
+    waiting: Mapping[str, int] = field(default_factory=dict)
 
 
 class Sink(Protocol):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from connectors.runtime.reading import Table
-from connectors.runtime.values import Style, Value, value_of
+from connectors.runtime.values import VERSION, Style, Value, refuse_inapplicable, value_of
 from hub.errors import ConfigurationError
 from schemas import EventSchema, UnknownSchema, event_schema
 
@@ -16,6 +16,11 @@ FACTS = (
     "disputed", "addressee",
 )  # fmt: skip
 """Circumstances that the policy reads, by their names in the envelope."""
+_KINDS = {
+    "source_203": "boolean", "objected_76": "boolean", "endangers_help": "boolean", "connection": "date",
+    "disputed": "strings", "consents": "strings",
+}  # fmt: skip
+"""Of which kind they are; of those that are not here, a text."""
 
 CIRCUMSTANCES = (
     "entrusted_by",
@@ -47,13 +52,27 @@ NOTHING: frozenset[str] = frozenset()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
-    """A row counts when the column's text is among `among` (or is filled, or is empty)."""
+    """A row counts when the column's text is among `among` (or is filled, or is empty). `known`: the other words that
+    may stand there; `excludes`: rows are left out by it, so a word that nobody knows holds the row."""
 
     column: str
     among: frozenset[str] | None
     filled: bool | None
     negated: bool = False
     style: Style = _PLAIN
+    known: frozenset[str] = frozenset()
+    excludes: bool = False
+
+    @property
+    def vocabulary(self) -> frozenset[str] | None:
+        """Every word that may stand there: those told, or of an exclusion by yes or no the words of the export; None:
+        any other word may."""
+        if self.known:
+            return self.known | (self.among or frozenset())
+        words = frozenset((*self.style.true, *self.style.false))
+        among = self.among or frozenset()
+        by_word = self.excludes and among <= words and any(word.isalpha() for word in among)
+        return words if by_word else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +126,7 @@ class EventMapping:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stream:
     """One table or file. `settings` belong to the kind of source (table, query, version, file, …); `unrelated`: columns
-    that look like a circumstance by their name and are none."""
+    that look like a circumstance by their name and are none; `looked`: columns by which other streams find its rows."""
 
     name: str
     key: tuple[str, ...]
@@ -116,6 +135,7 @@ class Stream:
     on_vanish: EventMapping | None
     unrelated: frozenset[str]
     settings: Mapping[str, Any]
+    looked: frozenset[str] = frozenset()
 
     @property
     def control(self) -> bool:
@@ -169,7 +189,7 @@ def stream_of(
     stream = Stream(
         name=name, key=table.texts("key"),
         events=tuple(_event(item, style, codes, absent) for item in table.items("events")),
-        gone=_condition(gone, f"{table.place}.gone", style) if gone is not None else None,
+        gone=_condition(gone, f"{table.place}.gone", style, excludes=True) if gone is not None else None,
         on_vanish=_event(Table(vanish, f"{table.place}.on_vanish"), style, codes, absent) if vanish else None,
         unrelated=frozenset(table.texts("unrelated", ())),
         settings={key: table.any(key) for key in table.names()},
@@ -203,6 +223,7 @@ def _event(table: Table, style: Style, codes: Codes, absent: frozenset[str]) -> 
 
 
 def _check(event: EventMapping, place: str) -> None:
+    _check_kinds(event, place)
     unknown = sorted(event.fields.keys() - event.schema.fields.keys())
     if unknown:
         raise ConfigurationError(
@@ -224,6 +245,18 @@ def _check(event: EventMapping, place: str) -> None:
         )
 
 
+def _check_kinds(event: EventMapping, place: str) -> None:
+    kinds = {name: spec.kind for name, spec in event.schema.fields.items()}
+    for name, value in event.fields.items():
+        if name in kinds:
+            refuse_inapplicable(value, kinds[name], f"{place}.fields.{name}")
+    for name, value in event.times.items():
+        if value.columns != (VERSION,):
+            refuse_inapplicable(value, "timestamp-micros", f"{place}.{name}")
+    for name, value in (*event.facts.items(), *event.norm.items()):
+        refuse_inapplicable(value, _KINDS.get(name, "string"), f"{place}.{name}")
+
+
 def _schema(table: Table) -> EventSchema:
     name = table.take("type", str)
     try:
@@ -235,6 +268,10 @@ def _schema(table: Table) -> EventSchema:
     if schema.topic == "danger":
         raise ConfigurationError(
             "danger reports have a path of their own", place=table.place, remedy="remove it"
+        )
+    if schema.topic == "views":
+        raise ConfigurationError(
+            f"{name} is computed for a view and cannot be published", place=table.place, remedy="remove it"
         )
     return schema
 
@@ -263,12 +300,13 @@ def _reference(raw: Any, place: str, style: Style) -> Reference:
     return reference
 
 
-def _condition(raw: Any, place: str, style: Style) -> Condition:
+def _condition(raw: Any, place: str, style: Style, *, excludes: bool = False) -> Condition:
     table = Table(raw, f"{place}.when")
     among, without = table.texts("in", ()), table.texts("not_in", ())
     condition = Condition(
         column=table.take("column", str), among=frozenset(among or without) or None, filled=table.any("filled"),
-        negated=bool(without), style=style,
+        negated=bool(without), style=style, known=frozenset(table.texts("known", ())),
+        excludes=excludes or bool(without),
     )  # fmt: skip
     table.close()
     if (condition.among is None) == (condition.filled is None):

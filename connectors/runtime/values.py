@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
+from connectors.runtime.areas import Areas
+from connectors.runtime.forms import has_day, has_year
 from connectors.runtime.reading import Table
 from hub.errors import ConfigurationError
 
@@ -28,6 +30,16 @@ class Style:
     empty: tuple[str, ...] = ()
     zone: str = "Europe/Berlin"
 
+    @property
+    def forms(self) -> tuple[str, str]:
+        """How days and times are written."""
+        return self.date, self.timestamp
+
+    @property
+    def nothing(self) -> tuple[str, ...]:
+        """What stands for an open end or an unknown value."""
+        return *self.open_end, *self.empty
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Value:
@@ -38,7 +50,7 @@ class Value:
     id, to be replaced by the pseudonym. `pattern`: a regular expression whose one group is what counts of the text.
     `factor`: what a number is multiplied by (cents to euros: 0.01). `default`: what stands for empty; `otherwise`: what
     a code that is in no table becomes, in place of being held. `whole`: joined of all its columns or of none, as a
-    number of somebody is.
+    number of somebody is. `said`: the keys that the configuration gives it.
     """
 
     columns: tuple[str, ...] = ()
@@ -57,6 +69,7 @@ class Value:
     otherwise: str | None = None
     style: Style = Style()
     whole: bool = False
+    said: frozenset[str] = frozenset()
 
     @property
     def used(self) -> tuple[str, ...]:
@@ -75,13 +88,21 @@ def style_of(table: Table, base: Style) -> Style:
         changes[name] = table.take(name, str, getattr(base, name))
     for name in STYLE_LISTS:
         changes[name] = table.texts(name, getattr(base, name))
-    if any("%y" in changes[name] for name in ("date", "timestamp")):
-        raise ConfigurationError(
-            "has years of two digits: whose century is it?",
-            place=table.place,
-            remedy="export whole years (%Y)",
-        )
+    for name in ("date", "timestamp"):
+        _check_form(changes[name], table.place)
     return replace(base, **changes)
+
+
+_HALF_YEARS = re.compile("%-?[ygDxc]")
+
+
+def _check_form(form: str, place: str) -> None:
+    if _HALF_YEARS.search(form):
+        raise ConfigurationError(
+            "has years of two digits: whose century is it?", place=place, remedy="export whole years (%Y)"
+        )
+    if not has_year(form):
+        raise ConfigurationError(f"{form} says no year", place=place, remedy="export whole dates (%Y)")
 
 
 def value_of(raw: Any, place: str, style: Style, codes: Mapping[str, Mapping[str, str]]) -> Value:
@@ -89,7 +110,8 @@ def value_of(raw: Any, place: str, style: Style, codes: Mapping[str, Mapping[str
     if isinstance(raw, str):
         return Value(columns=(raw,), style=style)
     table = Table(raw, place)
-    dated = not {"date", "timestamp"}.isdisjoint(table.names())
+    said = frozenset(table.names())
+    dated = not {"date", "timestamp"}.isdisjoint(said)
     columns = table.texts("column", ()) or table.texts("columns", ())
     constant, flags = table.any("constant"), table.any("flags", {})
     if sum((bool(columns), constant is not None, bool(flags))) != 1:
@@ -108,9 +130,67 @@ def value_of(raw: Any, place: str, style: Style, codes: Mapping[str, Mapping[str
         person=(person := table.flag("person")), whole=person, dated=dated,
         pattern=_pattern(table), factor=_factor(table),
         default=table.any("default"), otherwise=table.any("otherwise"), style=style_of(table, style),
+        said=said,
     )  # fmt: skip
     table.close()
     return value
+
+
+_LISTS = frozenset({"strings", "string|strings", "Scope"})
+_TEXTS = _LISTS | {"string"}
+_NUMBERS = frozenset({"decimal", "double"})
+_DAYS = frozenset({"date", "timestamp-micros"})
+_APPLY: Mapping[str, frozenset[str]] = {
+    **dict.fromkeys(("factor", "decimal", "thousands"), _NUMBERS),
+    **dict.fromkeys(("codes", "otherwise", "prefix", "suffix", "join", "person", "out"), _TEXTS),
+    **dict.fromkeys(("date", "timestamp", "zone"), _TEXTS | _DAYS),
+    **dict.fromkeys(("split", "flags"), _LISTS),
+    **dict.fromkeys(("true", "false"), _LISTS | {"boolean"}),
+}
+"""Which kinds of values a key says anything about; a key that is not here applies to all."""
+_OF_COLUMNS = frozenset(
+    {"join", "codes", "person", "out", "prefix", "suffix", "pattern", "factor", "default", "otherwise"}
+)
+
+
+def refuse_inapplicable(value: Value, kind: str, place: str) -> None:
+    """Raises ConfigurationError for a key that says nothing of a value of this kind: it would silently do nothing."""
+    for name in sorted(value.said):
+        if kind not in _APPLY.get(name, frozenset({kind})):
+            raise ConfigurationError(
+                f"does not apply to a {kind}",
+                place=f"{place}.{name}",
+                remedy="remove it, or map another field",
+            )
+    of_columns = "codes" not in value.said and kind != "Scope"
+    if value.flags and of_columns and (left := sorted(value.said & _OF_COLUMNS - {"default"})):
+        raise ConfigurationError("does not apply to flags", place=f"{place}.{left[0]}", remedy="remove it")
+    if value.constant is not None and (left := sorted(value.said & _OF_COLUMNS)):
+        raise ConfigurationError(
+            "does not apply to a constant", place=f"{place}.{left[0]}", remedy="remove it"
+        )
+    if "otherwise" in value.said and value.codes is None:
+        raise ConfigurationError("needs a code table", place=f"{place}.otherwise", remedy="set codes")
+    _check_parts(value, kind, place)
+    _check_days(value, kind, place)
+
+
+def _check_parts(value: Value, kind: str, place: str) -> None:
+    several = len(value.columns) > 1 and value.join is None
+    if several and kind not in ("strings", "Scope") and not isinstance(value.codes, Areas):
+        raise ConfigurationError(
+            "names several columns for one value", place=f"{place}.columns", remedy="set join, or name one"
+        )
+
+
+def _check_days(value: Value, kind: str, place: str) -> None:
+    """A month is no day, and a text says no part of a day that the export does not say."""
+    said = [getattr(value.style, name) for name in ("date", "timestamp") if name in value.said]
+    day = any(map(has_day, said or value.style.forms))
+    if kind == "date" and value.used and not day:
+        raise ConfigurationError("says no day", place=place, remedy="name a column with days, and its form")
+    if value.out and has_day(value.out) and not day:
+        raise ConfigurationError("shows a day that is not read", place=f"{place}.out", remedy="leave %d out")
 
 
 def _pattern(table: Table) -> re.Pattern[str] | None:

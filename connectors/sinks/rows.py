@@ -1,18 +1,57 @@
 """A view → the rows of the staging table. Pure, apart from the keys and pseudonyms it is given."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 from cryptography.exceptions import InvalidTag
 
 from connectors.runtime.pseudonyms import Local
-from hub.domain.seal import key_version, open_box, place
+from hub.domain.seal import key_version, open_box
+from hub.domain.view_box import bound
 from hub.ports import Erased, Fenced, Key, KeyRef
-from schemas import record_schema
+from schemas import InvalidPayload, UnknownSchema, decode_single, record_schema
 
 View = Mapping[str, Any]
 Answers = Mapping[tuple[KeyRef, int], Key | Erased | Fenced]
+_MOST_PARTS = 10_000
+"""Of one view; what says more is no view."""
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """One record of a views topic: a whole view, or a part of one. `timestamp`: when the broker appended it."""
+
+    place: str
+    value: bytes = field(repr=False)
+    timestamp: int
+    schema: bytes
+    view: View = field(repr=False)
+
+    @property
+    def part(self) -> int:
+        return int(self.view.get("part", 1))
+
+    @property
+    def part_count(self) -> int:
+        return int(self.view.get("part_count", 1))
+
+    @property
+    def removed(self) -> bool:
+        return bool(self.view.get("removed", False))
+
+
+def received(place: str, value: bytes, timestamp: int, agency: str) -> Received | None:
+    """The record as a view of this agency; None if it is none."""
+    try:
+        schema, view = decode_single(value)
+    except (UnknownSchema, InvalidPayload):
+        return None
+    if schema not in (record_schema("view"), record_schema("view_part")) or view["recipient"] != agency:
+        return None
+    one = Received(place, value, timestamp, schema.fingerprint, view)
+    return one if 1 <= one.part <= one.part_count <= _MOST_PARTS else None
 
 
 def wanted_keys(view: View) -> set[tuple[KeyRef, int]]:
@@ -20,42 +59,72 @@ def wanted_keys(view: View) -> set[tuple[KeyRef, int]]:
     return {(_ref(view, part), key_version(part["box"])) for part in view["parts"]}
 
 
-def rows(view: View, keys: Answers, local: Mapping[str, Local]) -> Iterator[dict[str, Any]]:
-    """One row per field; of a part whose key is destroyed nothing is shown."""
-    for part in view["parts"]:
-        key = keys.get((_ref(view, part), key_version(part["box"])))
-        content = _opened(view, part, key) if isinstance(key, Key) else None
-        if content is not None:
-            yield from _part_rows(view, part, content, local)
-
-
 def refs(view: View) -> set[str]:
     """Every pseudonym in it."""
     return {view["case_ref"], *(part["subject_ref"] for part in view["parts"])}
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What a whole view says: (person's pseudonym, sender) → content; of whom the key is destroyed nothing."""
+
+    view: View = field(repr=False)
+    contents: Mapping[tuple[str, str], Mapping[str, Any]] = field(repr=False)
+
+    @property
+    def append_by(self) -> int | None:
+        """Until when it might be appended, in microseconds since 1970 UTC; an earlier release's views do not say."""
+        said = [content["append_by"] for content in self.contents.values() if "append_by" in content]
+        return min(said, default=None)
+
+    def rows(self, local: Mapping[str, Local]) -> Iterator[dict[str, Any]]:
+        """One row per field."""
+        for (subject, sender), content in self.contents.items():
+            yield from _part_rows(self.view, subject, sender, content, local)
+
+
+def opened(records: Sequence[Received], keys: Answers) -> Opened:
+    """All records of one version, in order, opened."""
+    pieces: dict[tuple[str, str], list[bytes | None]] = {}
+    for one in records:
+        for part in one.view["parts"]:
+            pieces.setdefault((part["subject_ref"], part["sender"]), []).append(_piece(one, part, keys))
+    contents = {whose: content for whose, of in pieces.items() if (content := _joined(of)) is not None}
+    return Opened(records[0].view, contents)
+
+
+def _joined(pieces: Sequence[bytes | None]) -> Mapping[str, Any] | None:
+    there = [piece for piece in pieces if piece is not None]
+    if len(there) < len(pieces):
+        return None
+    try:
+        found = orjson.loads(b"".join(there))
+    except orjson.JSONDecodeError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _piece(one: Received, part: Mapping[str, Any], keys: Answers) -> bytes | None:
+    key = keys.get((_ref(one.view, part), key_version(part["box"])))
+    if not isinstance(key, Key):
+        return None
+    try:
+        return open_box(key.cipher, part["box"], bound(one.schema, one.view, part, key.version))
+    except InvalidTag:
+        return None
 
 
 def _ref(view: View, part: Mapping[str, Any]) -> KeyRef:
     return KeyRef("view", view["recipient"], part["subject_ref"], part["sender"])
 
 
-def _opened(view: View, part: Mapping[str, Any], key: Key) -> Mapping[str, Any] | None:
-    fingerprint = record_schema("view").fingerprint
-    bound = place("view", fingerprint, view["view_id"], part["subject_ref"], part["sender"], key.version)
-    try:
-        found = orjson.loads(open_box(key.cipher, part["box"], bound))
-    except (InvalidTag, orjson.JSONDecodeError):
-        return None
-    return found if isinstance(found, dict) else None
-
-
 def _part_rows(
-    view: View, part: Mapping[str, Any], content: Mapping[str, Any], local: Mapping[str, Local]
+    view: View, subject: str, sender: str, content: Mapping[str, Any], local: Mapping[str, Local]
 ) -> Iterator[dict[str, Any]]:
     common = {
         "fall": _local(local, view["case_ref"]), "fall_ref": view["case_ref"], "rolle": view["role"],
-        "fachkraft": view["worker"] or "", "person": _local(local, part["subject_ref"]),
-        "person_ref": part["subject_ref"], "absender": part["sender"], "stand": view["as_of"],
-        "gilt_bis": view["not_after"],
+        "fachkraft": view["worker"] or "", "person": _local(local, subject), "person_ref": subject,
+        "absender": sender, "stand": view["as_of"], "gilt_bis": view["not_after"],
     }  # fmt: skip
     for entry in content.get("entries", ()):
         head = {

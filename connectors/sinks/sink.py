@@ -2,30 +2,39 @@
 
 Target and book change in one transaction; then the receipts go out; then the position moves. After a crash the same
 views come again: the target must bear that (it is told the same version again), and they are confirmed again.
+
+Of a view in several records those that came wait in the book, sealed, until all are there. A view that the target
+cannot take stands alone in the end (rule 14a): it waits, is tried again, and is named; what it would have replaced is
+taken away, and all others go on.
 """
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
 from sqlalchemy import Connection, Engine, and_, delete, event, insert, select
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 
 from connectors.runtime.ports import SinkReport
-from connectors.runtime.pseudonyms import Pseudonyms
+from connectors.runtime.pseudonyms import Local, Pseudonyms
+from connectors.sinks import book
 from connectors.sinks.book import fassung, metadata, stand, uebernommen, unlesbar
-from connectors.sinks.rows import View, refs, rows, wanted_keys
+from connectors.sinks.rows import Answers, Received, View, opened, received, refs, wanted_keys
 from hub.domain.clock import micros
-from hub.errors import LogIsOlder, OffsetGap, ServiceUnavailable, TopicRecreated
+from hub.errors import DataError, LogIsOlder, OffsetGap, ServiceUnavailable, TopicRecreated
 from hub.failpoints import fail_point
 from hub.ports import EventLog, KeyStore, Outgoing, Record, TopicState
-from schemas import InvalidPayload, UnknownSchema, decode_single, encode_single, record_schema, topics
+from schemas import encode_single, record_schema, topics
 
 KEPT = "kept"
 SHOWN, DELETED, SUPERSEDED, LATE, UNREADABLE = "shown", "deleted", "superseded", "late", "unreadable"
+WAITING = "waiting"
+AGAIN_AFTER = 300_000_000  # microseconds until a view that could not be applied is tried again
+_REFUSED = (DataError, LookupError, ValueError, TypeError, AttributeError, ArithmeticError)
+Receipt = tuple[View, str, str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +55,8 @@ class Target(Protocol):
     def replace(self, connection: Connection, view: View, new: Sequence[Mapping[str, Any]]) -> Answer | None:
         """Put the view's rows in place of the last ones (none: take it away), inside the book's transaction.
 
-        Returns what the receiver answered, if it answers by itself. Raises ServiceUnavailable: then all is tried again.
+        Returns what the receiver answered, if it answers by itself. Raises ServiceUnavailable, and all is tried again;
+        DataError when it cannot take this view, and the others go on.
         """
         ...
 
@@ -92,78 +102,161 @@ class ViewSink:
             for record in records:
                 positions[record.partition] = record.offset + 1
             self._save(state, positions)
+        answers += self._again(now)
         with self._transaction() as connection:
             self._target.expire(connection, now)
-        return SinkReport(dict(answers))
+            book.expire_waiting(connection, micros(now))
+            waiting = book.waiting(connection)
+        return SinkReport(dict(answers), waiting)
 
     def close(self) -> None:
         self._engine.dispose()
         self._pseudonyms.close()
 
     def _apply(self, records: Sequence[Record], now: datetime) -> Counter[str]:
-        views = [(record, view) for record in records if (view := self._decoded(record)) is not None]
-        keys = self._keys.opening({key for _, view in views for key in wanted_keys(view)})
-        local = self._pseudonyms.local({ref for _, view in views for ref in refs(view)})
-        receipts: list[tuple[View, str, str | None]] = []
-        with self._transaction() as connection:
-            self._keep_unreadable(connection, records, views, now)
-            for record, view in views:
-                answer, norm = self._answer(connection, record, view), None
-                if answer in (SHOWN, DELETED):
-                    norm = self._kept(connection, view)
-                    said = self._replace(connection, view, list(rows(view, keys, local)))
-                    answer, norm = (said.answer, said.norm or norm) if said else (answer, norm)
-                receipts.append((view, KEPT if norm else answer, norm))
+        """Apply a batch and confirm it; one that the target cannot take stands alone in the end."""
+        views = [
+            one
+            for record in records
+            if (one := received(str(record.place), record.value, record.timestamp, self._agency))
+        ]
+        self._keep_unreadable(records, views, now)
+        receipts = self._taken(views, now)
         fail_point("sink.after_apply")
-        self._log.append(self._receipts, [_receipt(*receipt, now) for receipt in receipts])
+        self._confirm(receipts, now)
         fail_point("sink.after_receipt")
         answers = Counter(answer for _, answer, _ in receipts)
         answers.update({UNREADABLE: len(records) - len(views)} if len(views) < len(records) else {})
         return answers
 
-    def _decoded(self, record: Record) -> View | None:
-        try:
-            schema, view = decode_single(record.value)
-        except (UnknownSchema, InvalidPayload):
-            return None
-        known = schema.fingerprint == record_schema("view").fingerprint
-        return view if known and view["recipient"] == self._agency else None
+    def _again(self, now: datetime) -> Counter[str]:
+        """Try what could not be applied once more, where its time has come."""
+        with self._transaction() as connection:
+            due = book.due(connection, micros(now), self._batch)
+        receipts: list[Receipt] = []
+        for records in due:
+            views = [one for record in records if (one := received(*record, self._agency))]
+            if views:
+                receipts += self._taken(views[-1:], now)
+        self._confirm([one for one in receipts if one[1] != WAITING], now)
+        return Counter(answer for _, answer, _ in receipts if answer != WAITING)
 
-    def _answer(self, connection: Connection, record: Record, view: View) -> str:
-        """What this view becomes: deletions always count, what came too late never does, the highest version wins."""
+    def _confirm(self, receipts: Sequence[Receipt], now: datetime) -> None:
+        if receipts:
+            self._log.append(self._receipts, [_receipt(*receipt, now) for receipt in receipts])
+
+    def _taken(self, views: Sequence[Received], now: datetime) -> list[Receipt]:
+        """Together, or by halves where that fails."""
+        if not views:
+            return []
+        try:
+            return self._together(views, now)
+        except _REFUSED as error:
+            if len(views) == 1:
+                return [self._set_aside(views[0], _reason(error), now)]
+        middle = len(views) // 2
+        return [*self._taken(views[:middle], now), *self._taken(views[middle:], now)]
+
+    def _together(self, views: Sequence[Received], now: datetime) -> list[Receipt]:
+        keys = self._keys.opening({key for one in views for key in wanted_keys(one.view)})
+        local = self._pseudonyms.local({ref for one in views for ref in refs(one.view)})
+        with self._transaction() as connection:
+            return [
+                receipt
+                for one in views
+                if (receipt := self._take(connection, one, keys, local, now)) is not None
+            ]
+
+    def _take(
+        self, connection: Connection, one: Received, keys: Answers, local: Mapping[str, Local], now: datetime
+    ) -> Receipt | None:
+        """What this record becomes: deletions always count, what came too late never does, the highest version wins.
+        None while other parts are missing."""
+        view = one.view
+        if self._superseded(connection, view):
+            return view, SUPERSEDED, None
+        if one.removed:
+            return self._replaced(connection, view, (), DELETED)
+        if one.timestamp > view["not_after"]:
+            return view, LATE, None
+        whole = self._whole(connection, one, now)
+        if whole is None:
+            return None
+        if len(whole) > 1:
+            keys = self._keys.opening({key for part in whole for key in wanted_keys(part.view)})
+            local = self._pseudonyms.local({ref for part in whole for ref in refs(part.view)})
+        content = opened(whole, keys)
+        if content.append_by is not None and max(part.timestamp for part in whole) > content.append_by:
+            book.forget_waiting(connection, view)
+            return view, LATE, None
+        return self._replaced(connection, view, list(content.rows(local)), SHOWN)
+
+    def _whole(self, connection: Connection, one: Received, now: datetime) -> list[Received] | None:
+        """All records of this version, once the last of them has come."""
+        if one.part_count == 1:
+            return [one]
+        book.forget_waiting(connection, one.view, older_only=True)
+        book.keep(connection, [one], None, micros(now))
+        there = [
+            found for record in book.kept(connection, one.view) if (found := received(*record, self._agency))
+        ]
+        return there if [part.part for part in there] == list(range(1, one.part_count + 1)) else None
+
+    def _superseded(self, connection: Connection, view: View) -> bool:
         query = select(fassung.c.generation, fassung.c.version).where(slot(fassung, view))
         held = connection.execute(query).first()
         if held is not None and (held.generation, held.version) > (view["generation"], view["version"]):
-            return SUPERSEDED
-        if view["removed"]:
-            return DELETED
-        return LATE if record.timestamp > view["not_after"] else SHOWN
+            return True
+        return book.newer_waits(connection, view)
 
-    def _kept(self, connection: Connection, view: View) -> str | None:
+    def _set_aside(self, one: Received, reason: str, now: datetime) -> Receipt:
+        """Let a view wait that cannot be applied; what it would have replaced may be shown no longer."""
+        gone = any(self._taken_away(one.view, noted=noted) for noted in (True, False))
+        if one.removed and gone:
+            return one.view, DELETED, None
+        with self._transaction() as connection:
+            book.keep(connection, [one], reason, micros(now) + AGAIN_AFTER)
+            book.postpone(connection, one.view, reason, micros(now) + AGAIN_AFTER)
+        return one.view, WAITING, None
+
+    def _taken_away(self, view: View, *, noted: bool) -> bool:
+        """Whether the view's place shows nothing now; a place that the book cannot name is emptied all the same."""
+        with suppress(*_REFUSED), self._transaction() as connection:
+            if noted:
+                self._note(connection, view, removed=True)
+            self._target.replace(connection, view, ())
+            return True
+        return False
+
+    def _replaced(
+        self, connection: Connection, view: View, new: Sequence[Mapping[str, Any]], answer: str
+    ) -> Receipt:
+        norm = self._kept(connection, view, new)
+        self._note(connection, view, removed=answer == DELETED)
+        said = self._target.replace(connection, view, new)
+        book.forget_waiting(connection, view)
+        answer, norm = (said.answer, said.norm or norm) if said else (answer, norm)
+        return view, KEPT if norm else answer, norm
+
+    def _kept(self, connection: Connection, view: View, new: Sequence[Mapping[str, Any]]) -> str | None:
         """The norm under which the agency keeps in its own file what this view takes away, if it said so."""
-        shown = sorted({part["subject_ref"] for part in view["parts"]})
+        shown = sorted({part["subject_ref"] for part in view["parts"]} | {row["person_ref"] for row in new})
         u = uebernommen.c
         mine = select(u.norm).where(u.fall_ref == view["case_ref"], u.person_ref.not_in(shown))
         return min(connection.execute(mine).scalars(), default=None)
 
-    def _replace(self, connection: Connection, view: View, new: Sequence[Mapping[str, Any]]) -> Answer | None:
+    def _note(self, connection: Connection, view: View, *, removed: bool) -> None:
         connection.execute(delete(fassung).where(slot(fassung, view)))
         entry = {name: view[name] for name in ("generation", "version")}
         place = {"fall_ref": view["case_ref"], "rolle": view["role"], "fachkraft": view["worker"] or ""}
-        connection.execute(insert(fassung).values(**place, **entry, entfernt=view["removed"]))
-        return self._target.replace(connection, view, () if view["removed"] else new)
+        connection.execute(insert(fassung).values(**place, **entry, entfernt=removed))
 
-    def _keep_unreadable(
-        self,
-        connection: Connection,
-        records: Sequence[Record],
-        views: Sequence[tuple[Record, View]],
-        now: datetime,
-    ) -> None:
-        read = {record.place for record, _ in views}
-        for record in records:
-            if record.place not in read:
-                place = str(record.place)
+    def _keep_unreadable(self, records: Sequence[Record], views: Sequence[Received], now: datetime) -> None:
+        places = {str(record.place) for record in records} - {one.place for one in views}
+        if not places:
+            return
+        with self._transaction() as connection:
+            for place in sorted(places):
                 connection.execute(delete(unlesbar).where(unlesbar.c.ort == place))
                 connection.execute(insert(unlesbar).values(ort=place, grund=UNREADABLE, am=micros(now)))
 
@@ -193,14 +286,30 @@ class ViewSink:
 
     @contextmanager
     def _transaction(self) -> Iterator[Connection]:
+        """Raises ServiceUnavailable when the database does not answer, DataError when it refuses what it was given."""
         try:
             with self._engine.begin() as connection:
                 yield connection
         except SQLAlchemyError as error:
-            raise ServiceUnavailable(
-                f"the agency's database does not answer ({type(error).__name__})", place="sink's book",
-                remedy="check database, address and password; it is tried again",
+            if _is_outage(error):
+                raise ServiceUnavailable(
+                    f"the agency's database does not answer ({type(error).__name__})", place="sink's book",
+                    remedy="check database, address and password; it is tried again",
+                ) from None  # fmt: skip
+            raise DataError(
+                f"the agency's database refuses a value ({type(error).__name__})", reason="not_writable",
+                place="sink's book", remedy="see the view's sender, or the tables of the sink",
             ) from None  # fmt: skip
+
+
+def _is_outage(error: SQLAlchemyError) -> bool:
+    lost = isinstance(error, DBAPIError) and error.connection_invalidated
+    return lost or isinstance(error, OperationalError | InterfaceError)
+
+
+def _reason(error: Exception) -> str:
+    """A code, never text of the error."""
+    return error.reason if isinstance(error, DataError) else f"failed_{type(error).__name__}"
 
 
 def _overwrite_what_is_deleted(connection: Any, _record: object) -> None:

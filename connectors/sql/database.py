@@ -9,9 +9,11 @@ from urllib.parse import quote
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, InterfaceError, NoSuchModuleError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DataError as DriverDataError
 from sqlalchemy.exc import DBAPIError as DriverError
 
-from hub.errors import AccessRefused, ConfigurationError, ServiceUnavailable
+from connectors.sql.values import LIST_BYTES, adapt_psycopg, decoded
+from hub.errors import AccessRefused, ConfigurationError, DataError, ServiceUnavailable
 
 DRIVERS = {
     "postgresql": "psycopg",
@@ -34,6 +36,24 @@ _REFUSED_WORDS = re.compile(
     re.IGNORECASE,
 )
 """What PostgreSQL says before a session begins: there it sends no code that the driver passes on."""
+_DATA_CODES = frozenset({
+    1139, 1292, 1365, 1366, 1406, 1411, 1441, 1690, 3140, 3141, 3142, 3143, 3144, 3146, 3147, 3150, 3155, 3156, 3157,
+    220, 232, 241, 242, 244, 245, 248, 512, 517, 537, 1007, 3623, 4121, 8114, 8115, 8134, 8152, 9420,
+})  # fmt: skip
+"""MariaDB, MySQL and MS SQL: a row's value cannot be computed (divided by zero, out of range, no number, no JSON)."""
+_DATA_WORDS = re.compile("integer overflow|malformed JSON|Could not decode|JSON path", re.IGNORECASE)
+_FLOAT = 4
+"""What MySQL's and MariaDB's drivers call a FLOAT."""
+
+
+class RowsUnreadable(DataError):
+    """Of the rows asked for one at least cannot be computed by the database or passed on by its driver."""
+
+    def __init__(self, place: str, why: str) -> None:
+        super().__init__(
+            f"the database cannot give a row ({why})", reason="unreadable_row", place=place,
+            remedy="correct the record, or the view or query that computes it",
+        )  # fmt: skip
 
 
 class Database:
@@ -48,7 +68,8 @@ class Database:
 
     @contextmanager
     def connection(self, place: str) -> Iterator[Connection]:
-        """Raises AccessRefused (account or password), else ServiceUnavailable; neither shows a value."""
+        """Raises AccessRefused (account or password), RowsUnreadable (a row's data), else ServiceUnavailable; none
+        shows a value."""
         try:
             with self._engine.connect() as connection:
                 yield connection
@@ -57,10 +78,21 @@ class Database:
 
     def rows(self, query: Any, place: str) -> Sequence[Mapping[str, Any]]:
         """All rows of a query that is limited; the connection is given back before anything is done with them."""
+        try:
+            with self.connection(place) as connection:
+                found = connection.execute(query)
+                names = tuple(found.keys())
+                return [dict(zip(names, row, strict=True)) for row in found]
+        except (ArithmeticError, ValueError, RecursionError) as error:
+            raise RowsUnreadable(place, type(error).__name__) from None
+
+    def single(self, query: Any, place: str) -> frozenset[str]:
+        """The columns of a query that are of single precision, where the database would round them."""
+        if self.dialect not in ("mysql", "mariadb"):
+            return frozenset()
         with self.connection(place) as connection:
-            found = connection.execute(query)
-            names = tuple(found.keys())
-            return [dict(zip(names, row, strict=True)) for row in found]
+            described = connection.execute(query).cursor.description or ()
+            return frozenset(name for name, code, *_ in described if code == _FLOAT)
 
     @property
     def engine(self) -> Engine:
@@ -71,6 +103,11 @@ class Database:
         self._engine.dispose()
 
     def _begin_session(self, connection: Any, _record: object) -> None:
+        match self.dialect:
+            case "postgresql":
+                adapt_psycopg(connection)
+            case "sqlite":
+                connection.text_factory = decoded
         cursor = connection.cursor()
         for statement in self._session(cursor):
             cursor.execute(statement)
@@ -85,6 +122,7 @@ class Database:
                 yield f"SET statement_timeout = {seconds * 1000}"
             case "mysql" | "mariadb":
                 yield "SET SESSION TRANSACTION READ ONLY"
+                yield f"SET SESSION group_concat_max_len = {LIST_BYTES}"
                 cursor.execute("SELECT VERSION()")
                 if "MariaDB" in str(cursor.fetchone()[0]):
                     yield f"SET SESSION max_statement_time = {seconds}"
@@ -96,8 +134,10 @@ class Database:
                 yield "PRAGMA query_only = ON"
 
 
-def meaning(error: SQLAlchemyError, place: str) -> ServiceUnavailable:
+def meaning(error: SQLAlchemyError, place: str) -> ServiceUnavailable | RowsUnreadable:
     """What an operator does about it; the driver's own words may hold values and are not passed on."""
+    if isinstance(error, DriverError) and _is_of_data(error):
+        return RowsUnreadable(place, type(error).__name__)
     if isinstance(error, DriverError) and _refused(error):
         return AccessRefused(
             "the agency's database refuses the account", place=place,
@@ -109,11 +149,22 @@ def meaning(error: SQLAlchemyError, place: str) -> ServiceUnavailable:
     )  # fmt: skip
 
 
+def _is_of_data(error: DriverError) -> bool:
+    """Whether it is about a value in a row, and not about the database."""
+    origin: Any = error.orig
+    words = isinstance(error, OperationalError) and _code(origin) is None and _DATA_WORDS.search(str(origin))
+    return isinstance(error, DriverDataError) or _code(origin) in _DATA_CODES or bool(words)
+
+
+def _code(origin: Any) -> int | None:
+    return next((part for part in getattr(origin, "args", ()) if isinstance(part, int)), None)
+
+
 def _refused(error: DriverError) -> bool:
     origin: Any = error.orig
     if getattr(origin, "sqlstate", None) in _REFUSED_STATES:
         return True
-    code = next((part for part in getattr(origin, "args", ()) if isinstance(part, int)), None)
+    code = _code(origin)
     if code in _REFUSED_CODES:
         return True
     early = isinstance(error, OperationalError | InterfaceError) and code is None

@@ -3,23 +3,23 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Select
+from sqlalchemy import Select, text
 
 from connectors.runtime.cursor import Ordering, Version
 from connectors.runtime.ports import Row
-from connectors.runtime.rows import applies
-from connectors.runtime.state import HIDDEN, State
+from connectors.runtime.rows import identified
+from connectors.runtime.state import State
+from connectors.runtime.unreadable import Unreadable
 from connectors.sql.config import SqlStream
-from connectors.sql.database import Database
+from connectors.sql.database import Database, RowsUnreadable
 from connectors.sql.remembered import Remembered
-from connectors.sql.tables import after, bound, chosen, column, ordered
+from connectors.sql.tables import after, bound, chosen, column, exactly, ordered
+from connectors.sql.values import bindable, shortest, told
 from hub.domain.identifiers import AgencyKey
 from hub.errors import DataError
 
-SEPARATOR = "\x1f"
 KEYS_AT_ONCE = 2000
 UNREADABLE = -1
-_BITS = {b"\x00": 0, b"\x01": 1}
 
 
 class Reader:
@@ -31,6 +31,7 @@ class Reader:
     ) -> None:  # fmt: skip
         self._database, self._ordering, self._state, self._key = database, ordering, state, key
         self._remembered, self._remembering = remembered, remembering
+        self._single: dict[str, frozenset[str]] = {}  # stream → columns of single precision
 
     def pages(self, stream: SqlStream, start: Version | None, limit: int) -> Iterator[list[Row]]:
         """Rows from `start` on in order of (version, key), page by page."""
@@ -41,7 +42,7 @@ class Reader:
             yield page
             if len(page) < limit:
                 return
-            query = base.where(after(names, [page[-1].values[name] for name in names]))
+            query = _following(base, query, names, [row.values for row in page])
 
     def key_pages(self, stream: SqlStream) -> Iterator[Sequence[Mapping[str, Any]]]:
         """Keys and versions of all rows in order of the key, page by page."""
@@ -50,7 +51,7 @@ class Reader:
         query = base
         while page := self._database.rows(query, stream.name):
             yield page
-            query = base.where(after(names, [page[-1][name] for name in names]))
+            query = _following(base, query, names, page)
 
     def page_by_key(self, stream: SqlStream, last: Sequence[Any] | None, limit: int) -> list[Row]:
         """The next rows in order of the key, of those that have a version."""
@@ -102,37 +103,80 @@ class Reader:
             return row._replace(version=second) if second > since else row
         return row
 
+    def forget_types(self) -> None:
+        """Columns may have other types than when they were last looked at."""
+        self._single.clear()
+
     def _select(self, stream: SqlStream) -> Select[Any]:
-        return chosen(stream, stream.columns)
+        return chosen(stream, stream.columns, self._single_of(stream))
+
+    def _single_of(self, stream: SqlStream) -> frozenset[str]:
+        if stream.name not in self._single:
+            nothing = chosen(stream, stream.columns).where(text("1 = 0"))
+            self._single[stream.name] = self._database.single(nothing, stream.name)
+        return self._single[stream.name]
 
     def _rows(self, stream: SqlStream, query: Select[Any]) -> list[Row]:
-        return [self._row(stream, _told(values)) for values in self._database.rows(query, stream.name)]
+        try:
+            found = self._database.rows(query, stream.name)
+        except RowsUnreadable:
+            found = [self._alone(stream, key) for key in self._keys(stream, query)]
+        return [self._row(stream, values) for values in found]
 
-    def _row(self, stream: SqlStream, values: Mapping[str, Any]) -> Row:
-        key = key_of(stream, values)
+    def _keys(self, stream: SqlStream, query: Select[Any]) -> Sequence[Mapping[str, Any]]:
+        """Keys and versions of a page of which a row cannot be given. Raises RowsUnreadable where it is for them."""
+        names = dict.fromkeys([*stream.stream.key, stream.version])
+        return self._database.rows(query.with_only_columns(*map(column, names)), stream.name)
+
+    def _alone(self, stream: SqlStream, key: Mapping[str, Any]) -> Mapping[str, Any]:
+        """One row; where it cannot be given whole, column by column."""
+        mine = exactly(stream.stream.key, [[key[name] for name in stream.stream.key]])
+        try:
+            if all(bindable(key[name]) for name in stream.stream.key):
+                return self._database.rows(self._select(stream).where(mine), stream.name)[0]
+        except RowsUnreadable:
+            left = (name for name in stream.columns if name not in key)
+            return {**{name: self._cell(stream, name, mine) for name in left}, **key}
+        except IndexError:
+            pass
+        return {**dict.fromkeys(stream.columns, _NOT_GIVEN), **key}
+
+    def _cell(self, stream: SqlStream, name: str, mine: Any) -> object:
+        try:
+            found = self._database.rows(
+                chosen(stream, [name], self._single_of(stream)).where(mine), stream.name
+            )
+        except RowsUnreadable:
+            return _NOT_GIVEN
+        return found[0][name] if found else _NOT_GIVEN
+
+    def _row(self, stream: SqlStream, given: Mapping[str, Any]) -> Row:
+        single = self._single_of(stream)
+        values = {name: shortest(value) if name in single else told(value) for name, value in given.items()}
+        key, gone, fault = identified(stream.stream, values)
         content = [(name, repr(values[name])) for name in stream.columns if name != stream.version]
-        gone = _gone(stream, values)
-        version = UNREADABLE if gone is None else self.version(values[stream.version])
         return Row(
             stream=stream.name, key=key, place=place_of(stream, self._state.key_hash(key)), values=values,
-            version=version,
-            content=self._key.row_hash(repr(content).encode()), gone=bool(gone),
+            version=self.version(values[stream.version]),
+            content=self._key.row_hash(repr(content).encode()), gone=gone, fault=fault,
         )  # fmt: skip
 
 
-def _told(values: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A BIT of one place, which MariaDB's driver gives as a byte, is the number it means."""
-    return {
-        name: _BITS.get(value, value) if isinstance(value, bytes) else value for name, value in values.items()
-    }
+_NOT_GIVEN = Unreadable(
+    "cannot be given by the database", "correct the record, or the view or query that computes it"
+)
 
 
-def _gone(stream: SqlStream, values: Mapping[str, Any]) -> bool | None:
-    """Whether the row says that it was deleted; None: that cannot be told, and nothing is."""
-    try:
-        return stream.stream.gone is not None and applies(stream.stream.gone, values)
-    except DataError:
-        return None
+def _following(
+    base: Select[Any], query: Select[Any], names: Sequence[str], page: Sequence[Mapping[str, Any]]
+) -> Select[Any]:
+    """The page behind this one. Rows whose place no statement can name are counted off."""
+    for left, values in enumerate(reversed(page)):
+        last = [values[name] for name in names]
+        if all(map(bindable, last)):
+            following = base.where(after(names, last))
+            return following.offset(left) if left else following
+    return query.offset((query._offset or 0) + len(page))  # noqa: SLF001  SQLAlchemy names it nowhere else
 
 
 def place_of(stream: SqlStream, key_hash: bytes) -> str:
@@ -140,6 +184,6 @@ def place_of(stream: SqlStream, key_hash: bytes) -> str:
     return f"{stream.name}/{key_hash.hex()[:12]}"
 
 
-def key_of(stream: SqlStream, values: Mapping[str, Any]) -> str:
-    """A row's key as text."""
-    return SEPARATOR.join(str(values[name]) for name in stream.stream.key).replace(HIDDEN, "\\0")
+def key_of(stream: SqlStream, given: Mapping[str, Any]) -> str:
+    """The key under which a row counts, of these columns of it."""
+    return identified(stream.stream, {name: told(value) for name, value in given.items()}).key

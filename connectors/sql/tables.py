@@ -1,6 +1,6 @@
 """Statements that mean the same in every database: names always quoted, pages by comparison column by column. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from sqlalchemy import Select, and_, bindparam, or_, quoted_name, select, text
@@ -8,6 +8,7 @@ from sqlalchemy import column as sql_column
 from sqlalchemy import table as sql_table
 from sqlalchemy.types import NullType
 
+from connectors.runtime.unreadable import OutOfRange, Single
 from connectors.sql.config import SqlStream
 
 
@@ -18,17 +19,33 @@ def column(name: str) -> Any:
 
 def bound(value: Any) -> Any:
     """A value in the type of what it is compared with: a cast would change how padded or enumerated keys compare."""
-    return bindparam(None, value, type_=NullType())
+    return bindparam(None, _plain(value), type_=NullType())
+
+
+def _plain(value: Any) -> Any:
+    """Drivers look values up by their very type."""
+    if isinstance(value, OutOfRange):
+        return str.__str__(value)
+    return float(value) if isinstance(value, Single) else value
 
 
 def among(name: str, values: Sequence[Any]) -> Any:
     """The column is one of these."""
-    return column(name).in_(bindparam(None, list(values), expanding=True, type_=NullType()))
+    return column(name).in_(
+        bindparam(None, [_plain(value) for value in values], expanding=True, type_=NullType())
+    )
 
 
-def chosen(stream: SqlStream, names: Sequence[str]) -> Select[Any]:
-    """These columns of the stream's table or query."""
-    return select(*(column(name) for name in names)).select_from(origin(stream))
+def chosen(stream: SqlStream, names: Sequence[str], single: Collection[str] = ()) -> Select[Any]:
+    """These columns of the stream's table or query; those of `single` precision with all digits they have."""
+    return select(*(whole(name) if name in single else column(name) for name in names)).select_from(
+        origin(stream)
+    )
+
+
+def whole(name: str) -> Any:
+    """A FLOAT of MySQL or MariaDB, which they would round to six digits, as a DOUBLE."""
+    return column(name).op("+")(text("0e0")).label(quoted_name(name, quote=True))
 
 
 def origin(stream: SqlStream) -> Any:

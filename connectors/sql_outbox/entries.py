@@ -1,24 +1,23 @@
 """An outbox entry → a row of its stream. Pure: what the object does not hold is not guessed."""
 
-import json
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any
 
+from connectors.runtime.unreadable import Fault
+from connectors.sql.values import loads, told
 from connectors.sql_outbox.config import OutboxSettings, OutboxStream
 
-SEPARATOR = "\x1f"
 Values = Mapping[str, object]
 
 
 def values_of(settings: OutboxSettings, stream: OutboxStream, entry: Mapping[str, Any]) -> Values:
     """What the entry says, by column; a column that it does not hold is missing, which the mapping reports."""
     if not settings.payload:
-        return {name: entry[name] for name in stream.columns}
+        return {name: told(entry[name]) for name in stream.columns}
     said, found = _object(entry[settings.payload]), dict[str, object]()
     for name in stream.columns:
         if name in settings.beside:
-            found[name] = entry[name]
+            found[name] = told(entry[name])
         elif (member := _member(said, name)) is not None:
             found[name] = member[0]
         elif name in stream.optional and said is not None:
@@ -26,12 +25,17 @@ def values_of(settings: OutboxSettings, stream: OutboxStream, entry: Mapping[str
     return found
 
 
-def key_of(stream: OutboxStream, values: Values) -> str | None:
-    """The record's key; None where the entry names none."""
-    parts = [values.get(name) for name in stream.stream.key]
-    if any(part is None for part in parts):
+def names_none(stream: OutboxStream, values: Values) -> bool:
+    """Whether the entry names no record."""
+    return any(values.get(name) is None for name in stream.stream.key)
+
+
+def fault_in(settings: OutboxSettings, entry: Mapping[str, Any]) -> Fault | None:
+    """Why the entry's object cannot be read, if it cannot."""
+    if not settings.payload or _object(entry[settings.payload]) is not None:
         return None
-    return SEPARATOR.join(map(str, parts)).replace("\x00", "\\0")
+    remedy = "it is no JSON object of usual depth: write the entry again"
+    return Fault("unreadable_json", settings.payload, remedy)
 
 
 def members(payload: object) -> frozenset[str]:
@@ -48,17 +52,14 @@ def _names(found: Mapping[str, Any], before: str) -> list[str]:
 
 def _object(raw: object) -> Mapping[str, Any] | None:
     if isinstance(raw, bytes | str):
-        try:
-            raw = json.loads(raw, parse_float=Decimal)
-        except ValueError:
-            return None
+        raw = loads(raw)
     return raw if isinstance(raw, dict) else None
 
 
 def _member(found: object, name: str) -> tuple[object] | None:
-    """The plain value under a name (inner objects with a dot); None where there is none."""
+    """The value or list under a name (inner objects with a dot); None where there is none."""
     for part in name.split("."):
         if not isinstance(found, dict) or part not in found:
             return None
         found = found[part]
-    return None if isinstance(found, dict | list) else (found,)
+    return None if isinstance(found, dict) else (found,)

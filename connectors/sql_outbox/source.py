@@ -11,16 +11,15 @@ from typing import Any
 from sqlalchemy import and_, or_, select, text
 
 from connectors.runtime.ports import Batch, Control, Incident, Row
-from connectors.runtime.rows import applies
+from connectors.runtime.rows import identified, is_named
 from connectors.runtime.state import State
 from connectors.sql.database import Database
 from connectors.sql.tables import among, bound, column, named
 from connectors.sql_outbox.config import OutboxSettings, OutboxStream
-from connectors.sql_outbox.entries import key_of, members, values_of
+from connectors.sql_outbox.entries import fault_in, members, names_none, values_of
 from connectors.sql_outbox.gaps import Position
 from hub.domain.clock import micros
 from hub.domain.identifiers import AgencyKey
-from hub.errors import DataError
 
 MISSING = "column_missing"
 PAGE, GAPS_AT_ONCE, SAMPLE = 1000, 100, 100
@@ -89,7 +88,7 @@ class OutboxSource:
             for rows, _ in self._pages(stream, Position(), PAGE) if columns else ():
                 for row in rows:
                     last.pop(row.key, None)
-                    if any(str(row.values.get(each, "")).strip() in wanted for each in columns):
+                    if any(is_named(row.values, each, wanted) for each in columns):
                         last[row.key] = row
             yield from last.values()
 
@@ -162,12 +161,14 @@ class OutboxSource:
         """An entry that names no record stands for itself and says nothing: it waits in quarantine alone."""
         number = int(entry[self._settings.id])
         values = values_of(self._settings, stream, entry)
-        key = key_of(stream, values)
-        values = values if key is not None else {}
+        found = identified(stream.stream, values)
+        if names_none(stream, values):
+            values, found = {}, found._replace(key=f"?{number}", gone=False)
         content = sorted((name, repr(value)) for name, value in values.items())
         return Row(
-            stream=stream.name, key=key or f"?{number}", place=f"{stream.name}/{number}", values=values,
-            version=number, content=self._key.row_hash(repr(content).encode()), gone=_gone(stream, values),
+            stream=stream.name, key=found.key, place=f"{stream.name}/{number}", values=values,
+            version=number, content=self._key.row_hash(repr(content).encode()), gone=found.gone,
+            fault=fault_in(self._settings, entry) or found.fault,
         )  # fmt: skip
 
     def _wanted(self) -> list[str]:
@@ -199,16 +200,9 @@ class OutboxSource:
         if not self._settings.payload:
             return
         said = [values_of(self._settings, stream, entry) for entry in self._newest(stream)]
-        held = set[str]().union(*(values for values in said if not _gone(stream, values)))
+        held = set[str]().union(*(values for values in said if not identified(stream.stream, values).gone))
         remedy = "correct the column's name, or list it under optional; the stream is not read until then"
         missing = (
             sorted({*stream.columns} - {*stream.optional} - held) if held - {*self._settings.beside} else []
         )
         yield from (Incident(stream.name, MISSING, f"{stream.name}.{name}", remedy) for name in missing[:1])
-
-
-def _gone(stream: OutboxStream, values: Mapping[str, object]) -> bool:
-    try:
-        return stream.stream.gone is not None and applies(stream.stream.gone, values)
-    except DataError:
-        return False

@@ -19,6 +19,7 @@ from sqlalchemy import (
     select,
     text,
 )
+from sqlalchemy.dialects.mysql import MEDIUMTEXT
 
 from connectors.sinks.book import metadata
 
@@ -36,7 +37,7 @@ sicht = Table(
     Column("eintrag", String(64), nullable=False),
     Column("zeitpunkt", String(40), nullable=False),
     Column("feld", String(64), nullable=False),
-    Column("wert", Text),
+    Column("wert", Text().with_variant(MEDIUMTEXT(), "mysql", "mariadb")),
     Column("bestritten", Boolean, nullable=False),  # § 84(2) SGB X: usable only with this mark
     Column("stand", BigInteger, nullable=False),
     Column("gilt_bis", BigInteger, nullable=False),  # microseconds since 1970 UTC
@@ -45,6 +46,8 @@ sicht = Table(
 AKTUELL = "fallbruecke_aktuell"
 _NOW = {
     "sqlite": "CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER)",
+    "mysql": "CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS SIGNED)",
+    "mariadb": "CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS SIGNED)",
     "postgresql": "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)",
 }
 

@@ -24,11 +24,12 @@ from sqlalchemy import Connection
 from connectors.sinks.rows import View
 from connectors.sinks.sink import Answer
 from connectors.webhook.config import HookSettings
-from hub.errors import ServiceUnavailable
+from hub.errors import DataError, ServiceUnavailable
 
 ANSWERS = frozenset({"shown", "deleted", "kept"})
 MOST = 64 * 1024  # bytes of an answer that are read
 AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
+REFUSED = frozenset({401, 407})  # of the sink itself: no view would be taken
 FIRST_WAIT = 0.5  # seconds before the second try; doubled then
 
 
@@ -45,7 +46,7 @@ class Hook:
 
     def replace(self, connection: Connection, view: View, new: Sequence[Mapping[str, Any]]) -> Answer | None:
         body = orjson.dumps(_body(view, new))
-        return _answer(self._send(body, _once(view)))
+        return _answer(self._send(body, _once(view, new)))
 
     def expire(self, connection: Connection, now: datetime) -> None:
         """The receiver is told until when each row may be shown (`gilt_bis`); that is its part."""
@@ -59,8 +60,10 @@ class Hook:
                     return found
             except HTTPError as error:
                 with error:
-                    last = number == self._settings.tries or error.code not in AGAIN
-                cause = f"HTTP {error.code}"
+                    cause = f"HTTP {error.code}"
+                if 400 <= error.code < 500 and error.code not in AGAIN | REFUSED:
+                    raise _refused(error.code) from None
+                last = number == self._settings.tries or error.code not in AGAIN
             except (URLError, OSError, http.client.HTTPException) as error:
                 last, cause = number == self._settings.tries, type(error).__name__
             if last:
@@ -84,6 +87,14 @@ class Hook:
         return Request(self._settings.url, body, headers, method="POST")  # noqa: S310  the scheme was checked
 
 
+def _refused(code: int) -> DataError:
+    """The receiver's own word on this view: it waits, and the others go on."""
+    return DataError(
+        f"the receiver refuses the view (HTTP {code})", reason=f"http_{code}", place="config.settings.url",
+        remedy="see the receiver's log; it is tried again",
+    )  # fmt: skip
+
+
 class _NoRedirect(HTTPRedirectHandler):
     """A view goes to the address that was configured and nowhere else."""
 
@@ -99,10 +110,13 @@ def _body(view: View, new: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _once(view: View) -> str:
-    """Names this version of this view, telling nothing else."""
-    parts = (view["case_ref"], view["role"], view["worker"] or "", view["generation"], view["version"])
-    return hashlib.sha256(repr(parts).encode()).hexdigest()
+def _once(view: View, new: Sequence[Mapping[str, Any]]) -> str:
+    """Names this version of this view, telling nothing else. Where a view that the receiver refused is taken away, that
+    is another request than the view itself, which comes again."""
+    parts = [view["case_ref"], view["role"], view["worker"] or "", view["generation"], view["version"]]
+    if not new and not view.get("removed"):
+        parts.append("taken away")
+    return hashlib.sha256(repr(tuple(parts)).encode()).hexdigest()
 
 
 def _answer(raw: bytes) -> Answer | None:

@@ -6,12 +6,12 @@ from datetime import datetime
 from itertools import islice
 from typing import Protocol
 
-from connectors.files.delivery import SEPARATOR, Delivery
+from connectors.files.delivery import Delivery
 from connectors.files.diff import Diff, Incoming
 from connectors.files.memory import Waiting
 from connectors.runtime.config import ConnectorConfig
 from connectors.runtime.ports import Batch, Control, Held, Incident, NothingKept, Row
-from connectors.runtime.rows import applies
+from connectors.runtime.rows import KEYLESS, identified, is_named
 from connectors.runtime.state import State, hidden
 from connectors.runtime.streams import Stream
 from hub.domain.clock import micros
@@ -119,7 +119,7 @@ class WholeSource:
         for name, stream in self._streams.items():
             about = {one.by for event in stream.events if not (one := event.subject or event.case).lookup}
             for row in self._rows(name):
-                if any(str(row.values[column]).strip() in wanted for column in about):
+                if any(is_named(row.values, column, wanted) for column in about):
                     yield from self._since(row)
 
     def rereadable(self) -> Collection[str]:
@@ -225,13 +225,12 @@ class WholeSource:
                 at = f"{place}.{missing[0]}"
                 raise DataError("column is not there", reason="column_missing", place=at, remedy=remedy)
             values = {column: found[column] for column in wanted}
-            key = SEPARATOR.join(str(values[column]) for column in stream.key)
-            if not key.strip(SEPARATOR):
+            key, gone, fault = identified(stream, values)
+            if fault is not None and fault.reason == KEYLESS:
                 remedy = "every row needs its key"
-                raise DataError("has no key", reason="key_missing", place=place, remedy=remedy)
+                raise DataError("has no key", reason=KEYLESS, place=place, remedy=remedy)
             content = self._key.row_hash(repr(sorted(values.items())).encode())
-            gone = stream.gone is not None and applies(stream.gone, values)
-            return Row(name, key, place, values, version, content, gone)
+            return Row(name, key, place, values, version, content, gone, fault)
 
         return make
 

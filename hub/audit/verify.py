@@ -20,6 +20,7 @@ from hub.metrics.store import AUDITED_AT, BREACHES
 from hub.ports import Record
 from hub.stages.consents import received_at
 from hub.stages.parts import Parts
+from hub.stages.view_record import append_deadline
 from schemas import InvalidPayload, UnknownSchema, decode_single, event_schema
 
 LISTED = 1000
@@ -108,18 +109,22 @@ def _note_appended(parts: Parts) -> None:
     """Keep the append time of every view that the recipients' topics still hold."""
     for agency in sorted(parts.agencies):
         for batch in batches(parts, f"agency.{agency}.views", _VIEWS):
-            seen = {name: one for record in batch for name, one in _appended(record)}
+            seen: dict[str, Appended] = {}
+            for record in batch:
+                for name, one in _appended(parts.secret, record):
+                    if name not in seen or one.in_time or not seen[name].in_time:
+                        seen[name] = one
             with parts.store.transaction() as connection:
                 evidence.note_appended(connection, seen)
 
 
-def _appended(record: Record) -> Iterator[tuple[str, Appended]]:
+def _appended(secret: bytes, record: Record) -> Iterator[tuple[str, Appended]]:
     try:
         view = decode_single(record.value)[1]
     except (UnknownSchema, InvalidPayload):
         return
     if "view_id" in view:
-        yield bytes(view["view_id"]).hex(), Appended(received_at(record), view.get("append_until"))
+        yield bytes(view["view_id"]).hex(), Appended(received_at(record), append_deadline(secret, record))
 
 
 def _pages(parts: Parts, since: int) -> Iterator[_Page]:
@@ -147,7 +152,7 @@ def _judge(parts: Parts, audit: Audit, page: _Page, declarations: Declarations, 
     for row in page.rows:
         appended = page.appended.get(row.view_id)
         audit.releases += 1
-        if appended and appended.until is not None and appended.at > appended.until:
+        if appended and not appended.in_time:
             audit.worthless += 1
             continue
         at = appended.at if appended else row.delivered_at or row.at

@@ -92,7 +92,10 @@ def _decide(desk: Desk, event: Event) -> object:
     knowledge, e = desk.known[event.subject], event.envelope
     sender = Sender(controller=e.controller_id, kind=desk.parts.agencies[e.controller_id].kind)
     facts = event_facts(e, knowledge, desk.at, None)
-    return desk.parts.gate.judge(sender, knowledge.subject(desk.at), facts, knowledge.consents, desk.at)
+    fields = content(e, "box", desk.keys).fields
+    return desk.parts.gate.judge_record(
+        sender, knowledge.subject(desk.at), facts, knowledge.consents, desk.at, fields
+    )
 
 
 def _timed(step: Callable[[], object]) -> float:

@@ -44,7 +44,7 @@ class Embedded:
         mark_if_caught_up(self._parts)
         ticked = tick(self._parts)
         self._tell("tick", ticked)
-        busy |= bool(ticked.erased)
+        busy |= bool(ticked.erased) or ticked.more
         while write_register(self._parts):
             busy = True
         return busy

@@ -1,19 +1,31 @@
 """The question that egress and admission ask (protocol rule 11).
 
 Would any declared recipient role keep this field, if its worker were assigned? The real worker, assignment and moment
-are judged at disclosure alone. It asks `decide` for each role; there is no second implementation of the policy.
+are judged at disclosure alone. It asks `decide` for each role, and `reduce` whether the role could see the record at
+all; there is no second implementation of the policy.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from hub.domain.agencies import Agency
 from hub.domain.clock import berlin_day
 from hub.domain.consent import Consent
 from hub.policy.decide import decide
+from hub.policy.decision import Decision
 from hub.policy.facts import EventFacts, NormGround, Recipient, Request, Sender, Subject
 from hub.policy.load import Policy
+from hub.policy.reduce import (
+    EVIDENCE,
+    NEEDLESS,
+    Released,
+    dropped,
+    needed_for_total,
+    obliged_categories,
+    visible,
+)
 
 _ASKED = ("joint_case_management", "cost_contribution", "benefit_administration")
 
@@ -58,26 +70,65 @@ class Gate:
     def judge(
         self, sender: Sender, subject: Subject, event: EventFacts, consents: Sequence[Consent], at: datetime
     ) -> Verdict:
-        """Judge one event for every role outside the sender's own controller, and stop once all is kept."""
+        """Judge an event by its labels alone, for every role outside the sender's own controller."""
+        return self._judge(self._requests(sender, subject, event, consents, at), event, None)
+
+    def judge_record(
+        self,
+        sender: Sender,
+        subject: Subject,
+        event: EventFacts,
+        consents: Sequence[Consent],
+        at: datetime,
+        content: Mapping[str, Any],
+    ) -> Verdict:
+        """Judge one record with what it says: by its labels, and by what a reduced or own cell shows of it.
+
+        Free text never passes (R08). What some role keeps stays only if a declared recipient could see the record, in a
+        view that shows its start; a rule that asks what else is in a view is the view's alone.
+        """
+        text = dropped(event.type, {name: content[name] for name in event.fields if name in content})
+        fields = {name: label for name, label in event.fields.items() if name not in text}
+        if text and not fields:
+            return Verdict(frozenset(), text, next(iter(text.values())), held=False)
+        event = replace(event, fields=fields)
+        found = self._judge(self._requests(sender, subject, event, consents, at), event, content)
+        return replace(found, dropped={**found.dropped, **text}) if text else found
+
+    def _judge(
+        self, requests: Iterable[Request], event: EventFacts, content: Mapping[str, Any] | None
+    ) -> Verdict:
+        """Ask role by role, and stop once all is kept."""
         kept: set[str] = set()
-        dropped: dict[str, str] = {}
+        partly: list[_Candidate] = []
+        gone: dict[str, str] = {}
         held = False
         waiting: set[str] = set()
         would: set[str] = set()
-        for request in self._requests(sender, subject, event, consents, at):
+        for request in requests:
             decision = decide(self.policy, request)
             if decision.outcome == "hold":
                 held = True
                 waiting.update(name for name, rule in decision.dropped.items() if rule in HOLDS)
                 would.update(decision.kept)
-            else:
+            elif content is None:
                 kept.update(decision.kept)
+            elif decision.kept:
+                candidate = _candidate(request, decision, content)
+                if candidate.record.obliged or EVIDENCE.issuperset(decision.kept):
+                    partly.append(candidate)
+                else:
+                    kept.update(decision.kept)
             for name, rule in decision.dropped.items():
-                if decision.outcome == "hold" or name not in dropped:
-                    dropped[name] = rule
+                if decision.outcome == "hold" or name not in gone:
+                    gone[name] = rule
             if len(kept) == len(event.fields):
                 break
-        left = {name: dropped.get(name, "R02") for name in event.fields if name not in kept}
+        if partly and content is not None:
+            asked = {name for one in partly for name in one.record.kept}
+            kept = _sent(kept, partly, content)
+            gone |= dict.fromkeys(asked - kept, NEEDLESS)
+        left = {name: gone.get(name, "R02") for name in event.fields if name not in kept}
         rule = "" if kept else next((rule for rule in left.values() if not held or rule in HOLDS), "R02")
         return Verdict(
             frozenset(kept),
@@ -114,6 +165,40 @@ class Gate:
                         event=event,
                         consents=consents,
                     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """A recipient with a reduced cell, and the record as the decision lets it through to them."""
+
+    recipient: Recipient
+    record: Released
+
+    @property
+    def sent(self) -> frozenset[str]:
+        """The fields that must leave for this recipient."""
+        return frozenset(self.record.kept) | needed_for_total(self.record, self.recipient.role)
+
+
+def _candidate(request: Request, decision: Decision, content: Mapping[str, Any]) -> _Candidate:
+    record = Released(
+        ref="", person=request.subject.ref, sender=request.sender.controller, event_type=request.event.type,
+        occurred_at=request.at, fields=content, categories=request.event.fields, kept=decision.kept,
+        obliged=obliged_categories(decision.obligations),
+    )  # fmt: skip
+    return _Candidate(request.recipient, record)
+
+
+def _sent(kept: set[str], candidates: Sequence[_Candidate], content: Mapping[str, Any]) -> set[str]:
+    """What leaves for those who could see the record. A code that is compared must be among what leaves, as the hub
+    has nothing else to compare; so who depends on it goes with it."""
+    while True:
+        sent = kept.union(*(one.sent for one in candidates))
+        left = {name: value for name, value in content.items() if name in sent}
+        seeing = [one for one in candidates if visible(replace(one.record, fields=left), one.recipient)]
+        if len(seeing) == len(candidates):
+            return sent
+        candidates = seeing
 
 
 HOLDS = frozenset({"R06", "R09", "R16", "R17"})

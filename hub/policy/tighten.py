@@ -16,7 +16,7 @@ from typing import Any
 from hub.errors import ConfigurationError
 from hub.policy.compiled import FIGURES, Cell, Reason, Rows, frozen_rows
 from hub.policy.facts import CATEGORIES, ROLE_KINDS
-from hub.policy.reduce import FIELDS
+from hub.policy.reduce import ROWS
 
 MATRIX_ROLES = frozenset(ROLE_KINDS) - {"subject"}
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,39}")
@@ -122,7 +122,7 @@ def _check(base: Cell, one: Tightening) -> None:
     wanted = one.cell
     if why := _looser(base, wanted):
         raise fault(one.place, f'would loosen the cell "{base.text}": {why}')
-    if wanted.show == "R" and base.show != "R" and (one.category, one.role) not in FIELDS:
+    if wanted.show == "R" and base.show != "R" and (one.category, one.role) not in ROWS:
         raise fault(one.place, "has no reduced form for this role; write D to close it")
 
 

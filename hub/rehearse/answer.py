@@ -132,7 +132,8 @@ def _persons(story: Story, step: Step, shown: Iterable[_Shown]) -> Persons:
 
 def _fields(story: Story, step: Step, one: _Shown) -> dict[str, Any]:
     """Each value as the story itself writes it, where it is that value; else (a reduced form) as JSON has it."""
-    told, schema = _told(story, step, one.name), event_schema(one.entry.event_type)
+    schema = event_schema(one.entry.event_type)
+    told = _told(story, step, one.name) if schema.topic == "events" else {}
     plain = to_json(one.entry.fields)
     for name in plain:
         if name in told and _same(schema.fields[name].kind, one.entry.fields[name], schema, name, told[name]):

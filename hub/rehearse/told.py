@@ -92,7 +92,7 @@ def schema(value: Any) -> EventSchema:
         schema = event_schema(read.text(value, "type"))
     except UnknownSchema:
         raise Impossible("type: unknown event type") from None
-    if schema.event_type in _TOLD_ELSEWHERE:
+    if schema.event_type in _TOLD_ELSEWHERE or schema.topic == "views":
         raise Impossible("type: has a step of its own, or is the hub's to say")
     return schema
 

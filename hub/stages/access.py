@@ -33,7 +33,7 @@ def access(parts: Parts, subject: str) -> dict[str, Any]:
         if not cases:
             raise NoInput("the hub knows nobody of this name", place="subject", remedy="name it AGENCY:REF")
         joint = sorted(set(subjects.joint_cases(connection, cases).values()))
-        files = read_cases(connection, parts, joint)
+        files = read_cases(connection, parts, joint).opened(parts, connection)
         now = parts.clock.now()
         found = {
             "subject": subject,

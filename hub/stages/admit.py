@@ -20,8 +20,9 @@ from hub.domain.envelope import Head
 from hub.failpoints import fail_point
 from hub.policy.facts import Sender
 from hub.policy.gate import Verdict
+from hub.policy.reduce import compared
 from hub.ports import KeyRef, Outgoing, Record
-from hub.stages.boxes import Found, key_ref, keys_for, seal_state
+from hub.stages.boxes import Found, content, key_ref, keys_for, seal_state
 from hub.stages.decode import Event, decode_event, encode_envelope, head_of, narrowed, whole_headers
 from hub.stages.driver import Stage, drive
 from hub.stages.facts import confider, event_facts, signature
@@ -204,9 +205,13 @@ def judge(desk: Desk, event: Event) -> Verdict:
             controller=envelope.controller_id, kind=desk.parts.agencies[envelope.controller_id].kind
         )
         facts = event_facts(envelope, known, at, confider(envelope, desk.names))
-        return desk.parts.gate.judge(sender, known.subject(at), facts, known.consents_at(at), at)
+        return desk.parts.gate.judge_record(
+            sender, known.subject(at), facts, known.consents_at(at), at, fields
+        )
 
-    return ask() if envelope.entrusted_by else known.verdict(signature(envelope), at, ask)
+    fields = content(envelope, "box", desk.keys).fields
+    asked = (*signature(envelope), compared(envelope.event_type, fields))
+    return ask() if envelope.entrusted_by else known.verdict(asked, at, ask)
 
 
 def _outgoing(desk: Desk, event: Event, verdict: Verdict) -> Outgoing:

@@ -1,11 +1,12 @@
 """Reading joint cases for a view, under the locks that keep their persons' consents as they are (rules 18 and 20).
 
 First the epoch rows of all persons concerned are locked, in a fixed order; then, in later statements, consents, records
-and links are read. So nothing that is decided here can be overtaken by a withdrawal before the transaction ends.
+and links are read. Opening and cutting may take long for a long case, so the locks do not wait for that: whoever shows
+something locks again, and compares the epochs (`unchanged`) in the transaction that records it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
@@ -40,7 +41,29 @@ class CaseFile:
         return next((case.split(":", 1)[1] for case in self.cases if case.startswith(f"{agency}:")), None)
 
 
-def read_cases(connection: Connection, parts: Parts, joint_cases: Iterable[str]) -> dict[str, CaseFile]:
+@dataclass(frozen=True, slots=True)
+class SealedCases:
+    """Joint cases as they were read under the locks; nothing in them is opened yet."""
+
+    cases: Mapping[str, Sequence[str]]  # joint case → its agencies' cases
+    members: Mapping[str, Sequence[str]]  # case → subjects
+    known: Mapping[str, Knowledge]
+    rows: Sequence[CaseRow] = field(repr=False)
+
+    def opened(self, parts: Parts, connection: Connection) -> dict[str, CaseFile]:
+        """Joint case → its file, its records opened in memory."""
+        opened = _open(parts, self.rows)
+        names = _names(connection, self.known, opened)
+        by_case: dict[str, list[Evidence]] = {}
+        for row, one in zip(self.rows, opened, strict=True):
+            by_case.setdefault(row.case_key, []).append(one)
+        return {
+            joint: _file(joint, of, self.members, self.known, names, by_case)
+            for joint, of in self.cases.items()
+        }
+
+
+def read_cases(connection: Connection, parts: Parts, joint_cases: Iterable[str]) -> SealedCases:
     """Lock, then read. One call for many cases, so that the locks are taken in one order."""
     cases = subjects.cases_of(connection, sorted(set(joint_cases)))
     every = [case for of in cases.values() for case in of]
@@ -51,12 +74,20 @@ def read_cases(connection: Connection, parts: Parts, joint_cases: Iterable[str])
     live = subjects.live_generation(connection, "joint_case")
     # A person who joined since the locks were taken has marked the case; the next round shows what is theirs.
     rows = [row for row in of_cases(connection, live, every) if row.subject in known]
-    opened = _open(parts, rows)
-    names = _names(connection, known, opened)
-    by_case: dict[str, list[Evidence]] = {}
-    for row, one in zip(rows, opened, strict=True):
-        by_case.setdefault(row.case_key, []).append(one)
-    return {joint: _file(joint, of, members, known, names, by_case) for joint, of in cases.items()}
+    return SealedCases(cases, members, known, rows)
+
+
+def unchanged(connection: Connection, parts: Parts, files: Iterable[CaseFile]) -> set[str]:
+    """Lock the persons of these files again; the joint cases of which nothing changed since they were read."""
+    every = list(files)
+    now = learn(
+        connection, parts.keys, parts.knowledge, {key for file in every for key in file.known}, lock=True
+    )
+    return {
+        file.joint_case
+        for file in every
+        if all(now[key].epoch == known.epoch for key, known in file.known.items())
+    }
 
 
 def _file(

@@ -17,6 +17,7 @@ from hub.domain.clock import micros
 from hub.domain.identifiers import link_digest, pairing_digest
 from hub.failpoints import fail_point
 from hub.ports import Record
+from hub.stages import birthdays
 from hub.stages.boxes import Content, Found, content, keys_for
 from hub.stages.decode import Event, decode_event
 from hub.stages.driver import Stage, drive
@@ -79,7 +80,8 @@ def _apply(connection: Connection, parts: Parts, intake: Intake[Event], taking: 
 
 def linking_keys(parts: Parts, events: Sequence[Event]) -> Found:
     """The keys of those events that must be opened to be taken."""
-    return keys_for(parts.keys, "proof", [event.envelope for event in events if _links(event)])
+    opened = (event.envelope for event in events if _links(event) or birthdays.records_birth(event))
+    return keys_for(parts.keys, "proof", opened)
 
 
 RECEIVED = "received_at"
@@ -101,6 +103,7 @@ def apply_events(connection: Connection, parts: Parts, events: Sequence[Event], 
         apply.row(live, event.envelope, event.record.value, received_at(event.record)) for event in events
     ]
     merge(connection, consent_row, apply.folded(rows), ON_CONFLICT)
+    birthdays.keep(connection, parts, events, found)
     subjects.register(connection, [(event.subject, event.case_key) for event in events if not event.broken])
     erasures.ask(connection, [_erasure(event) for event in events if _erases(event)])
     changed = {event.subject for event in events}

@@ -20,7 +20,7 @@ from hub.policy.decide import decide
 from hub.policy.decision import Decision
 from hub.policy.facts import Recipient, Request, Sender
 from hub.policy.grounds import counts
-from hub.policy.reduce import obliged_categories, reduced
+from hub.policy.reduce import STARTS, Released, Shown, obliged_categories, view
 from hub.stages.boxes import Content
 from hub.stages.facts import confider, event_facts, signature
 from hub.stages.knowledge import Knowledge
@@ -102,17 +102,22 @@ def cut(
     evidence: Sequence[Evidence],
     known: Mapping[str, Knowledge],
     names: Mapping[str, str],
+    *,
+    beside: str = "",
 ) -> Cut:
-    """Decide every record for this recipient; `evidence` comes in the order in which it is shown."""
+    """Decide every record for this recipient, then reduce what remains (`hub.policy.reduce`).
+
+    `beside`: an agency whose records the recipient has in its own system; they count (an acknowledgement shows where
+    its start is known) and are not listed.
+    """
     knife = _Knife(policy, agencies, question, known, names)
-    shown: dict[tuple[str, str], list[tuple[Entry, Evidence]]] = {}
-    for one in evidence:
-        entry = knife.entry(one)
-        if entry is not None:
-            key = (known[one.subject].person, one.envelope.controller_id)
-            shown.setdefault(key, []).append((entry, one))
-    parts = tuple(knife.part(person, sender, entries) for (person, sender), entries in sorted(shown.items()))
+    counting = (source for source in evidence if not _is_aside(source, beside))
+    released = {one.ref: (one, source) for source in counting if (one := knife.released(source))}
+    parts = knife.parts(view((one for one, _ in released.values()), question.recipient), released, beside)
     return Cut(parts, _withheld(policy, agencies, question, parts, known))
+
+
+Sources = Mapping[str, tuple[Released, Evidence]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,28 +131,37 @@ class _Knife:
     names: Mapping[str, str]
     decided: dict[object, tuple[Decision, Request]] = field(default_factory=dict)
 
-    def entry(self, one: Evidence) -> Entry | None:
-        """What is shown of this record, if anything."""
+    def released(self, one: Evidence) -> Released | None:
+        """What the decision lets through of this record, if anything."""
         if one.content.state != "open" or not is_joint(self.question, one, self.known[one.subject]):
             return None
         decision, _ = self._decision(one)
         if decision.outcome not in ("allow", "redact"):
             return None
-        fields = _shown(decision, self.question, one)
-        if not fields:
-            return None
-        marked = tuple(name for name in decision.marked if name in fields)
-        occurred = moment(one.envelope.occurred_at)
-        return Entry(one.envelope.event_type, one.record_ref, occurred, fields, marked)
+        return Released(
+            ref=one.record_ref, person=self.known[one.subject].person, sender=one.envelope.controller_id,
+            event_type=one.envelope.event_type, occurred_at=moment(one.envelope.occurred_at), fields=one.content.fields,
+            categories=one.envelope.fields, kept=decision.kept, obliged=obliged_categories(decision.obligations),
+            marked=decision.marked,
+        )  # fmt: skip
 
-    def part(self, person: str, sender: str, entries: Sequence[tuple[Entry, Evidence]]) -> Part:
-        """Those entries of one person from one sender."""
-        grounds = {ground for _, one in entries for ground in _grounds(one.envelope)}
-        fields = {f"{entry.event_type}.{name}" for entry, _ in entries for name in entry.fields}
+    def parts(self, shown: Iterable[Shown], sources: Sources, beside: str) -> tuple[Part, ...]:
+        """The entries by person and sender."""
+        found: dict[tuple[str, str], list[Shown]] = {}
+        for one in shown:
+            if one.sender != beside:
+                found.setdefault((one.person, one.sender), []).append(one)
+        return tuple(self._part(*key, entries, sources) for key, entries in sorted(found.items()))
+
+    def _part(self, person: str, sender: str, shown: Sequence[Shown], sources: Sources) -> Part:
+        behind = [sources[record.ref][1] for one in shown for record in one.behind]
         return Part(
-            person, sender, tuple(entry for entry, _ in entries), tuple(sorted(grounds)), tuple(sorted(fields)),
-            tuple({consent.id: consent for _, one in entries for consent in self._behind(one)}.values()),
-            tuple(_covered(entries)),
+            person, sender,
+            tuple(Entry(one.event_type, one.ref, one.occurred_at, one.fields, one.marked) for one in shown),
+            tuple(sorted({ground for one in behind for ground in _grounds(one.envelope)})),
+            tuple(sorted({f"{one.event_type}.{name}" for one in shown for name in one.fields})),
+            tuple({consent.id: consent for one in behind for consent in self._behind(one)}.values()),
+            tuple(_covered(shown, sources)),
         )  # fmt: skip
 
     def _behind(self, one: Evidence) -> Iterable[Consent]:
@@ -163,6 +177,11 @@ class _Knife:
             request = request_of(self.agencies, self.question, one.envelope, knowledge, self.names)
             self.decided[asked] = decide(self.policy, request), request
         return self.decided[asked]
+
+
+def _is_aside(one: Evidence, beside: str) -> bool:
+    """Whether it is a record of that agency on which nothing else in the view depends."""
+    return one.envelope.controller_id == beside and one.envelope.event_type not in STARTS
 
 
 def is_joint(question: Question, one: Evidence, knowledge: Knowledge) -> bool:
@@ -191,14 +210,6 @@ def request_of(
     )
 
 
-def _shown(decision: Decision, question: Question, one: Evidence) -> dict[str, Any]:
-    kept = {name: one.content.fields[name] for name in decision.kept if name in one.content.fields}
-    if one.envelope.controller_id == question.recipient.controller or question.recipient.role == "subject":
-        return kept
-    obliged = obliged_categories(decision.obligations)
-    return reduced(kept, one.envelope.fields, obliged, question.recipient.role) if obliged else kept
-
-
 def _grounds(envelope: Envelope) -> Sequence[str]:
     norm = _norm(envelope)
     return (norm,) if norm else envelope.consents
@@ -208,14 +219,15 @@ def _norm(envelope: Envelope) -> str | None:
     return f"{envelope.norm}: {envelope.task_norm}" if envelope.norm else None
 
 
-def _covered(entries: Sequence[tuple[Entry, Evidence]]) -> Iterable[Ground]:
-    """Each shown field with its record's label and ground; records that rest on the same are told once."""
+def _covered(shown: Iterable[Shown], sources: Sources) -> Iterable[Ground]:
+    """Each shown field with the label and ground of every record behind it; what rests on the same is told once."""
     fields: defaultdict[tuple[str, str | None, tuple[str, ...]], set[str]] = defaultdict(set)
-    for entry, one in entries:
-        norm, consents = _norm(one.envelope), () if one.envelope.norm else tuple(one.envelope.consents)
-        for name in entry.fields:
-            category = one.envelope.fields.get(name, "")
-            fields[category, norm, consents].add(f"{entry.event_type}.{name}")
+    for one in shown:
+        for record in one.behind:
+            envelope = sources[record.ref][1].envelope
+            norm, consents = _norm(envelope), () if envelope.norm else tuple(envelope.consents)
+            for name, category in record.labels(one.fields).items():
+                fields[category, norm, consents].add(f"{one.event_type}.{name}")
     for (category, norm, consents), names in sorted(
         fields.items(), key=lambda item: (item[0][0], item[0][1] or "", item[0][2])
     ):

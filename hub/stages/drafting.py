@@ -10,20 +10,23 @@ from datetime import date, datetime, timedelta
 import orjson
 
 from hub.adapters.store.evidence import Ground, Release
-from hub.adapters.store.views import DisclosureRow, ViewRow
+from hub.adapters.store.views import DisclosureRow, ViewKey, ViewRow
 from hub.domain.agencies import Agency
 from hub.domain.clock import berlin_day, micros
 from hub.policy.facts import Recipient
 from hub.stages.case_file import CaseFile
-from hub.stages.cut import Cut, Evidence, Question, cut
+from hub.stages.cut import NOTHING, Cut, Question, cut
 from hub.stages.expiry import shown_until
 from hub.stages.open_categories import Openable
 from hub.stages.parts import Parts
-from hub.stages.view_record import Draft, in_own_order, part_content
+from hub.stages.view_record import VIEW_PART, Draft, in_own_order, part_content
+from schemas.wire import MARKER
 
 PURPOSE = "joint_case_management"
 _REMOVAL_LIFE = timedelta(days=7)
-Before = Mapping[tuple[str, str, str, str], ViewRow]
+_NOT_SHOWN = ("pending", "late")  # states of a view of which nobody knows, or which is known not, to be shown
+_LONG = MARKER + VIEW_PART.fingerprint
+Before = Mapping[ViewKey, ViewRow]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,20 +39,31 @@ class Drafting:
     now: datetime
     openable: Openable = field(default_factory=dict, repr=False)
 
-    def drafts(self, file: CaseFile) -> list[tuple[Draft, str]]:
-        """The views that must be delivered, each with the hash of what it says; what is still right is left out."""
+    def drafts(self, file: CaseFile) -> list[Draft]:
+        """The views that must be delivered; what is still right is left out."""
         asked = {one for agency in self._knowing(file) for one in units(agency, file)}
         asked |= {(to, role, worker) for joint, to, role, worker in self.before if joint == file.joint_case}
         agencies = self.parts.agencies
         found = (self._draft(file, agencies[to], *whom) for to, *whom in sorted(asked) if to in agencies)
         return [one for one in found if one]
 
+    def removals(self, file: CaseFile) -> list[Draft]:
+        """What takes away every view that somebody may have of a case of which none can be built."""
+        found = (
+            self._new(file, to, role, worker, NOTHING)
+            for joint, to, role, worker in sorted(self.before)
+            if joint == file.joint_case
+        )
+        return [one for one in found if one]
+
     def _knowing(self, file: CaseFile) -> list[Agency]:
         return [agency for agency in self.parts.agencies.values() if file.case_of(agency.id)]
 
-    def _draft(self, file: CaseFile, agency: Agency, role: str, worker: str) -> tuple[Draft, str] | None:
-        before = self.before.get((file.joint_case, agency.id, role, worker))
-        made = self._cut(file, agency, role, worker)
+    def _draft(self, file: CaseFile, agency: Agency, role: str, worker: str) -> Draft | None:
+        return self._new(file, agency.id, role, worker, self._cut(file, agency, role, worker))
+
+    def _new(self, file: CaseFile, recipient: str, role: str, worker: str, made: Cut) -> Draft | None:
+        before = self.before.get((file.joint_case, recipient, role, worker))
         if not made.parts and (before is None or (before.removed and before.state != "pending")):
             return None
         until = (
@@ -61,18 +75,19 @@ class Drafting:
         mac = _mac(self.parts.secret, made, contents)
         if before and made.parts and self._still_right(before, mac, micros(until)):
             return None
-        case_ref = file.case_of(agency.id) or (before.case_ref if before else "")
+        case_ref = file.case_of(recipient) or (before.case_ref if before else "")
         version = before.version + 1 if before else 1
-        draft = Draft(
-            made, contents, file, agency.id, role, worker, case_ref, secrets.token_bytes(16), self.generation, version,
-            micros(self.now), micros(until),
+        tell = before is not None and not before.removed and not before.value.startswith(_LONG)
+        return Draft(
+            made, contents, file, recipient, role, worker, case_ref, secrets.token_bytes(16), self.generation, version,
+            micros(self.now), micros(until), mac, tell,
         )  # fmt: skip
-        return draft, mac
 
     def _cut(self, file: CaseFile, agency: Agency, role: str, worker: str) -> Cut:
+        """A staging table shows what comes from elsewhere: the agency's own data stand in its own system already."""
         question = Question(unit(agency, role, worker, file), PURPOSE, self.now, self.openable)
         policy, agencies = self.parts.gate.policy, self.parts.agencies
-        made = cut(policy, agencies, question, _from_others(file, agency), file.known, file.names)
+        made = cut(policy, agencies, question, file.evidence, file.known, file.names, beside=agency.id)
         return in_own_order(self.parts.secret, agency.id, made, file)
 
     def _policy_changes(self) -> date | None:
@@ -83,7 +98,7 @@ class Drafting:
         that is too long by now is no longer right."""
         if (
             before.removed
-            or before.state == "pending"
+            or before.state in _NOT_SHOWN
             or before.content_mac != mac
             or before.not_after > not_after
         ):
@@ -115,11 +130,11 @@ def unit(agency: Agency, role: str, worker: str, file: CaseFile) -> Recipient:
     )  # fmt: skip
 
 
-def view_row(draft: Draft, mac: str, value: bytes) -> ViewRow:
+def view_row(draft: Draft, value: bytes) -> ViewRow:
     """The view as the store keeps it until its delivery is confirmed."""
     return ViewRow(
         draft.file.joint_case, draft.recipient, draft.role, draft.worker, draft.view_id.hex(), draft.case_ref,
-        draft.generation, draft.version, "pending", not draft.made.parts, mac, draft.as_of, draft.not_after,
+        draft.generation, draft.version, "pending", not draft.made.parts, draft.mac, draft.as_of, draft.not_after,
         draft.file.epochs, value,
     )  # fmt: skip
 
@@ -138,11 +153,6 @@ def grounds(draft: Draft) -> Iterable[tuple[Release, Sequence[Ground]]]:
     """What each field of each of those entries rests on."""
     for part in draft.made.parts:
         yield (draft.view_id.hex(), part.person, part.sender), part.covered
-
-
-def _from_others(file: CaseFile, agency: Agency) -> list[Evidence]:
-    """A staging table shows what comes from elsewhere: the agency's own data stand in its own system already."""
-    return [one for one in file.evidence if one.envelope.controller_id != agency.id]
 
 
 def _mac(secret: bytes, made: Cut, contents: Sequence[bytes]) -> str:

@@ -31,9 +31,11 @@ from hub.stages.caught_up import consent_topics
 from hub.stages.decode import whole_headers
 from hub.stages.parts import CASES, Parts
 from hub.stages.register import write_again
+from hub.stages.view_record import VIEW, VIEW_PART
 from projections.consent_register.tables import consent_row
 from projections.joint_case.tables import case_row
-from schemas import InvalidPayload, UnknownSchema, decode_single, record_schema
+from schemas import InvalidPayload, UnknownSchema, decode_single
+from schemas.wire import HEADER
 
 _GENERATION = "restore_generation"
 _BATCH = 1000
@@ -171,7 +173,7 @@ def _headers(value: bytes, received_at: int | None) -> tuple[tuple[str, bytes], 
 
 
 def _newest_views(parts: Parts) -> Iterator[dict[str, Any]]:
-    """The newest view of each (recipient, role, worker, case) in the views topics, with its bytes."""
+    """The newest view of each (recipient, role, worker, case) in the views topics, with the header of its format."""
     newest: dict[tuple[str, str, str, str], dict[str, Any]] = {}
     for agency in sorted(parts.agencies):
         for view in _views_of(parts, f"agency.{agency}.views"):
@@ -191,8 +193,12 @@ def _views_of(parts: Parts, topic: str) -> Iterator[dict[str, Any]]:
                 schema, view = decode_single(record.value)
             except (UnknownSchema, InvalidPayload):
                 continue
-            if schema is record_schema("view"):
-                yield view | {"value": record.value}
+            if schema in (VIEW, VIEW_PART):
+                yield (
+                    {"removed": False}
+                    | view
+                    | {"value": record.value if schema is VIEW else record.value[:HEADER]}
+                )
 
 
 def _order(view: dict[str, Any]) -> tuple[int, int]:
@@ -213,15 +219,9 @@ def _adopt(connection: Connection, newest: Sequence[dict[str, Any]]) -> int:
         _row(cases[f"{view['recipient']}:{view['case_ref']}"], view) for view in newest if not view["removed"]
     ]
     known = views.newest(connection, {row.joint_case for row in rows})
-    missing = [
-        row for row in rows if row.key not in known or _rank(known[row.key]) < _rank(row)
-    ]  # fmt: skip
+    missing = [row for row in rows if row.key not in known or known[row.key].rank < row.rank]
     views.save_views(connection, missing)
     return len(missing)
-
-
-def _rank(row: ViewRow) -> tuple[int, int]:
-    return row.generation, row.version
 
 
 def _row(joint_case: str, view: dict[str, Any]) -> ViewRow:

@@ -1,32 +1,43 @@
-"""What time alone changes (protocol rule 10): consents that begin and end, birthdays, leases, holds, policy days.
+"""What time alone changes (protocol rule 10): consents that begin and end, dated control records, birthdays, leases,
+holds, policy days.
 
 The consents worker calls `tick` often. What was due since the last call is found by comparing with the moment that the
-store keeps, so nothing is missed while the hub was down.
+store keeps, so nothing is missed while the hub was down. Epochs rise by pages, each in a transaction of its own, and a
+call ends after some pages: a midnight, or a policy day, with many persons keeps neither locks nor withdrawals waiting.
+How far it came is in the store: whoever is killed in the middle goes on from there.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection
 
 from hub.adapters.store import meta, subjects, views
-from hub.domain.clock import micros, moment
+from hub.domain.clock import berlin_day, micros, moment
+from hub.failpoints import fail_point
+from hub.stages import birthdays
 from hub.stages.forgetting.erase import erase
 from hub.stages.forgetting.grounds_end import end_grounds
 from hub.stages.forgetting.retention import retain_at_midnight
 from hub.stages.held import end_expired_holds
-from hub.stages.learning import learn
 from hub.stages.parts import Parts
-from projections.consent_register.queries import beginning_between, ending_between, with_control_data
+from projections.consent_register.queries import changing_between, ending_between
 
-_LAST, _POLICY = "tick.last", "policy"
+PAGE = 500
+"""Persons whose epochs rise in one transaction, with their households."""
+
+PAGES = 20
+"""Pages of one call; then the worker looks for withdrawals first."""
+
+_LAST, _UNTIL, _BEYOND = "tick.last", "tick.until", "tick.beyond"
+_POLICY, _POLICY_BEYOND = "policy", "policy.beyond"
 
 
 @dataclass(frozen=True, slots=True)
 class TickOutcome:
     """How many persons' epochs rose, views were marked for renewal, holds ended, keys were destroyed; `erased`: when
-    each erasure that was executed had been asked for, in microseconds since 1970 UTC."""
+    each erasure that was executed had been asked for, in microseconds since 1970 UTC; `more`: call again at once."""
 
     raised: int = 0
     renewed: int = 0
@@ -34,26 +45,16 @@ class TickOutcome:
     keys_destroyed: int = 0
     erased: tuple[int, ...] = ()
     retained: int = 0  # reasons for which rows went, once a Berlin day
+    more: bool = False
 
 
 def tick(parts: Parts) -> TickOutcome:
-    """Do what became due since the last tick."""
+    """Do what became due since the last tick, some pages of it."""
     now = parts.clock.now()
-    with parts.store.transaction() as connection:
-        last = meta.get(connection, _LAST)
-        before = now if last is None else moment(last)
-        live = subjects.live_generation(connection, "consent_register")
-        ended = ending_between(connection, live, micros(before), micros(now))
-        subjects.mark_ending(connection, ended)
-        begun = beginning_between(connection, live, micros(before), micros(now))
-        changed = {*ended, *begun, *_birthdays(connection, parts, before, now)}
-        raised = subjects.raise_epochs(connection, changed, micros(now)) if changed else 0
-        if meta.changed(connection, _POLICY, parts.gate.mark(now)):
-            raised = subjects.raise_all(connection, micros(now))
-        renewed = _renew(connection, parts, micros(now))
-        meta.put(connection, _LAST, micros(now))
+    raised, more = _raise_due(parts, now)
+    renewed = _renew(parts, micros(now))
     return TickOutcome(
-        raised, renewed, end_expired_holds(parts), end_grounds(parts), erase(parts), _retained(parts)
+        raised, renewed, end_expired_holds(parts), end_grounds(parts), erase(parts), _retained(parts), more
     )
 
 
@@ -61,17 +62,84 @@ def _retained(parts: Parts) -> int:
     return len(retain_at_midnight(parts))
 
 
-def _birthdays(connection: Connection, parts: Parts, before: datetime, now: datetime) -> Iterable[str]:
-    """Subjects for whom time alone changed in (before, now] who signs; birth dates are opened in memory only."""
+Page = Callable[[Parts, datetime], int | None]
+"""Does one page in a transaction of its own; how many epochs rose, None when nothing is left to do."""
+
+
+def _raise_due(parts: Parts, now: datetime) -> tuple[int, bool]:
+    """Page by page; how many epochs rose, and whether something is left."""
+    raised = pages = 0
+    steps: tuple[Page, ...] = (birthdays.complete_page, _dated_page, _policy_page)
+    for page in steps:
+        while (done := page(parts, now)) is not None:
+            raised += done
+            pages += 1
+            fail_point("ticks.page")
+            if pages == PAGES:
+                return raised, True
+    return raised, False
+
+
+def _dated_page(parts: Parts, now: datetime) -> int | None:
+    """The next subjects for whom something begins or ends since the last tick. A pass that was begun ends at the moment
+    up to which it began to look; the moments since then are the next pass's."""
+    with parts.store.transaction() as connection:
+        last = meta.get(connection, _LAST, lock=True)
+        until = max(meta.get(connection, _UNTIL) or 0, last or 0)
+        if last is None or until <= last:
+            until = micros(now)
+        if last is None or until <= last:  # the first tick, or a clock that went back
+            meta.put(connection, _LAST, until)
+            return None
+        page = _changed(connection, parts, last, until)
+        if not page:
+            meta.put(connection, _LAST, until)
+            meta.write(connection, _BEYOND, "")
+            return None
+        live = subjects.live_generation(connection, "consent_register")
+        subjects.mark_ending(connection, ending_between(connection, live, last, until, page))
+        meta.put(connection, _UNTIL, until)
+        meta.write(connection, _BEYOND, page[-1])
+        return subjects.raise_epochs(connection, page, micros(now))
+
+
+def _changed(connection: Connection, parts: Parts, last: int, until: int) -> list[str]:
+    beyond = meta.text(connection, _BEYOND) or ""
     live = subjects.live_generation(connection, "consent_register")
-    keys = {row.subject for row in with_control_data(connection, live)}
-    known = learn(connection, parts.keys, parts.knowledge, keys)
-    return [key for key, one in known.items() if any(before < at <= now for at in one.moments())]
+    dated = changing_between(connection, live, last, until, beyond, PAGE)
+    days = berlin_day(moment(last)), berlin_day(moment(until))
+    return sorted({*dated, *birthdays.due(connection, parts, *days, beyond, PAGE)})[:PAGE]
 
 
-def _renew(connection: Connection, parts: Parts, now: int) -> int:
+def _policy_page(parts: Parts, now: datetime) -> int | None:
+    """The next subjects on a day on which the policy says something else: all are decided anew."""
+    mark = parts.gate.mark(now)
+    with parts.store.transaction() as connection:
+        before = meta.text(connection, _POLICY, lock=True)
+        if before == mark:
+            return None
+        said, _, beyond = (meta.text(connection, _POLICY_BEYOND) or "").partition("\n")
+        page = (
+            subjects.raise_all(connection, micros(now), beyond if said == mark else "", PAGE)
+            if before
+            else []
+        )
+        meta.write(connection, _POLICY_BEYOND, f"{mark}\n{page[-1]}" if page else "")
+        if not page:
+            meta.write(connection, _POLICY, mark)
+            return None
+        return len(page)
+
+
+def _renew(parts: Parts, now: int) -> int:
     """Mark the cases whose views have less than half of their lease left."""
-    soon = views.ending_before(connection, now + parts.lease * 500_000)
-    cases = [case for of in subjects.cases_of(connection, soon).values() for case in of]
-    subjects.mark_dirty(connection, cases, now)
-    return len(soon)
+    renewed, beyond = 0, ""
+    while True:
+        with parts.store.transaction() as connection:
+            soon = views.ending_before(connection, now + parts.lease * 500_000, beyond, PAGE)
+            cases = [case for of in subjects.cases_of(connection, soon).values() for case in of]
+            subjects.mark_dirty(connection, cases, now)
+        renewed += len(soon)
+        if len(soon) < PAGE:
+            return renewed
+        beyond = soon[-1]

@@ -1,19 +1,40 @@
-"""A cut as the record that the recipient's sink opens: one box per person and sender, in the recipient's own names."""
+"""A cut as the records that the recipient's sink opens: one box per person and sender, in the recipient's own names.
 
-from collections.abc import Iterable, Mapping, Sequence
+A view that fits one record is a `View`. A longer one is cut into `ViewPart` records, none above 500 kB; a sink of an
+earlier release cannot read those, so a removal goes before them when the last view was a `View`: it shows nothing then,
+rather than what may be shown no longer.
+
+Each box says until when its view may be appended (`append_by`), under the seal, so that nobody alters it: a worker that
+stood still in transaction two has lost its locks by then, and the sink drops what it appends. The auditor, who may have
+lost the key, reads the same from the record's header, under the hub's secret (`append_deadline`).
+"""
+
+import hashlib
+import hmac
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 
 import orjson
 
+from hub.adapters.store.views import ViewKey
 from hub.domain.identifiers import recipient_pseudonym
-from hub.domain.seal import place, seal
-from hub.ports import Key, KeyRef
+from hub.domain.seal import seal
+from hub.domain.view_box import bound
+from hub.errors import DataError
+from hub.ports import Key, KeyRef, Outgoing, Record
 from hub.stages.case_file import CaseFile
 from hub.stages.cut import Cut, Part
 from hub.stages.parts import Parts
 from schemas import encode_single, record_schema
+from schemas.wire import HEADER
 
 VIEW = record_schema("view")
+VIEW_PART = record_schema("view_part")
+MOST = 500_000  # bytes of a record on a views topic
+_CONTENT = 400_000  # bytes of content in one record; the rest is for boxes, names and headers
+APPEND_BY = "append_by"
+_MAC = 16  # bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +53,12 @@ class Draft:
     version: int
     as_of: int
     not_after: int
+    mac: str
+    tell_old_sinks: bool = False  # the last view was one record: if this one has more, a removal goes first
+
+    @property
+    def key(self) -> ViewKey:
+        return self.file.joint_case, self.recipient, self.role, self.worker
 
     def refs(self, secret: bytes) -> list[KeyRef]:
         """The view key of each part, named by the recipient's own pseudonym of the person."""
@@ -46,34 +73,131 @@ class Draft:
         ]
 
 
-def view_records(parts: Parts, drafts: Sequence[Draft]) -> list[bytes]:
-    """The views, sealed with keys that only their recipient and the hub can open; one call for all keys."""
+@dataclass(frozen=True, slots=True)
+class SealedView:
+    """The records of one view, in order; `value` is what the store keeps of it: the record, or where there are several
+    only the header of their format."""
+
+    value: bytes
+    records: Sequence[Outgoing]
+
+
+def seal_views(parts: Parts, drafts: Sequence[Draft], append_by: int) -> list[SealedView]:
+    """The views, sealed with keys that only their recipient and the hub can open; one call for all keys.
+
+    `append_by`: microseconds since 1970 UTC. Raises DataError (`view_too_long`) where names leave no room in a record.
+    """
     refs = [draft.refs(parts.secret) for draft in drafts]
     keys = parts.keys.sealing({ref for of in refs for ref in of})
-    policy = parts.gate.policy.version
-    return [_record(draft, of, keys, policy) for draft, of in zip(drafts, refs, strict=True)]
+    made = []
+    for draft, of in zip(drafts, refs, strict=True):
+        sealing = _Sealing(draft, of, keys, parts.gate.policy.version, append_by)
+        values = list(sealing.values())
+        if any(len(value) > MOST for value in values):
+            raise DataError("a view's record is too long", reason="view_too_long", place="disclose")
+        made.append(SealedView(_kept(values), _outgoing(parts.secret, draft, values, append_by)))
+    return made
 
 
-def _record(draft: Draft, refs: Sequence[KeyRef], keys: Mapping[KeyRef, Key], policy: str) -> bytes:
-    boxes = [
-        {"subject_ref": ref.subject, "sender": ref.sender, "box": _box(keys[ref], draft.view_id, content)}
-        for content, ref in zip(draft.contents, refs, strict=True)
+def append_deadline(secret: bytes, record: Record) -> int | None:
+    """Until when a record of a views topic may have been appended, in microseconds since 1970 UTC: appended later, no
+    sink shows it. None where it does not say so under the hub's own secret, as of an earlier release."""
+    said = next((value for name, value in record.headers if name == APPEND_BY), b"")
+    at, _, mac = said.partition(b".")
+    return (
+        int(at)
+        if at.isdigit() and hmac.compare_digest(mac, _deadline_mac(secret, at, record.value))
+        else None
+    )
+
+
+def _deadline_mac(secret: bytes, at: bytes, value: bytes) -> bytes:
+    said = b"|".join((APPEND_BY.encode(), at, hashlib.sha256(value).digest()))
+    return hmac.digest(secret, said, "sha256")[:_MAC].hex().encode()
+
+
+def _outgoing(secret: bytes, draft: Draft, values: Iterable[bytes], append_by: int) -> list[Outgoing]:
+    at, key = b"%d" % append_by, draft.case_ref.encode()
+    return [
+        Outgoing(key, value, ((APPEND_BY, at + b"." + _deadline_mac(secret, at, value)),)) for value in values
     ]
-    record = {
-        "view_id": draft.view_id,
-        "recipient": draft.recipient,
-        "role": draft.role,
-        "worker": draft.worker or None,
-        "case_ref": draft.case_ref,
-        "generation": draft.generation,
-        "version": draft.version,
-        "as_of": draft.as_of,
-        "not_after": draft.not_after,
-        "removed": not draft.made.parts,
-        "parts": boxes,
-        "policy_version": policy,
-    }
-    return encode_single(VIEW, record)
+
+
+def _kept(values: Sequence[bytes]) -> bytes:
+    return values[0] if len(values) == 1 else values[-1][:HEADER]
+
+
+@dataclass(frozen=True, slots=True)
+class _Sealing:
+    """One view, its keys, and until when it may be appended."""
+
+    draft: Draft
+    refs: Sequence[KeyRef]
+    keys: Mapping[KeyRef, Key]
+    policy: str
+    append_by: int
+
+    def values(self) -> Iterator[bytes]:
+        contents = [content[:-1] + b',"append_by":%d}' % self.append_by for content in self.draft.contents]
+        if sum(map(len, contents)) <= _CONTENT:
+            yield self._view(contents)
+            return
+        if self.draft.tell_old_sinks:
+            yield self._view(())
+        records = list(_pieces(contents, _CONTENT))
+        for number, pieces in enumerate(records, 1):
+            head = self._head() | {"part": number, "part_count": len(records)}
+            boxes = [self._box(VIEW_PART.fingerprint, head, self.refs[of], piece) for of, piece in pieces]
+            yield encode_single(VIEW_PART, head | {"parts": boxes})
+
+    def _view(self, contents: Sequence[bytes]) -> bytes:
+        head = self._head()
+        refs = islice(self.refs, len(contents))
+        boxes = [
+            self._box(VIEW.fingerprint, head, ref, content)
+            for content, ref in zip(contents, refs, strict=True)
+        ]
+        return encode_single(VIEW, head | {"removed": not boxes, "parts": boxes})
+
+    def _head(self) -> dict[str, object]:
+        draft = self.draft
+        return {
+            "view_id": draft.view_id,
+            "recipient": draft.recipient,
+            "role": draft.role,
+            "worker": draft.worker or None,
+            "case_ref": draft.case_ref,
+            "generation": draft.generation,
+            "version": draft.version,
+            "as_of": draft.as_of,
+            "not_after": draft.not_after,
+            "policy_version": self.policy,
+        }
+
+    def _box(
+        self, schema: bytes, head: Mapping[str, object], ref: KeyRef, content: bytes
+    ) -> dict[str, object]:
+        key = self.keys[ref]
+        part: dict[str, object] = {"subject_ref": key.ref.subject, "sender": key.ref.sender}
+        where = bound(schema, head, part, key.version)
+        return part | {"box": seal(key.cipher, key.version, content, where)}
+
+
+def _pieces(contents: Sequence[bytes], most: int) -> Iterator[list[tuple[int, bytes]]]:
+    """The contents, in order, as records of at most so many bytes: (number of the content, piece of it)."""
+    record: list[tuple[int, bytes]] = []
+    room = most
+    for number, content in enumerate(contents):
+        start = 0
+        while start < len(content):
+            piece = content[start : start + room]
+            record.append((number, piece))
+            start, room = start + len(piece), room - len(piece)
+            if not room:
+                yield record
+                record, room = [], most
+    if record:
+        yield record
 
 
 def person_ref(secret: bytes, recipient: str, person: str, file: CaseFile) -> str:
@@ -103,8 +227,3 @@ def part_content(part: Part, made: Cut) -> bytes:
         "withheld": made.withheld.get(part.person, ()),
     }
     return orjson.dumps(content)
-
-
-def _box(key: Key, view_id: bytes, content: bytes) -> bytes:
-    where = place("view", VIEW.fingerprint, view_id, key.ref.subject, key.ref.sender, key.version)
-    return seal(key.cipher, key.version, content, where)

@@ -150,6 +150,8 @@ def _code_text(event_type: str, name: str, code: str, on: date) -> str:
     if name == "goals" and ":" in code:
         tag, _, goal = code.partition(":")
         return f"{word('tags', tag)}: {_ours('goals', goal)}"
+    if name == "goals":
+        return word("tags", code)
     return _with_paragraph("", name, code) or _ours(name, code)
 
 

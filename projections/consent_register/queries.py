@@ -3,9 +3,10 @@
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Select, or_, select
+from sqlalchemy import Connection, Select, select, union
 
 from hub.adapters.store.bulk import among, values
+from hub.adapters.store.tables import coming_of_age
 from projections.consent_register.tables import consent_row
 
 _ROW = consent_row.c
@@ -30,6 +31,11 @@ class RegisterRow(NamedTuple):
 _LINKING = ("IdentityLinkProposed", "IdentityLinked", "IdentitySplit")
 ENDING = ("ConsentWithdrawn", "ConsentExpired")
 """The events that take a consent back, wholly or in part."""
+GRANT = "ConsentGranted"
+RECORDING = ("SubjectRecorded", "SubjectChanged")
+"""The events that may hold a birth date."""
+DATED = (GRANT, "CustodyChanged", *RECORDING)
+"""The events that hold from their own date."""
 _COLUMNS = [_ROW[name] for name in RegisterRow._fields]
 
 
@@ -76,23 +82,37 @@ def _rows(connection: Connection, wanted: Select[Any], keys: Iterable[str]) -> l
     return list(map(RegisterRow._make, connection.execute(wanted, {"keys": values(connection, keys)}).all()))
 
 
-def ending_between(connection: Connection, generation: int, after: int, until: int) -> list[str]:
-    """Subjects of whom a consent ends in (after, until]."""
-    wanted = select(_ROW.subject).where(
-        _ROW.generation == generation, _ROW.valid_until > after, _ROW.valid_until <= until
-    )
-    return sorted(set(connection.execute(wanted).scalars()))
+def changing_between(
+    connection: Connection, generation: int, after: int, until: int, beyond: str, limit: int
+) -> list[str]:
+    """The first subjects behind `beyond` of whom a consent ends or begins in (after, until], or a control record begins
+    to hold, in order."""
+    mine = (_ROW.generation == generation, _ROW.subject > beyond)
+    found = union(
+        select(_ROW.subject).where(*mine, _ROW.valid_until > after, _ROW.valid_until <= until),
+        select(_ROW.subject).where(
+            *mine, _ROW.event_type == GRANT, _ROW.valid_from > after, _ROW.valid_from <= until
+        ),
+        select(_ROW.subject).where(
+            *mine, _ROW.event_type.in_(DATED), _ROW.occurred_at > after, _ROW.occurred_at <= until
+        ),
+    ).subquery()
+    wanted = select(found.c.subject).order_by(found.c.subject).limit(limit)
+    return list(connection.execute(wanted).scalars())
 
 
-def beginning_between(connection: Connection, generation: int, after: int, until: int) -> list[str]:
-    """Subjects of whom a consent begins in (after, until]."""
+def ending_between(
+    connection: Connection, generation: int, after: int, until: int, subjects: Iterable[str]
+) -> list[str]:
+    """Those of these subjects of whom a consent ends in (after, until]."""
     wanted = select(_ROW.subject).where(
         _ROW.generation == generation,
-        _ROW.event_type == "ConsentGranted",
-        _ROW.valid_from > after,
-        _ROW.valid_from <= until,
+        among(connection, _ROW.subject),
+        _ROW.valid_until > after,
+        _ROW.valid_until <= until,
     )
-    return sorted(set(connection.execute(wanted).scalars()))
+    bound = {"keys": values(connection, subjects)}
+    return list(connection.execute(wanted.distinct(), bound).scalars())
 
 
 def with_custody(connection: Connection, generation: int) -> set[str]:
@@ -101,10 +121,12 @@ def with_custody(connection: Connection, generation: int) -> set[str]:
     return set(connection.execute(wanted.distinct()).scalars())
 
 
-def with_control_data(connection: Connection, generation: int) -> list[RegisterRow]:
-    """Every birth date and capacity: the consents worker looks through them at each Berlin midnight."""
-    wanted = select(*_COLUMNS).where(
-        _ROW.generation == generation,
-        or_(_ROW.event_type == "SubjectRecorded", _ROW.event_type == "SubjectChanged"),
+def without_birthdays(connection: Connection, generation: int, limit: int) -> list[RegisterRow]:
+    """Some records that may hold a birth date whose days of coming of age are not noted."""
+    noted = select(coming_of_age.c.event_id).where(coming_of_age.c.event_id == _ROW.event_id)
+    wanted = (
+        select(*_COLUMNS)
+        .where(_ROW.generation == generation, _ROW.event_type.in_(RECORDING), ~noted.exists())
+        .limit(limit)
     )
     return [RegisterRow(*row) for row in connection.execute(wanted)]

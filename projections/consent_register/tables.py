@@ -26,6 +26,7 @@ consent_row = Table(
     Index("consent_row_consent", "generation", "consent_id"),
     Index("consent_row_from", "generation", "valid_from"),
     Index("consent_row_until", "generation", "valid_until"),
+    Index("consent_row_occurred", "generation", "occurred_at"),
 )
 
 ON_CONFLICT = (

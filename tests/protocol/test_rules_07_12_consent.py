@@ -79,9 +79,9 @@ def test_rule_7_a_scope_that_cannot_be_read_withdraws_everything(world: World, s
 @pytest.mark.parametrize(
     ("scope", "seen"),
     [
-        ('{"categories": ["EG"]}', ["BenefitGranted"]),
+        ('{"categories": ["EG"]}', ["BenefitTotal"]),
         ('{"categories": ["LS"]}', ["MeasureStarted"]),
-        ('{"categories": ["EG"], "recipients": ["jc-a"]}', ["BenefitGranted", "MeasureStarted"]),
+        ('{"categories": ["EG"], "recipients": ["jc-a"]}', ["BenefitTotal", "MeasureStarted"]),
         ('{"recipients": ["ja-a"]}', []),
         ('{"purposes": ["joint_case_management"], "categories": ["EG", "LS"]}', []),
     ],
@@ -320,7 +320,7 @@ def test_rule_12_the_present_state_comes_again_as_a_wider_publication(world: Wor
     world.run()
     world.jc.send(full._replace(publication=1, consents=["c1"]))
     world.run()
-    assert _shown(world) == ["BenefitGranted", "MeasureStarted"]
+    assert _shown(world) == ["BenefitTotal", "MeasureStarted"]
 
 
 def _custody(world: World, names: Sequence[str], version: int, days: float) -> None:

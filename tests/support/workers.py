@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -180,8 +180,16 @@ def _now(true: Callable[[], bool]) -> bool:
 
 
 @contextmanager
-def rig(bootstrap: str, server: str, folder: Path, **env: str) -> Iterator[Rig]:
-    """A rig on topics made afresh: whatever the broker held of this hub before is deleted."""
+def rig(
+    bootstrap: str,
+    server: str,
+    folder: Path,
+    before: Callable[[Mapping[str, str]], Sequence[Running]] = lambda env: (),
+    /,
+    **env: str,
+) -> Iterator[Rig]:
+    """A rig on topics made afresh: whatever the broker held of this hub before is deleted. `before` may start workers
+    on the empty databases, ahead of this release's own parts."""
     forget_topics(bootstrap)
     name = uuid4().hex[:10]
     store, keys = (create_database(server, f"{kind}_{name}") for kind in ("store", "keys"))
@@ -199,7 +207,8 @@ def rig(bootstrap: str, server: str, folder: Path, **env: str) -> Iterator[Rig]:
         "HUB_SESSION_TIMEOUT": "6",
         **env,
     }
-    made = Rig(settings, folder, parts_of(settings))
+    earlier = list(before(settings))
+    made = Rig(settings, folder, parts_of(settings), earlier)
     try:
         yield made
     finally:

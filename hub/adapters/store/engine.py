@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import psycopg
-from sqlalchemy import Connection, Engine, MetaData, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, MetaData, create_engine, event, make_url, text
 from sqlalchemy.exc import DBAPIError, StatementError
 
 from hub.adapters.store.tables import metadata
@@ -26,6 +26,9 @@ _SQLITE = (
     "secure_delete=ON",
     "foreign_keys=ON",
 )
+STANDSTILL = 2.0
+"""Seconds after which PostgreSQL ends a `brief` transaction whose worker stands still, and frees its locks."""
+_ALONE = 13.0  # on SQLite nobody goes on beside a worker that stands still
 _DRIVER_ERRORS = (sqlite3.Error, psycopg.Error)
 _UNSENDABLE = (OverflowError, UnicodeError, struct.error)
 """What drivers raise, without a class of their own, for a value that no column of the type can hold."""
@@ -84,8 +87,25 @@ class Store:
         ) as error:  # of statements that went past SQLAlchemy, `merge` for one
             raise _without_values(error) from None
 
+    @property
+    def standstill(self) -> float:
+        """How many seconds a worker may stand still inside a `brief` transaction and still hold its locks."""
+        return _ALONE if self.is_sqlite else STANDSTILL
+
+    @contextmanager
+    def brief(self) -> Iterator[Connection]:
+        """A transaction that locks persons: a withdrawal waits for it, but never longer than `standstill` for a worker
+        that stands still. Nothing that takes long may be done between its statements."""
+        with self.transaction() as connection:
+            if not self.is_sqlite:
+                connection.execute(_BRIEF)
+            yield connection
+
     def close(self) -> None:
         self.engine.dispose()
+
+
+_BRIEF = text(f"SET LOCAL idle_in_transaction_session_timeout = {round(STANDSTILL * 1000)}")
 
 
 def _without_values(error: BaseException | None) -> HubError:

@@ -163,7 +163,7 @@ def recipients(
     return found
 
 
-_WAITING = ("pending", "delivered")
+_WAITING = ("pending", "delivered", "waiting", "late")
 
 
 def _told(recipient: str, role: str, first: int, last: int, rows: Sequence[object]) -> Told:

@@ -42,6 +42,11 @@ class Appended(NamedTuple):
     at: int
     until: int | None
 
+    @property
+    def in_time(self) -> bool:
+        """Whether a sink may have applied it."""
+        return self.until is None or self.at <= self.until
+
 
 def save_grounds(connection: Connection, grounds: Iterable[tuple[Release, Sequence[Ground]]]) -> None:
     """The grounds of releases that were entered in the disclosure register in this transaction."""
@@ -75,9 +80,11 @@ def names_of(grounds: Sequence[Ground], joined: str) -> tuple[str, ...]:
 
 
 def note_appended(connection: Connection, seen: Mapping[str, Appended]) -> None:
-    """Keep when these views were appended; of a view that was appended twice, the last time."""
+    """Keep when these views were appended; of a view that was appended twice, as its lease was renewed, the last time
+    that was in time."""
     later = "(view_id) DO UPDATE SET appended_at = excluded.appended_at, append_until = excluded.append_until"
-    later += " WHERE view_append.appended_at < excluded.appended_at"
+    later += " WHERE view_append.appended_at < excluded.appended_at AND (excluded.append_until IS NULL"
+    later += " OR excluded.appended_at <= excluded.append_until OR view_append.appended_at > view_append.append_until)"
     merge(connection, view_append, [(name, *one) for name, one in sorted(seen.items())], later)
 
 

@@ -8,18 +8,22 @@ from hub.adapters.store.tables import meta
 _NEW_VALUE = "(name) DO UPDATE SET value = excluded.value"
 
 
-def get(connection: Connection, name: str) -> int | None:
-    """A moment (microseconds since 1970 UTC) or number kept under a name."""
-    found = connection.execute(select(meta.c.value).where(meta.c.name == name)).scalar()
+def get(connection: Connection, name: str, *, lock: bool = False) -> int | None:
+    """A moment (microseconds since 1970 UTC) or number kept under a name; with `lock` nobody else changes it until the
+    transaction ends."""
+    found = text(connection, name, lock=lock)
     return None if found is None else int(found)
 
 
-def changed(connection: Connection, name: str, said: str) -> bool:
-    """Whether a text kept under a name was another one; keeps the new one. The first is no change."""
-    before = connection.execute(select(meta.c.value).where(meta.c.name == name)).scalar()
-    if before != said:
-        merge(connection, meta, [(name, said)], _NEW_VALUE)
-    return before is not None and before != said
+def text(connection: Connection, name: str, *, lock: bool = False) -> str | None:
+    """A text kept under a name."""
+    wanted = select(meta.c.value).where(meta.c.name == name)
+    found: str | None = connection.execute(wanted.with_for_update() if lock else wanted).scalar()
+    return found
+
+
+def write(connection: Connection, name: str, said: str) -> None:
+    merge(connection, meta, [(name, said)], _NEW_VALUE)
 
 
 def put(connection: Connection, name: str, value: int) -> None:

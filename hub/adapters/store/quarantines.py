@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, delete, func, select, update
 
-from hub.adapters.store.bulk import merge
+from hub.adapters.store.bulk import among, merge, values
 from hub.adapters.store.tables import parked, quarantine, quarantine_drop, quarantine_item
 from hub.ports import Place
 
@@ -145,9 +145,8 @@ def items(connection: Connection, stage: str | None = None) -> list[Item]:
 
 def remove_items(connection: Connection, stage: str, names: Iterable[str]) -> None:
     """They went well, or are to be tried again."""
-    q = quarantine_item.c
-    for name in names:
-        connection.execute(delete(quarantine_item).where(q.stage == stage, q.item == name))
+    q, bound = quarantine_item.c, {"keys": values(connection, names)}
+    connection.execute(delete(quarantine_item).where(q.stage == stage, among(connection, q.item)), bound)
 
 
 class Dropped(NamedTuple):

@@ -2,14 +2,15 @@
 
 import secrets
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, delete, select, union, update
 
 from hub.adapters.store.bulk import among, merge, values
 from hub.adapters.store.tables import (
     case_link,
+    coming_of_age,
     dirty,
     ending,
     generation,
@@ -180,17 +181,42 @@ def raise_epochs(
     return len(names)
 
 
-def raise_all(connection: Connection, at: int) -> int:
-    """Raise everybody's epoch and mark every case: all is decided anew (rule 10). Returns how many.
+def raise_all(connection: Connection, at: int, beyond: str = "", limit: int | None = None) -> list[str]:
+    """Raise the epochs of the first `limit` subjects behind `beyond` and mark their cases: all is decided anew, page by
+    page (rule 10). Returns the subjects, in order.
 
     The marks are ordinary ones, so that no withdrawal queues behind them.
     """
-    keys = connection.execute(select(subject.c.key).order_by(subject.c.key).with_for_update()).scalars().all()
-    connection.execute(update(subject).values(epoch=subject.c.epoch + 1))
-    cases = connection.execute(select(membership.c.case_key).distinct()).scalars()
-    mark_dirty(connection, cases, at)
+    page = select(subject.c.key).where(subject.c.key > beyond).order_by(subject.c.key).limit(limit)
+    keys = list(connection.execute(page.with_for_update()).scalars())
+    bound = {"keys": values(connection, keys)}
+    mine = among(connection, subject.c.key)
+    connection.execute(update(subject).where(mine).values(epoch=subject.c.epoch + 1), bound)
+    cases = select(membership.c.case_key).where(among(connection, membership.c.subject)).distinct()
+    mark_dirty(connection, connection.execute(cases, bound).scalars(), at)
     mark_register(connection, keys)
-    return len(keys)
+    return keys
+
+
+class Birthdays(NamedTuple):
+    """Keyed hashes of days, for each age at which somebody comes of age."""
+
+    fifteenth: Sequence[str]
+    eighteenth: Sequence[str]
+
+
+def coming_of_age_on(connection: Connection, days: Birthdays, beyond: str, limit: int) -> list[str]:
+    """The first subjects behind `beyond` who come of age on one of these days, in order."""
+    c = coming_of_age.c
+    found = union(
+        *(
+            select(c.subject).where(among(connection, c[name], name), c.subject > beyond)
+            for name in Birthdays._fields
+        )
+    ).subquery()
+    wanted = select(found.c.subject).order_by(found.c.subject).limit(limit)
+    bound = {name: values(connection, of) for name, of in days._asdict().items()}
+    return list(connection.execute(wanted, bound).scalars())
 
 
 def _locked(connection: Connection, keys: set[str]) -> tuple[list[str], list[str]]:

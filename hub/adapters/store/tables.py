@@ -38,6 +38,19 @@ subject = Table(  # rule 10: the epoch row of every person (and family), and who
     Column("changed_at", BigInteger, nullable=False),
     Column("epoch", BigInteger, nullable=False),
 )
+coming_of_age = (
+    Table(  # rule 10: keyed hashes of the days on which somebody comes of age, per record of a birth date
+        "coming_of_age",
+        metadata,
+        Column("event_id", String, primary_key=True),
+        Column("subject", String, nullable=False),
+        Column("fifteenth", String, nullable=False),
+        Column("eighteenth", String, nullable=False),
+        Index("coming_of_age_subject", "subject"),
+        Index("coming_of_age_fifteenth", "fifteenth", "subject"),
+        Index("coming_of_age_eighteenth", "eighteenth", "subject"),
+    )
+)
 membership = Table(
     "membership",
     metadata,
@@ -180,7 +193,7 @@ view_state = Table(  # the newest view of each (joint case, recipient, role, wor
     Column("epochs", String, nullable=False),
     Column(
         "value", LargeBinary, nullable=False
-    ),  # the header of its wire format; the sealed bytes are the topic's
+    ),  # sealed; of a view in several records only their format's header
     Index("view_state_id", "view_id"),
     Index("view_state_ending", "removed", "not_after"),
 )

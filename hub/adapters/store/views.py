@@ -1,13 +1,44 @@
 """Marks, views, the disclosure register and the retrieval log."""
 
 import secrets
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, bindparam, delete, exists, func, insert, select, text, tuple_, update
+from sqlalchemy import (
+    Connection,
+    Select,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    select,
+    text,
+    tuple_,
+    update,
+)
+from sqlalchemy.dialects import postgresql
 
+from hub.adapters.store import subjects
 from hub.adapters.store.bulk import among, merge, values
-from hub.adapters.store.tables import dirty, disclosure, membership, meta, retrieval, view_state
+from hub.adapters.store.tables import (
+    case_link,
+    dirty,
+    disclosure,
+    membership,
+    meta,
+    quarantine_item,
+    retrieval,
+    view_claim,
+    view_state,
+)
+
+DISCLOSE = "disclose"  # the stage under which a case waits in quarantine
+LATE = "late"  # the answer of a sink to a view that was appended after its deadline
+
+
+ViewKey = tuple[str, str, str, str]
+"""Joint case, recipient, role, worker."""
 
 
 class Mark(NamedTuple):
@@ -41,8 +72,13 @@ class ViewRow(NamedTuple):
     value: bytes
 
     @property
-    def key(self) -> tuple[str, str, str, str]:
+    def key(self) -> ViewKey:
         return self.joint_case, self.recipient, self.role, self.worker
+
+    @property
+    def rank(self) -> tuple[int, int]:
+        """Which of two views of one key is the newer one."""
+        return self.generation, self.version
 
     def __repr__(self) -> str:
         return f"ViewRow({self.view_id} {self.state})"
@@ -76,13 +112,103 @@ class DisclosureRow(NamedTuple):
         return self.view_id, self.person, self.sender
 
 
-def marks(connection: Connection, limit: int) -> list[Mark]:
-    """The urgent marks, then the oldest. They are not locked: whoever raises epochs locks persons first and marks after
-    them, and who did it the other way round would wait for a withdrawal that waits for him."""
-    wanted = select(*(dirty.c[name] for name in Mark._fields)).order_by(
-        dirty.c.urgent.desc(), dirty.c.since, dirty.c.case_key
+class Claim(NamedTuple):
+    """Marked joint cases that one worker takes for a while, with all their marks; `number` is 0 where nobody shares."""
+
+    number: int
+    marks: Mapping[str, Sequence[Mark]]
+
+
+CLAIM_LIFE = 15_000_000  # microseconds; then another worker takes what a dead one had claimed
+
+
+def claim(connection: Connection, limit: int, now: int) -> Claim:
+    """Take the joint cases of the urgent marks, then of the oldest, that no other worker is at work on.
+
+    The marks stay free: whoever raises epochs locks persons first and marks after them. A claim holds as long as the
+    mark that it was made for, so a withdrawal, which numbers it anew, never waits for a worker that stands still.
+    """
+    found = marks(connection, limit, now)
+    joint = subjects.joint_cases(connection, [mark.case_key for mark in found])
+    first = {joint[mark.case_key]: mark for mark in reversed(found)}
+    number = 0
+    if connection.dialect.name != "sqlite" and first:
+        number = secrets.randbits(62) + 1
+        mine = _claimed(connection, first, number, now)
+        first = {name: mark for name, mark in first.items() if name in mine}
+    cases = subjects.cases_of(connection, first)
+    every = _marks_of(connection, [case for of in cases.values() for case in of])
+    marked = {name: [every[case] for case in cases[name] if case in every] for name in reversed(first)}
+    return Claim(number, {name: of for name, of in marked.items() if of})
+
+
+def marks(connection: Connection, limit: int, now: int = 0) -> list[Mark]:
+    """The urgent marks that no worker has claimed, then the oldest; another worker passes over them until the
+    transaction ends."""
+    found: list[Mark] = []
+    for urgent_ones in (True, False):
+        left = limit - len(found)
+        if left:
+            wanted = (
+                _waiting_marks(now).where(dirty.c.urgent == urgent_ones).order_by(dirty.c.since).limit(left)
+            )
+            if connection.dialect.name != "sqlite":
+                wanted = wanted.with_for_update(of=dirty, skip_locked=True)
+            found += [Mark(*row) for row in connection.execute(wanted)]
+    return found
+
+
+def _waiting_marks(now: int) -> Select[Any]:
+    """Marks that are neither claimed nor in quarantine, under their number."""
+    joint = func.coalesce(case_link.c.joint_case, dirty.c.case_key)
+    standing, c, q = dirty.alias("standing"), view_claim.c, quarantine_item.c
+    claimed = exists().where(
+        c.joint_case == joint,
+        c.until.between(now, now + CLAIM_LIFE),
+        standing.c.case_key == c.case_key,
+        standing.c.number == c.number,
     )
-    return [Mark(*row) for row in connection.execute(wanted.limit(limit))]
+    held = exists().where(q.stage == DISCLOSE, q.item == dirty.c.case_key, q.number == dirty.c.number)
+    return (
+        select(*(dirty.c[name] for name in Mark._fields))
+        .select_from(dirty.outerjoin(case_link, case_link.c.case_key == dirty.c.case_key))
+        .where(~claimed, ~held)
+    )
+
+
+def _marks_of(connection: Connection, cases: Iterable[str]) -> dict[str, Mark]:
+    wanted = select(*(dirty.c[name] for name in Mark._fields)).where(among(connection, dirty.c.case_key))
+    rows = connection.execute(wanted, {"keys": values(connection, cases)})
+    return {row.case_key: Mark(*row) for row in rows}
+
+
+def _claimed(connection: Connection, first: Mapping[str, Mark], number: int, now: int) -> set[str]:
+    """The joint cases that no other worker has claimed since their marks were looked at."""
+    until = now + CLAIM_LIFE
+    rows = [
+        {
+            "joint_case": name,
+            "claim": number,
+            "case_key": mark.case_key,
+            "number": mark.number,
+            "until": until,
+        }
+        for name, mark in sorted(first.items())
+    ]
+    adding = postgresql.insert(view_claim).values(rows)
+    standing, c = dirty.alias("standing"), view_claim.c
+    holds = exists().where(standing.c.case_key == c.case_key, standing.c.number == c.number)
+    taking = adding.on_conflict_do_update(
+        index_elements=[c.joint_case],
+        set_={name: adding.excluded[name] for name in ("claim", "case_key", "number", "until")},
+        where=~(c.until.between(now, until) & holds),
+    ).returning(c.joint_case)
+    return set(connection.execute(taking).scalars())
+
+
+def release_claim(connection: Connection, claimed: Claim) -> None:
+    """What is still marked is free for every worker."""
+    connection.execute(delete(view_claim).where(view_claim.c.claim == claimed.number))
 
 
 def one_at_a_time(connection: Connection, joint_cases: Iterable[str]) -> None:
@@ -125,7 +251,7 @@ def members(connection: Connection, cases: Iterable[str]) -> dict[str, list[str]
     return found
 
 
-def newest(connection: Connection, joint_cases: Iterable[str]) -> dict[tuple[str, str, str, str], ViewRow]:
+def newest(connection: Connection, joint_cases: Iterable[str]) -> dict[ViewKey, ViewRow]:
     """The newest view of every recipient, role and named worker of these joint cases."""
     wanted = select(view_state).where(among(connection, view_state.c.joint_case))
     rows = [ViewRow(*row) for row in connection.execute(wanted, {"keys": values(connection, joint_cases)})]
@@ -167,14 +293,48 @@ def save_views(connection: Connection, rows: Sequence[ViewRow]) -> None:
     merge(connection, view_state, rows, _NEWEST)
 
 
+def versions(
+    connection: Connection, joint_cases: Iterable[str]
+) -> dict[ViewKey, tuple[str, tuple[int, int]]]:
+    """(joint case, recipient, role, worker) → id and rank of the newest view."""
+    v = view_state.c
+    wanted = select(v.joint_case, v.recipient, v.role, v.worker, v.view_id, v.generation, v.version).where(
+        among(connection, v.joint_case)
+    )
+    rows = connection.execute(wanted, {"keys": values(connection, joint_cases)})
+    return {tuple(row[:4]): (row.view_id, (row.generation, row.version)) for row in rows}
+
+
+def replaced(connection: Connection, rows: Sequence[ViewRow]) -> set[str]:
+    """The joint cases of those of these views that are the newest no more: another worker has gone on with them."""
+    found = versions(connection, {row.joint_case for row in rows})
+    return {row.joint_case for row in rows if found.get(row.key) != (row.view_id, row.rank)}
+
+
+def registered_as(
+    connection: Connection, view_ids: Iterable[str]
+) -> dict[str, set[tuple[str, str, str, str, str]]]:
+    """View → what the disclosure register says that it shows: person, sender, fields, grounds, policy version."""
+    d = disclosure.c
+    wanted = select(d.view_id, d.person, d.sender, d.fields, d.grounds, d.policy_version).where(
+        among(connection, d.view_id)
+    )
+    found: dict[str, set[tuple[str, str, str, str, str]]] = {}
+    for view_id, *said in connection.execute(wanted, {"keys": values(connection, view_ids)}):
+        found.setdefault(view_id, set()).add(tuple(said))
+    return found
+
+
 def put_back(connection: Connection, aborted: ViewRow, before: ViewRow | None) -> None:
     """Undo a view that was recorded and certainly not produced, unless a newer one has taken its place: the next one
     has its number, and the disclosure register names no release that was none."""
-    mine = view_state.c.view_id == aborted.view_id
-    gone = connection.execute(delete(view_state).where(mine).returning(view_state.c.view_id)).all()
+    v = view_state.c
+    mine = (v.view_id == aborted.view_id, v.generation == aborted.generation, v.version == aborted.version)
+    gone = connection.execute(delete(view_state).where(*mine).returning(v.view_id)).all()
     if gone and before is not None:
         connection.execute(insert(view_state).values(**before._asdict()))
-    connection.execute(delete(disclosure).where(disclosure.c.view_id == aborted.view_id))
+    if before is None or before.view_id != aborted.view_id:
+        connection.execute(delete(disclosure).where(disclosure.c.view_id == aborted.view_id))
 
 
 def save_disclosures(connection: Connection, rows: Sequence[DisclosureRow]) -> None:
@@ -182,14 +342,13 @@ def save_disclosures(connection: Connection, rows: Sequence[DisclosureRow]) -> N
 
 
 def delivered(connection: Connection, view_ids: Iterable[str], at: int) -> None:
-    """The broker confirmed these views."""
+    """The broker confirmed these views; a release that is renewed was delivered when it first was."""
     bound = {"keys": values(connection, view_ids)}
     connection.execute(
         update(view_state).where(among(connection, view_state.c.view_id)).values(state="delivered"), bound
     )
-    connection.execute(
-        update(disclosure).where(among(connection, disclosure.c.view_id)).values(delivered_at=at), bound
-    )
+    first = (among(connection, disclosure.c.view_id), disclosure.c.delivered_at.is_(None))
+    connection.execute(update(disclosure).where(*first).values(delivered_at=at), bound)
 
 
 def ended(connection: Connection, replaced: Iterable[tuple[str, str]], at: int) -> None:
@@ -208,7 +367,8 @@ _ENDED = (
 
 
 def confirmed(connection: Connection, recipient: str, view_id: str, answer: str, at: int) -> None:
-    """The recipient's sink said what became of its view and of what it had before; of others' it says nothing."""
+    """The recipient's sink said what became of its view and of what it had before; of others' it says nothing. A view
+    that came too late is shown to nobody, so its case is looked at again."""
     v, d = view_state.c, disclosure.c
     mine = update(view_state).where(v.view_id == view_id, v.recipient == recipient)
     connection.execute(mine.values(state=answer))
@@ -216,14 +376,24 @@ def confirmed(connection: Connection, recipient: str, view_id: str, answer: str,
     connection.execute(entries.values(confirmed_at=at, answer=answer))
     before = update(disclosure).where(d.ended_by == view_id, d.recipient == recipient)
     connection.execute(before.values(answered_at=at, ended_answer=answer))
+    if answer == LATE:
+        late = select(v.joint_case, v.as_of).where(v.view_id == view_id, v.recipient == recipient)
+        for joint_case, as_of in connection.execute(late).all():
+            subjects.mark_dirty(connection, subjects.cases_of(connection, [joint_case])[joint_case], as_of)
 
 
-def ending_before(connection: Connection, until: int) -> list[str]:
-    """Joint cases of which a shown view runs out before `until`: renewed while the ground lasts."""
+def ending_before(connection: Connection, until: int, beyond: str, limit: int) -> list[str]:
+    """The first joint cases behind `beyond` of which a shown view runs out before `until`, in order: they are renewed
+    while the ground lasts."""
     v = view_state.c
-    return list(
-        connection.execute(select(v.joint_case).where(~v.removed, v.not_after < until).distinct()).scalars()
+    wanted = (
+        select(v.joint_case)
+        .where(~v.removed, v.not_after < until, v.joint_case > beyond)
+        .distinct()
+        .order_by(v.joint_case)
+        .limit(limit)
     )
+    return list(connection.execute(wanted).scalars())
 
 
 def log_retrieval(

@@ -3,6 +3,7 @@
 import json
 import signal
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -17,6 +18,7 @@ from connectors.runtime.build import build_sink, build_source, kind
 from connectors.runtime.config import ConnectorConfig, load_config
 from connectors.runtime.files import lease, lease_of, unwritten
 from connectors.runtime.heart import EVERY, Heart
+from connectors.runtime.ports import SinkReport
 from connectors.runtime.pulse import AUTH, PAUSED, RUNNING, STOPPED, WAITING, Beat, Pulse, troubled
 from connectors.runtime.ring import agency_keys
 from hub.cli.connect.given import Config, clock_of
@@ -129,14 +131,14 @@ class Runner:
     def _step(self, as_json: bool) -> bool:
         """One step, told and written down; whether more is waiting."""
         report = self._part.step(self._clock.now())
-        found: dict[str, Any] = report.as_dict() if self._source else {"answers": dict(report.answers)}
+        found: dict[str, Any] = report.as_dict() if self._source else _of_sink(report)
         self._tell(found, as_json)
         counted = {name: int(found[name]) for name in _COUNTED} if self._source else dict(report.answers)
         before = self._beat.totals
         totals = {name: before.get(name, 0) + counted.get(name, 0) for name in {*before, *counted}}
         self._say(
             state=RUNNING, last_success=self._clock.now(), closed=found.get("closed", ""),
-            more=bool(found.get("more")), place="", cause="", remedy="", totals=dict(sorted(totals.items())),
+            more=bool(found.get("more")), totals=dict(sorted(totals.items())), **_named(found.get("waiting", {})),
             register_as_of=self._part.register_as_of if self._source else None,
         )  # fmt: skip
         return bool(found.get("more"))
@@ -186,3 +188,20 @@ class Runner:
             log.info(
                 "connector.step", **{key: value for key, value in found.items() if key != "unmapped_columns"}
             )
+
+
+def _of_sink(report: SinkReport) -> dict[str, Any]:
+    waiting = {"waiting": dict(report.waiting)} if report.waiting else {}
+    return {"answers": dict(report.answers), **waiting}
+
+
+def _named(waiting: Mapping[str, int]) -> dict[str, str]:
+    """What a beat says of views that cannot be applied, while all others are."""
+    if not waiting:
+        return {"place": "", "cause": "", "remedy": ""}
+    reasons = ", ".join(f"{reason}: {number}" for reason, number in sorted(waiting.items()))
+    return {
+        "place": "fallbruecke_wartend",
+        "cause": f"{sum(waiting.values())} views cannot be applied ({reasons})",
+        "remedy": "they are tried again; the others are applied",
+    }

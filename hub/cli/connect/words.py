@@ -12,7 +12,7 @@ STATES = {
 _COUNTED = {
     "read": "gelesen", "events": "Ereignisse", "published": "veröffentlicht", "republished": "davon neu freigegeben",
     "backfilled": "nachgeliefert", "unchanged": "unverändert",
-    "shown": "gezeigt", "deleted": "weggenommen", "superseded": "überholt", "late": "zu spät",
+    "shown": "gezeigt", "deleted": "weggenommen", "superseded": "überholt", "late": "zu spät", "waiting": "wartet",
     "kept": "weggenommen, in der eigenen Akte behalten",
 }  # fmt: skip
 _SIZES = ((86_400, "Tagen"), (3600, "h"), (60, "min"))

@@ -18,6 +18,7 @@ _ANSWERS = {
     "hidden": "ausgeblendet",
     "superseded": "schon durch eine spätere Sicht ersetzt",
     "late": "kam nach Ablauf und wurde nicht mehr gezeigt",
+    "waiting": "ließ sich dort nicht eintragen und wartet; was sie ersetzt, ist weggenommen",
 }
 
 

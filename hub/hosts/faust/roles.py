@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from operator import attrgetter
 from typing import Any
 
 from hub.hosts.faust.leap import Leap
@@ -82,7 +83,7 @@ def _consents(parts: Parts, pace: float) -> Duties:
     )
     chores = (
         Chore("caught_up", mark_if_caught_up, every=max(pace, 1.0)),
-        _by_the_clock("tick", tick, parts, 5.0),
+        _by_the_clock("tick", tick, parts, 5.0, more=attrgetter("more")),
         Chore("register", write_register, every=max(pace, 0.2), more=bool),
         _by_the_clock("heartbeat", beat, parts, 10.0),
         _by_the_clock("standing", advance, parts, 15.0),
@@ -90,9 +91,13 @@ def _consents(parts: Parts, pace: float) -> Duties:
     return Duties(readings, chores, first=(start_closed,))
 
 
-def _by_the_clock(name: str, do: Do, parts: Parts, every: float) -> Chore:
-    """A chore that is due every so many seconds, and at once when the hub's clock leaps."""
-    return Chore(name, do, 0.0, gives_way=lambda *_: every, wakes=Leap(parts.clock))
+def _by_the_clock(
+    name: str, do: Do, parts: Parts, every: float, more: Callable[[Any], bool] = lambda _: False
+) -> Chore:
+    """A chore that is due every so many seconds, and at once when the hub's clock leaps, or `more` is left to do."""
+    return Chore(
+        name, do, 0.0, gives_way=lambda done, _: 0.0 if more(done) else every, wakes=Leap(parts.clock)
+    )
 
 
 def _cases(parts: Parts, pace: float) -> Duties:

@@ -14,6 +14,7 @@ from hub.adapters.store import erasures, subjects
 from hub.adapters.store.bulk import among, values
 from hub.adapters.store.retention import forget_links
 from hub.ports import KeyRef
+from hub.stages import birthdays
 from hub.stages.parts import Parts
 from projections.consent_register.tables import consent_row
 from projections.joint_case.tables import case_row
@@ -86,6 +87,7 @@ def end_proofs(connection: Connection, parts: Parts, doomed: Iterable[str]) -> N
     erasures.mark_gone(connection, "proof", versions)
     theirs = delete(consent_row).where(among(connection, consent_row.c.subject))
     connection.execute(theirs, {"keys": values(connection, keys)})
+    birthdays.forget(connection, keys)
     forget_links(connection, keys)
     subjects.mark_register(connection, keys)
     parts.knowledge.forget(keys)

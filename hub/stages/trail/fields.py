@@ -14,6 +14,7 @@ from hub.domain.clock import moment
 from hub.domain.envelope import Envelope
 from hub.policy.facts import Sender
 from hub.policy.gate import Verdict
+from hub.stages.boxes import content, keys_for
 from hub.stages.facts import confider, event_facts
 from hub.stages.learning import learn
 from hub.stages.parts import Parts
@@ -50,7 +51,8 @@ def _judge_again(connection: Connection, parts: Parts, row: DecisionRow, envelop
     names = subjects.persons(connection, [confided]) if envelope.entrusted_by else {}
     facts = event_facts(envelope, known, at, confider(envelope, names))
     sender = Sender(controller=controller, kind=parts.agencies[controller].kind)
-    return parts.gate.judge(sender, known.subject(at), facts, known.consents_at(at), at)
+    fields = content(envelope, "box", keys_for(parts.keys, "box", [envelope])).fields
+    return parts.gate.judge_record(sender, known.subject(at), facts, known.consents_at(at), at, fields)
 
 
 def _agrees(verdict: Verdict, row: DecisionRow, rules: Sequence[str]) -> bool:

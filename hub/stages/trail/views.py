@@ -1,6 +1,6 @@
 """Who was shown an event, and who would be shown what of it now."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from sqlalchemy import Connection, select
 
@@ -108,10 +108,14 @@ def shown_now(connection: Connection, parts: Parts, found: Found) -> Iterator[St
     case_keys = [row.case_key for row in mine]
     where = case_place(parts, mine[0], found.admitted_at) if mine and found.admitted_at is not None else CASES
     joint = subjects.joint_cases(connection, case_keys)
-    for file in read_cases(connection, parts, joint.values()).values() if joint else ():
+    for file in _files(connection, parts, joint.values()) if joint else ():
         for one in file.evidence:
             if one.envelope.event_id.hex() == found.event_id and one.content.state == "open":
                 yield from _for_each_role(parts, file, one, where)
+
+
+def _files(connection: Connection, parts: Parts, joint: Iterable[str]) -> Iterable[CaseFile]:
+    return read_cases(connection, parts, joint).opened(parts, connection).values()
 
 
 def _for_each_role(parts: Parts, file: CaseFile, one: Evidence, where: str) -> Iterator[Step]:

@@ -8,15 +8,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from sqlalchemy import Connection
+
 from connectors.desk.desk import Desk, Family
 from connectors.desk.offer import PURPOSE, Direction
-from hub.adapters.store import subjects, views
+from hub.adapters.store import views
 from hub.domain.clock import micros, moment
 from hub.domain.consent import Consent
 from hub.policy.facts import Recipient
-from hub.stages.case_file import read_cases
+from hub.stages.case_file import CaseFile
 from hub.stages.consent_story import Receipt, consent_story
 from hub.stages.cut import Cut, Question, cut
+from hub.stages.open_view import look
 from hub.stages.parts import Parts
 from hub.web.desk.page import Setting, Shown, in_words
 from hub.web.desk.words import say
@@ -84,27 +87,22 @@ class Sightings:
         """Under the locks of every look; the names are the desk's own."""
         parts, own = self._parts, direction.sender.controller
         to = parts.agencies[direction.recipient]
-        case_key = f"{own}:{family.household.ref}"
-        with parts.store.transaction() as connection:
-            joint = subjects.joint_cases(connection, [case_key])[case_key]
-            file = read_cases(connection, parts, [joint])[joint]
-            worker = _named(family, direction)
+        worker = _named(family, direction)
+
+        def answer(file: CaseFile) -> tuple[Cut, CaseFile, Question]:
             recipient = Recipient(
                 controller=to.id, kind=to.kind, role=_MAIN[to.kind], worker=worker,
                 assigned=file.case_of(to.id) is not None, undertaking=to.undertaking,
             )  # fmt: skip
             question = Question(recipient, PURPOSE, parts.clock.now())
             made = cut(parts.gate.policy, parts.agencies, question, file.evidence, file.known, file.names)
-            views.log_retrieval(
-                connection,
-                joint,
-                own,
-                "subject",
-                None,
-                PURPOSE,
-                parts.gate.policy.version,
-                micros(question.at),
-            )
+            return made, file, question
+
+        def log(connection: Connection, joint: str, answered: tuple[Cut, CaseFile, Question]) -> None:
+            version, at = parts.gate.policy.version, micros(answered[2].at)
+            views.log_retrieval(connection, joint, own, "subject", None, PURPOSE, version, at)
+
+        made, file, _ = look(parts, f"{own}:{family.household.ref}", answer, log)
         names = {
             file.known[key].person: member.name
             for member in family.household.members

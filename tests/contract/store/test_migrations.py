@@ -8,7 +8,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import MetaData, inspect
+from sqlalchemy import MetaData, inspect, text
 
 from hub.adapters.store import Store
 from hub.adapters.store.migrations import NEWEST
@@ -39,6 +39,17 @@ def test_upgrading_twice_changes_nothing(database_url: str, monkeypatch: pytest.
     monkeypatch.setitem(sys.modules, "alembic", None)  # who stands at the newest revision does not need it
     store.create(*READ_MODELS)
     assert "alembic_version" in inspect(store.engine).get_table_names()
+    store.close()
+
+
+def test_a_store_of_a_newer_release_stays_as_it_is(database_url: str) -> None:
+    store = Store(database_url)
+    store.create(*READ_MODELS)
+    with store.engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    store.create(*READ_MODELS)
+    with store.engine.begin() as connection:
+        assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one() == "9999"
     store.close()
 
 

@@ -164,8 +164,8 @@ def test_a_receiver_that_stumbles_is_asked_again_with_the_same_key(offices: Any,
     assert len(receiver.got) == 3
 
 
-@pytest.mark.parametrize("code", [400, 403, 307])
-def test_a_refused_view_stays_unconfirmed_and_comes_again(
+@pytest.mark.parametrize("code", [401, 307])
+def test_a_sink_that_is_refused_itself_confirms_nothing_and_tries_again(
     offices: Any, receiver: Receiver, code: int
 ) -> None:
     views = hooked(offices, receiver)
@@ -176,6 +176,32 @@ def test_a_refused_view_stays_unconfirmed_and_comes_again(
     assert "Hafen" not in str(caught.value)
     assert views.receipts() == []
     assert views.step() == {"shown": 1}
+
+
+@pytest.mark.parametrize("code", [400, 403, 413, 422])
+def test_a_view_that_the_receiver_refuses_waits_and_holds_nobody_up(
+    offices: Any, receiver: Receiver, code: int
+) -> None:
+    """What it would have replaced is taken away; the views and deletions behind it are told."""
+    views = hooked(offices, receiver)
+    receiver.codes = [code, code]  # together with the others, and alone
+    views.send(1)
+    views.send(2, role="jc_benefits")
+    views.send(3, removed=True, role="other")
+    report = views.sink.step(views.now)
+    assert dict(report.answers) == {"waiting": 1, "shown": 1, "deleted": 1}
+    assert dict(report.waiting) == {f"http_{code}": 1}
+    assert sorted(views.receipts()) == ["deleted", "shown", "waiting"]
+    told = [(body["rolle"], body["entfernt"]) for _, body in receiver.got]
+    assert ("jc_case_manager", True) in told
+    views.now += timedelta(minutes=6)
+    assert views.step() == {"shown": 1}
+    assert views.sink.step(views.now).waiting == {}
+    keys = [
+        headers["Idempotency-Key"] for headers, body in receiver.got if body["rolle"] == "jc_case_manager"
+    ]
+    assert len(set(keys)) == 2
+    assert keys[0] == keys[-1]
 
 
 @pytest.mark.parametrize("says", [b"", b"\xff", b"[]", b'{"answer": "<script>"}'])

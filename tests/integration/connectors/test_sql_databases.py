@@ -312,7 +312,7 @@ def test_bytes_that_tell_what_was_deleted_are_not_guessed(tmp_path: Path) -> Non
     world.stream["gone"] = {"column": "weg", "in": ["J"]}
     world.put(("a", "f", "x", at(0)))
     world.step()
-    assert [(row.gone, row.version) for row in world.seen] == [(False, -1)]
+    assert [(row.gone, row.fault and row.fault.column) for row in world.seen] == [(False, "weg")]
     world.close()
 
 

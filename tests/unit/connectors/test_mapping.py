@@ -153,7 +153,7 @@ def test_a_consent_in_unknown_words_waits(cells: dict[str, Any], reason: str | N
     assert (found.reason if isinstance(found, Unmapped) else None) == reason
 
 
-def test_one_bad_event_does_not_hide_the_other_of_its_row() -> None:
+def test_a_held_row_is_held_whole() -> None:
     joined = {
         "type": "MemberJoined",
         "subject": "P",
@@ -161,8 +161,18 @@ def test_one_bad_event_does_not_hide_the_other_of_its_row() -> None:
         "occurred_at": "VON",
         "fields": {"from": "VON"},
     }
-    found = list(mapper(HELP, joined).events(row(PAR="99"), {}))
-    assert [type(event) for event in found] == [Unmapped, MappedEvent]
+    found = one(mapper(HELP, joined).events(row(PAR="99"), {}))
+    assert (type(found), found.event_type) == (Unmapped, "HelpStarted")
+    assert len(list(mapper(HELP, joined).events(row(), {}))) == 2
+
+
+def test_what_narrows_is_said_of_a_held_row_too() -> None:
+    withdrawn = {"type": "ConsentWithdrawn", "subject": "P", "case": "F", "occurred_at": "VON",
+                 "fields": {"consent_id": "ID"}}  # fmt: skip
+    held, said = mapper(HELP, withdrawn).events(row(PAR="99"), {})
+    assert isinstance(held, Unmapped)
+    assert isinstance(said, MappedEvent)
+    assert said.schema.event_type == "ConsentWithdrawn"
 
 
 def test_conditions_choose() -> None:

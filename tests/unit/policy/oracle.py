@@ -23,7 +23,7 @@ MATRIX = """
 | HH | R adults+children, no custody reason | own | R members, dates | R liable persons | D | R members E | D | D |
 | FK | A | A | A | A | A | A E | D | D |
 | TM | R date, place | D | R date, place | D | R own | A E | D | count |
-| LS | own | own | A yes/no + period E/§69 | A §69 | D | R yes/no E | D | agg |
+| LS | own | own | R yes/no + period E/§69 | A §69 | D | R yes/no E | D | agg |
 | LB | own | own | R total E | R income needed §69 | D | D | D | agg |
 | EG | own | D | A goals, measures E | D | R own measure | A E | D | agg |
 | LM | own | own | R "reduced until" E | D | D | D | D | agg |

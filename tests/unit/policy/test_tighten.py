@@ -97,18 +97,18 @@ def test_it_concerns_what_the_agency_sends_and_receives(agency: str, outcome: st
 
 def test_two_files_hold_together_and_the_first_that_closes_is_named() -> None:
     both = tight(
-        own("ja_asd", "LS", "A yes/no + period E", "sender", "asks"),
+        own("ja_asd", "LS", "R yes/no + period E", "sender", "asks"),
         own("ja_asd", "LS", "D", "recipient", "shut"),
     )
     on_norm = put(request("ja_asd", "LS"), event__ground=STATUTORY)
     assert judged(default_policy(), on_norm).outcome == "allow"
     assert judged(both, on_norm).rules == ("recipient:shut",)
     assert judged(both, request("ja_asd", "LS")).rules == ("recipient:shut",)
-    assert judged(tight(own("ja_asd", "LS", "A yes/no + period E", "sender", "asks")), on_norm).rules == (
+    assert judged(tight(own("ja_asd", "LS", "R yes/no + period E", "sender", "asks")), on_norm).rules == (
         "sender:asks",
     )
     assert judged(
-        tight(own("ja_asd", "LS", "A yes/no + period E", "sender", "asks")), request("ja_asd", "LS")
+        tight(own("ja_asd", "LS", "R yes/no + period E", "sender", "asks")), request("ja_asd", "LS")
     ).kept
 
 
@@ -242,7 +242,7 @@ def test_of_two_files_the_narrower_cell_holds_whatever_their_order(cells: tuple[
 @pytest.mark.parametrize("turned", [False, True])
 def test_the_file_that_closes_is_named_whatever_the_order(turned: bool) -> None:
     tables = [
-        own("ja_asd", "LS", "A yes/no + period E", "sender", "asks"),
+        own("ja_asd", "LS", "R yes/no + period E", "sender", "asks"),
         own("ja_asd", "LS", "D", "recipient", "shut"),
     ]
     both = tight(*(reversed(tables) if turned else tables))

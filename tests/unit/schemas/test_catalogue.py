@@ -18,8 +18,8 @@ ObjectionRaised IdentityLinkProposed IdentityLinked IdentitySplit CaseOpened Cas
 MemberLeft CustodyChanged WorkerAssigned BenefitGranted BenefitChanged BenefitEnded SanctionImposed
 SanctionLifted CooperationPlanAgreed CooperationPlanUpdated MeasureStarted MeasureEnded AttendanceRecorded
 HelpStarted HelpEnded HelpPlanAgreed HelpPlanMeetingScheduled ThreeWayTalkScheduled ThreeWayTalkHeld
-FamilyConferenceHeld AgreementMade AgreementAcknowledged TaskAssigned TaskDone ReferralSent ReferralAccepted
-ReferralDeclined ReferralCompleted ApplicationSubmitted ApplicationQueried DocumentReceived
+FamilyConferenceHeld AgreementMade AgreementAcknowledged AgreementClosed TaskAssigned TaskDone ReferralSent
+ReferralAccepted ReferralDeclined ReferralCompleted ApplicationSubmitted ApplicationQueried DocumentReceived
 ApplicationDecided RasterAssessed MilestoneReached StepDownAgreed JointCaseEnded ServiceContractAgreed
 ServiceDelivered ServiceGapReported CostBooked IndicatorObserved FeedbackGiven DangerReported DangerAnswered
 DisclosureMade RetrievalLogged CorrectionNotified DataDisputed ErasureRequested ErasureExecuted
@@ -29,7 +29,7 @@ ONE_CATEGORY = {
     "PersonRegistered": "ID", "SubjectRecorded": "CT", "ConsentGranted": "CT", "ConsentWithdrawn": "CT",
     "IdentityLinked": "CT", "MemberJoined": "HH", "CustodyChanged": "CT", "WorkerAssigned": "FK",
     "SanctionImposed": "LM", "CooperationPlanAgreed": "EG", "MeasureStarted": "EG", "HelpStarted": "HS",
-    "HelpPlanMeetingScheduled": "TM", "AgreementMade": "VB", "TaskDone": "VB", "ReferralSent": "VG",
+    "HelpPlanMeetingScheduled": "TM", "AgreementClosed": "VB", "TaskDone": "VB", "ReferralSent": "VG",
     "ApplicationDecided": "VG", "RasterAssessed": "VB", "MilestoneReached": "IN", "StepDownAgreed": "VB",
     "ServiceDelivered": "KO", "ServiceGapReported": "IN", "CostBooked": "KO", "FeedbackGiven": "IN",
     "DangerReported": "K8a", "DangerAnswered": "K8a",
@@ -67,9 +67,51 @@ def test_events_of_two_categories() -> None:
 
     benefit = {"kind": "LS", "amount": "LB", "month": "LS", "period": "LS", "provisional": "LS"}
     assert labels("BenefitGranted") == labels("BenefitChanged") == labels("BenefitEnded") == benefit
-    assert labels("HelpPlanAgreed") == {"goals": "HP", "review_date": "HP", "reasons": "HI"}
+    assert labels("HelpPlanAgreed") == {
+        "goals": "HP",
+        "review_date": "HP",
+        "reasons": "HI",
+        "provider_id": "HP",
+    }
     assert labels("ThreeWayTalkScheduled")["agreement_ref"] == "VB"
     assert labels("ThreeWayTalkScheduled")["date"] == "TM"
+    assert labels("AgreementMade")["talk_ref"] == labels("FamilyConferenceHeld")["participants"] == "TM"
+
+
+def test_a_provider_is_named_in_the_category_of_the_events_first_field() -> None:
+    for schema in event_versions():
+        if "provider_id" in schema.fields:
+            assert schema.fields["provider_id"].category == next(iter(schema.fields.values())).category
+
+
+STRUCTURED = """
+names address contact name substitute room mail worker_id owner awaits by how status provider provider_id place
+intensity norm result kind reason_code cost_kind period month time participants addressee benefit office stamp
+missing target offer_code next_step dimension assessed_by grid_version code outcome agreement_ref task_ref talk_ref
+released_by consents contract service_code scale unit sozialraum_code languages language goal_code field channel
+child new_value recipient fields purpose ground policy_version
+""".split()  # noqa: SIM905  readable
+"""String fields that hold a name, a place, a number, a code or a reference, as reviewed. What is written freely into
+one all the same is cut off by its length (`hub.policy.reduce`)."""
+
+
+def test_every_field_of_text_is_coded_free_or_reviewed() -> None:
+    text = {"string", "strings", "string|strings"}
+    specs = {
+        spec.name: spec
+        for schema in event_versions()
+        if schema.topic != "consents"
+        for spec in schema.fields.values()
+        if spec.kind in text and not spec.codelist
+    }
+    free = {name for name, spec in specs.items() if spec.free_text}
+    assert free == {"who", "what", "text", "steps", "goals", "signs"}
+    assert specs.keys() - free == set(STRUCTURED)
+
+
+def test_entries_that_are_computed_for_a_view_are_no_events() -> None:
+    assert event_schema("BenefitTotal").topic == "views"
+    assert "BenefitTotal" not in event_types()
 
 
 @EVERY

@@ -1,0 +1,75 @@
+"""How a day or time is written, read to the letter: every part in its width, every separator as agreed. Pure."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+
+EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  a day has no zone
+COUNTED = {
+    "epoch_days": timedelta(days=1), "epoch_seconds": timedelta(seconds=1),
+    "epoch_milliseconds": timedelta(milliseconds=1),
+}  # fmt: skip
+_WIDTHS = {
+    **dict.fromkeys("mdHIMS", "[0-9]{2}"), "Y": "[0-9]{4}", "j": "[0-9]{3}",
+    "f": "[0-9]{1,9}", "z": "Z|[+-][0-9]{2}:?[0-9]{2}", "%": "%",
+}  # fmt: skip
+_NARROW = "[0-9]{1,2}"
+_DIRECTIVE = re.compile(r"%(-?)(.)", re.DOTALL)
+_MICROSECOND = 6
+
+
+def has_day(form: str) -> bool:
+    """Whether this form says a day: a month alone is none, nor is a time."""
+    said = {match[2] for match in _DIRECTIVE.finditer(form)}
+    return (
+        form in COUNTED
+        or ("Y" in said and ("j" in said or ("d" in said and not said.isdisjoint("mbBh"))))
+        or "c" in said
+    )
+
+
+def has_year(form: str) -> bool:
+    """Whether this form says a whole year."""
+    return form in COUNTED or not {match[2] for match in _DIRECTIVE.finditer(form)}.isdisjoint("Yc")
+
+
+@lru_cache(maxsize=16_384)
+def parsed(text: str, form: str, *, whole: bool = True) -> datetime | None:
+    """The time that the text says in this form (strptime's directives; `%-d` is a day without leading zero), else None.
+
+    `whole`: only in a form that says a day. Beyond the sixth, digits of a second are cut off.
+    """
+    if whole and not has_day(form):
+        return None
+    try:
+        if form in COUNTED:
+            start = EPOCH if form == "epoch_days" else EPOCH.replace(tzinfo=UTC)
+            return start + COUNTED[form] * int(text) if re.fullmatch("[+-]?[0-9]{1,18}", text) else None
+        found = _strict(form).fullmatch(text)
+        return None if found is None else datetime.strptime(_shortened(text, found), form.replace("%-", "%"))  # noqa: DTZ007
+    except (ValueError, OverflowError):
+        return None
+
+
+@lru_cache(maxsize=256)
+def _strict(form: str) -> re.Pattern[str]:
+    """The form as a regular expression; digits of a second are its group."""
+    parts, at = [], 0
+    for match in _DIRECTIVE.finditer(form):
+        parts += [re.escape(form[at : match.start()]), _width(match)]
+        at = match.end()
+    return re.compile("".join((*parts, re.escape(form[at:]))))
+
+
+def _width(match: re.Match[str]) -> str:
+    if match[1]:
+        return _NARROW
+    width = f"(?:{_WIDTHS.get(match[2], '.+?')})"
+    return f"({width})" if match[2] == "f" else width
+
+
+def _shortened(text: str, found: re.Match[str]) -> str:
+    if not found.re.groups:
+        return text
+    first, last = found.span(1)
+    return f"{text[: min(last, first + _MICROSECOND)]}{text[last:]}"

@@ -1,0 +1,51 @@
+"""What a source passes on in place of a value that it could not read, so that the row is held and others go on."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from hub.errors import DataError
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A cell that could not be read: why (never its content) and what to do."""
+
+    why: str
+    remedy: str
+    reason: str = "unreadable_value"
+
+    def error(self, column: str) -> DataError:
+        return DataError(self.why, reason=self.reason, place=column, remedy=f"it {self.why}: {self.remedy}")
+
+
+class OutOfRange(str):
+    """A date or time that no calendar of ours has (`infinity`, before Christ, the year 20200), as the database writes
+    it. It stays text, so that a statement can compare with it."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"OutOfRange({str(self)!r})"
+
+    @property
+    def is_open_end(self) -> bool:
+        return self == "infinity"
+
+
+class Single(float):
+    """A number of single precision: whole numbers beyond 2^24 have lost digits."""
+
+    __slots__ = ()
+
+
+class Fault(NamedTuple):
+    """Why a row as a whole cannot be read; `column` is empty where it is no single one's fault."""
+
+    reason: str
+    column: str
+    remedy: str
+
+
+def fault_of(error: DataError) -> Fault:
+    """The fault that a DataError with a column as its place tells of."""
+    return Fault(error.reason, error.place, error.remedy)
