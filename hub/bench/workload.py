@@ -22,6 +22,7 @@ from schemas import EventSchema, event_schema
 
 JC, JA = "jc-bench", "ja-bench"
 SIGNED_AT = datetime(2026, 6, 1, 8, tzinfo=UTC)
+BORN = {"mother": date(1990, 5, 1), "child": date(2017, 5, 1)}
 PER_PERSON = 3  # payment lines a month
 _CHUNK = 2000
 
@@ -91,16 +92,15 @@ class Workload:
             number += 1
 
     def _control(self, family: int) -> Iterator[_Fact]:
-        born = {"mother": date(1990, 5, 1), "child": date(2017, 5, 1)}
         for agency in (JC, JA):
-            for member, (person, day) in enumerate(born.items()):
+            for member, (person, day) in enumerate(BORN.items()):
                 yield _Fact(agency, family, person, "SubjectRecorded", {"birth_date": day})
                 code = f"BENCH-{family:012}"
                 pairing = {"method": "pairing_code", "code": code, "member": member}
                 yield _Fact(agency, family, person, "IdentityLinkProposed", pairing)
         child, mother = (self.subject_ref(JA, family, person) for person in ("child", "mother"))
         yield _Fact(JA, family, "child", "CustodyChanged", {"child": child, "custodians": [mother]})
-        for person in born:
+        for person in BORN:
             yield self._grant(family, person)
 
     def _grant(self, family: int, person: str) -> _Fact:

@@ -15,6 +15,9 @@ def bench(
     connectors: Annotated[
         bool, typer.Option("--connectors", help="Instead: what an agency's machine needs to read.")
     ] = False,
+    midnight: Annotated[
+        int, typer.Option(help="Instead: a Berlin midnight with so many pseudonyms, on PostgreSQL.")
+    ] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
 ) -> None:
     """Measure floor and pipeline in turn, five times, and count afterwards what was applied, doubled and lost."""
@@ -22,6 +25,11 @@ def bench(
         from hub.bench.connectors import bench_connectors
 
         _print(bench_connectors(), as_json=as_json)
+        return
+    if midnight:
+        from hub.bench.midnight import bench_midnight
+
+        _print(bench_midnight(midnight, _tell), as_json=as_json)
         return
     if host == "embedded":
         from hub.bench.embedded import bench_embedded
