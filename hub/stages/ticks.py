@@ -85,15 +85,11 @@ def _dated_page(parts: Parts, now: datetime) -> int | None:
     up to which it began to look; the moments since then are the next pass's."""
     with parts.store.transaction() as connection:
         last = meta.get(connection, _LAST, lock=True)
-        until = max(meta.get(connection, _UNTIL) or 0, last or 0)
-        if last is None or until <= last:
-            until = micros(now)
-        if last is None or until <= last:  # the first tick, or a clock that went back
+        until = meta.get(connection, _UNTIL) or micros(now)
+        page = [] if last is None else _changed(connection, parts, last, until)
+        if last is None or not page:  # nothing is left; or it is the first tick, or the clock went back
             meta.put(connection, _LAST, until)
-            return None
-        page = _changed(connection, parts, last, until)
-        if not page:
-            meta.put(connection, _LAST, until)
+            meta.put(connection, _UNTIL, 0)
             meta.write(connection, _BEYOND, "")
             return None
         live = subjects.live_generation(connection, "consent_register")
