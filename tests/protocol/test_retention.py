@@ -4,8 +4,11 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from hub.audit.verify import verify
 from hub.ports import Erased, Key, KeyRef
+from hub.stages.forgetting import retention
 from hub.stages.forgetting.retention import retain
 from tests.support.world import CHILD, JA, JC, MOTHER, World
 
@@ -143,3 +146,39 @@ def test_dark_rows_go_with_the_last_ground(world: World) -> None:
     assert [row["controller"] for row in world.rows("case_row")] == [JA]
     assert world.divergence() == 0
     assert [row["controller"] for row in world.rows("case_row")] == [JA]
+
+
+def test_many_cases_go_page_by_page_and_each_is_counted_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each page is a transaction of its own; a joint case whose two ends lie in two pages is one case."""
+    monkeypatch.setattr(retention, "PAGE", 1)
+    _closed(world)
+    for number in range(3):
+        family = f"f{number}"
+        world.jc.grants(f"c {family}", family, ["EG"], family=family)
+        world.jc.say("CaseClosed", family, TELLS, consents=[f"c {family}"], family=family, key=family)
+    world.run()
+    before = len(world.rows("case_row"))
+    world.clock.set(world.clock.now() + timedelta(days=190))
+    due = {one.category: one.rows for one in retain(world.parts) if one.table == "case_row"}
+    assert {
+        one.category: one.rows for one in retain(world.parts, apply=True) if one.table == "case_row"
+    } == due
+    assert before >= max(due.values())
+    assert world.rows("case_row") == []
+
+
+def test_proofs_of_many_go_page_by_page(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retention, "PAGE", 1)
+    world.shared()
+    world.wait(hours=1)
+    world.jc.withdraws("c1", MOTHER)
+    world.ja.withdraws("c2", CHILD)
+    world.run()
+    rows = len(world.rows("consent_row"))
+    world.clock.set(world.clock.now() + timedelta(days=4 * 365 + 20))
+    assert [one.rows for one in retain(world.parts) if one.what == "consent_proof"] == [rows]
+    assert [one.rows for one in retain(world.parts, apply=True) if one.what == "consent_proof"] == [rows]
+    assert world.rows("consent_row") == []
+    assert world.rows("coming_of_age") == []

@@ -102,12 +102,6 @@ def mark_gone(connection: Connection, kind: str, versions: Mapping[str, int]) ->
     merge(connection, erased, rows, newer)
 
 
-def all_gone(connection: Connection, kind: str) -> dict[str, int]:
-    """Every subject with a key of this kind that is gone, and its newest version."""
-    wanted = select(erased.c.subject, erased.c.version).where(erased.c.kind == kind)
-    return {row.subject: row.version for row in connection.execute(wanted)}
-
-
 def closed(connection: Connection, cases: Iterable[str]) -> dict[str, dict[str, int]]:
     """case → category ("" for all) → until when what was recorded makes no row any more."""
     wanted = select(closed_case).where(among(connection, closed_case.c.case_key))

@@ -117,6 +117,12 @@ def households(connection: Connection, families: Iterable[str]) -> dict[str, lis
     }
 
 
+def members(connection: Connection, cases: Iterable[str]) -> set[str]:
+    """Everybody who is known in one of these cases, the families themselves included."""
+    wanted = select(membership.c.subject).where(among(connection, membership.c.case_key)).distinct()
+    return set(connection.execute(wanted, {"keys": values(connection, cases)}).scalars())
+
+
 def cases_of_subject(connection: Connection, key: str) -> list[str]:
     """The cases in which this subject is known."""
     wanted = select(membership.c.case_key).where(membership.c.subject == key).order_by(membership.c.case_key)

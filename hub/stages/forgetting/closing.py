@@ -14,6 +14,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, delete, func, select
 
 from hub.adapters.store import erasures, subjects
+from hub.adapters.store.bulk import among, values
 from hub.domain.clock import micros
 from hub.domain.envelope import Envelope
 from hub.policy.retention import Retention, cutoff
@@ -41,45 +42,66 @@ class Doomed(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Closing:
-    """Closed cases with the marks that end their records, and the rows that end now."""
+    """Closed cases with the marks that end their records, and the rows that end now; `last` names the last case that
+    was looked at, and is empty when there was none."""
 
     marks: Mapping[str, Mapping[str, int]]  # case → category ("" for all) → until
     rows: Sequence[Doomed]
+    last: str
 
 
-def closing(connection: Connection, retention: Retention, now: datetime) -> Closing:
-    """What the retention of closed cases ends at `now`."""
+def closing(connection: Connection, retention: Retention, now: datetime, beyond: str, limit: int) -> Closing:
+    """What the retention of closed cases ends at `now`, of the first `limit` closed cases behind `beyond`."""
     categories = {"", *(category for one in retention if one.state == _STATE for category in one.categories)}
     until = {c: micros(cutoff(retention, _STATE, now, frozenset({c} - {""}))) for c in categories}
-    closed = _closed(connection, max(until.values()))
+    page = _told_closed(connection, beyond, limit)
+    closed = _closed(connection, page, max(until.values()))
     marks = {
         case: {category: at for category, end in until.items() if at <= end} for case, at in closed.items()
     }
-    return Closing(marks, list(_rows(connection, marks)))
+    return Closing(marks, list(_rows(connection, marks)), page[-1] if page else "")
 
 
-def _closed(connection: Connection, until: int) -> dict[str, int]:
-    """case → when the last thing was recorded of its joint case, for those that have been closed since `until`."""
+def _told_closed(connection: Connection, beyond: str, limit: int) -> list[str]:
+    """The first cases behind `beyond` whose end an agency has told, in order."""
     c, live = case_row.c, subjects.live_generation(connection, "joint_case")
-    last: defaultdict[str, dict[str, int]] = defaultdict(dict)
-    of_types = (
-        select(c.case_key, c.event_type, func.max(c.occurred_at).label("at"))
-        .where(c.generation == live, c.event_type.in_((_OPENS, _CLOSES, _ENDS)))
-        .group_by(c.case_key, c.event_type)
-    )
-    for row in connection.execute(of_types):
-        last[row.case_key][row.event_type] = row.at
-    joint = subjects.joint_cases(connection, last)
-    together = subjects.cases_of(connection, set(joint.values()))
+    told = c.event_type.in_((_CLOSES, _ENDS))
+    wanted = select(c.case_key).where(c.generation == live, told, c.case_key > beyond)
+    return list(connection.execute(wanted.distinct().order_by(c.case_key).limit(limit)).scalars())
+
+
+def _closed(connection: Connection, page: Sequence[str], until: int) -> dict[str, int]:
+    """case → when the last thing was recorded of its joint case, for those of the page's joint cases that have been
+    closed since `until`. A joint case belongs to the page of the first of its cases whose end was told."""
+    live = subjects.live_generation(connection, "joint_case")
+    together = subjects.cases_of(connection, set(subjects.joint_cases(connection, page).values()))
     cases = {case for name in together.values() for case in name}
+    last = _last(connection, live, cases)
     recorded = _recorded(connection, live, cases)
-    found: dict[str, int] = {}
+    mine, found = set(page), dict[str, int]()
     for members in together.values():
+        first = min(case for case in members if last.get(case, {}).keys() & {_CLOSES, _ENDS})
         spoken = [case for case in members if case in recorded]
         end = max((recorded[case] for case in spoken), default=until + 1)
-        if end <= until and _is_closed(spoken, last):
+        if first in mine and end <= until and _is_closed(spoken, last):
             found |= dict.fromkeys(spoken, end)
     return found
+
+
+def _last(connection: Connection, live: int, cases: Iterable[str]) -> Mapping[str, Mapping[str, int]]:
+    """case → when each kind of beginning and end was last told."""
+    c = case_row.c
+    wanted = (
+        select(c.case_key, c.event_type, func.max(c.occurred_at).label("at"))
+        .where(
+            c.generation == live, among(connection, c.case_key), c.event_type.in_((_OPENS, _CLOSES, _ENDS))
+        )
+        .group_by(c.case_key, c.event_type)
+    )
+    last: defaultdict[str, dict[str, int]] = defaultdict(dict)
+    for row in connection.execute(wanted, {"keys": values(connection, cases)}):
+        last[row.case_key][row.event_type] = row.at
+    return last
 
 
 def _recorded(connection: Connection, live: int, cases: Iterable[str]) -> dict[str, int]:
@@ -87,11 +109,11 @@ def _recorded(connection: Connection, live: int, cases: Iterable[str]) -> dict[s
     c = case_row.c
     wanted = (
         select(c.case_key, func.max(c.recorded_at).label("at"))
-        .where(c.generation == live)
+        .where(c.generation == live, among(connection, c.case_key))
         .group_by(c.case_key)
     )
-    names = set(cases)
-    return {row.case_key: row.at for row in connection.execute(wanted) if row.case_key in names}
+    found = connection.execute(wanted, {"keys": values(connection, cases)})
+    return {row.case_key: row.at for row in found}
 
 
 def _is_closed(cases: Sequence[str], last: Mapping[str, Mapping[str, int]]) -> bool:

@@ -4,11 +4,11 @@ The proofs of one joint case belong together: who signed for a child, and how ol
 So they end together, when every consent of the case ended long enough ago and no record of it is left.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, delete, select
+from sqlalchemy import BigInteger, Column, Connection, Row, case, delete, func, literal, select
 
 from hub.adapters.store import erasures, subjects
 from hub.adapters.store.bulk import among, values
@@ -32,24 +32,56 @@ _COLUMNS = (
 )
 
 
-def ended_proofs(connection: Connection, until: int) -> dict[str, int]:
-    """subject → how many rows of the register end with its proof key."""
-    c, live = consent_row.c, subjects.live_generation(connection, "consent_register")
-    wanted = select(*(c[name] for name in _COLUMNS)).where(c.generation == live)
-    rows = connection.execute(wanted).all()
-    joint = subjects.joint_cases(connection, {row.case_key for row in rows})
+class Ended(NamedTuple):
+    """`rows`: subject → how many rows of the register end with its proof key; `last` names the last subject that was
+    looked at, and is empty when there was none."""
+
+    rows: Mapping[str, int]
+    last: str
+
+
+def ended_proofs(connection: Connection, until: int, beyond: str, limit: int) -> Ended:
+    """What ends of the first `limit` subjects behind `beyond` about whom nothing was said since `until`."""
+    live = subjects.live_generation(connection, "consent_register")
+    page = _silent(connection, live, until, beyond, limit)
+    own = _rows(connection, live, consent_row.c.subject, page)
+    together = subjects.cases_of(
+        connection, set(subjects.joint_cases(connection, {row.case_key for row in own}).values())
+    )
+    joint = {case_key: name for name, of in together.items() for case_key in of}
+    about = {*page, *subjects.members(connection, joint)}
+    rows = [row for row in _rows(connection, live, consent_row.c.subject, about) if row.case_key in joint]
     cases: defaultdict[str, list[Row[Any]]] = defaultdict(list)
     for row in rows:
         cases[joint[row.case_key]].append(row)
     kept = {row.subject for of in cases.values() if not _over(of, _ends(of), until) for row in of}
-    counted: defaultdict[str, int] = defaultdict(int)
-    for row in rows:
-        if row.subject not in kept:
-            counted[row.subject] += 1
-    busy = set(
-        connection.execute(select(case_row.c.subject).where(case_row.c.subject.in_(counted))).scalars()
+    counted = Counter(row.subject for row in own if row.subject not in kept)
+    busy = select(case_row.c.subject).where(among(connection, case_row.c.subject)).distinct()
+    for key in connection.execute(busy, {"keys": values(connection, counted)}).scalars():
+        del counted[key]
+    return Ended(dict(sorted(counted.items())), page[-1] if page else "")
+
+
+def _silent(connection: Connection, live: int, until: int, beyond: str, limit: int) -> list[str]:
+    """The first subjects behind `beyond` of whom nothing but consents has come since `until`, in order: everybody else
+    is kept for what was said."""
+    c = consent_row.c
+    said = func.max(case((c.event_type == _GRANTS, literal(0, BigInteger)), else_=c.received_at))
+    wanted = (
+        select(c.subject)
+        .where(c.generation == live, c.subject > beyond)
+        .group_by(c.subject)
+        .having(said <= until)
+        .order_by(c.subject)
+        .limit(limit)
     )
-    return {key: number for key, number in sorted(counted.items()) if key not in busy}
+    return list(connection.execute(wanted).scalars())
+
+
+def _rows(connection: Connection, live: int, column: Column[Any], keys: Iterable[str]) -> Sequence[Row[Any]]:
+    c = consent_row.c
+    wanted = select(*(c[name] for name in _COLUMNS)).where(c.generation == live, among(connection, column))
+    return connection.execute(wanted, {"keys": values(connection, keys)}).all()
 
 
 def _ends(rows: Iterable[Row[Any]]) -> Mapping[str, int]:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from sqlalchemy import Connection, delete, select
 
 from hub.adapters.store import admissions, erasures
+from hub.adapters.store.tables import erased
 from hub.domain.clock import micros
 from hub.ports import Certificate, KeyRef
 from hub.stages.decode import envelope_of
@@ -56,6 +57,18 @@ def remove_rows(connection: Connection, subject: str, version: int) -> int:
         )
         connection.execute(delete(case_row).where(*which))
     return len(gone)
+
+
+def gone_with_rows(connection: Connection, beyond: str, limit: int) -> list[tuple[str, int]]:
+    """The first subjects behind `beyond` with rows and a destroyed key, in order, with its newest version."""
+    left = select(case_row.c.subject).where(case_row.c.subject == erased.c.subject)
+    wanted = (
+        select(erased.c.subject, erased.c.version)
+        .where(erased.c.kind == "box", erased.c.subject > beyond, left.exists())
+        .order_by(erased.c.subject)
+        .limit(limit)
+    )
+    return [(row.subject, row.version) for row in connection.execute(wanted)]
 
 
 def remove_held(connection: Connection, parts: Parts, subject: str, version: int, rule: str) -> int:

@@ -16,12 +16,14 @@ from hub.adapters.store.retention import AGED, count, remove
 from hub.domain.clock import berlin_day, micros, moment
 from hub.policy.retention import cutoff
 from hub.stages.caught_up import is_open
-from hub.stages.forgetting.closing import Closing, closing, end_closed
+from hub.stages.forgetting.closing import closing, end_closed
 from hub.stages.forgetting.proofs import end_proofs, ended_proofs
-from hub.stages.forgetting.purge import remove_rows
+from hub.stages.forgetting.purge import gone_with_rows, remove_rows
 from hub.stages.parts import Parts
 
 _LAST = "retention.last"
+PAGE = 500
+"""Cases, or persons, of one transaction."""
 _UNSORTED = "–"
 
 
@@ -37,25 +39,57 @@ class Due(NamedTuple):
 
 
 def retain(parts: Parts, *, apply: bool = False) -> list[Due]:
-    """What has been kept long enough now; with `apply` it is gone when this returns."""
+    """What has been kept long enough now; with `apply` it is gone when this returns: page by page, each in its own
+    transaction. Whoever is killed in the middle begins again: what is gone is not found again."""
     now = parts.clock.now()
+    records = _cases(parts, now, apply=apply)
+    if apply:
+        _dark(parts)
+    proofs = _proofs(parts, now, apply=apply)
+    due = [
+        Due("records", "case_closed", "case_row", category, rows)
+        for category, rows in sorted(records.items())
+    ]
+    if proofs:
+        due.append(Due("consent_proof", "consent_ended", "consent_row", "CT", proofs))
     with parts.store.transaction() as connection:
-        if apply:
-            erasures.lock_forgetting(connection)
-        found = closing(connection, parts.retention, now)
-        due = list(_of_cases(found))
-        if apply:
-            end_closed(connection, parts, found)
-            _dark(connection)
-        proofs = ended_proofs(connection, micros(cutoff(parts.retention, "consent_ended", now)))
-        if proofs:
-            due.append(Due("consent_proof", "consent_ended", "consent_row", "CT", sum(proofs.values())))
-        if apply:
-            end_proofs(connection, parts, proofs)
         due += _of_age(connection, parts, now, apply=apply)
         if apply:
             meta.put(connection, _LAST, micros(now))
     return due
+
+
+def _cases(parts: Parts, now: datetime, *, apply: bool) -> Counter[str]:
+    """Category → how many rows of closed cases."""
+    counted, beyond = Counter[str](), ""
+    while True:
+        with parts.store.transaction() as connection:
+            if apply:
+                erasures.lock_forgetting(connection)
+            found = closing(connection, parts.retention, now, beyond, PAGE)
+            if apply:
+                end_closed(connection, parts, found)
+        counted.update(category for row in found.rows for category in row.categories)
+        if not found.last:
+            return counted
+        beyond = found.last
+
+
+def _proofs(parts: Parts, now: datetime, *, apply: bool) -> int:
+    """How many rows of the register."""
+    until = micros(cutoff(parts.retention, "consent_ended", now))
+    rows, beyond = 0, ""
+    while True:
+        with parts.store.transaction() as connection:
+            if apply:
+                erasures.lock_forgetting(connection)
+            found = ended_proofs(connection, until, beyond, PAGE)
+            if apply:
+                end_proofs(connection, parts, found.rows)
+        rows += sum(found.rows.values())
+        if not found.last:
+            return rows
+        beyond = found.last
 
 
 def retain_at_midnight(parts: Parts) -> list[Due]:
@@ -66,12 +100,6 @@ def retain_at_midnight(parts: Parts) -> list[Due]:
     if (last is not None and berlin_day(moment(last)) >= berlin_day(now)) or not is_open(parts):
         return []
     return retain(parts, apply=True)
-
-
-def _of_cases(found: Closing) -> Iterator[Due]:
-    counted = Counter(category for row in found.rows for category in row.categories)
-    for category, rows in sorted(counted.items()):
-        yield Due("records", "case_closed", "case_row", category, rows)
 
 
 def _of_age(connection: Connection, parts: Parts, now: datetime, *, apply: bool) -> Iterator[Due]:
@@ -85,7 +113,15 @@ def _of_age(connection: Connection, parts: Parts, now: datetime, *, apply: bool)
             remove(connection, aged, until)
 
 
-def _dark(connection: Connection) -> None:
+def _dark(parts: Parts) -> None:
     """Rows that a crash left behind when their key was destroyed."""
-    for key, version in erasures.all_gone(connection, "box").items():
-        remove_rows(connection, key, version)
+    beyond = ""
+    while True:
+        with parts.store.transaction() as connection:
+            erasures.lock_forgetting(connection)
+            page = gone_with_rows(connection, beyond, PAGE)
+            for key, version in page:
+                remove_rows(connection, key, version)
+        if not page:
+            return
+        beyond = page[-1][0]
