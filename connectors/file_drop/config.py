@@ -42,6 +42,10 @@ class DropSettings:
         return self.folder / "done"
 
     @property
+    def rejected(self) -> Path:
+        return self.folder / "rejected"
+
+    @property
     def quarantine(self) -> Path:
         return self.folder / "quarantine"
 
@@ -69,7 +73,9 @@ def drop_of(table: Table, config: ConnectorConfig, dialect: Dialect) -> DropSett
 
 def _inbox(table: Table, folder: Path) -> Path:
     name = table.take("inbox", str, "inbox")
-    if name in {"..", "processing", "done", "quarantine"} or (Path(name).name != name and name != "."):
+    if name in {"..", "processing", "done", "rejected", "quarantine"} or (
+        Path(name).name != name and name != "."
+    ):
         raise ConfigurationError(
             "must be the folder itself or a folder of its own in it",
             place="config.settings.inbox",

@@ -10,8 +10,7 @@ from connectors.file_drop.config import DropSettings
 from connectors.file_drop.rooms import Rooms
 from connectors.files.delivery import STREAM, Delivery, Entry, digest_of
 from connectors.files.manifest import Manifest, read_manifest
-from connectors.files.memory import Waiting
-from connectors.files.settings import FileStream
+from connectors.files.memory import NOT_NEWER, Waiting
 from connectors.runtime.ports import Incident
 from connectors.runtime.state import State
 from hub.domain.clock import berlin_midnight, micros
@@ -21,7 +20,7 @@ _STANDING = (
     "stream TEXT, position INTEGER, name TEXT, digest TEXT, as_of INTEGER, PRIMARY KEY (stream, position)"
 )
 _TABLES = (
-    "CREATE TABLE IF NOT EXISTS ledger (digest TEXT PRIMARY KEY)",
+    "CREATE TABLE IF NOT EXISTS taken (digest TEXT, as_of INTEGER, PRIMARY KEY (digest, as_of))",
     f"CREATE TABLE IF NOT EXISTS standing ({_STANDING})",
 )
 
@@ -55,7 +54,8 @@ class Inbox(Waiting):
             )
 
     def candidates(self, now: datetime) -> tuple[list[Delivery], list[Incident]]:
-        """What is complete, in order of its day; and what lies in quarantine, as long as it lies there."""
+        """What is complete, in order of its day; what is older than what was read; and what lies in quarantine, as long
+        as it lies there."""
         found: list[Delivery] = []
         incidents: list[Incident] = []
         paths = self._rooms.waiting()
@@ -67,12 +67,34 @@ class Inbox(Waiting):
                     one.names, paths, Incident(STREAM, error.reason, error.place, error.remedy)
                 )
                 continue
-            found += [delivery] if delivery else []
-        self._tidy(
-            entry.path for delivery in found for entries in delivery.files.values() for entry in entries
-        )
-        incidents += self._rooms.quarantined()
-        return sorted(found, key=lambda delivery: (delivery.as_of, delivery.name)), incidents
+            if delivery and self.rejected(delivery):
+                self._put_away(delivery)
+            elif delivery:
+                found.append(delivery)
+        late = {delivery.digest: told for delivery in found if (told := self._late(delivery))}
+        self.only([delivery.digest for delivery in found])
+        self._tidy(path for delivery in found for path in _paths(delivery))
+        incidents += [*late.values(), *self._rooms.quarantined()]
+        in_time = [delivery for delivery in found if delivery.digest not in late]
+        return sorted(in_time, key=lambda delivery: (delivery.as_of, delivery.name)), incidents
+
+    def _late(self, delivery: Delivery) -> Incident | None:
+        """Held: a delivery that is older than what was read of a stream would take back what came since."""
+        newest: dict[str, int] = {}
+        for stream, _, _, as_of in self._standing():
+            newest[stream] = max(as_of, newest.get(stream, as_of))
+        for stream, entries in delivery.files.items():
+            if entries[-1].as_of < newest.get(stream, entries[-1].as_of):
+                self.hold(delivery, stream, 0.0, NOT_NEWER)
+                remedy = "older than what was read: export it again with a new day, or hub connect reject"
+                return Incident(STREAM, NOT_NEWER, entries[-1].place, remedy)
+        return None
+
+    def _put_away(self, delivery: Delivery) -> None:
+        """A person rejected it; a look leaves it."""
+        if not self._looking:
+            for path in _paths(delivery):
+                self._rooms.rejected(path)
 
     def kept(self) -> Delivery | None:
         """The files that hold what was read, stream by stream; None when one is gone."""
@@ -102,9 +124,9 @@ class Inbox(Waiting):
                     self._state.db.execute("DELETE FROM standing WHERE stream = ?", (stream,))
                 for entry in entries:
                     self._remember(stream, entry)
-            self.done()
+            self.done(delivery)
         if not self._looking:
-            for path in {entry.path for entries in delivery.files.values() for entry in entries}:
+            for path in _paths(delivery):
                 self._rooms.done(path)
             self._tidy_manifests(self._rooms.processing())
 
@@ -121,9 +143,9 @@ class Inbox(Waiting):
         digest = self._rooms.digest(entry.path)
         query = "SELECT coalesce(max(position), 0) + 1 FROM standing WHERE stream = ?"
         position = self._state.db.execute(query, (stream,)).fetchone()[0]
-        row = (stream, position, entry.path.name, digest, entry.as_of)
+        row = (stream, position, entry.place, digest, entry.as_of)
         self._state.db.execute("INSERT INTO standing VALUES (?, ?, ?, ?, ?)", row)
-        self._state.db.execute("INSERT OR IGNORE INTO ledger VALUES (?)", (digest,))
+        self._state.db.execute("INSERT OR IGNORE INTO taken VALUES (?, ?)", (digest, entry.as_of))
 
     def _sets(self, paths: Paths, incidents: list[Incident]) -> Iterator[_Set]:
         """Files that are complete together, by the sign that was agreed."""
@@ -138,9 +160,19 @@ class Inbox(Waiting):
                 else:
                     yield _Set((name, *told.files), told)
         elif not self._settings.together:
-            yield from (_Set((name,)) for name in paths)
+            yield from self._of_one_stream(paths)
         else:
             yield from self._of_one_day(paths)
+
+    def _of_one_stream(self, paths: Paths) -> Iterator[_Set]:
+        """Files of the same streams and day are parts of one stock; where each holds changes, each is for itself."""
+        parts: dict[object, list[str]] = {}
+        for name in paths:
+            of = [one for one in self._settings.files.streams.values() if fnmatch(name, one.file)]
+            day = self._settings.as_of.search(name) if self._settings.as_of else None
+            alone = day is None or any(one.changes for one in of)
+            parts.setdefault(name if alone else (day and day[1], *(one.name for one in of)), []).append(name)
+        yield from (_Set(tuple(names)) for names in parts.values())
 
     def _of_one_day(self, paths: Paths) -> Iterator[_Set]:
         days: dict[str, list[str]] = {}
@@ -156,8 +188,8 @@ class Inbox(Waiting):
     def _delivery(self, one: _Set, paths: Paths) -> Delivery | None:
         """Take the files into processing; None when all of it was read before."""
         chosen = {
-            stream.name: name for stream in self._settings.files.streams.values()
-            if (name := _of(stream, one.names)) is not None
+            stream.name: names for stream in self._settings.files.streams.values()
+            if (names := [name for name in one.names if fnmatch(name, stream.file)])
         }  # fmt: skip
         if not chosen:
             raise DataError(
@@ -166,17 +198,30 @@ class Inbox(Waiting):
                 place=one.names[0],
                 remedy="name it in a stream",
             )
-        files = {stream: (self._entry(name, one.manifest, paths),) for stream, name in chosen.items()}
+        files = {
+            stream: tuple(self._entry(name, one.manifest, paths) for name in names)
+            for stream, names in chosen.items()
+        }
         if not self._looking:
             moved = {name: self._rooms.process(paths[name]) for name in one.names if name in paths}
-            files = {stream: (_at(each[0], moved),) for stream, each in files.items()}
-        digests = [self._rooms.digest(each[0].path) for each in files.values()]
-        if all(self._known(digest) for digest in digests):
+            files = {stream: tuple(_at(each, moved) for each in entries) for stream, entries in files.items()}
+        if all(self._known(stream, entry) for stream, entries in files.items() for entry in entries):
             return None
-        entries = [each[0] for each in files.values()]
-        return Delivery(
-            entries[0].path.name, max(e.as_of for e in entries), files, digest_of(sorted(digests))
-        )
+        entries = [entry for each in files.values() for entry in each]
+        digests = sorted(self._rooms.digest(entry.path) for entry in entries)
+        whole = {stream: self._with_parts_before(stream, each) for stream, each in files.items()}
+        return Delivery(entries[0].place, max(e.as_of for e in entries), whole, digest_of(digests))
+
+    def _with_parts_before(self, stream: str, entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
+        """With those parts of the same day's stock that were read already and do not come again."""
+        if self._settings.files.streams[stream].changes or self._settings.as_of is None:
+            return entries
+        names, day = {entry.place for entry in entries}, entries[0].as_of
+        before = [
+            row for row in self._standing() if row[0] == stream and row[3] == day and row[1] not in names
+        ]
+        there = [(self._rooms.read_before(digest, name), name) for _, name, digest, _ in before]
+        return (*(Entry(path, name, day) for path, name in there if path), *entries)
 
     def _entry(self, name: str, manifest: Manifest | None, paths: Paths) -> Entry:
         if name not in paths:
@@ -203,8 +248,18 @@ class Inbox(Waiting):
             ) from None
         return micros(berlin_midnight(day))
 
-    def _known(self, digest: str) -> bool:
-        query = "SELECT 1 FROM ledger WHERE digest = ?"
+    def _known(self, stream: str, entry: Entry) -> bool:
+        """Whether it was read: of that very day, or it is what stands. An older state that came back is read again."""
+        digest = self._rooms.digest(entry.path)
+        query = "SELECT 1 FROM taken WHERE digest = ? AND as_of = ?"
+        if self._state.db.execute(query, (digest, entry.as_of)).fetchone():
+            return True
+        standing = [row[2] for row in self._standing() if row[0] == stream]
+        changes = self._settings.files.streams[stream].changes
+        return digest in (standing[-1:] if changes else standing)
+
+    def _was_taken(self, digest: str) -> bool:
+        query = "SELECT 1 FROM taken WHERE digest = ?"
         return self._state.db.execute(query, (digest,)).fetchone() is not None
 
     def _tidy(self, waiting: Iterable[Path]) -> None:
@@ -216,7 +271,7 @@ class Inbox(Waiting):
             return
         left, keep = [], frozenset(waiting)
         for path in self._rooms.processing():
-            if path not in keep and self._known(self._rooms.digest(path)):
+            if path not in keep and self._was_taken(self._rooms.digest(path)):
                 self._rooms.done(path)
             else:
                 left.append(path)
@@ -243,9 +298,9 @@ class Inbox(Waiting):
         return []
 
 
-def _of(stream: FileStream, names: tuple[str, ...]) -> str | None:
-    return next((name for name in names if fnmatch(name, stream.file)), None)
+def _paths(delivery: Delivery) -> set[Path]:
+    return {entry.path for entries in delivery.files.values() for entry in entries}
 
 
 def _at(entry: Entry, moved: Mapping[str, Path]) -> Entry:
-    return Entry(moved[entry.path.name], entry.place, entry.as_of, entry.rows, entry.sha256)
+    return Entry(moved[entry.place], entry.place, entry.as_of, entry.rows, entry.sha256)

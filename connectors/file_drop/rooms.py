@@ -54,9 +54,18 @@ class Rooms:
         """Into processing."""
         return self._move(path, self._settings.processing / path.name)
 
+    def rejected(self, path: Path) -> None:
+        """Out of the way: a person said that it is not to be read. What was read before stays where it is."""
+        if path.parent != self._settings.done:
+            self._move(path, self._settings.rejected / self._marked(path))
+
     def done(self, path: Path) -> None:
-        """Into done."""
-        self._move(path, self._settings.done / f"{self.digest(path)[:MARK]}-{path.name}")
+        """Into done, unless it lies there."""
+        if path.parent != self._settings.done:
+            self._move(path, self._settings.done / self._marked(path))
+
+    def _marked(self, path: Path) -> str:
+        return f"{self.digest(path)[:MARK]}-{path.name}"
 
     def aside(self, path: Path, incident: Incident) -> None:
         """Into quarantine, with the reason beside."""

@@ -14,6 +14,22 @@ STREAM = "delivery"
 """In place of a stream's name, where a delivery as a whole is meant."""
 
 
+class Position(int):
+    """Where a row stands among the rows of its file, shown as its line; a second one on the same line as `line.2`."""
+
+    shown: str
+
+    @classmethod
+    def of(cls, number: int, line: int, same: int) -> "Position":
+        """`number`: counted from 1; `same`: which row of that line it is."""
+        made = cls(number)
+        made.shown = f"{line}.{same}" if same > 1 else str(line)
+        return made
+
+    def __str__(self) -> str:
+        return self.shown
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One file. `place` names it for people, `as_of` in microseconds since 1970 UTC.
@@ -30,8 +46,8 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """`files`: stream → the files that hold it, in order (several only where each holds changes); `digest` names the
-    content, whatever the files are called."""
+    """`files`: stream → the files that hold it, in order: parts of one stock, or files of which each holds changes;
+    `digest` names the content, whatever the files are called."""
 
     name: str
     as_of: int
@@ -62,17 +78,18 @@ class Shelf(Protocol):
         """It cannot be taken; the shelf puts it aside if that is its way."""
         ...
 
-    def hold(self, delivery: Delivery, stream: str, share: float) -> None: ...
+    def hold(self, delivery: Delivery, stream: str, share: float, reason: str = "") -> None: ...
 
     def held(self) -> Held | None: ...
 
-    def accept(self) -> Held | None: ...
+    def accept(self, name: str = "") -> Held | None: ...
 
     def accepted(self, delivery: Delivery) -> bool: ...
 
 
 class Reader(Protocol):
-    """Reads one file once: (line, cells of the wanted columns) of every row; raises DataError with reason and place."""
+    """Reads one file once: (position, cells of the wanted columns) of every row; raises DataError with reason and
+    place. Positions rise; a row's line is one, where no two rows share it."""
 
     rows: int
 
@@ -80,6 +97,11 @@ class Reader(Protocol):
 
     def header(self) -> tuple[str, ...]:
         """All columns, as far as they are known without reading on."""
+        ...
+
+    def shape(self) -> frozenset[str]:
+        """After the last row: names that were there and that nobody agreed on, where such a one may be a column that
+        was renamed."""
         ...
 
     def verify(self) -> None:

@@ -9,6 +9,12 @@ from connectors.runtime.state import State
 INSERT = "INSERT INTO incoming VALUES (?, ?, ?, ?)"
 
 
+def beyond(gone: int, before: int, share: float, rows: int) -> bool:
+    """Whether so many of a table's rows vanished that a person must say that it is true: more than `rows` and than this
+    share of them, or all of several, for a load that failed looks like that."""
+    return gone > before * share and (gone > rows or gone == before > 1)
+
+
 class Incoming(NamedTuple):
     """A row of the new snapshot: where it stands, and hashes of key and content."""
 

@@ -1,5 +1,6 @@
 """A snapshot's manifest: which files, how many rows, which checksums, as of when. Without it nothing counts."""
 
+import codecs
 import hashlib
 import json
 from collections.abc import Mapping
@@ -33,33 +34,78 @@ class Manifest:
 
 
 def read_manifest(folder: Path, file: str, dialect: Dialect) -> Manifest:
-    """The manifest of a folder; raises DataError `manifest_wrong`."""
+    """The manifest of a folder; raises DataError `manifest_wrong`, which says what is wrong with it."""
     place = f"{folder.name}/{file}"
     try:
-        raw = json.loads((folder / file).read_text(encoding="utf-8"))
-        entries = {
-            str(item["file"]): Entry(_rows(item["rows"]), str(item["sha256"]).lower())
-            for item in raw["files"]
-        }
-        as_of = _as_of(raw["as_of"])
-        declared = (raw.get("encoding", dialect.encoding), raw.get("delimiter", dialect.delimiter))
-    except (OSError, UnicodeDecodeError, ValueError, KeyError, TypeError, AttributeError):
-        raise _wrong("is no manifest", place) from None
+        raw = _parsed((folder / file).read_bytes())
+        entries = dict(_entry(item) for item in _member(raw, "files", list))
+        as_of = _as_of(_member(raw, "as_of", str))
+        declared = tuple(
+            _member(raw, name, str) if name in raw else getattr(dialect, name)
+            for name in ("encoding", "delimiter")
+        )
+    except OSError:
+        raise _wrong("cannot be read", place) from None
+    except ValueError as error:
+        raise _wrong(str(error), place) from None
+    if len(entries) != len(raw["files"]):
+        raise _wrong("names a file twice", place)
     if declared != (dialect.encoding, dialect.delimiter):
         raise _wrong("names another encoding or delimiter than the configuration", place)
     return Manifest(folder.name, folder, as_of, entries, _digest(entries))
 
 
-def _rows(raw: Any) -> int:
-    if type(raw) is not int or raw < 0:
-        raise ValueError
-    return raw
+def _parsed(data: bytes) -> Mapping[str, Any]:
+    """The object in these bytes, with or without a byte order mark; raises ValueError with what is wrong."""
+    try:
+        text = data.decode(
+            "utf-16" if data[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig"
+        )
+    except UnicodeDecodeError as error:
+        raise ValueError(f"is no UTF-8 (byte {error.start})") from None
+    try:
+        found = json.loads(text, object_pairs_hook=_once)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"is no JSON (line {error.lineno}, column {error.colno})") from None
+    except RecursionError:
+        raise ValueError("is nested too deeply") from None
+    if not isinstance(found, dict):
+        raise ValueError("is no JSON object")  # noqa: TRY004  one kind of error for whatever is wrong
+    return found
 
 
-def _as_of(raw: Any) -> int:
-    if len(raw) == 10:
-        return micros(berlin_midnight(date.fromisoformat(raw)))
-    moment = datetime.fromisoformat(raw)
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("has a member that comes twice in one object")
+    return found
+
+
+def _member(raw: Any, name: str, kind: type[Any]) -> Any:
+    if not isinstance(raw, Mapping) or name not in raw:
+        raise ValueError(f"lacks {name}")
+    if type(raw[name]) is not kind:
+        raise ValueError(f"{name} is no {_KINDS[kind]}")
+    return raw[name]
+
+
+_KINDS = {list: "list", str: "text", int: "whole number"}
+
+
+def _entry(item: Any) -> tuple[str, Entry]:
+    rows = _member(item, "rows", int)
+    if rows < 0:
+        raise ValueError("rows is less than nothing")
+    return _member(item, "file", str), Entry(rows, _member(item, "sha256", str).lower())
+
+
+def _as_of(raw: str) -> int:
+    try:
+        if len(raw) == 10:
+            return micros(berlin_midnight(date.fromisoformat(raw)))
+        moment = datetime.fromisoformat(raw)
+    except ValueError:
+        raise ValueError("as_of is neither a day nor a time") from None
     return micros(moment if moment.tzinfo else moment.replace(tzinfo=BERLIN))
 
 
@@ -69,6 +115,5 @@ def _digest(entries: Mapping[str, Entry]) -> str:
 
 
 def _wrong(message: str, place: str) -> DataError:
-    return DataError(
-        message, reason="manifest_wrong", place=place, remedy="export the snapshot again, with its manifest"
-    )
+    remedy = f"the manifest {message}: export the snapshot again, with its manifest"
+    return DataError(message, reason="manifest_wrong", place=place, remedy=remedy)

@@ -10,13 +10,21 @@ from collections.abc import Iterator
 from typing import IO
 
 from connectors.files.delivery import Entry
+from connectors.files.encoding import BOM, Bytes
 from connectors.files.settings import Dialect, FileStream
 from hub.errors import DataError
 
 OTHER_DELIMITERS = ",;\t|"
-UTF8 = frozenset({"utf-8", "utf-8-sig"})
-WIDE = ("utf-16", "utf-32")
+DOS_END = b"\x1a"
 CHUNK = 64 * 1024
+_OPEN = "quotes do not close"
+_CAUSES = {
+    "new-line character": "a carriage return stands in a field without quotes",
+    "field limit": f"a field is longer than {csv.field_size_limit()} characters",
+    "expected after": "text stands behind a closing quote",
+    "unexpected end": _OPEN,
+}
+"""What the csv module says → what is told."""
 
 
 class CsvReader:
@@ -25,10 +33,7 @@ class CsvReader:
     def __init__(self, stream: FileStream, dialect: Dialect, entry: Entry) -> None:
         self._stream, self._dialect, self._entry = stream, dialect, entry
         self._sha, self._offset, self._line = hashlib.sha256(), 0, 0
-        self._foreign: tuple[int, int] | None = None  # first line and byte that is not ASCII
-        name = codecs.lookup(dialect.encoding).name
-        self._is_wide = name.startswith(WIDE)
-        self._utf8, self._single = True, name not in UTF8
+        self._bytes = Bytes(dialect.encoding)
         self._last = ""  # the trailer's line
         self._header: tuple[str, ...] = stream.names
         self.rows = 0
@@ -51,9 +56,12 @@ class CsvReader:
         """Compare with manifest or trailer what was read to its end; raises DataError."""
         self._verify_manifest()
         self._verify_trailer()
-        if self._single and self._foreign and self._utf8:
-            line, byte = self._foreign
-            raise self._fault(f"byte {byte}: UTF-8, not {self._dialect.encoding}", "wrong_encoding", line)
+        if wrong := self._bytes.contradiction():
+            raise self._fault(wrong.message, "wrong_encoding", wrong.line)
+
+    def shape(self) -> frozenset[str]:
+        """A column that is not mapped stands in the header under its name: no renamed one can be taken for it."""
+        return frozenset()
 
     def _verify_manifest(self) -> None:
         entry = self._entry
@@ -81,15 +89,29 @@ class CsvReader:
         try:
             if sign.header:
                 self._header = tuple(next(reader, []))
+                self._check_header()
             wanted = [self._position(name) for name in self._stream.columns]
             width = len(self._header)
             for row in reader:
+                if not row and width > 1:
+                    continue  # an empty line
                 if len(row) != width:
                     raise self._cut(file, f"{len(row)} of {width} columns", "wrong_columns", reader.line_num)
                 self.rows += 1
                 yield reader.line_num + sign.skip, [row[position] for position in wanted]
-        except csv.Error:
-            raise self._cut(file, "quotes do not close", "unreadable_csv", reader.line_num) from None
+        except csv.Error as error:
+            message = next((told for sign, told in _CAUSES.items() if sign in str(error)), "is no CSV")
+            reason = "too_large" if "limit" in str(error) else "unreadable_csv"
+            if message == _OPEN:
+                raise self._cut(file, message, reason, reader.line_num) from None
+            raise self._fault(message, reason, reader.line_num + sign.skip) from None
+
+    def _check_header(self) -> None:
+        """No column stands twice: which of two is meant would be a guess."""
+        found = [name for name in self._header if name]
+        twice = [name for name in found if found.count(name) > 1]
+        if twice:
+            raise self._fault(f"column {twice[0]} stands twice", "header_drift", 1 + self._dialect.skip)
 
     def _cut(self, file: IO[bytes], message: str, reason: str, line: int) -> DataError:
         """A fault in the very last line of a file that is not complete: it was cut off."""
@@ -101,7 +123,7 @@ class CsvReader:
     def _lines(self, file: IO[bytes]) -> Iterator[str]:
         """The lines to be parsed: without what stands before the header, and without the trailer."""
         waiting: str | None = None
-        for text in self._wide(file) if self._is_wide else self._decoded(file):
+        for text in self._wide(file) if self._bytes.is_wide else self._decoded(file):
             if self._line <= self._dialect.skip:
                 continue
             if self._dialect.trailer is None:
@@ -117,13 +139,17 @@ class CsvReader:
             self._line += 1
             self._sha.update(raw)
             self._check(raw)
-            start = 3 if self._line == 1 and not self._single and raw.startswith(codecs.BOM_UTF8) else 0
+            start = (
+                3 if self._line == 1 and not self._bytes.is_single and raw.startswith(codecs.BOM_UTF8) else 0
+            )
             try:
-                yield raw[start:].decode(encoding)
+                text = raw[start:].decode(encoding)
             except UnicodeDecodeError as error:
                 byte = self._offset + start + error.start
                 raise self._fault(f"byte {byte}: not {encoding}", "wrong_encoding", self._line) from None
+            self._look(raw, text)
             self._offset += len(raw)
+            yield text
 
     def _wide(self, file: IO[bytes]) -> Iterator[str]:
         """Lines of an encoding whose signs are wider than a byte: a byte that looks like a line's end is none."""
@@ -142,8 +168,10 @@ class CsvReader:
             rest = lines.pop() if lines and raw else ""
             for line in lines:
                 self._line += 1
-                self._whole(line.endswith(("\n", "\r")))
-                yield line
+                text = line.removeprefix(BOM) if self._line == 1 else line
+                self._whole(text.endswith(("\n", "\r")))
+                self._marked(text)
+                yield text
             if not raw:
                 return
 
@@ -154,20 +182,27 @@ class CsvReader:
             raise self._fault("the last line does not end", "truncated", self._line)
 
     def _check(self, raw: bytes) -> None:
+        """What is told by a line's bytes alone."""
+        if raw == DOS_END:
+            raise self._fault("ends with Ctrl-Z, as DOS wrote it", "unreadable_csv", self._line)
+        if b"\r" in raw and not raw.endswith(b"\n") and self._line == 1:
+            raise self._fault("lines end with a carriage return alone", "unreadable_csv", self._line)
         self._whole(raw.endswith(b"\n"))
-        if not raw.isascii() or b"\0" in raw:
-            self._look(raw)
-
-    def _look(self, raw: bytes) -> None:
-        """NUL never is text, and UTF-8 that calls itself cp1252 is told at the end."""
         if b"\0" in raw:
             byte = self._offset + raw.index(b"\0")
             raise self._fault(f"byte {byte}: not {self._dialect.encoding}", "wrong_encoding", self._line)
-        if self._foreign is None:
-            first = next((n for n, byte in enumerate(raw) if byte > 127), 0)
-            self._foreign = self._line, self._offset + first
-        if self._single and self._utf8:
-            self._utf8 = _is_utf8(raw)
+
+    def _look(self, raw: bytes, text: str) -> None:
+        if wrong := self._bytes.look(raw, text):
+            raise self._fault(wrong.message, "wrong_encoding", wrong.line)
+        if not raw.isascii():
+            self._marked(text)
+
+    def _marked(self, text: str) -> None:
+        """Files that were put one behind the other bring their marks with them."""
+        if text.startswith(BOM):
+            where = "a second one" if self._line == 1 else "within the file"
+            raise self._fault(f"byte order mark: {where}", "wrong_encoding", self._line)
 
     def _position(self, name: str) -> int:
         if name in self._header:
@@ -191,11 +226,3 @@ class CsvReader:
     def _fault(self, message: str, reason: str, line: int) -> DataError:
         place = f"{self._entry.place}:{line}" if line else self._entry.place
         return DataError(message, reason=reason, place=place, remedy=f"{message}; export it again")
-
-
-def _is_utf8(raw: bytes) -> bool:
-    try:
-        raw.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True

@@ -21,9 +21,11 @@ def standing(
     opened: Open, stream: FileStream, entries: Sequence[Entry], hash_key: Callable[[str], bytes],
     content: Content = unhashed,
 ) -> Iterator[Row]:  # fmt: skip
-    """Every row of a stream as it stands: the last file's, or of files that hold changes the last row of each key."""
+    """Every row of a stream as it stands: those of all parts of a stock, or of files that hold changes the last row of
+    each key."""
     if not stream.changes:
-        yield from rows(opened, stream, entries[-1], content)
+        for entry in entries:
+            yield from rows(opened, stream, entry, content)
         return
     last: dict[bytes, tuple[int, int]] = {}
     key = key_of(stream)

@@ -39,7 +39,7 @@ class Dialect:
         """The cells of each line. Raises csv.Error, while reading."""
         return csv.reader(
             lines, delimiter=self.delimiter, quotechar=self.quote or None, escapechar=self.escape,
-            doublequote=self.escape is None, strict=True,
+            doublequote=self.escape is None, strict=True, skipinitialspace=bool(self.quote) and self.delimiter != " ",
             quoting=csv.QUOTE_MINIMAL if self.quote else csv.QUOTE_NONE,
         )  # fmt: skip
 

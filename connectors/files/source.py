@@ -4,12 +4,13 @@ A delivery counts as a whole: it is examined to its last byte before the first r
 stays where the agency keeps it and is read again when somebody's present state is wanted.
 """
 
+import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from connectors.files.again import Again
 from connectors.files.delivery import SEPARATOR, STREAM, Delivery, Entry, Reader, Shelf
-from connectors.files.diff import Diff, Incoming
+from connectors.files.diff import Diff, Incoming, beyond
 from connectors.files.rows import Open, key_of, paged, row, rows, standing, subject_columns
 from connectors.files.settings import FilesSettings, FileStream
 from connectors.runtime.ports import Batch, Control, Held, Incident, NothingKept, Row
@@ -18,6 +19,9 @@ from connectors.runtime.state import State, hidden
 from hub.domain.identifiers import AgencyKey
 from hub.errors import DataError
 
+PART = 1 << 40
+"""Positions of a file's rows are below it, so a stock in parts counts on from part to part."""
+SHAPE, UNKNOWN = "shape of ", "unknown_elements"
 TO_THE_END = "read"  # the cursor of a stream: of files there is no other place to go on from
 
 
@@ -32,6 +36,7 @@ class FilesSource:
         self.check = check
         self._diff, self._again = Diff(state), Again(state, lambda name: self._rows([name]))
         self._current: Delivery | None = None
+        self._shapes: dict[str, set[str]] = {}  # of the delivery that was examined last
         self._known = False  # whether the gate's knowledge has the current (or else the last) state
         self._refused: dict[str, tuple[str, Incident]] = {}  # name → (digest, why)
 
@@ -79,6 +84,7 @@ class FilesSource:
     def finished(self) -> None:
         again = self._asked_anew(self._settings.streams)
         if self._current:
+            self._remember_shapes(self._current)
             self._shelf.adopt(self._current)
             self._current = None
             self._diff.clear()
@@ -109,8 +115,8 @@ class FilesSource:
     def held(self) -> Held | None:
         return self._shelf.held()
 
-    def accept(self) -> Held | None:
-        return self._shelf.accept()
+    def accept(self, name: str = "") -> Held | None:
+        return self._shelf.accept(name)
 
     def close(self) -> None:
         """Nothing is kept open."""
@@ -151,22 +157,44 @@ class FilesSource:
             incident = self._refuse(delivery, error.reason, error.place, error.remedy)
             self._shelf.refuse(delivery, incident)
             return incident
-        if self._shelf.accepted(delivery) or (found := self._too_many_vanished(delivery)) is None:
+        if self._shelf.accepted(delivery):
+            return None
+        if new := self._unknown(delivery):
+            stream, names = new
+            self._shelf.hold(delivery, stream, 0.0, UNKNOWN)
+            shown = ", ".join(sorted(names)[:10])
+            remedy = f"{shown} were never there: map them, or hub connect accept, if nobody needs them"
+            return self._refuse(delivery, UNKNOWN, f"{delivery.name}/{stream}", remedy)
+        if (found := self._too_many_vanished(delivery)) is None:
             return None
         stream, share = found
         self._shelf.hold(delivery, stream, share)
-        remedy = f"{share:.0%} of the keys vanished: hub connect accept, if that is true"
+        remedy = f"{share:.0%} of the keys vanished: hub connect accept, if that is true, or reject"
         return self._refuse(delivery, "snapshot_held", f"{delivery.name}/{stream}", remedy)
+
+    def _unknown(self, delivery: Delivery) -> tuple[str, frozenset[str]] | None:
+        """A stream with names that nobody agreed on and no delivery before had; the first one sets the measure."""
+        for name in delivery.files:
+            known = self._state.meta(f"{SHAPE}{name}")
+            if known is not None and (new := self._shapes[name] - frozenset(json.loads(known))):
+                return name, frozenset(new)
+        return None
 
     def _too_many_vanished(self, delivery: Delivery) -> tuple[str, float] | None:
         """Where more keys vanished than the configuration lets pass, and their share."""
         whole = [name for name in delivery.files if not self._settings.streams[name].changes]
         counts = {name: self._diff.vanished_count(name) for name in whole}
         for name, (gone, before) in counts.items():
-            if gone > self._settings.vanish_rows and gone > before * self._settings.vanish_limit:
+            if beyond(gone, before, self._settings.vanish_limit, self._settings.vanish_rows):
                 return name, gone / before
         gone, before = (sum(pair[n] for pair in counts.values()) for n in (0, 1))
         return ("*", gone / before) if gone > before * self._settings.vanish_limit else None
+
+    def _remember_shapes(self, delivery: Delivery) -> None:
+        with self._state.transaction():
+            for name in delivery.files.keys() & self._shapes.keys():
+                known = json.loads(self._state.meta(f"{SHAPE}{name}") or "[]")
+                self._state.set_meta(f"{SHAPE}{name}", json.dumps(sorted({*known, *self._shapes[name]})))
 
     def _refuse(self, delivery: Delivery, reason: str, place: str, remedy: str) -> Incident:
         incident = Incident(STREAM, reason, place, remedy)
@@ -178,23 +206,32 @@ class FilesSource:
         streams = [self._settings.streams[name] for name in delivery.files]
         with self._state.transaction():
             for stream in streams:
-                for entry in delivery.files[stream.name]:
+                shape = set[str]()
+                for part, entry in enumerate(delivery.files[stream.name]):
                     reader = self._open(stream, entry)
-                    self._diff.load(self._incoming(reader, stream))
+                    self._diff.load(self._incoming(reader, stream, part * PART))
                     reader.verify()
+                    shape |= reader.shape()
+                self._shapes[stream.name] = shape
             self._diff.index()
         for stream in streams:
-            line = self._diff.duplicate(stream.name)
-            if line is not None:
-                place = f"{delivery.files[stream.name][0].place}:{line}"
+            position = self._diff.duplicate(stream.name)
+            if position is not None:
+                place = self._place(delivery.files[stream.name], stream, position)
                 raise DataError(
                     "key came before", reason="duplicate_key", place=place, remedy="export it again"
                 )
 
-    def _incoming(self, reader: Reader, stream: FileStream) -> Iterator[Incoming]:
+    def _place(self, entries: Sequence[Entry], stream: FileStream, position: int) -> str:
+        """File and line of a row that was examined."""
+        entry = entries[position // PART]
+        found = (one for one, _ in self._open(stream, entry).cells() if one == position % PART)
+        return f"{entry.place}:{next(found, position % PART)}"
+
+    def _incoming(self, reader: Reader, stream: FileStream, start: int) -> Iterator[Incoming]:
         hash_key, hash_row, key = self._state.key_hash, self._content, key_of(stream)
-        for line, cells in reader.cells():
-            yield Incoming(stream.name, line, hash_key(key(cells)), hash_row(cells))
+        for position, cells in reader.cells():
+            yield Incoming(stream.name, start + position, hash_key(key(cells)), hash_row(cells))
 
     def _control_rows(self, streams: Collection[str]) -> Iterator[Row]:
         """Known once all was read."""
@@ -213,21 +250,21 @@ class FilesSource:
     def _changed(self, delivery: Delivery, stream: FileStream) -> Iterator[Row]:
         changes = self._diff.changes(stream.name)
         wanted = next(changes, None)
-        entry = delivery.files[stream.name][0]
-        if wanted is None:
-            return
-        for line, cells in self._open(stream, entry).cells():
-            if line != wanted[0]:
+        for part, entry in enumerate(delivery.files[stream.name]):
+            if wanted is None or wanted[0] >= (part + 1) * PART:
                 continue
-            if self._content(cells) != wanted[1]:
-                raise DataError(
-                    "changed while it was read", reason="changed_while_reading",
-                    place=f"{entry.place}:{line}", remedy="do not write into a finished file",
-                )  # fmt: skip
-            yield row(stream, entry, line, cells, wanted[1])
-            wanted = next(changes, None)
-            if wanted is None:
-                break
+            for position, cells in self._open(stream, entry).cells():
+                if part * PART + position != wanted[0]:
+                    continue
+                if self._content(cells) != wanted[1]:
+                    raise DataError(
+                        "changed while it was read", reason="changed_while_reading",
+                        place=f"{entry.place}:{position}", remedy="do not write into a finished file",
+                    )  # fmt: skip
+                yield row(stream, entry, position, cells, wanted[1])
+                wanted = next(changes, None)
+                if wanted is None:
+                    return
 
     def _vanished(self, delivery: Delivery, stream: FileStream) -> Iterator[Row]:
         """Rows that are no longer there, with what they said where the mapping asks for it."""
@@ -236,14 +273,16 @@ class FilesSource:
         former = kept.files.get(stream.name, ()) if kept else ()
         entry = delivery.files[stream.name][-1]
         if former:
-            yield from self._former(stream, former[-1], entry, frozenset(gone))
+            yield from self._former(stream, former, entry, frozenset(gone))
         else:
             yield from _nameless(stream, entry, gone)
 
-    def _former(self, stream: FileStream, kept: Entry, now: Entry, gone: frozenset[bytes]) -> Iterator[Row]:
+    def _former(
+        self, stream: FileStream, kept: Sequence[Entry], now: Entry, gone: frozenset[bytes]
+    ) -> Iterator[Row]:
         """Rows as they were; one that a flag had called gone has had its event, and is only forgotten."""
         told: list[Row] = []
-        for one in rows(self._open, stream, kept):
+        for one in (each for entry in kept for each in rows(self._open, stream, entry)):
             if self._state.key_hash(one.key) not in gone:
                 continue
             if one.gone:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from connectors.files.delivery import STREAM, Delivery, Entry
-from connectors.files.memory import Waiting
+from connectors.files.memory import Waiting, rejected_state
 from connectors.rest.client import Client
 from connectors.rest.config import RestSettings
 from connectors.rest.reading import Streams, Told
@@ -71,7 +71,10 @@ class Polls(Waiting):
             self._ask(now)
             pending = self._pending()
         found = [self._delivery(pending)] if pending else []
-        return found, [self._failed[1]] if self._failed else []
+        incidents = [self._failed[1]] if self._failed else []
+        if found and self.rejected(found[0]):
+            return [], [*incidents, rejected_state(found[0].name)]
+        return found, incidents
 
     def kept(self) -> Delivery | None:
         last = self._taken(LAST)
@@ -95,9 +98,11 @@ class Polls(Waiting):
         """It stays until the interface says something else."""
         self._stuck = delivery.digest
 
-    def hold(self, delivery: Delivery, stream: str, share: float) -> None:
+    def hold(self, delivery: Delivery, stream: str, share: float, reason: str = "") -> None:
+        """The newest state alone waits: the interface has forgotten the others."""
         self._stuck = delivery.digest
-        super().hold(delivery, stream, share)
+        super().hold(delivery, stream, share, reason)
+        self.only([delivery.digest])
 
     def _pending(self) -> Taken | None:
         """What waits to be read, unless it is no answer to what is asked now."""

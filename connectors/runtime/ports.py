@@ -126,6 +126,21 @@ class Holding(Protocol):
 
 
 @runtime_checkable
+class Choosing(Holding, Protocol):
+    """Such a source where several deliveries may be held, and one may be rejected instead."""
+
+    def all_held(self) -> Sequence[Held]: ...
+
+    def accept(self, name: str = "") -> Held | None:
+        """Confirm the delivery of this name, or the one that is held; raises UsageError and Refused."""
+        ...
+
+    def reject(self, name: str = "") -> Held | None:
+        """Never read it; raises UsageError."""
+        ...
+
+
+@runtime_checkable
 class Rereading(Protocol):
     """A source that can give every row of a stream once more, page by page, while it goes on reading what changes."""
 

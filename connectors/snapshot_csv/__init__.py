@@ -11,7 +11,7 @@ from hub.domain.identifiers import AgencyKey
 
 spec = Spec(
     kind="snapshot_csv", role="source",
-    settings="folder, encoding, delimiter, quote, manifest, vanish_limit, grace_minutes",
+    settings="folder, encoding, delimiter, quote, manifest, vanish_limit, vanish_rows, grace_minutes",
 )  # fmt: skip
 
 

@@ -8,14 +8,14 @@ from pathlib import Path
 
 from connectors.files.delivery import STREAM, Delivery, Entry
 from connectors.files.manifest import Manifest, read_manifest
-from connectors.files.memory import Waiting
+from connectors.files.memory import NOT_NEWER, Waiting
 from connectors.files.settings import FileStream
 from connectors.runtime.ports import Incident
 from connectors.runtime.state import State
 from connectors.snapshot_csv.config import CsvSettings
 from hub.errors import ConfigurationError, DataError, ServiceUnavailable
 
-LAST = "snapshot"
+LAST, TAKEN = "snapshot", "snapshots_taken"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +44,15 @@ class Folders(Waiting):
         last = {"name": delivery.name, "digest": delivery.digest, "as_of": delivery.as_of}
         with self._state.transaction():
             self._state.set_meta(LAST, json.dumps(last))
-            self.done()
+            self._state.set_meta(TAKEN, json.dumps(sorted({*self._taken(), delivery.digest})))
+            self.done(delivery)
 
     def candidates(self, now: datetime) -> tuple[list[Delivery], list[Incident]]:
-        """Snapshots newer than the last one in order, and folders that can be none."""
+        """Snapshots newer than the last one in order, those that came too late, and folders that can be none."""
         found: list[Delivery] = []
+        late: list[Delivery] = []
         incidents: list[Incident] = []
-        last = self.last
+        last, taken = self.last, self._taken()
         for folder in self._folders():
             try:
                 delivery = self._finished(folder, now)
@@ -58,11 +60,33 @@ class Folders(Waiting):
                 if last is None or folder.name > last.name:
                     incidents.append(Incident(STREAM, error.reason, error.place, error.remedy))
                 continue
-            if delivery and (last is None or delivery.as_of > last.as_of):
+            if delivery is None or self.rejected(delivery):
+                continue
+            if last is None or delivery.as_of > last.as_of:
                 found.append(delivery)
-            elif delivery and last and delivery.as_of == last.as_of and delivery.digest != last.digest:
-                incidents.append(_not_newer(delivery))
+            elif delivery.digest not in taken:
+                late.append(delivery)
+        for delivery in late:
+            self.hold(delivery, STREAM, 0.0, NOT_NEWER)
+        self.only([delivery.digest for delivery in (*found, *late)])
+        incidents += map(_not_newer, late)
         return sorted(found, key=lambda delivery: (delivery.as_of, delivery.name)), incidents
+
+    def _taken(self) -> list[str]:
+        """Contents of all snapshots that were read. A state of an older release knew the last one only: whatever lies
+        beside it was read before."""
+        found, last = self._state.meta(TAKEN), self.last
+        if found is not None or last is None:
+            return list(json.loads(found or "[]"))
+        older = (self._same_or_older(folder, last) for folder in self._folders())
+        return sorted({last.digest, *(digest for digest in older if digest)})
+
+    def _same_or_older(self, folder: Path, last: Last) -> str | None:
+        try:
+            delivery = self._delivery(folder)
+        except DataError:
+            return None
+        return delivery.digest if delivery.as_of < last.as_of else None
 
     def kept(self) -> Delivery | None:
         """The last snapshot that was read, under whatever name, if it still lies there."""
@@ -133,9 +157,5 @@ def _entry(manifest: Manifest, stream: FileStream) -> Entry:
 
 
 def _not_newer(delivery: Delivery) -> Incident:
-    return Incident(
-        STREAM,
-        "as_of_not_newer",
-        delivery.name,
-        "two snapshots of one day differ: export it with a new as_of",
-    )
+    remedy = "no newer than what was read: export it again with a new as_of, or hub connect reject"
+    return Incident(STREAM, NOT_NEWER, delivery.name, remedy)

@@ -7,8 +7,8 @@ from itertools import islice
 from typing import Protocol
 
 from connectors.files.delivery import Delivery
-from connectors.files.diff import Diff, Incoming
-from connectors.files.memory import Waiting
+from connectors.files.diff import Diff, Incoming, beyond
+from connectors.files.memory import Waiting, rejected_state
 from connectors.runtime.config import ConnectorConfig
 from connectors.runtime.ports import Batch, Control, Held, Incident, NothingKept, Row
 from connectors.runtime.rows import KEYLESS, identified, is_named
@@ -138,8 +138,8 @@ class WholeSource:
     def held(self) -> Held | None:
         return self._waiting.held()
 
-    def accept(self) -> Held | None:
-        return self._waiting.accept()
+    def accept(self, name: str = "") -> Held | None:
+        return self._waiting.accept(name)
 
     def close(self) -> None:
         self._system.close()
@@ -178,12 +178,15 @@ class WholeSource:
         share_limit, row_limit = self._limits
         for name in self._streams:
             gone, before = self._diff.vanished_count(name)
-            if gone > row_limit and gone > before * share_limit:
+            if beyond(gone, before, share_limit, row_limit):
                 digest = hashlib.sha256(b"".join(sorted(self._diff.vanished(name)))).hexdigest()
                 delivery = Delivery(f"{now:%Y-%m-%d %H:%M}", micros(now), {}, digest)
                 if self._waiting.accepted(delivery):
                     continue
+                if self._waiting.rejected(delivery):
+                    return [rejected_state(name)]
                 self._waiting.hold(delivery, name, gone / before)
+                self._waiting.only([delivery.digest])
                 remedy = f"{gone / before:.0%} of the keys vanished: hub connect accept, if that is true"
                 return [Incident(name, "snapshot_held", name, remedy)]
         return []

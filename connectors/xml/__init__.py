@@ -12,7 +12,8 @@ from hub.domain.identifiers import AgencyKey
 
 spec = Spec(
     kind="xml", role="source",
-    settings="folder, complete, manifest, partial, as_of, as_of_date, together, encoding, namespaces, limits",
+    settings="folder, complete, manifest, partial, as_of, as_of_date, together, encoding, namespaces, limits, "
+    "vanish_limit, vanish_rows",
 )  # fmt: skip
 
 

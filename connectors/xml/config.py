@@ -1,7 +1,8 @@
 """Settings of the XML source: the drop folder, and where each stream's records and columns stand in the tree."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from connectors.file_drop.config import DropSettings, drop_of
 from connectors.files.settings import Dialect
@@ -19,16 +20,54 @@ class Limits:
     attributes: int = 256
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+Place = tuple[str, ...]
+"""Steps from the root or from a record; the last may be an attribute ("@…")."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Records:
     """Where a stream's records stand: `path` of elements from the root, and column → where its value stands.
 
     A column's path begins at the record ("Person/Name", "@id") or, with "/", at the root: so a record takes the keys of
     the household that it lies in. "." is the record's own text. Names are written with the prefixes of `namespaces`.
+
+    `required`: columns that every record must have, though they may be empty; those of the key are. `optional`: columns
+    that may be nowhere in a file. `ignored`: places that are known and not read, with all within them ("*": all); when
+    it is set, anything else that nobody agreed on stops the stream.
     """
 
-    path: tuple[str, ...]
-    columns: Mapping[str, tuple[str, ...]]
+    path: Place
+    columns: Mapping[str, Place]
+    required: frozenset[str] = frozenset()
+    optional: frozenset[str] = frozenset()
+    ignored: frozenset[Place] | None = None
+
+    @cached_property
+    def leaves(self) -> frozenset[Place]:
+        """Where columns stand, from the root."""
+        return frozenset(self._from_root(path) for path in self.columns.values())
+
+    @cached_property
+    def places(self) -> frozenset[Place]:
+        """What was agreed on, from the root."""
+        return self.leaves | {self.path}
+
+    @cached_property
+    def _left_out(self) -> frozenset[Place]:
+        return frozenset(self._from_root(path) for path in self.ignored or ())
+
+    def ignores(self, place: Place) -> bool:
+        """Whether this place, or one that it stands in, is known and not read."""
+        if not self.ignored:
+            return False
+        return ("*",) in self.ignored or any(
+            place[:size] in self._left_out for size in range(1, len(place) + 1)
+        )
+
+    def _from_root(self, path: Place) -> Place:
+        if path[0] == "":
+            return path[1:]
+        return self.path if path == (".",) else (*self.path, *path)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +79,19 @@ class XmlSettings:
     split: str
     limits: Limits
     records: Mapping[str, Records]
+    namespaces: Mapping[str, str] = field(default_factory=dict)
+
+    def spelt(self, place: Place) -> str:
+        """A place as the configuration writes it."""
+        return "/".join(self._step(step) for step in place)
+
+    def _step(self, step: str) -> str:
+        mark = "@" if step.startswith("@") else ""
+        uri, brace, local = step.removeprefix("@").removeprefix("{").rpartition("}")
+        if not brace:
+            return step
+        prefix = next((name for name, known in self.namespaces.items() if known == uri), None)
+        return f"{mark}{prefix}:{local}" if prefix else step
 
 
 def xml_settings(config: ConnectorConfig) -> XmlSettings:
@@ -63,7 +115,9 @@ def xml_settings(config: ConnectorConfig) -> XmlSettings:
                 f"nobody says where {missing[0]} stands", place=f"config.streams.{name}.records.columns",
                 remedy="add its path",
             )  # fmt: skip
-    return XmlSettings(drop=drop, encoding=encoding, split=config.style.split, limits=limits, records=taken)
+    return XmlSettings(
+        drop=drop, encoding=encoding, split=config.style.split, limits=limits, records=taken, namespaces=names
+    )
 
 
 def _limits(table: Table) -> Limits:
@@ -81,8 +135,20 @@ def _records(table: Table, names: Mapping[str, str]) -> Records:
         name: _path(str(raw), names, f"{table.place}.columns.{name}")
         for name, raw in dict(table.any("columns", {})).items()
     }
+    ignored = table.texts("ignored", ()) if "ignored" in table.names() else None
+    records = Records(
+        path=path, columns=columns, required=frozenset(table.texts("required", ())),
+        optional=frozenset(table.texts("optional", ())),
+        ignored=None if ignored is None else frozenset(_path(raw, names, f"{table.place}.ignored") for raw in ignored),
+    )  # fmt: skip
     table.close()
-    return Records(path=path, columns=columns)
+    for name in sorted((records.required | records.optional) - columns.keys()):
+        raise ConfigurationError(
+            f"names no column: {name}",
+            place=f"{table.place}.required and .optional",
+            remedy="correct its name",
+        )
+    return records
 
 
 def _path(raw: str, names: Mapping[str, str], place: str) -> tuple[str, ...]:

@@ -16,12 +16,12 @@ from hub.cli.connect.quarantine import app as quarantine
 from hub.cli.connect.run import run
 from hub.cli.connect.schema import schema
 from hub.cli.connect.shadow import shadow
-from hub.cli.connect.status import accept, status
+from hub.cli.connect.status import accept, reject, status
 from hub.cli.connect.support import support_bundle
 
 app = typer.Typer(no_args_is_help=True, help="Die Seite des Amtes: Quellen lesen, Sichten zurückschreiben.")
 for verb in (
-    init, discover, schema, check, preview, shadow, candidates, run, status, backfill, pause, resume, accept,
+    init, discover, schema, check, preview, shadow, candidates, run, status, backfill, pause, resume, accept, reject,
     support_bundle, new,
 ):  # fmt: skip
     app.command()(verb)

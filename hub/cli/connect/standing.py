@@ -1,7 +1,7 @@
 """What one connector is doing, from what lies beside its state: for `status` and the support bundle."""
 
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,13 +10,14 @@ from connectors.runtime.build import kind
 from connectors.runtime.certificates import Certificate, certificates
 from connectors.runtime.config import ConnectorConfig
 from connectors.runtime.files import holder, lease_of
-from connectors.runtime.ports import Held, Holding
+from connectors.runtime.ports import Choosing, Held, Holding
 from connectors.runtime.pulse import AUTH as REFUSED
 from connectors.runtime.pulse import PAUSED, RUNNING, STOPPED, WAITING, Beat, Pause, Pulse, pulse_of
 from connectors.runtime.quarantine import Quarantined
 from connectors.runtime.state import State
 from connectors.runtime.trouble import AUTH, AWAY, Trouble, trouble
 from hub.cli.connect.given import state_beside
+from hub.errors import UsageError
 
 NEVER, HELD, CLOSED = "never", "held", "closed"
 RENEW_DAYS = 30
@@ -59,14 +60,35 @@ def _said(state: Path) -> tuple[Beat | None, Pause | None]:
         return pulse.last(), pulse.paused()
 
 
-def held_input(settings: ConnectorConfig, *, confirm: bool = False) -> Held | None:
-    """What waits for a person's word, and with `confirm` that word."""
+def held_input(settings: ConnectorConfig) -> Held | None:
+    """What waits for a person's word."""
+    with _shelf(settings) as shelf:
+        return shelf.held() if shelf else None
+
+
+def decide_held(settings: ConnectorConfig, name: str, *, reject: bool) -> Held | None:
+    """That word; None when nothing waits. Raises UsageError where several wait and none is named, or where a source
+    has no deliveries that could be rejected."""
+    with _shelf(settings) as shelf:
+        if isinstance(shelf, Choosing):
+            return shelf.reject(name) if reject else shelf.accept(name)
+        if reject or name:
+            raise UsageError(
+                "this source has no deliveries of its own",
+                place="hub connect",
+                remedy="correct the system, or accept",
+            )
+        return shelf.accept() if shelf else None
+
+
+@contextmanager
+def _shelf(settings: ConnectorConfig) -> Iterator[Holding | None]:
     waiting: Callable[[ConnectorConfig, State], Holding] | None = getattr(kind(settings), "waiting", None)
     if waiting is None or not settings.state.exists():
-        return None
+        yield None
+        return
     with closing(state_beside(settings)) as state:
-        shelf = waiting(settings, state)
-        return shelf.accept() if confirm else shelf.held()
+        yield waiting(settings, state)
 
 
 def _kept(settings: ConnectorConfig) -> tuple[list[Quarantined], list[Request], Trouble | None]:

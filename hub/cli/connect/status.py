@@ -1,4 +1,4 @@
-"""`hub connect status` and `accept`: what a connector is doing, what waits, and confirming what is held."""
+"""`hub connect status`, `accept` and `reject`: what a connector is doing, what waits, and the word on what is held."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -11,10 +11,11 @@ from rich.console import Console
 from connectors.runtime.backfill import Request
 from connectors.runtime.certificates import Certificate
 from connectors.runtime.config import ConnectorConfig, load_config
+from connectors.runtime.ports import Held
 from hub.cli.connect.backfill import as_object as backfill_object
 from hub.cli.connect.given import Config, clock_of
 from hub.cli.connect.quarantine import as_object as entry_object
-from hub.cli.connect.standing import RENEW_DAYS, Standing, held_input, standing
+from hub.cli.connect.standing import RENEW_DAYS, Standing, decide_held, standing
 from hub.cli.connect.words import STATES, ago, counted
 from hub.cli.output import AsJson, print_json, print_lines, print_table, rfc3339_of
 from hub.errors import ConfigurationError
@@ -47,18 +48,32 @@ def status(
         return
 
 
-def accept(config: Config) -> None:
-    """Bestätigt einen angehaltenen Abzug, in dem zu viele Schlüssel fehlen."""
+Name = Annotated[str, typer.Argument(metavar="[NAME]", help="welche Lieferung, wenn mehrere warten")]
+
+
+def accept(config: Config, name: Name = "") -> None:
+    """Bestätigt eine angehaltene Lieferung, in der zu viele Schlüssel fehlen oder Neues steht."""
+    held = _decided(config, name, reject=False)
+    typer.echo(f"Bestätigt: {held.name} ({held.stream}, {held.share:.1%} der Schlüssel fehlen).")
+
+
+def reject(config: Config, name: Name = "") -> None:
+    """Verwirft eine angehaltene Lieferung: sie wird nie gelesen, und keine andere wartet auf sie."""
+    held = _decided(config, name, reject=True)
+    typer.echo(f"Verworfen: {held.name} ({held.stream}).")
+
+
+def _decided(config: Config, name: str, *, reject: bool) -> Held:
     settings = load_config(config)
     if not settings.state.exists():
         raise ConfigurationError(
             "has no state yet", place="config.connector.state", remedy="run it once first"
         )
-    held = held_input(settings, confirm=True)
+    held = decide_held(settings, name, reject=reject)
     if held is None:
         typer.echo("Es wartet kein Abzug.")
         raise typer.Exit(1)
-    typer.echo(f"Bestätigt: {held.name} ({held.stream}, {held.share:.1%} der Schlüssel fehlen).")
+    return held
 
 
 def as_object(found: Standing, settings: ConnectorConfig, now: datetime) -> dict[str, Any]:
@@ -104,7 +119,7 @@ def _print(agency: str, found: Standing, now: datetime) -> None:
     lines += _backfills(found.backfills, running=found.state == "running")
     if held := found.held:
         lines.append(
-            f"Angehalten: {held.name} ({held.share:.1%} der Schlüssel fehlen): hub connect accept CONFIG"
+            f"Angehalten: {held.name} ({held.share:.1%} der Schlüssel fehlen): hub connect accept | reject CONFIG"
         )
     print_lines(lines)
     rows = [

@@ -1,5 +1,6 @@
 """XML of a monthly export: joined by the keys that its modules share, streamed, and refused whole when unsound."""
 
+import re
 import tracemalloc
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -12,9 +13,9 @@ import connectors.xml as kind
 from connectors.runtime.config import load_config
 from connectors.runtime.ports import Incident, Row
 from connectors.runtime.state import State
-from connectors.xml.reader import CHUNK
+from connectors.xml.tree import CHUNK
 from hub.domain.identifiers import AgencyKey
-from hub.errors import ConfigurationError
+from hub.errors import ConfigurationError, UsageError
 from tests.support.delivery import one_delivery
 
 KEY, NOW = AgencyKey(b"k" * 32), datetime(2026, 11, 20, 20, tzinfo=UTC)
@@ -248,3 +249,163 @@ def test_a_path_that_is_missing_or_unknown_is_a_fault_of_the_configuration(
 ) -> None:
     with pytest.raises(ConfigurationError):
         built(change=change)
+
+
+def reasons(house: House) -> list[tuple[str, str]]:
+    """Reason and remedy of what was refused."""
+    rows, incidents = house.step()
+    assert rows == []
+    return [(one.reason, one.remedy) for one in incidents]
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (
+            lambda text: text.replace("urn:export", "urn:export:2"),
+            "{urn:export:2}Export found, agreed was x:Export",
+        ),
+        (lambda text: text.replace("x:Export", "x:Lieferung"), "x:Lieferung found, agreed was x:Export"),
+        (lambda text: text.replace("x:BG", "x:Haushalt"), "x:Export/x:Haushalt"),
+        (lambda text: text.replace("x:Person", "x:Kunde"), "x:Export/x:BG/x:Kunde"),
+        (lambda text: text.replace("x:Geb>", "x:Geburtsdatum>"), "column geb is nowhere"),
+        (lambda text: text.replace(" Traeger=", " Traegernummer="), "column traeger"),
+    ],
+    ids=["namespace", "root", "container", "record", "column", "attribute above"],
+)
+def test_another_name_is_told_and_not_read_as_empty(
+    built: Build, change: Callable[[str], str], told: str
+) -> None:
+    house = built()
+    house.put(change(XML.format(encoding="utf-8")))
+    ((reason, remedy),) = reasons(house)
+    assert reason in {"header_drift", "column_missing"}
+    assert told in remedy or reason == "column_missing"
+
+
+@pytest.mark.parametrize("lacking", [' lfd="2"', ' Nummer="00001BG0000002"'])
+def test_every_record_has_the_parts_of_its_key(built: Build, lacking: str) -> None:
+    house = built()
+    house.put(XML.format(encoding="utf-8").replace(lacking, ""))
+    assert [reason for reason, _ in reasons(house)] == ["column_missing"]
+
+
+def test_a_required_member_is_in_every_record(built: Build) -> None:
+    more = 'geb = "x:Geb" }\nrequired = ["lfd", "geb"]'
+    house = built(change=lambda toml: toml.replace('geb = "x:Geb" }', more))
+    house.put(XML.format(encoding="utf-8").replace("<x:Geb>2015-06-07</x:Geb>", ""))
+    assert [reason for reason, _ in reasons(house)] == ["column_missing"]
+
+
+def test_a_column_that_may_be_nowhere(built: Build) -> None:
+    house = built(change=lambda toml: toml.replace('geb = "x:Geb" }', 'geb = "x:Geb" }\noptional = ["geb"]'))
+    house.put(re.sub("<x:Geb>[^<]*</x:Geb>", "", XML.format(encoding="utf-8")))
+    assert [row.values["geb"] for row in house.step()[0]] == ["", "", ""]
+
+
+def test_what_was_never_there_before_waits_for_a_person(built: Build) -> None:
+    house = built()
+    text = XML.format(encoding="utf-8")
+    house.put(text)
+    house.step()
+    news = {
+        "x:Sperre": text.replace("<x:Name>Neu", "<x:Sperre>ja</x:Sperre><x:Name>Neu"),
+        "@gesperrt": text.replace('lfd="1"><x:Name>Neu', 'lfd="1" gesperrt="ja"><x:Name>Neu'),
+        "x:Person/text()": text.replace("<x:Name>Neu", "gesperrt<x:Name>Neu"),
+        "x:Export/x:Nachtrag": text.replace("</x:Export>", "<x:Nachtrag/></x:Export>"),
+    }
+    for number, new in enumerate(news.values()):
+        house.put(new.replace("2000-02-03", f"2000-03-0{number + 1}"), f"next{number}.xml")
+    found = reasons(house)
+    assert [reason for reason, _ in found] == ["unknown_elements"] * 4
+    assert all(name in remedy for name, (_, remedy) in zip(news, found, strict=True))
+    with pytest.raises(UsageError):
+        house.source.accept()
+    assert house.source.accept("next1.xml") is not None
+    assert [row.values["geb"] for row in house.step()[0]] == ["2000-03-02"]
+
+
+def test_with_all_names_agreed_any_other_stops_the_stream(built: Build) -> None:
+    house = built(
+        change=lambda toml: toml.replace('geb = "x:Geb" }', 'geb = "x:Geb" }\nignored = ["x:Name"]')
+    )
+    text = XML.format(encoding="utf-8")
+    house.put(text.replace("<x:Name>Neu", "<x:Sperre>ja</x:Sperre><x:Name>Neu"))
+    ((reason, remedy),) = reasons(house)
+    assert (reason, "x:Sperre" in remedy) == ("header_drift", True)
+    house.put(text, "good.xml")
+    assert len(house.step()[0]) == 3
+
+
+def test_a_key_that_stands_behind_the_records_counts(built: Build) -> None:
+    house = built(change=lambda toml: toml.replace("/x:Export/x:BG/@Nummer", "/x:Export/x:BG/x:Nr"))
+    people = "".join(f'<x:Person lfd="{n}"><x:Geb>1990-01-02</x:Geb></x:Person>' for n in (1, 2))
+    body = "".join(f"<x:BG>{people}<x:Nr>{number}</x:Nr></x:BG>" for number in (7, 8))
+    house.put(f'<x:Export xmlns:x="urn:export" Traeger="1">{body}</x:Export>')
+    rows, incidents = house.step()
+    assert incidents == []
+    assert [(row.values["bg"], row.values["lfd"]) for row in rows] == [
+        ("7", "1"),
+        ("7", "2"),
+        ("8", "1"),
+        ("8", "2"),
+    ]
+
+
+def test_text_beside_and_within_inner_elements_is_not_lost(built: Build) -> None:
+    house = built(change=with_custodians)
+    house.put(HOUSE.format(custodians="<x:Inhaber Ref='P'/><x:Name>Ida <i>von</i> <b>der</b> Heide</x:Name>"))
+    assert [row.values["name"] for row in house.step()[0]] == ["Ida von der Heide"]
+    house.put(
+        HOUSE.format(custodians="<x:Inhaber Ref='P'/><x:Name><v>Ida</v><n>Heide</n></x:Name>"), "two.xml"
+    )
+    assert [reason for reason, _ in reasons(house)] == ["wrong_shape"]
+
+
+def test_records_on_one_line_are_two_records(built: Build) -> None:
+    house = built()
+    text = XML.format(encoding="utf-8").replace("\n", "")
+    house.put(text)
+    rows, incidents = house.step()
+    assert incidents == []
+    assert [row.place for row in rows] == ["export.xml:1", "export.xml:1.2", "export.xml:1.3"]
+    house.put(text.replace("2015-06-07", "2015-06-08"), "second.xml")
+    assert [row.values["geb"] for row in house.step()[0]] == ["2015-06-08"]
+    house.put(text.replace('lfd="2"', 'lfd="1"'), "third.xml")
+    ((reason, _),) = [one for one in reasons(house) if one[0] == "duplicate_key"]
+    assert reason
+
+
+@pytest.mark.parametrize(
+    "start", ["<x:Export a='", "<!--", "<x:Export xmlns:x='urn:export'><x:BG b='", "<?p "]
+)
+def test_a_token_that_does_not_end_is_refused_early(built: Build, start: str) -> None:
+    house = built(
+        change=lambda toml: toml.replace(
+            "[streams.people]", "limits = { record_bytes = 1000 }\n[streams.people]", 1
+        )
+    )
+    house.put(start + "a" * 4_000_000)
+    tracemalloc.start()
+    found = reasons(house)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert [reason for reason, _ in found] == ["too_large"]
+    assert peak < 2_000_000
+
+
+@pytest.mark.parametrize(
+    ("encoding", "data"),
+    [
+        ("iso-8859-1", XML.format(encoding="iso-8859-1").replace("Öz", "„Öz“").encode("cp1252")),
+        ("iso-8859-15", XML.format(encoding="iso-8859-15").replace("Öz", "Öz – Ö").encode("cp1252")),
+        ("iso-8859-1", XML.format(encoding="iso-8859-1").encode()),
+        ("cp1252", XML.format(encoding="cp1252").encode()),
+    ],
+    ids=["cp1252 as latin-1", "cp1252 as latin-9", "UTF-8 as latin-1", "UTF-8 as cp1252"],
+)  # fmt: skip
+def test_bytes_that_contradict_what_was_agreed(built: Build, encoding: str, data: bytes) -> None:
+    house = built(encoding)
+    house.put(data)
+    ((reason, remedy),) = reasons(house)
+    assert (reason, "byte" in remedy) == ("wrong_encoding", True)

@@ -5,11 +5,13 @@ from datetime import UTC, datetime
 
 import pytest
 
+import connectors.file_drop as drop
 from connectors.file_drop.rooms import Rooms
 from connectors.files.reader import CsvReader
 from connectors.looking.offline import offline
 from connectors.runtime.judging import Judged
 from connectors.runtime.ports import NothingKept, Row
+from hub.errors import Refused
 from tests.integration.connectors.file_drop.house import KEY, NOW, PEOPLE, STREAM, TRAILER, Build, keys
 
 
@@ -180,3 +182,106 @@ def test_a_preview_moves_nothing(built: Build) -> None:
     ] * 2
     assert house.files("inbox") == ["personen.csv"]
     assert not any((house.drop / room).exists() for room in ("processing", "done", "quarantine"))
+
+
+DATED = "complete = \"rename\"\nas_of = '_(\\d{8})'\n"
+HEAD, ANNA, BEN, IDA = (
+    "nr;name;geboren;akte\n",
+    "1;N;01.02.1990;Anna\n",
+    "2;N;01.02.1990;Ben\n",
+    "3;N;01.02.1990;Ida\n",
+)
+
+
+def test_an_older_delivery_is_held_and_can_be_rejected(built: Build) -> None:
+    house = built(DATED)
+    house.put("personen_20261119.csv", HEAD + ANNA + BEN)
+    house.step()
+    house.put("personen_20261118.csv", HEAD + ANNA.replace("Anna", "Alt") + BEN)
+    for _ in range(2):
+        rows, incidents = house.step()
+        assert (rows, [one.reason for one in incidents]) == ([], ["as_of_not_newer"])
+    with pytest.raises(Refused):
+        house.source.accept()
+    house.put("personen_20261120.csv", HEAD + ANNA.replace("Anna", "Neu") + BEN)
+    rows, incidents = house.step()
+    assert [row.values["akte"] for row in rows] == ["Neu"]
+    assert drop.waiting(house.config, house.state).reject() is not None
+    assert house.step() == ([], [])
+    assert [name[13:] for name in house.files("rejected")] == ["personen_20261118.csv"]
+    assert house.step() == ([], [])
+
+
+def test_a_held_delivery_blocks_no_other_and_waits_by_its_name(built: Build) -> None:
+    house = built(DATED)
+    house.put("personen_20261119.csv", HEAD + ANNA + BEN + IDA)
+    house.step()
+    house.put("personen_20261120.csv", HEAD)
+    house.put("personen_20261121.csv", HEAD + ANNA + BEN.replace("Ben", "Bo") + IDA)
+    rows, incidents = house.step()
+    assert [one.reason for one in incidents] == ["snapshot_held"]
+    assert [row.values["akte"] for row in rows] == ["Bo"]
+    assert [one.name for one in drop.waiting(house.config, house.state).all_held()] == [
+        "personen_20261120.csv"
+    ]
+    house.step()
+    assert drop.waiting(house.config, house.state).reject("personen_20261120.csv") is not None
+    assert house.step() == ([], [])
+
+
+@pytest.mark.parametrize("together", ["", "together = true\n"])
+def test_parts_of_one_day_are_one_stock(built: Build, together: str) -> None:
+    house = built(DATED + together)
+    house.put("personen_a_20261119.csv", HEAD + ANNA)
+    house.put("personen_b_20261119.csv", HEAD + BEN)
+    rows, incidents = house.step()
+    assert (keys(rows), incidents) == (["1", "2"], [])
+    house.put("personen_a_20261120.csv", HEAD + ANNA)
+    house.put("personen_b_20261120.csv", HEAD + BEN.replace("Ben", "Bo") + IDA)
+    rows, incidents = house.step()
+    assert (keys(rows), incidents) == (["2", "3"], [])
+    assert [row.place for row in rows] == ["personen_b_20261120.csv:2", "personen_b_20261120.csv:3"]
+    assert {row.key for row in house.source.subjects(["1", "2", "3"])} == {"1", "2", "3"}
+    assert house.step() == ([], [])
+
+
+def test_a_part_that_comes_later_adds_to_its_day(built: Build) -> None:
+    house = built(DATED)
+    house.put("personen_a_20261119.csv", HEAD + ANNA)
+    house.step()
+    house.put("personen_b_20261119.csv", HEAD + BEN)
+    rows, incidents = house.step()
+    assert (keys(rows), incidents) == (["2"], [])
+    house.put("personen_a_20261119.csv", HEAD + ANNA.replace("Anna", "Änne"))
+    rows, incidents = house.step()
+    assert ([row.values["akte"] for row in rows], incidents) == (["Änne"], [])
+    assert {row.key for row in house.source.subjects(["1", "2"])} == {"1", "2"}
+    house.put("personen_c_20261119.csv", HEAD + BEN.replace("Ben", "Bo"))
+    assert [one.reason for one in house.step()[1]] == ["duplicate_key"]
+
+
+@pytest.mark.parametrize(
+    "names", [["personen_20261119.csv", "personen_20261120.csv", "personen_20261121.csv"]]
+)
+def test_a_state_that_went_back_is_read(built: Build, names: list[str]) -> None:
+    house = built(DATED)
+    read = []
+    for name, who in zip(names, ("Anna", "Änne", "Anna"), strict=True):
+        house.put(name, HEAD + ANNA.replace("Anna", who))
+        rows, incidents = house.step()
+        read += [row.values["akte"] for row in rows]
+        assert incidents == []
+    assert read == ["Anna", "Änne", "Anna"]
+
+
+@pytest.mark.parametrize("left", ["", ANNA])
+def test_a_small_table_is_guarded_too(built: Build, left: str) -> None:
+    more = STREAM.replace("people", "more").replace("personen", "weitere")
+    many = HEAD + "".join(f"{n};N;01.02.1990;A\n" for n in range(200))
+    house = built(DATED + "together = true\nvanish_rows = 1\n", STREAM + more)
+    house.put("personen_20261119.csv", HEAD + ANNA + BEN + IDA)
+    house.put("weitere_20261119.csv", many)
+    house.step()
+    house.put("personen_20261120.csv", HEAD + left)
+    house.put("weitere_20261120.csv", many)
+    assert [one.reason for one in house.step()[1]] == ["snapshot_held"]

@@ -1,6 +1,7 @@
 """Files in an inbox: every dialect given, and every byte that contradicts it."""
 
 import shutil
+from collections.abc import Callable
 
 import pytest
 
@@ -142,3 +143,90 @@ def test_a_utf8_mark_at_the_start_is_no_column(built: Build) -> None:
 def test_settings_that_contradict_each_other_are_refused(built: Build, settings: str) -> None:
     with pytest.raises(ConfigurationError):
         built(settings)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "data", "told"),
+    [
+        ("iso-8859-1", PEOPLE.replace("Öz", "„Öz“").encode("cp1252"), "cp1252 is meant"),
+        ("iso-8859-15", PEOPLE.replace("Öz", "Öz – Ö").encode("cp1252"), "cp1252 is meant"),
+        ("iso-8859-1", PEOPLE.encode(), "UTF-8, not iso-8859-1"),
+        ("cp1252", b"\xef\xbb\xbf" + PEOPLE.encode("cp1252"), "byte order mark"),
+        ("utf-8", b"\xef\xbb\xbf\xef\xbb\xbf" + PEOPLE.encode(), "byte order mark"),
+        ("utf-8", b"\xef\xbb\xbf" + PEOPLE.encode() + b"\xef\xbb\xbf" + PEOPLE.encode(), "byte order mark"),
+    ],
+)
+def test_what_the_bytes_are_instead_is_named(built: Build, encoding: str, data: bytes, told: str) -> None:
+    house = built('complete = "rename"\n')
+    config = house.folder / "source.toml"
+    text = config.read_text(encoding="utf-8").replace('"cp1252"', f'"{encoding}"')
+    config.write_text(text, encoding="utf-8")
+    house.restart()
+    house.put("personen.csv", data)
+    rows, (incident,) = house.step()
+    assert (rows, incident.reason) == ([], "wrong_encoding")
+    assert told in incident.remedy
+    assert incident.place.startswith("personen.csv:")
+
+
+@pytest.mark.parametrize(
+    ("change", "reason", "told"),
+    [
+        (lambda text: text.replace("name;", "nr;"), "header_drift", "column nr stands twice"),
+        (lambda text: text.replace("Öz", "Ö\rz"), "unreadable_csv", "carriage return"),
+        (lambda text: text.replace("Öz", "x" * 140_000), "too_large", "longer than 131072"),
+        (lambda text: text + "\x1a", "unreadable_csv", "Ctrl-Z"),
+        (lambda text: text.replace("\n", "\r"), "unreadable_csv", "carriage return alone"),
+        (lambda text: text.replace("Öz", '"Ö"z'), "unreadable_csv", "behind a closing quote"),
+    ],
+    ids=["column twice", "CR in a field", "long field", "Ctrl-Z", "CR alone", "after a quote"],
+)
+def test_the_true_cause_is_told(built: Build, change: Callable[[str], str], reason: str, told: str) -> None:
+    house = built('complete = "rename"\n')
+    house.put("personen.csv", change(PEOPLE))
+    rows, (incident,) = house.step()
+    assert (rows, incident.reason) == ([], reason)
+    assert told in incident.remedy
+
+
+def test_a_blank_before_a_quote_and_an_empty_line_are_nothing(built: Build) -> None:
+    house = built('complete = "rename"\n')
+    house.put("personen.csv", PEOPLE.replace("2;Öz;", '2; "Öz";').replace("1;Ä", ' "1"; Ä') + "\n")
+    rows, incidents = house.step()
+    assert (keys(rows), incidents) == (["1", "2"], [])
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_manifest_with_or_without_a_byte_order_mark(built: Build, encoding: str) -> None:
+    house = built('complete = "manifest"\n')
+    house.put("personen.csv", PEOPLE)
+    house.manifest("2026-11-19", "personen.csv")
+    path = house.drop / "inbox" / "manifest.json"
+    path.write_bytes(path.read_text(encoding="utf-8").encode(encoding))
+    rows, incidents = house.step()
+    assert (keys(rows), incidents) == (["1", "2"], [])
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda text: text.replace('"rows": 2', '"rows": "2"'), "rows is no whole number"),
+        (lambda text: text.replace('"rows": 2', '"rows": -2'), "less than nothing"),
+        (lambda text: text.replace('"sha256"', '"sha"'), "lacks sha256"),
+        (lambda text: text.replace('"as_of"', '"asof"'), "lacks as_of"),
+        (lambda text: text.replace("2026-11-19", "19.11.2026"), "neither a day nor a time"),
+        (lambda text: text.replace('"as_of"', '"as_of": "2026-11-18", "as_of"'), "comes twice"),
+        (lambda text: text[:-1], "is no JSON"),
+        (lambda text: "[" + text + "]", "no JSON object"),
+        (lambda text: text.replace('"files"', '"encoding": "utf-8", "files"'), "another encoding"),
+    ],
+)
+def test_what_is_wrong_with_a_manifest_is_said(built: Build, change: Callable[[str], str], told: str) -> None:
+    house = built('complete = "manifest"\n')
+    house.put("personen.csv", PEOPLE)
+    house.manifest("2026-11-19", "personen.csv")
+    path = house.drop / "inbox" / "manifest.json"
+    path.write_text(change(path.read_text(encoding="utf-8")), encoding="utf-8")
+    rows, (incident,) = house.step()
+    assert (rows, incident.reason) == ([], "manifest_wrong")
+    assert told in incident.remedy
