@@ -63,10 +63,9 @@ class Bytes:
         if found is None:
             return None
         byte, line = self._offset + found.start(), self._line + text.count("\n", 0, found.start())
-        sign = f"control character U+{ord(found[0]):04X}"
-        return Contradiction(
-            f"byte {byte}: {sign}, no text in {self.encoding}; cp1252 is meant, perhaps", line
-        )
+        sign = f"control character U+{ord(found[0]):04X}, no text in {self.encoding}"
+        meant = "cp1252 is meant, perhaps" if self._utf8 is None else f"UTF-8, not {self.encoding}"
+        return Contradiction(f"byte {byte}: {sign}; {meant}", line)
 
     def _note(self, raw: bytes) -> None:
         if self._foreign is None:
