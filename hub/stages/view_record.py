@@ -26,13 +26,13 @@ from hub.ports import Key, KeyRef, Outgoing, Record
 from hub.stages.case_file import CaseFile
 from hub.stages.cut import Cut, Part
 from hub.stages.parts import Parts
-from schemas import encode_single, record_schema
+from schemas import encode_single, limits, record_schema
 from schemas.wire import HEADER
 
 VIEW = record_schema("view")
 VIEW_PART = record_schema("view_part")
-MOST = 500_000  # bytes of a record on a views topic
-_CONTENT = 400_000  # bytes of content in one record; the rest is for boxes, names and headers
+MOST = limits.VIEW_BYTES  # of a record on a views topic
+_CONTENT = limits.VIEW_CONTENT
 APPEND_BY = "append_by"
 _MAC = 16  # bytes
 

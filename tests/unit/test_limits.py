@@ -48,6 +48,7 @@ HOLDS = {
     **dict.fromkeys(("controller", "recipient", "sender"), NAMES["controller"]),
     **dict.fromkeys(("stage", "topic_id", "lane", "digest", "event_id", "record_ref", "view_id", "ended_by"), OURS),
     **dict.fromkeys(("id", "erasure", "projection", "name", "kind", "kek", "who", "state", "fingerprint"), OURS),
+    **dict.fromkeys(("fifteenth", "eighteenth", "platz"), OURS),
     "topic": max(TOPIC, KEY), "role": NAMES["role"], "worker": NAMES["worker"], "category": NAMES["code"],
     "event_type": NAMES["code"], "consent_id": NAMES["controller"] + 1 + NAMES["consent"],
     # a sink's tables, in German
@@ -118,7 +119,7 @@ def test_every_name_of_a_catalogue_is_within_its_limit() -> None:
 
 def test_sizes_rise_from_step_to_step() -> None:
     assert limits.MAPPED_BYTES < limits.EVENT_BYTES
-    assert limits.EVENT_BYTES * limits.GROWTH + 40_000 <= limits.VIEW_BYTES < limits.RECORD_BYTES
+    assert limits.EVENT_BYTES * limits.GROWTH <= limits.VIEW_CONTENT < limits.VIEW_BYTES < limits.RECORD_BYTES
     assert limits.RECORD_BYTES <= MAX_BYTES
     assert limits.VALUE_BYTES <= 65_535
     assert limits.FIRST_TIME < limits.FIRST_MAPPED < limits.LAST_MAPPED < limits.LAST_TIME
