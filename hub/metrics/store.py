@@ -102,10 +102,12 @@ class StoreCollector(Collector):
 
 
 def _standing(connection: Connection) -> dict[tuple[str, ...], float]:
-    """(agency, reason) → events in quarantine, and those held for a decision."""
+    """(agency, reason) → events in quarantine, work of the hub's own there, and events held for a decision."""
     counted: Counter[tuple[str, ...]] = Counter()
     for (topic, reason), number in quarantines.counts(connection).items():
         counted[_agency(topic), reason] += number
+    for item in quarantines.items(connection):
+        counted["hub", item.reason] += 1
     held = tables.held.c
     for topic, reason, number in connection.execute(
         select(held.topic, held.reason, func.count()).group_by(held.topic, held.reason)

@@ -8,6 +8,7 @@ import random
 import statistics
 import time
 import urllib.request
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
@@ -212,7 +213,7 @@ def test_nobody_waits_for_strange_envelopes(made: Rig) -> None:
     report(
         f"fuzz: withdrawals took effect within {statistics.median(seconds):.2f} s (median),"
         f" {max(seconds):.2f} s (longest of {rounds}); {fuzz.refused} records the sender could not write;"
-        f" {made.count(tables.quarantine)} in quarantine"
+        f" quarantined: {_reasons(made)}"
     )
     assert all(worker.process.poll() is None for worker in workers)
     assert not _starts_again(workers)
@@ -228,6 +229,13 @@ def _round(made: Rig, families: Families, fuzz: Fuzz, name: str) -> float:
     families.jobcenter.flush()
     made.until(lambda: not _shown(made, families, name), f"the withdrawal of family {name}")
     return time.monotonic() - began
+
+
+def _reasons(made: Rig) -> dict[str, int]:
+    with made.parts.store.transaction() as connection:
+        q = tables.quarantine.c
+        counted = Counter(connection.execute(select(q.stage + " " + q.reason)).scalars())
+    return dict(sorted(counted.items()))
 
 
 def _starts_again(workers: Sequence[Running]) -> list[dict[str, Any]]:
