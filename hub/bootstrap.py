@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hub.adapters.clocks import FileClock, SystemClock
+from hub.adapters.keys.cache import KeyCache
 from hub.adapters.keys.remote import RemoteKeyStore
 from hub.adapters.keys.separation import refuse_same_database
 from hub.adapters.keys.sql import SqlKeyStore
@@ -18,6 +19,7 @@ from hub.policy.gate import Gate, declared_roles
 from hub.policy.load import load_policy, refuse_strangers
 from hub.policy.retention import load_retention
 from hub.ports import Clock, EventLog, HubKeyStore
+from hub.stages.heads import HeadCache
 from hub.stages.knowledge import KnowledgeCache
 from hub.stages.parts import Parts
 from projections.consent_register.tables import metadata as consent_register
@@ -71,7 +73,10 @@ def build_parts(settings: Settings, given: Given | None = None) -> Parts:
         gate=Gate(policy, declared_roles(agencies)),
         agencies=by_id(agencies),
         secret=secret,
-        knowledge=KnowledgeCache(agencies=frozenset(agency.id for agency in agencies)),
+        knowledge=KnowledgeCache(
+            _bytes(settings.knowledge_cache_mb), agencies=frozenset(agency.id for agency in agencies)
+        ),
+        heads=HeadCache(_bytes(settings.head_cache_mb)),
         lease=settings.lease_seconds,
         hold_days=settings.hold_days,
         stale_after=settings.stale_after_seconds,
@@ -85,11 +90,18 @@ def build_clock(settings: Settings) -> Clock:
 
 def build_keys(settings: Settings, clock: Clock) -> HubKeyStore:
     """The key service where one is named, else the key database itself; raises ConfigurationError."""
+    cache = KeyCache(size=_bytes(settings.key_cache_mb))
     if settings.key_service_url:
         files = tls_files(settings.tls_ca, settings.tls_cert, settings.tls_key)
-        return RemoteKeyStore(settings.key_service_url, files)
+        return RemoteKeyStore(settings.key_service_url, files, cache=cache)
     refuse_same_database(settings.store_url, settings.key_url)
-    return SqlKeyStore(settings.key_url, settings.keks(), clock=clock, journal=settings.ledger_path)
+    return SqlKeyStore(
+        settings.key_url, settings.keks(), clock=clock, cache=cache, journal=settings.ledger_path
+    )
+
+
+def _bytes(megabytes: float) -> int:
+    return round(megabytes * 2**20)
 
 
 def build_log(settings: Settings, clock: Clock) -> EventLog:

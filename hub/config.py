@@ -47,6 +47,9 @@ class Settings(BaseSettings):
     key_seals_per_second: int = Field(
         default=2000, ge=100, description="key service: keys that an agency may ask to seal with"
     )
+    key_cache_mb: float = Field(default=64, gt=0, description="opened keys in memory, of each process")
+    knowledge_cache_mb: float = Field(default=64, gt=0, description="opened control states in memory")
+    head_cache_mb: float = Field(default=32, gt=0, description="heads of admitted events in memory")
     tls_ca: Path | None = None
     tls_cert: Path | None = None
     tls_key: Path | None = None

@@ -4,14 +4,17 @@ It is kept only as long as the person's epoch stands (protocol rule 10). How it 
 register: `hub.stages.fold`; how a stage asks for it: `hub.stages.learning`.
 """
 
+import sys
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from datetime import datetime, timedelta
 from itertools import chain
 from threading import Lock
+from typing import NamedTuple
+
+from cachetools import LRUCache
 
 from hub.domain.clock import berlin_day, berlin_midnight
 from hub.domain.consent import Consent
@@ -45,6 +48,8 @@ class Knowledge:
         """What was judged of this person before, as long as neither the epoch nor time alone can have changed it."""
         found = self.verdicts.get(asked)
         if found is None or at >= found[1]:
+            if len(self.verdicts) >= _VERDICTS:
+                self.verdicts.clear()
             found = self.verdicts[asked] = judge(), self.steady_until(at)
         return found[0]
 
@@ -131,42 +136,59 @@ def _each_may_be_one(names: Sequence[str], spare: Sequence[str], same: Callable[
 
 
 LONGEST = 300.0  # seconds; as long as a key may be cached (protocol rule 4)
+SIZE = 64 * 2**20  # bytes
+_VERDICTS, _VERDICT = 64, 1200  # verdicts that are kept of one person, and bytes of one; measured
+
+
+class _Kept(NamedTuple):
+    """`size` in bytes, without the verdicts, of which so many were counted."""
+
+    knowledge: Knowledge
+    until: float
+    size: int
+    verdicts: int = 0
+
+    @property
+    def bytes(self) -> int:
+        return self.size + self.verdicts * _VERDICT
 
 
 class KnowledgeCache:
     """Opened control states by (subject, epoch), the least recently used leave first, and whatever is older than a
     cached key may be: a proof that was destroyed is soon forgotten by every process. The stages of one worker share it
-    between their threads. `agencies`: those that take part, against whom a withdrawal's recipients are read."""
+    between their threads. `size` in bytes, verdicts included. `agencies`: those that take part, against whom a
+    withdrawal's recipients are read."""
 
     def __init__(
         self,
-        size: int = 20_000,
+        size: int = SIZE,
         life: float = LONGEST,
         monotonic: Callable[[], float] = time.monotonic,
         agencies: frozenset[str] = frozenset(),
     ) -> None:
         self.agencies = agencies
-        self._size, self._life, self._monotonic, self._lock = size, life, monotonic, Lock()
-        self._kept = OrderedDict[str, tuple[Knowledge, float]]()
+        self._life, self._monotonic, self._lock = life, monotonic, Lock()
+        self._next_sweep = 0.0
+        self._kept: LRUCache[str, _Kept] = LRUCache(size, getsizeof=lambda kept: kept.bytes)
 
     def get(self, subject: str, epoch: int) -> Knowledge | None:
         with self._lock:
             found = self._kept.get(subject)
             if found is None:
                 return None
-            if found[0].epoch != epoch or found[1] <= self._monotonic():
+            if found.knowledge.epoch != epoch or found.until <= self._monotonic():
                 del self._kept[subject]
                 return None
-            self._kept.move_to_end(subject)
-            return found[0]
+            if len(found.knowledge.verdicts) != found.verdicts:
+                self._keep(subject, found._replace(verdicts=len(found.knowledge.verdicts)))
+            return found.knowledge
 
     def put(self, subject: str, knowledge: Knowledge) -> None:
         now = self._monotonic()
+        kept = _Kept(knowledge, now + self._life, size_of(knowledge))
         with self._lock:
-            self._kept[subject] = knowledge, now + self._life
-            self._kept.move_to_end(subject)
-            while len(self._kept) > self._size or next(iter(self._kept.values()))[1] <= now:
-                self._kept.popitem(last=False)
+            self._sweep(now)
+            self._keep(subject, kept)
 
     def forget(self, subjects: Iterable[str]) -> None:
         """Keep nothing of these, whatever its epoch."""
@@ -177,3 +199,29 @@ class KnowledgeCache:
     def clear(self) -> None:
         with self._lock:
             self._kept.clear()
+
+    def _keep(self, subject: str, kept: _Kept) -> None:
+        if kept.bytes <= self._kept.maxsize:
+            self._kept[subject] = kept
+        else:
+            self._kept.pop(subject, None)
+
+    def _sweep(self, now: float) -> None:
+        """Let go of what may not be used any more, asked for or not."""
+        if now >= self._next_sweep:
+            self._next_sweep = now + self._life / 10
+            for subject in [subject for subject, kept in self._kept.items() if kept.until <= now]:
+                del self._kept[subject]
+
+
+def size_of(value: object) -> int:
+    """Bytes that a value of frozen dataclasses, containers and plain values takes in memory; what several share counts
+    for each."""
+    size = sys.getsizeof(value)
+    if is_dataclass(value):
+        return size + sum(size_of(getattr(value, one.name)) for one in fields(value))
+    if isinstance(value, Mapping):
+        return size + sum(size_of(key) + size_of(one) for key, one in value.items())
+    if isinstance(value, (tuple, list, frozenset, set)):
+        return size + sum(map(size_of, value))
+    return size

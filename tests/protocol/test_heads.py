@@ -17,7 +17,7 @@ def _head(number: int) -> Head:
 
 
 def test_a_head_is_given_out_once_and_the_oldest_leave_first() -> None:
-    cache = HeadCache(size=2)
+    cache = HeadCache(size=2100)
     cache.keep((b"%d" % number, _head(number)) for number in range(3))
     assert cache.take(b"0") is None
     assert cache.take(b"2") == _head(2)

@@ -1,14 +1,15 @@
-"""Keys in memory: bounded in number and in life, because every key here outlives its destruction by the rest of it.
+"""Keys in memory: bounded in bytes and in life, because every key here outlives its destruction by the rest of it.
 
 Two lives: a key opens boxes for up to five minutes after the database last confirmed it (protocol rule 4), but seals
-for a few seconds only, so that a fence is soon seen by every process. A cached cipher holds 2.6 kB.
+for a few seconds only, so that a fence is soon seen by every process.
 """
 
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, MutableMapping
 from threading import Lock
 from typing import TypeVar
+
+from cachetools import LRUCache
 
 from hub.adapters.keys.source import Wanted
 from hub.errors import ConfigurationError
@@ -16,7 +17,10 @@ from hub.ports import Key, KeyRef
 
 LONGEST = 300.0  # seconds, protocol rule 4
 _SWEEP = 30.0  # seconds between two looks for keys whose life is over
+SIZE = 64 * 2**20  # bytes
+_CIPHER, _ENTRY = 2600, 700  # bytes: a cipher, and what keeps it, without the texts of its ref; both measured
 W = TypeVar("W", KeyRef, Wanted)
+Entry = tuple[Key, float]
 
 
 def seconds() -> float:
@@ -25,13 +29,14 @@ def seconds() -> float:
 
 
 class KeyCache:
-    """Least recently used keys go first. `monotonic` gives seconds; safe to share between threads."""
+    """Least recently used keys go first. `size` in bytes: two thirds are for opening, the rest for sealing and what was
+    evicted. `monotonic` gives seconds; safe to share between threads."""
 
     def __init__(
         self,
         monotonic: Callable[[], float] = seconds,
         *,
-        size: int = 20_000,
+        size: int = SIZE,
         life: float = LONGEST,
         sealing_life: float = 5.0,
     ) -> None:
@@ -41,12 +46,13 @@ class KeyCache:
                 "a cached key may live 300 seconds at most, and seal no longer than it opens",
                 place="key cache",
             )
-        self._size, self._life, self._sealing_life, self._monotonic = size, life, sealing_life, monotonic
+        self._life, self._sealing_life, self._monotonic = life, sealing_life, monotonic
         self._lock = Lock()
         self._evicted: dict[KeyRef, float] = {}
         self._next_sweep = 0.0
-        self._opening: OrderedDict[Wanted, tuple[Key, float]] = OrderedDict()
-        self._sealing: OrderedDict[KeyRef, tuple[Key, float]] = OrderedDict()
+        opening = size * 2 // 3
+        self._opening: LRUCache[Wanted, Entry] = LRUCache(opening, getsizeof=_bytes_of)
+        self._sealing: LRUCache[KeyRef, Entry] = LRUCache(size - opening, getsizeof=_bytes_of)
 
     def sealing(self, refs: Iterable[KeyRef]) -> tuple[dict[KeyRef, Key], list[KeyRef]]:
         """Keys that may still seal, and the refs to ask the database for."""
@@ -62,7 +68,8 @@ class KeyCache:
 
     def peek(self, wanted: Wanted) -> Key | None:
         """The key whatever its age, for use once the database has confirmed it: saves unwrapping it again."""
-        entry = self._opening.get(wanted)
+        with self._lock:
+            entry = self._opening.get(wanted)
         return entry[0] if entry else None
 
     def confirmed(self, keys: Collection[Key], asked_at: float, *, may_seal: bool) -> None:
@@ -71,9 +78,9 @@ class KeyCache:
             for key in keys:
                 if asked_at < self._evicted.get(key.ref, -1.0):
                     continue
-                _put(self._opening, (key.ref, key.version), (key, asked_at + self._life), self._size)
+                _put(self._opening, (key.ref, key.version), (key, asked_at + self._life))
                 if may_seal:
-                    _put(self._sealing, key.ref, (key, asked_at + self._sealing_life), self._size)
+                    _put(self._sealing, key.ref, (key, asked_at + self._sealing_life))
 
     def evict(self, refs: Collection[KeyRef]) -> None:
         """Forget every version of these keys."""
@@ -97,7 +104,7 @@ class KeyCache:
                 del self._evicted[ref]
 
     def _look_up(
-        self, entries: OrderedDict[W, tuple[Key, float]], wanted: Iterable[W]
+        self, entries: MutableMapping[W, Entry], wanted: Iterable[W]
     ) -> tuple[dict[W, Key], list[W]]:
         found: dict[W, Key] = {}
         missing: list[W] = []
@@ -107,15 +114,19 @@ class KeyCache:
             for one in wanted:
                 entry = entries.get(one)
                 if entry is not None and now < entry[1]:
-                    entries.move_to_end(one)
                     found[one] = entry[0]
                 else:
                     missing.append(one)
         return found, missing
 
 
-def _put(entries: OrderedDict[W, tuple[Key, float]], one: W, entry: tuple[Key, float], size: int) -> None:
-    entries[one] = entry
-    entries.move_to_end(one)
-    if len(entries) > size:
-        entries.popitem(last=False)
+def _put(entries: LRUCache[W, Entry], one: W, entry: Entry) -> None:
+    if _bytes_of(entry) <= entries.maxsize:
+        entries[one] = entry
+    else:
+        entries.pop(one, None)
+
+
+def _bytes_of(entry: Entry) -> int:
+    ref = entry[0].ref
+    return _CIPHER + _ENTRY + len(ref.controller) + len(ref.subject) + len(ref.sender)

@@ -43,7 +43,7 @@ def test_every_controller_has_a_key_of_its_own() -> None:
 
 
 def test_the_cache_keeps_the_most_recently_used() -> None:
-    cache = KeyCache(lambda: 0.0, size=2)
+    cache = KeyCache(lambda: 0.0, size=3 * 3400)  # two thirds of it for opening
     one, two, three = (Key(KeyRef("box", "jc", f"p_{n}"), 1, cipher=_NoCipher()) for n in range(3))
     cache.confirmed([one, two], 0.0, may_seal=True)
     cache.opening([(one.ref, 1)])
