@@ -36,13 +36,17 @@ class Cell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reason:
-    """A rule that fired: what it did, by which norm, said in German (`text`) and English."""
+    """A rule that fired: what it did, by which norm, said in German (`text`) and English.
+
+    `checked` tells where the rule is answered: in code, at the gate before an agency goes live, or by a person.
+    """
 
     rule: str
     norm: str
     effect: str
     text: str
     text_en: str
+    checked: str = "code"
 
     def as_json(self) -> dict[str, str]:
         return {"rule": self.rule, "norm": self.norm, "effect": self.effect, "text": self.text}

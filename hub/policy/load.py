@@ -38,6 +38,7 @@ __all__ = [
 
 RULE_IDS = frozenset(f"R{number:02}" for number in range(28))
 EFFECTS = frozenset({"deny", "redact", "hold", "gate"})
+CHECKED = frozenset({"code", "gate", "person"})
 SHOWS = frozenset({"A", "R", "D", "own", "count", "agg", "confider"})
 _GROUND = re.compile(r"(?:^|\s)(E/§69|§69|E)(?=$|\s)")
 _TABLES = ("rule", "matrix", "tighten")
@@ -147,15 +148,18 @@ def _split(whole: tuple[date, date], spans: Iterable[tuple[date, date]]) -> Iter
 
 def _reason(table: Mapping[str, Any]) -> Reason:
     place = f"rule {table.get('id')}"
-    if table.keys() != {"id", "norm", "effect", "de", "en", "valid_from", "valid_to"}:
-        raise fault(place, "needs exactly id, norm, effect, de, en, valid_from, valid_to")
-    if table["id"] not in RULE_IDS or table["effect"] not in EFFECTS:
-        raise fault(place, "unknown id or effect")
+    if table.keys() != {"id", "norm", "effect", "checked", "de", "en", "valid_from", "valid_to"}:
+        raise fault(place, "needs exactly id, norm, effect, checked, de, en, valid_from, valid_to")
+    if table["id"] not in RULE_IDS or table["effect"] not in EFFECTS or table["checked"] not in CHECKED:
+        raise fault(place, "unknown id, effect or checked")
+    if (table["effect"] == "gate") != (table["checked"] == "gate"):
+        raise fault(place, "a gate is checked as a gate, and nothing else is")
     if not all(_filled(table[name]) for name in ("norm", "de", "en")):
         raise fault(place, "norm and texts must not be empty")
     return Reason(
-        rule=table["id"], norm=table["norm"], effect=table["effect"], text=table["de"], text_en=table["en"]
-    )
+        rule=table["id"], norm=table["norm"], effect=table["effect"], text=table["de"], text_en=table["en"],
+        checked=table["checked"],
+    )  # fmt: skip
 
 
 def _period(first: date, last: date, rows: dict[str, dict[str, Cell]], rules: Iterable[Any]) -> Period:

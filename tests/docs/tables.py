@@ -15,6 +15,8 @@ from hub.policy import decide, default_policy, parse_request
 from hub.policy.retention import default_retention
 from schemas import event_schema, event_types, event_versions, limits, topics
 from tests.docs.pages import ROOT, pages
+from tests.unit.policy.reducing import rows
+from tests.unit.policy.rules import WITNESSES
 
 EXAMPLES = ROOT / "tests" / "contract_examples" / "decide"
 _CHOSEN = ("01", "02", "03", "04", "06", "07", "08", "09", "10", "12", "18")
@@ -160,6 +162,27 @@ def _span(first: datetime, last: datetime) -> str:
     return f"from {first.date()} until before {last.date()}"
 
 
+def rule_table() -> Rows:
+    """Where each rule is answered; tests/unit/policy/test_rules.py fires those that are code."""
+    yield "rule", "norm", "answered by", "says"
+    for rule, reason in sorted(default_policy().latest.reasons.items()):
+        where = (
+            ", ".join(f"`{module}`" for module in WITNESSES[rule].where.split(", "))
+            if rule in WITNESSES
+            else ""
+        )
+        yield rule, reason.norm, where or f"a {reason.checked}", reason.text_en
+
+
+def reduced_cells() -> Rows:
+    """The reviewed table that tests/unit/policy/test_reduce.py holds the policy to, beside the cell of the matrix."""
+    yield "category", "role", "cell", "records", "form"
+    cells = default_policy().latest.rows
+    for row in rows():
+        category, role = row["category"], row["role"]
+        yield category, f"`{role}`", cells[role][category].text, row["records"], row["form"]
+
+
 TABLES: Mapping[str, Callable[[], Rows]] = {
     "policy": policy,
     "topics": topic_table,
@@ -167,6 +190,8 @@ TABLES: Mapping[str, Callable[[], Rows]] = {
     "exit-codes": exit_codes,
     "metrics": metric_table,
     "retention": retention,
+    "rules": rule_table,
+    "reduced-cells": reduced_cells,
     "consent-texts": consent_texts,
     "name-limits": name_limits,
     "size-limits": size_limits,
