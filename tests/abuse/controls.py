@@ -187,6 +187,10 @@ def in_the_hubs_order(_secret: bytes, _recipient: str, made: Cut, _file: CaseFil
     return made
 
 
+def _all_passes(event_type: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+    return dict(fields)
+
+
 VEILS: tuple[Veil, ...] = (
     Veil(
         "every named coordinator has a view of their own",
@@ -202,5 +206,20 @@ VEILS: tuple[Veil, ...] = (
         "the register is written when it says something else",
         {"hub.stages.register._registered": lambda connection, names: {}},
         hidden.consents_that_come_and_go,
+    ),
+    Veil(
+        "an acknowledgement shows beside its start alone",
+        {"hub.policy.reduce._beside_their_start": lambda shown: shown},
+        hidden.an_acknowledgement_without_its_start,
+    ),
+    Veil(
+        "free text never passes",
+        {"hub.policy.gate.dropped": lambda event_type, fields: {}, "hub.policy.reduce.passing": _all_passes},
+        hidden.free_text,
+    ),
+    Veil(
+        "a code that may tell of health is no line of a total",
+        {"schemas.event.EventSchema._is_special": lambda schema, payload, on: False},
+        hidden.a_line_that_tells_of_health,
     ),
 )

@@ -5,6 +5,7 @@ Every one is told in three moments of a story: before anything is shown, while i
 
 from collections.abc import Callable
 from datetime import date, timedelta
+from decimal import Decimal
 
 from hub.domain.agencies import Agency, default_agency
 from tests.support.world import CHILD, FAMILY, MOTHER, NOW, Office, World
@@ -117,6 +118,23 @@ def a_sanction(world: World, moment: int) -> None:
     world.jc.say("SanctionImposed", MOTHER, {"norm": "32", "percent": 10}, key=f"h{moment}", consents=["c1"])
 
 
+def a_line_that_tells_of_health(world: World, moment: int) -> None:
+    """A line of the month whose total is shown, by a code that may tell of a birth (§ 24(3) SGB II)."""
+    payload = {"kind": "24(3)", "month": "2026-09", "amount": Decimal(120)}
+    world.jc.say("BenefitGranted", MOTHER, payload, key=f"h{moment}", consents=["c1"])
+
+
+def an_acknowledgement_without_its_start(world: World, moment: int) -> None:
+    """The agreement stayed at home: what was said of it later is told to nobody."""
+    payload = {"agreement_ref": "a-hidden", "owner": "person", "how": "phone"}
+    world.jc.say("AgreementAcknowledged", MOTHER, payload, key=f"h{moment}", consents=["c1"])
+
+
+def free_text(world: World, moment: int) -> None:
+    payload = {"what": f"something about the father {moment}"}
+    world.jc.say("AgreementMade", MOTHER, payload, key=f"h{moment}", consents=["c1"])
+
+
 def a_third_office(world: World, moment: int) -> None:
     """A provider knows the mother too, and gets something of her that others do not."""
     provider = Office(world.parts, PROVIDER.id)
@@ -136,7 +154,8 @@ ALL: dict[str, Hide] = {
         a_record_without_release, a_person_of_one_office, a_consent_that_ends_soon, consents_that_come_and_go,
         a_birthday, a_held_record, a_broken_box, another_coordinator, something_confided,
         something_confided_without_release, a_special_category, a_special_category_for_somebody_else,
-        a_sanction, a_third_office,
+        a_sanction, a_third_office, a_line_that_tells_of_health,
+        an_acknowledgement_without_its_start, free_text,
     )
 }  # fmt: skip
 
@@ -153,12 +172,22 @@ def tell(world: World, observer_looks: Callable[[], None], hide: Hide | None) ->
     world.know_family()
     hidden(0)
     named = {"recipient_workers": ["w-co"]}
-    world.jc.grants("c1", MOTHER, ["EG", "LS", "ID"])
+    world.jc.grants("c1", MOTHER, ["EG", "LS", "LB", "VB", "ID"])
     world.jc.grants("c3", MOTHER, ["EG", "ID"], payload=named)
     world.ja.grants("c2", CHILD, ["HS", "ID"], by=[MOTHER])
     world.jc.say("PersonRegistered", MOTHER, {"names": f"{MOTHER} {FAMILY}"}, consents=["c1"])
     world.ja.say("PersonRegistered", CHILD, {"names": f"{CHILD} {FAMILY}"}, consents=["c2"])
     world.measure(["c1", "c3"])
+    world.jc.say(
+        "BenefitGranted",
+        MOTHER,
+        {"kind": "20", "month": "2026-09", "amount": Decimal(563)},
+        key="b",
+        consents=["c1"],
+    )
+    world.jc.say(
+        "AgreementMade", MOTHER, {"agreement_ref": "a-1", "owner": "person"}, key="a", consents=["c1"]
+    )
     world.help()
     hidden(1)
     world.wait(hours=2)
