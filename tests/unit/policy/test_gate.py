@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -171,3 +172,81 @@ def test_an_event_without_fields_keeps_nothing() -> None:
         asked.sender, asked.subject, bare, asked.consents, asked.at
     )
     assert (verdict.kept, verdict.rule, verdict.held) == (frozenset(), "R02", False)
+
+
+PROVIDER, BENEFITS = role("provider_worker"), role("jc_benefits")
+
+
+def record(
+    event_type: str, content: Mapping[str, Any], label: str | Mapping[str, str], **changes: Any
+) -> dict[str, Any]:
+    labels = dict.fromkeys(content, label) if isinstance(label, str) else dict(label)
+    return put(request(), event__type=event_type, event__fields=labels, **changes)
+
+
+def of_record(case: Mapping[str, Any], content: Mapping[str, Any], *declared: Declared) -> Verdict:
+    """The verdict on a record with its content."""
+    asked = parse_request(dict(case))
+    assert isinstance(asked, Request)
+    gate = Gate(default_policy(), declared)
+    return gate.judge_record(asked.sender, asked.subject, asked.event, asked.consents, asked.at, content)
+
+
+@pytest.mark.parametrize(("provider", "kept"), [("recipient", True), ("elsewhere", False), (None, False)])
+def test_a_record_that_no_declared_recipient_could_see_does_not_leave(
+    provider: str | None, *, kept: bool
+) -> None:
+    content = {"norm": "16d"} | ({"provider_id": provider} if provider else {})
+    verdict = of_record(record("MeasureStarted", content, "EG"), content, PROVIDER)
+    assert (verdict.kept == content.keys(), verdict.rule) == (kept, "" if kept else "R03")
+    assert of_record(record("MeasureStarted", content, "EG"), content, PROVIDER, ASD).kept == content.keys()
+
+
+def test_a_code_that_does_not_leave_is_compared_by_nobody() -> None:
+    content = {"reasons": ["13"], "goals": ["work: x"], "provider_id": "recipient"}
+    labels = {"reasons": "HI", "goals": "HP", "provider_id": "HP"}
+    both = record("HelpPlanAgreed", content, labels)
+    assert of_record(both, content, PROVIDER).kept == content.keys()
+    reasons = put(both, consents__0__categories=["HI"])
+    assert of_record(reasons, content, PROVIDER).kept == frozenset()
+
+
+def test_free_text_stays_whoever_could_see_the_rest() -> None:
+    content = {"what": "x", "owner": "jc_benefits", "text": "y", "read_back": True, "released_by": []}
+    verdict = of_record(record("AgreementMade", content, "VB"), content, ASD, BENEFITS)
+    assert verdict.kept == {"owner", "read_back", "released_by"}
+    assert verdict.dropped == {"what": "R08", "text": "R08"}
+    only = of_record(record("AgreementMade", {"what": "x"}, "VB"), {"what": "x"}, ASD)
+    assert (only.kept, only.rule, only.held) == (frozenset(), "R08", False)
+
+
+def test_evidence_alone_does_not_leave() -> None:
+    content = {"text": "x" * 161, "read_back": True, "released_by": ["person"]}
+    assert of_record(record("AgreementMade", content, "VB"), content, ASD).kept == frozenset()
+
+
+def test_the_codes_of_a_total_travel_with_its_amount() -> None:
+    content = {"kind": "20", "month": "2026-09", "amount": Decimal(1), "period": "p"}
+    labels = {"kind": "LS", "month": "LS", "amount": "LB", "period": "LS"}
+    case = record("BenefitGranted", content, labels, consents__0__categories=["LB"])
+    assert of_record(case, content, ASD).kept == {"kind", "month", "amount"}
+    assert of_record(case, content, ASD).dropped == {"period": "R04"}
+    assert of_record(case, content, WJH).kept == {"amount"}
+    assert of_record(case, {**content, "month": "soon"}, ASD).kept == frozenset()
+
+
+def test_what_follows_a_start_leaves_by_its_own_codes() -> None:
+    """The start may be open by a consent that comes later: whether it is shown is the view's to say."""
+    content = {"agreement_ref": "a-1", "owner": "jc_benefits"}
+    assert of_record(record("AgreementClosed", content, "VB"), content, BENEFITS).kept == content.keys()
+    assert (
+        of_record(record("AgreementClosed", content, "VB"), {**content, "owner": "ja_asd"}, BENEFITS).kept
+        == set()
+    )
+
+
+def test_a_reduced_record_on_hold_waits_like_any_other() -> None:
+    content = {"norm": "16d", "provider_id": "recipient"}
+    case = record("MeasureStarted", content, "EG", consents__0__granted_by=["p-other"])
+    verdict = of_record(case, content, PROVIDER)
+    assert (verdict.rule, verdict.held, verdict.waiting) == ("R06", True, frozenset(content))
