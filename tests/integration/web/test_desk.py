@@ -124,7 +124,9 @@ def test_signed_opens_shown_and_taken_back_with_a_receipt(
     assert "İşbirliği planı" in after
     people = re.findall(r"<details[^>]*>", after)
     assert people
-    assert all('name="person"' in one and " open" not in one for one in people), "one at a time, none at first"
+    assert all('name="person"' in one and " open" not in one for one in people), (
+        "one at a time, none at first"
+    )
     copy = re.search(r'href="([^"]+/kopie/[^"]+)"', after)
     assert copy is not None
     assert "Dolmetsch" not in (said := browser.get(copy[1]).text)
