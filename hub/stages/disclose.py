@@ -355,7 +355,9 @@ def _append(parts: Parts, going: Sequence[_Pending]) -> None:
     for one in going:
         by_topic[f"agency.{one.row.recipient}.views"] += one.records
     for topic, records in sorted(by_topic.items()):
-        parts.log.append(topic, records, deadline=_time_left(parts, going))
+        left = _time_left(parts, going)
+        fail_point("disclose.before_produce")
+        parts.log.append(topic, records, deadline=left)
     _time_left(parts, going)
 
 

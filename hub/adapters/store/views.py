@@ -12,6 +12,7 @@ from sqlalchemy import (
     exists,
     func,
     insert,
+    literal_column,
     select,
     text,
     tuple_,
@@ -119,6 +120,7 @@ class Claim(NamedTuple):
     marks: Mapping[str, Sequence[Mark]]
 
 
+HELD_FOR = 300_000_000  # microseconds; then a case in quarantine is tried again by itself
 CLAIM_LIFE = 15_000_000  # microseconds; then another worker takes what a dead one had claimed
 
 
@@ -168,7 +170,12 @@ def _waiting_marks(now: int) -> Select[Any]:
         standing.c.case_key == c.case_key,
         standing.c.number == c.number,
     )
-    held = exists().where(q.stage == DISCLOSE, q.item == dirty.c.case_key, q.number == dirty.c.number)
+    held = exists().where(
+        q.stage == DISCLOSE,
+        q.item == dirty.c.case_key,
+        q.number == dirty.c.number,
+        q.at.between(now - HELD_FOR, now),
+    )
     return (
         select(*(dirty.c[name] for name in Mark._fields))
         .select_from(dirty.outerjoin(case_link, case_link.c.case_key == dirty.c.case_key))
@@ -197,7 +204,8 @@ def _claimed(connection: Connection, first: Mapping[str, Mark], number: int, now
     ]
     adding = postgresql.insert(view_claim).values(rows)
     standing, c = dirty.alias("standing"), view_claim.c
-    holds = exists().where(standing.c.case_key == c.case_key, standing.c.number == c.number)
+    claimed_key, claimed_number = (literal_column(f"view_claim.{name}") for name in ("case_key", "number"))
+    holds = exists().where(standing.c.case_key == claimed_key, standing.c.number == claimed_number)
     taking = adding.on_conflict_do_update(
         index_elements=[c.joint_case],
         set_={name: adding.excluded[name] for name in ("claim", "case_key", "number", "until")},
