@@ -225,6 +225,7 @@ class ViewSink:
             if noted:
                 self._note(connection, view, removed=True)
             self._target.replace(connection, view, ())
+            book.forget_waiting(connection, view, older_only=not view.get("removed"))
             return True
         return False
 

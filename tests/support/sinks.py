@@ -43,8 +43,9 @@ class Staging:
 
     def rows(self, table: str = "fallbruecke_sicht") -> list[Mapping[str, Any]]:
         engine = create_engine(self.url)
+        wanted = text(f"SELECT * FROM {table}")  # noqa: S608  a name of our own
         with engine.connect() as connection:
-            found = [dict(row) for row in connection.execute(text(f"SELECT * FROM {table}")).mappings()]  # noqa: S608
+            found: list[Mapping[str, Any]] = [dict(row) for row in connection.execute(wanted).mappings()]
         engine.dispose()
         return found
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     Select,
     bindparam,
@@ -204,8 +205,9 @@ def _claimed(connection: Connection, first: Mapping[str, Mark], number: int, now
     ]
     adding = postgresql.insert(view_claim).values(rows)
     standing, c = dirty.alias("standing"), view_claim.c
-    claimed_key, claimed_number = (literal_column(f"view_claim.{name}") for name in ("case_key", "number"))
-    holds = exists().where(standing.c.case_key == claimed_key, standing.c.number == claimed_number)
+    key: ColumnElement[str] = literal_column("view_claim.case_key")
+    read: ColumnElement[int] = literal_column("view_claim.number")
+    holds = exists().where(standing.c.case_key == key, standing.c.number == read)
     taking = adding.on_conflict_do_update(
         index_elements=[c.joint_case],
         set_={name: adding.excluded[name] for name in ("claim", "case_key", "number", "until")},
