@@ -3,7 +3,8 @@
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from resource import RUSAGE_SELF, getrusage
@@ -13,31 +14,39 @@ from hub.adapters.clocks import SystemClock
 from hub.adapters.keys.kek import as_text, new_master
 from hub.bench.costs import per_event_us
 from hub.bench.floor import metadata, take_floor
+from hub.bench.keys import key_service as served_keys
 from hub.bench.result import BenchResult, count_applied, environment, percentiles
-from hub.bench.workload import JC, Workload, agencies
+from hub.bench.workload import JC, PERSONS, Workload, agencies
 from hub.bootstrap import Given, build_parts
 from hub.config import load_settings
 from hub.hosts.embedded import BATCH, Embedded
 from hub.stages.parts import Parts
 from hub.stages.rebuild import rebuild
+from hub.stages.standing import settle
 
 T = TypeVar("T")
+Keys = Mapping[str, str]
+"""The settings that say where keys come from."""
 Told = Callable[[str], None]
 ROUNDS = 5
 PER_FAMILY = 12  # events of one family in a run
 _PACED = 40  # single events and withdrawals whose way is timed
 
 
-def bench_embedded(events: int, told: Told) -> BenchResult:
-    """Floor and pipeline in turn, `ROUNDS` times, over the same log; then latency, withdrawal and rebuild."""
-    result = BenchResult("embedded", events, 1)
-    with tempfile.TemporaryDirectory(prefix="hub-bench-") as folder:
-        base = Path(folder) / "base"
-        kek = as_text(new_master())
-        work = _prepare(base, kek, events, told)
+def bench_embedded(events: int, told: Told, persons: int = 0, *, key_service: bool = False) -> BenchResult:
+    """Floor and pipeline in turn, `ROUNDS` times, over the same log; then latency, withdrawal and rebuild. With more
+    `persons` than the caches hold, or a `key_service` of its own, keys come from where they are kept."""
+    families = max(1, persons // PERSONS or events // PER_FAMILY)
+    result = BenchResult("embedded", events, 1, families * PERSONS, key_service)
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hub-bench-")))
+        keys: Keys = {"kek": as_text(new_master())}
+        if key_service:
+            keys = stack.enter_context(served_keys(folder / "service"))
+        work = _prepare(folder / "base", keys, events, families, told)
         for number in range(ROUNDS):
             told(f"round {number + 1} of {ROUNDS}")
-            parts = _copy(base, Path(folder) / f"round{number}", kek)
+            parts = _copy(folder / "base", folder / f"round{number}", keys)
             result.rounds.append(
                 {"floor": _floor(parts, events), "pipeline": _pipeline(parts, events, result)}
             )
@@ -47,15 +56,15 @@ def bench_embedded(events: int, told: Told) -> BenchResult:
     return result
 
 
-def _parts(folder: Path, kek: str) -> Parts:
-    settings = load_settings(data=folder, kek=kek, host="embedded")
+def _parts(folder: Path, keys: Keys) -> Parts:
+    settings = load_settings(data=folder, host="embedded", **keys)
     return build_parts(settings, Given(agencies=agencies(), clock=SystemClock()))
 
 
-def _prepare(base: Path, kek: str, events: int, told: Told) -> Workload:
+def _prepare(base: Path, keys: Keys, events: int, families: int, told: Told) -> Workload:
     """Consents taken, events waiting in the log."""
-    parts = _parts(base, kek)
-    work = Workload(parts.keys, max(1, events // PER_FAMILY))
+    parts = _parts(base, keys)
+    work = Workload(parts.keys, families)
     told("publishing")
     work.publish_control(parts.log)
     Embedded(parts).run_until_quiet()
@@ -64,9 +73,12 @@ def _prepare(base: Path, kek: str, events: int, told: Told) -> Workload:
     return work
 
 
-def _copy(base: Path, folder: Path, kek: str) -> Parts:
+def _copy(base: Path, folder: Path, keys: Keys) -> Parts:
+    """The round before told the keys how far its store had come: this copy stands lower."""
     shutil.copytree(base, folder)
-    return _parts(folder, kek)
+    parts = _parts(folder, keys)
+    settle(parts)
+    return parts
 
 
 def _close(parts: Parts) -> None:

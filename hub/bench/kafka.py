@@ -2,7 +2,7 @@
 
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from secrets import token_hex
@@ -15,11 +15,12 @@ from hub.adapters.store import views
 from hub.bench.costs import per_event_us
 from hub.bench.floor import STAGE as FLOOR
 from hub.bench.floor import metadata as floor_tables
+from hub.bench.keys import key_service as served_keys
 from hub.bench.keys import keys_per_s
 from hub.bench.processes import Workers, timed_run
 from hub.bench.result import BenchResult, count_applied, environment, percentiles
 from hub.bench.watching import ViewWatch
-from hub.bench.workload import JA, Workload, agencies
+from hub.bench.workload import JA, PERSONS, Workload, agencies
 from hub.bootstrap import Given, build_parts
 from hub.config import Settings, load_settings
 from hub.errors import ConfigurationError
@@ -38,25 +39,40 @@ _AGENCIES = "".join(f'[[agency]]\nid = "{agency.id}"\nkind = "{agency.kind}"\n\n
 Told = Callable[[str], None]
 
 
-def bench_kafka(events: int, workers: int, told: Told) -> BenchResult:
-    """Floor and pipeline in turn, `ROUNDS` times, over the same topic; then single events, withdrawals and rebuild."""
+def bench_kafka(
+    events: int, workers: int, told: Told, persons: int = 0, *, key_service: bool = False
+) -> BenchResult:
+    """Floor and pipeline in turn, `ROUNDS` times, over the same topic; then single events, withdrawals and rebuild.
+    With more `persons` than the caches hold, or a `key_service` of its own, keys come from where they are kept."""
+    families = max(_SINGLES * 2, persons // PERSONS or events // PER_FAMILY)
+    result = BenchResult("kafka", events, workers, families * PERSONS, key_service)
     with ExitStack() as stack:
         told("starting broker and database")
         bootstrap = stack.enter_context(kafka_or_existing())
         server = stack.enter_context(postgres_or_existing())
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hub-bench-")))
-        return _Bench(bootstrap, server, folder, events, workers, told).run()
+        keys: Mapping[str, str] = {
+            "kek": as_text(new_master()),
+            "key_database_url": create_database(server, f"bench_{token_hex(4)}_keys"),
+        }
+        if key_service:
+            keys = stack.enter_context(served_keys(folder / "service"))
+        return _Bench(bootstrap, server, folder, keys, result, told).run()
 
 
 class _Bench:
     def __init__(
-        self, bootstrap: str, server: str, folder: Path, events: int, workers: int, told: Told
+        self,
+        bootstrap: str,
+        server: str,
+        folder: Path,
+        keys: Mapping[str, str],
+        result: BenchResult,
+        told: Told,
     ) -> None:
         self._bootstrap, self._server, self._folder, self._told = bootstrap, server, folder, told
         self._name = f"bench_{token_hex(4)}"
-        self._kek = as_text(new_master())
-        self._keys = create_database(server, f"{self._name}_keys")
-        self._result = BenchResult("kafka", events, workers)
+        self._keys, self._result = keys, result
         (folder / "agencies.toml").write_text(_AGENCIES, encoding="utf-8")
 
     def run(self) -> BenchResult:
@@ -74,7 +90,7 @@ class _Bench:
         if any(parts.log.state([CASES])[CASES].end.values()):
             raise ConfigurationError("this broker is in use", place=CASES, remedy="bench on an empty one")
         self._told("publishing consents and events")
-        work = Workload(parts.keys, max(_SINGLES * 2, self._result.events // PER_FAMILY))
+        work = Workload(parts.keys, self._result.persons // PERSONS)
         work.publish_control(parts.log)
         Embedded(parts).run_until_quiet()
         floor_tables.create_all(parts.store.engine)
@@ -178,7 +194,7 @@ class _Bench:
     def _env(self, url: str, group: str) -> dict[str, str]:
         return {
             "HUB_HOST": "kafka", "HUB_KAFKA_BOOTSTRAP": self._bootstrap, "HUB_DATABASE_URL": url,
-            "HUB_KEY_DATABASE_URL": self._keys, "HUB_KEK": self._kek, "HUB_GROUP": f"{self._name}.{group}",
+            "HUB_GROUP": f"{self._name}.{group}", **{f"HUB_{name.upper()}": one for name, one in self._keys.items()},
             "HUB_CHUNK": str(CHUNK), "HUB_AGENCIES": str(self._folder / "agencies.toml"), "HUB_METRICS_PORT": "0",
         }  # fmt: skip
 
@@ -190,6 +206,5 @@ class _Bench:
             host="kafka",
             kafka_bootstrap=self._bootstrap,
             database_url=url,
-            key_database_url=self._keys,
-            kek=self._kek,
+            **self._keys,
         )

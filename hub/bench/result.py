@@ -23,6 +23,8 @@ class BenchResult:
     host: str
     events: int
     workers: int
+    persons: int = 0
+    key_service: bool = False
     environment: dict[str, Any] = field(default_factory=dict)
     stages: dict[str, dict[str, float]] = field(default_factory=dict)
     end_to_end_events_per_s: float = 0.0

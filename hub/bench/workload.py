@@ -23,6 +23,7 @@ from schemas import EventSchema, event_schema
 JC, JA = "jc-bench", "ja-bench"
 SIGNED_AT = datetime(2026, 6, 1, 8, tzinfo=UTC)
 BORN = {"mother": date(1990, 5, 1), "child": date(2017, 5, 1)}
+PERSONS = 2  # of a family: mother and child
 PER_PERSON = 3  # payment lines a month
 _CHUNK = 2000
 

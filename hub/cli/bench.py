@@ -12,6 +12,12 @@ def bench(
     host: Annotated[Literal["embedded", "kafka"], typer.Option(help="What is measured.")] = "embedded",
     events: Annotated[int, typer.Option(min=100, help="Events of each round.")] = 20_000,
     workers: Annotated[int, typer.Option(min=1, help="Processes that admit and project (kafka).")] = 1,
+    persons: Annotated[
+        int, typer.Option(min=0, help="Persons with consents and keys; 0: as many as the events need.")
+    ] = 0,
+    key_service: Annotated[
+        bool, typer.Option("--key-service", help="Keys from a key service in a process of its own.")
+    ] = False,
     connectors: Annotated[
         bool, typer.Option("--connectors", help="Instead: what an agency's machine needs to read.")
     ] = False,
@@ -34,11 +40,11 @@ def bench(
     if host == "embedded":
         from hub.bench.embedded import bench_embedded
 
-        result = bench_embedded(events, _tell)
+        result = bench_embedded(events, _tell, persons, key_service=key_service)
     else:
         from hub.bench.kafka import bench_kafka
 
-        result = bench_kafka(events, workers, _tell)
+        result = bench_kafka(events, workers, _tell, persons, key_service=key_service)
     _print(result.as_json(), as_json=as_json)
 
 

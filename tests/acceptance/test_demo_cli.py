@@ -124,6 +124,7 @@ def test_bench_on_the_embedded_host(tmp_path: Path) -> None:
     found = answer(tmp_path, "bench", "--json", "--events", "300")
     typed(found, BENCH)
     assert (found["host"], found["events"], found["workers"]) == ("embedded", 300, 1)
+    assert (found["persons"], found["key_service"]) == (50, False)
     assert found["environment"].keys() >= ENVIRONMENT
     assert found["per_event_us"].keys() >= STEPS
     assert found["per_encode"]["encode"] == 1.0
