@@ -1,0 +1,163 @@
+"""Random tables through every kind of source: what arrives equals the truth, and every row that does not is held with
+its place. `HUB_TRUTH_TABLES` sets how many tables a source reads, `HUB_TRUTH_SEED` the first of their seeds."""
+
+import os
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connectors.runtime.build import key_hash
+from connectors.runtime.config import parse_config
+from connectors.runtime.faults import of_rows
+from connectors.runtime.kinds import load_kind
+from connectors.runtime.mapped import MappedEvent, Unmapped
+from connectors.runtime.mapping import Mapper
+from connectors.runtime.ports import Row
+from connectors.runtime.rows import SEPARATOR
+from connectors.runtime.state import State
+from hub.domain.identifiers import AgencyKey
+from tests.integration.connectors.interface import Interface
+from tests.integration.connectors.truth.tables import HELD, Tables
+from tests.integration.connectors.truth.writers import Drops, Outbox, Rest, Snapshots, Sql, Writer, Xml
+
+TABLES = int(os.environ.get("HUB_TRUTH_TABLES", "500"))
+SEED = int(os.environ.get("HUB_TRUTH_SEED") or time.time_ns() % 1_000_000)
+SECONDS = float(os.environ.get("HUB_TRUTH_SECONDS", "60"))
+KEY = AgencyKey(b"k" * 32)
+SOURCES = ("snapshot_csv", "file_drop", "xml", "rest", "sqlite", "postgres", "mariadb", "sql_outbox")
+Make = Callable[[Path, random.Random], Writer]
+Key = tuple[str, ...]
+
+WHO: dict[str, Any] = {"subject": "nr", "case": "akte", "occurred_at": "ab"}
+EVENTS = [
+    {
+        "type": "PersonRegistered",
+        **WHO,
+        "fields": {"names": "name", "birth_date": "geb", "languages": "sprachen"},
+    },
+    {"type": "BenefitGranted", **WHO, "fields": {"amount": "betrag", "provisional": "vorl"}},
+]
+STYLE = {"date": "%d.%m.%Y", "decimal": ",", "thousands": ".", "open_end": ["31.12.9999"]}
+
+
+@pytest.fixture(params=SOURCES)
+def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Make]:
+    """How a writer of this source is made."""
+    match request.param:
+        case "snapshot_csv":
+            yield Snapshots
+        case "file_drop":
+            yield Drops
+        case "xml":
+            yield Xml
+        case "rest":
+            with closing(Interface()) as interface:
+                yield lambda folder, chance: Rest(folder, chance, interface)
+        case "sqlite":
+            yield lambda folder, chance: Sql(folder, chance, f"sqlite:///{folder}/da.sqlite")
+        case "sql_outbox":
+            yield lambda folder, chance: Outbox(folder, chance, f"sqlite:///{folder}/da.sqlite")
+        case "postgres":
+            url = request.getfixturevalue("database_url")
+            yield lambda folder, chance: Sql(folder, chance, url)
+        case _:
+            server, name = request.getfixturevalue("mariadb"), request.getfixturevalue("mariadb_database")
+            yield lambda folder, chance: Sql(folder, chance, server.url(name))
+
+
+class Reader:
+    """The source as a connector's runtime drives it, and what arrives: key → the payloads that count."""
+
+    def __init__(self, folder: Path, writer: Writer) -> None:
+        raw = {
+            "agency": {"id": "jc-x", "kind": "jobcenter"},
+            "connector": {"kind": writer.kind, "state": "state.sqlite", "pseudonyms": "p.sqlite"},
+            "defaults": STYLE | dict(writer.style), "settings": dict(writer.settings),
+            "streams": {"zeilen": {"key": ["id", "teil"], "events": EVENTS, **writer.stream}},
+        }  # fmt: skip
+        config = parse_config(raw, folder)
+        self.state = State(config.state, key_hash(KEY))
+        self.source = load_kind(config.kind).build(config, self.state, KEY)
+        self.mapper = Mapper(KEY, config.agency_kind, config.streams)
+        self.arrived: dict[Key, Any] = {}
+        self.held: dict[Key, Unmapped] = {}
+        self._names: dict[bytes, Key] = {}
+
+    def read(self, now: datetime) -> None:
+        assert list(self.source.refresh(now)) == []
+        for batch in self.source.read(["zeilen"], 3):
+            held = [fault for row in batch.rows for fault in self._take(row)]
+            entries = of_rows(batch, held, self.state.key_hash)
+            waiting = {
+                row.key for row in batch.rows if self.state.key_hash(row.key) in {one.key for one in entries}
+            }
+            with self.state.transaction():
+                self.state.release(batch.stream, [self.state.key_hash(row.key) for row in batch.rows])
+                self.state.quarantine(entries)
+                self.state.advance(batch.stream, batch.rows, batch.cursor, waiting)
+        self.source.finished()
+
+    def _take(self, row: Row) -> list[Unmapped]:
+        """Why the row waits in quarantine, if it does."""
+        name = self.state.key_hash(row.key)
+        if row.gone:
+            self.arrived.pop(self._names[name], None)
+            self.held.pop(self._names[name], None)
+            return []
+        key = self._names.setdefault(name, tuple(row.key.split(SEPARATOR)))
+        found = list(self.mapper.events(row, {}))
+        faults = [one for one in found if isinstance(one, Unmapped)]
+        if faults:
+            self.held[key] = faults[0]
+            assert len(faults) == len(found), "a held row is held whole"
+            return faults
+        self.held.pop(key, None)
+        person, benefit = (one for one in found if isinstance(one, MappedEvent))
+        self.arrived[key] = person.subject_id, person.case_id, dict(person.payload), dict(benefit.payload)
+        return []
+
+    def close(self) -> None:
+        self.source.close()
+        self.state.close()
+
+
+def follow(folder: Path, seed: int, make: Make) -> None:
+    """One agency over some deliveries: after each, what arrived is the truth of that day."""
+    chance, truth = random.Random(seed), dict[Key, Any]()  # noqa: S311  a test's own
+    with ExitStack() as stack:
+        writer = stack.enter_context(closing(make(folder, chance)))
+        tables, now = Tables(seed, wide=writer.wide), datetime(2026, 11, 16, 20, tzinfo=UTC)
+        reader: Reader | None = None
+        for _ in range(chance.randint(2, 4)):
+            writer.write(list(tables.rows.values()), now)
+            reader = reader or stack.enter_context(closing(Reader(folder, writer)))
+            reader.read(now + timedelta(minutes=1))
+            truth = {key: means for key, means in truth.items() if key in tables.rows}
+            truth |= {row.key: row.means for row in tables.rows.values() if row.means is not HELD}
+            assert reader.arrived == truth
+            wrong = {row.key for row in tables.rows.values() if row.means is HELD}
+            assert reader.held.keys() == wrong
+            assert all(one.place and one.remedy for one in reader.held.values())
+            tables.change()
+            now += timedelta(days=1)
+
+
+def test_what_arrives_is_what_is_true(make: Make, tmp_path: Path) -> None:
+    print(f"HUB_TRUTH_SEED={SEED}")  # noqa: T201  a failure is repeated by it
+    until = time.monotonic() + SECONDS
+    for seed in range(SEED, SEED + TABLES):
+        folder = tmp_path / str(seed)
+        folder.mkdir()
+        try:
+            follow(folder, seed, make)
+        except BaseException as error:
+            error.add_note(f"HUB_TRUTH_SEED={seed} HUB_TRUTH_TABLES=1")
+            raise
+        if time.monotonic() > until:
+            break
