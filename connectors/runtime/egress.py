@@ -1,6 +1,6 @@
 """The one way out of the house: events are judged, named, sealed and sent here, whatever they were read for."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 
 from connectors.runtime.config import ConnectorConfig
@@ -12,6 +12,7 @@ from connectors.runtime.mapped import MappedEvent
 from connectors.runtime.pseudonyms import Pseudonyms, spoken_of
 from connectors.runtime.publish import Prepared, Publisher
 from connectors.runtime.report import Withheld
+from connectors.runtime.unfit import Unfit
 from hub.domain.clock import micros
 from hub.policy.facts import Sender
 
@@ -39,26 +40,37 @@ class Egress:
         sender = Sender(controller=config.agency, kind=config.agency_kind)
         self._gate = EgressGate(sender, judge, learning.knowledge)
 
-    def judged(self, events: Sequence[MappedEvent], now: datetime, *, again: bool = False) -> list[Judged]:
+    def judged(
+        self, events: Sequence[MappedEvent], now: datetime, *, again: bool = False, unfit: Unfit | None = None
+    ) -> list[Judged]:
         """The gate's verdict on those of whom a word may be said; of what was erased nothing leaves. `again`: in a
-        second reading of what did not change."""
+        second reading of what did not change. `unfit` takes events that cannot be judged, and their rows' other events
+        are left out with them."""
         speaking = [event for event in events if self._may_speak(event)]
         out = self._learned.erasures.stay_out(speaking, again=again)
-        return [
-            Judged(event, frozenset(), rule=ERASED) if event.record_ref in out else self._gate.of(event, now)
-            for event in speaking
-        ]
+        unfit = Unfit() if unfit is None else unfit
+        found: list[Judged] = []
+        for event in speaking:
+            with unfit.taking(event):
+                erased = event.record_ref in out
+                found.append(Judged(event, frozenset(), rule=ERASED) if erased else self._gate.of(event, now))
+        return [one for one in found if one.event.place not in unfit.places]
 
-    def send(self, judged: Sequence[Judged], now: datetime, *, again: bool = False) -> Prepared:
+    def send(
+        self, judged: Sequence[Judged], now: datetime, *, again: bool = False, anew: Collection[str] = (),
+        unfit: Unfit | None = None,
+    ) -> Prepared:  # fmt: skip
         """Seal and publish what passes, and what corrects something published; returns once all is acknowledged.
 
-        `again`: also what is published already and did not change.
+        `again`: also what is published already and did not change; `anew`: places of rows that are said under a new
+        number though they did not change. `unfit` takes events that cannot be sealed; their rows leave in nothing.
         """
         passing = [one for one in judged if one.kept]
         passing += self._publisher.narrowing([one for one in judged if not one.kept], again=again)
         self._pseudonyms.add(spoken_of(one.event for one in passing))
         newest = self._learned.knowledge.register.key_versions
-        prepared = self._publisher.prepare(passing, micros(now), newest, again=again)
+        unfit = Unfit() if unfit is None else unfit
+        prepared = self._publisher.prepare(passing, micros(now), newest, again=again, anew=anew, unfit=unfit)
         self._publisher.send(prepared.publications)
         return prepared
 

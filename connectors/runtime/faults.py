@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from connectors.runtime.mapped import Unmapped
+from connectors.runtime.mapped import MappedEvent, Unmapped
 from connectors.runtime.ports import Batch, Incident
 from connectors.runtime.publish import Prepared
 from connectors.runtime.quarantine import Quarantined
@@ -11,10 +11,11 @@ from connectors.runtime.state import KeyHash
 WHOLE = b""
 """Instead of a row's key: the whole stream or snapshot."""
 
-OVERSIZE, OLDER = "oversize", "older_version"
+OVERSIZE, OLDER, UNFIT = "oversize", "older_version", "unreadable_row"
 REMEDIES = {
     OVERSIZE: "shorten the record: a larger one cannot be delivered",
     OLDER: "the source went back: restore it, or correct the record",
+    UNFIT: "it cannot be judged or sealed: correct the record",
 }
 
 
@@ -30,10 +31,13 @@ def of_rows(batch: Batch, unmapped: Iterable[Unmapped], key_hash: KeyHash) -> li
     ]  # fmt: skip
 
 
-def of_refused(batch: Batch, prepared: Prepared, key_hash: KeyHash) -> list[Quarantined]:
-    """Events that are too large, and versions older than the one published."""
+def of_refused(
+    batch: Batch, prepared: Prepared, unfit: Iterable[MappedEvent], key_hash: KeyHash
+) -> list[Quarantined]:
+    """Events that are too large or cannot be judged or sealed, and versions older than the one published."""
     rows = {row.place: row for row in batch.rows}
     found = [(event, OVERSIZE) for event in prepared.oversize] + [(event, OLDER) for event in prepared.older]
+    found += [(event, UNFIT) for event in unfit]
     return [
         Quarantined(
             stream=batch.stream, key=key_hash(rows[e.place].key), event_type=e.schema.event_type, reason=reason,

@@ -14,7 +14,7 @@ from connectors.runtime.aliases import NOBODY, Aliases
 from connectors.runtime.bounds import within_limits
 from connectors.runtime.cells import cell, read
 from connectors.runtime.config import ConnectorConfig
-from connectors.runtime.mapped import MappedEvent, Payload, Unmapped
+from connectors.runtime.mapped import NARROWING, MappedEvent, Payload, Unmapped
 from connectors.runtime.numbers import number_text
 from connectors.runtime.ports import Row
 from connectors.runtime.rows import SEPARATOR, Lookups, applies, missing, resolved
@@ -25,11 +25,6 @@ from hub.domain.identifiers import Naming
 from hub.errors import DataError
 from hub.policy.facts import CATEGORIES, CONSENT_PURPOSES
 from schemas import EventSchema, InvalidPayload
-
-NARROWING = frozenset(
-    {"ConsentWithdrawn", "ConsentExpired", "ObjectionRaised", "IdentitySplit", "ErasureRequested"}
-)
-"""What takes something back holds also where the rest of its row cannot be read."""
 
 BORN = "birth_date"
 UNBORN = timedelta(days=366)

@@ -5,15 +5,16 @@ a crash between producing and saving, or when it is asked for again, the same ev
 content.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from connectors.runtime.config import ConnectorConfig
 from connectors.runtime.judging import Judged
-from connectors.runtime.mapped import MappedEvent
+from connectors.runtime.mapped import NARROWING, MappedEvent
 from connectors.runtime.seal import encoded, envelope, key_ref
 from connectors.runtime.state import Published, State
+from connectors.runtime.unfit import Unfit
 from hub.domain.identifiers import Naming
 from hub.errors import KeyServiceUnavailable
 from hub.failpoints import fail_point
@@ -52,12 +53,14 @@ class Publisher:
         self._topics = {name: topics()[name].of(config.agency) for name in ("consents", "events")}
 
     def prepare(
-        self, judged: Sequence[Judged], now: int, newest: Mapping[str, int], *, again: bool = False
-    ) -> Prepared:
+        self, judged: Sequence[Judged], now: int, newest: Mapping[str, int], *, again: bool = False,
+        anew: Collection[str] = (), unfit: Unfit,
+    ) -> Prepared:  # fmt: skip
         """Seal what is new or wider and give it its number; raises KeyServiceUnavailable (nothing is saved then).
 
         `newest`: subject → the version of its key that the hub has named; an older one, of a cache, seals nothing.
-        `again`: also what did not change, under the number that it has.
+        `again`: also what did not change, under the number that it has; `anew`: places of rows of which all is said
+        under a new number. A row of which an event is `unfit` or too large is held whole.
         """
         keys = self._keys.sealing({key_ref(self._agency, one.event) for one in judged if one.kept})
         _require_newest(keys, newest)
@@ -65,19 +68,23 @@ class Publisher:
         out: list[Publication] = []
         unchanged, oversize, older = [], [], []
         for one in judged:
-            key = keys[key_ref(self._agency, one.event)] if one.kept else None
-            entry = self._numbered(one, key, before.get(one.event.record_ref), now, again=again)
-            if entry is None:
-                unchanged.append(one.event)
-            elif entry.publication < 1:
-                older.append(one.event)
-            else:
-                publication = self._publication(one, key, entry)
-                if len(publication.record.value) > self._limit:
-                    oversize.append(one.event)
-                    continue
-                before[one.event.record_ref] = entry
-                out.append(publication)
+            with unfit.taking(one.event):
+                key = keys[key_ref(self._agency, one.event)] if one.kept else None
+                last = before.get(one.event.record_ref)
+                entry = self._numbered(one, key, last, now, again=again, anew=one.event.place in anew)
+                if entry is None:
+                    unchanged.append(one.event)
+                elif entry.publication < 1:
+                    older.append(one.event)
+                else:
+                    publication = self._publication(one, key, entry)
+                    if len(publication.record.value) > self._limit:
+                        oversize.append(one.event)
+                        continue
+                    before[one.event.record_ref] = entry
+                    out.append(publication)
+        held = unfit.places.union(event.place for event in oversize)
+        out = [one for one in out if one.judged.event.place not in held or _narrows(one.judged)]
         return Prepared(tuple(out), tuple(unchanged), tuple(oversize), tuple(older))
 
     def narrowing(self, judged: Sequence[Judged], *, again: bool = False) -> list[Judged]:
@@ -120,7 +127,7 @@ class Publisher:
         return Publication(judged, entry, topic, Outgoing(name.encode(), encoded(sealed)))
 
     def _numbered(
-        self, judged: Judged, key: Key | None, last: Published | None, now: int, *, again: bool
+        self, judged: Judged, key: Key | None, last: Published | None, now: int, *, again: bool, anew: bool
     ) -> Published | None:
         """The entry to publish under; None when nothing is new or wider; number 0 when the source went back."""
         event = judged.event
@@ -134,16 +141,20 @@ class Publisher:
             return entry
         same, narrow = last.whole == whole, judged.kept <= last.kept and judged.ground <= last.ground
         waits = judged.waiting == last.waiting
-        if same and narrow and waits and last.sent and not again:
+        if same and narrow and waits and last.sent and not again and not anew:
             return None
         told = (judged.kept, judged.ground) == (last.kept, last.ground)
-        if same and waits and told and (again or not last.sent):
+        if same and waits and told and (again or not last.sent) and not (anew and last.sent):
             return last
         if event.source_version > last.source_version:
             return entry
         if event.source_version < last.source_version and not same:
             return entry._replace(publication=0)
         return entry._replace(source_version=last.source_version, publication=last.publication + 1)
+
+
+def _narrows(judged: Judged) -> bool:
+    return not judged.kept or judged.event.schema.event_type in NARROWING
 
 
 def _require_newest(keys: Mapping[KeyRef, Key], newest: Mapping[str, int]) -> None:

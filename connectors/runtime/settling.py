@@ -1,16 +1,18 @@
 """A batch of rows from the source to the log, and what is remembered of it: one transaction after the broker's word."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from connectors.runtime.egress import Egress
 from connectors.runtime.faults import WHOLE, of_incidents, of_refused, of_rows
-from connectors.runtime.ports import Batch, Incident
+from connectors.runtime.judging import Judged
+from connectors.runtime.ports import Batch, Incident, Row
 from connectors.runtime.quarantine import Decisions, Quarantined
 from connectors.runtime.report import Tally
 from connectors.runtime.state import State
 from connectors.runtime.translating import Translator
+from connectors.runtime.unfit import Unfit
 from hub.failpoints import fail_point
 
 
@@ -33,8 +35,13 @@ class Settling:
         held = self._decisions.waiting(faults)
         waiting = {entry.place for entry in held}
         again = self._known_faults(held) | ({entry.place for entry in faults} - waiting)
-        judged = self._egress.judged(events, now, again=moved is not None)
-        prepared = self._egress.send(judged, now, again=moved is not None)
+        unfit = Unfit()
+        judged = self._egress.judged(events, now, again=moved is not None, unfit=unfit)
+        taken_back = self._taken_back(batch.rows, {entry.place for entry in faults})
+        prepared = self._egress.send(
+            [*judged, *taken_back], now, again=moved is not None,
+            anew={one.event.place for one in taken_back}, unfit=unfit,
+        )  # fmt: skip
         if moved:
             fail_point("connector.before_backfill_save")
             batch = replace(batch, cursor=None)
@@ -43,7 +50,9 @@ class Settling:
             tally.published += len(prepared.publications)
             tally.unchanged += len(prepared.unchanged)
             if is_open:
-                refused = self._decisions.waiting(of_refused(batch, prepared, self._state.key_hash))
+                refused = self._decisions.waiting(
+                    of_refused(batch, prepared, unfit.events, self._state.key_hash)
+                )
                 self._settle(batch, held + refused, waiting, tally)
             if moved:
                 moved()
@@ -52,6 +61,19 @@ class Settling:
                 if not one.kept and one.event.place not in again:
                     tally.withhold(self._egress.withheld(one))
         fail_point("connector.after_save")
+
+    def _taken_back(self, rows: Sequence[Row], held: Collection[str]) -> list[Judged]:
+        """Of rows that are there again, the ends that were published when they were gone: these hold no longer."""
+        there = [row._replace(gone=True) for row in rows if not row.gone and row.place not in held]
+        ends, _ = self._translator.events(there)
+        published = self._state.published(event.record_ref for event in ends)
+        return [
+            Judged(
+                replace(event, source_version=max(event.source_version, last.source_version + 1)), frozenset()
+            )
+            for event in ends
+            if (last := published.get(event.record_ref)) and last.kept and not event.control
+        ]
 
     def note(self, incidents: Sequence[Incident], tally: Tally) -> None:
         """Whole streams or snapshots that cannot be read: one event each, once."""

@@ -131,14 +131,15 @@ class Xml(Drops):
         return {"encoding": self.encoding}
 
     def content(self, rows: Rows) -> bytes:
-        records = "\n".join(
-            "<Zeile>"
-            + "".join(f"<{name}>{escape(row.cells[name].text)}</{name}>" for name in COLUMNS)
-            + "</Zeile>"
-            for row in rows
-        )
+        elements = ("".join(self._element(row, name) for name in COLUMNS) for row in rows)
+        records = "\n".join(f"<Zeile>{each}</Zeile>" for each in elements)
         head = f'<?xml version="1.0" encoding="{self.encoding}"?>'
         return f"{head}\n<Export>\n{records}\n</Export>\n".encode(self.encoding)
+
+    def _element(self, row: Row, name: str) -> str:
+        """XML has no word for most control characters, but for DEL."""
+        text = escape(row.cells[name].text.replace("\x01", "\x7f"))
+        return f"<{name}>{text}</{name}>"
 
 
 class Rest:
@@ -173,7 +174,7 @@ class Sql:
         self._typed = (
             self._engine.dialect.name != "sqlite"
         )  # which has days as ISO text, and no exact decimals
-        self.style = {} if self._typed else {"date": "%Y-%m-%d"}
+        self.style: Mapping[str, str] = {} if self._typed else {"date": "%Y-%m-%d"}
         types = TYPES if self._typed else {**TYPES, "betrag": String(200)}
         columns = (Column(name, types.get(name, String(200))) for name in COLUMNS)
         self._table = Table(f"zeilen_{folder.name}", MetaData(), *columns, Column("stand", DateTime))
