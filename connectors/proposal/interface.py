@@ -12,7 +12,7 @@ from connectors.proposal.profile import Table, table
 from connectors.rest.client import Answer, Client
 from connectors.rest.config import Access
 from connectors.rest.document import Pointer, parsed, spelling
-from connectors.rest.paging import NEXT
+from connectors.rest.links import next_of
 from hub.errors import DataError
 
 SAMPLE = 500
@@ -110,7 +110,7 @@ def _cells(row: Mapping[str, Any], at: Pointer) -> Iterator[tuple[str, str]]:
 
 def _paging(answer: Answer, document: Any) -> dict[str, str]:
     """A Link header, or an address in the answer; empty where neither is seen."""
-    if NEXT.search(answer.link):
+    if _leads_on(answer.link):
         return {"kind": "link"}
     at = next(_forward(document, ()), None)
     return {"kind": "next", "at": "".join(f"/{_escaped(part)}" for part in at)} if at else {}
@@ -127,3 +127,11 @@ def _forward(document: Any, at: Pointer) -> Iterator[Pointer]:
 
 def _escaped(part: str) -> str:
     return part.replace("~", "~0").replace("/", "~1")
+
+
+def _leads_on(link: str) -> bool:
+    """Whether a Link header names a next page; one that cannot be read is the reader's matter."""
+    try:
+        return next_of(link) is not None
+    except ValueError:
+        return False

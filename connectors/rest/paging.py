@@ -1,6 +1,5 @@
 """From one page to the next, as the interface tells it; a circle or a way to another server ends the reading."""
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,9 +8,8 @@ from urllib.parse import urlencode, urljoin, urlsplit
 from connectors.rest.client import Answer, Client
 from connectors.rest.config import Endpoint, Paging
 from connectors.rest.document import MISSING, find, parsed, rows_of
+from connectors.rest.links import next_of
 from hub.errors import DataError
-
-NEXT = re.compile(r'<([^>]*)>\s*(?:;[^,<]*)?;\s*rel="?next"?', re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,19 +70,26 @@ class Pages:
         self, document: Any, answer: Answer, page: Page, target: str, count: int, more: Mapping[str, str]
     ) -> str:
         kind = self._paging.kind
-        if kind == "none":
-            return ""
         if kind in ("page", "offset"):
             return self._target(more, str(count)) if page.rows else ""
+        linked = self._linked(answer, page.place)
+        found: Any = find(document, self._paging.at) if kind in ("next", "cursor") else ""
         if kind == "link":
-            found: Any = match[1] if (match := NEXT.search(answer.link)) else ""
-        else:
-            found = find(document, self._paging.at)
+            found = linked
         if found is MISSING or found is None or found == "":
+            if linked:
+                raise _fault("is not the last page, says its Link header", "not_whole", page.place)
             return ""
         if not isinstance(found, str):
             raise _fault("says no next page, and no end", "wrong_shape", page.place)
         return self._target(more, found) if kind == "cursor" else self._inside(target, found, page.place)
+
+    def _linked(self, answer: Answer, place: str) -> str:
+        """Where the Link header says that the next page is; "" where it names none."""
+        try:
+            return next_of(answer.link) or ""
+        except ValueError:
+            raise _fault("has a Link header that cannot be read", "wrong_shape", place) from None
 
     def _target(self, more: Mapping[str, str], position: str) -> str:
         """The address of a page, without the server."""

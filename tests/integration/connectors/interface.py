@@ -72,7 +72,7 @@ class Interface:
         page = rows if self.paging == "none" else rows[at : at + self.size]
         found: dict[str, Any] = {"daten": page, "gesamt": len(rows)}
         headers: Headers = {"Content-Type": "application/json"}
-        if at + self.size < len(rows):
+        if self.paging != "none" and at + self.size < len(rows):
             further = f"{parts.path}?at={at + self.size}" + (
                 f"&seit={quote(asked['seit'])}" if "seit" in asked else ""
             )

@@ -234,6 +234,24 @@ def test_a_next_page_leads_nowhere_else_and_not_in_circles(
     assert len(interface.asked) == 1
 
 
+@pytest.mark.parametrize(
+    ("paging", "link", "reason"),
+    [
+        ("none", '</v1/personen?at=1>; rel="next"', "not_whole"),
+        ("next", '</v1/personen?at=1>; title="a, b"; rel = next', "not_whole"),
+        ("cursor", "</v1/personen?at=1>; rel=next", "not_whole"),
+        ("link", "/v1/personen?at=1; rel=next", "wrong_shape"),
+        ("none", "</v1/personen?at=1; rel=next", "wrong_shape"),
+    ],
+)
+def test_a_link_that_is_not_followed_says_that_reading_is_not_whole(
+    built: Build, interface: Interface, paging: str, link: str, reason: str
+) -> None:
+    house = built(PAGINGS[paging])
+    interface.special = [lambda: (200, {"Link": link}, b'{"daten": []}')]
+    assert house.reasons() == [reason]
+
+
 def test_a_server_that_repeats_its_last_page_ends_nothing(built: Build, interface: Interface) -> None:
     house = built('paging = { kind = "page", parameter = "at" }\n')
     interface.paging = "none"
