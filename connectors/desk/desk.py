@@ -123,17 +123,21 @@ class Desk:
     def withdraw_by_number(
         self, family: Family, consent_ids: Iterable[str], now: datetime, reason: str = ""
     ) -> int:
-        """Take back what was signed at another agency, by the numbers on the family's copy: whoever brings the paper is
-        heard, and it works from any agency that names the number."""
-        head = family.household.members[0]
+        """Take back what was signed at another agency, by the numbers on the family's copy (`AGENCY:NUMBER` where both
+        count alike): whoever brings the paper is heard. Which member a number is of stands at the other agency, and a
+        withdrawal ends its author's consents alone; so each member is said to take it back."""
         number = new_process(secrets.choice)
+        named = list(dict.fromkeys(consent_ids))
         entries = [
-            Withdrawal(f"{one}:{number}", one, head.id, family.household.id, (), (), (), reason, now)
-            for one in dict.fromkeys(consent_ids)
+            Withdrawal(
+                f"{one}:{number}:{place}", one, member.id, family.household.id, (), (), (), reason, now
+            )
+            for one in named
+            for place, member in enumerate(family.household.members)
         ]
         with closing(self.book()) as book:
             book.enter(entries, now)
-        return len(entries)
+        return len(named)
 
     def object_to(self, family: Family, ref: str, now: datetime, norm: str = "§ 76 SGB X") -> str:
         """Record one person's objection; raises UsageError for somebody else."""

@@ -72,4 +72,4 @@ class Erasures:
     def _later(self, subject_ref: str, now: datetime) -> bool:
         _, before = self._heeded[subject_ref]
         known = self._knowledge.consents(subject_ref, now)
-        return any(consent.id not in before and consent.in_force(now) for consent in known)
+        return any(not {one.id, one.number} & before and one.in_force(now) for one in known)

@@ -102,8 +102,18 @@ def facts_of(event: MappedEvent, consents: Sequence[Consent], *, objected: bool)
     )  # fmt: skip
 
 
+def _meant(event: MappedEvent, name: str, consents: Sequence[Consent]) -> frozenset[str]:
+    """The ids of the consents that the mapping names so: the agency's own number, else another office's; one that is
+    not known here is named by its pseudonym, so that the hub may know it later."""
+    called = [one for one in consents if name in (one.id, one.number, f"{one.recorded_by}:{one.number}")]
+    own = [one for one in called if one.id in (name, event.key.consent(name))]
+    return frozenset(one.id for one in own or called) or frozenset({event.key.consent(name)})
+
+
 def _ground(event: MappedEvent, consents: Sequence[Consent]) -> ConsentGround | NormGround:
     if event.norm is None:
-        known = frozenset(consent.id for consent in consents)
-        return ConsentGround(consents=known if event.named is None else frozenset(event.named))
+        if event.named is None:
+            return ConsentGround(consents=frozenset(consent.id for consent in consents))
+        meant = {one for name in event.named for one in _meant(event, name, consents)}
+        return ConsentGround(consents=frozenset(meant))
     return NormGround(norm=event.norm, task_norm=event.task_norm or "", attested_by=event.attested_by)

@@ -6,17 +6,17 @@ so that this verdict is what counts. Only for entrusted data (§ 65 SGB VIII) th
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import date, datetime
 
 from connectors.runtime.mapped import MappedEvent
 from connectors.runtime.register import Register
 from hub.domain.clock import berlin_day, moment
-from hub.domain.consent import Consent, ScopedWithdrawal, objects_76
+from hub.domain.consent import Consent, ScopedWithdrawal, objects_76, recorded_id
 from hub.domain.identifiers import Naming
 from hub.policy.control import ControlData, Custody, Statement
-from hub.policy.facts import Subject
+from hub.policy.facts import CATEGORIES, CONSENT_PURPOSES, Subject
 from hub.policy.grounds import signed
 
 SIGNED = "signed"
@@ -31,7 +31,7 @@ class Knowledge:
         self._agency, self._key, self.register = agency, key, register
         self._facts: dict[bytes, MappedEvent] = {}
         self._of: dict[str, set[bytes]] = defaultdict(set)
-        self._grants: dict[str, MappedEvent] = {}
+        self._grants: dict[bytes, MappedEvent] = {}
         self._withdrawals: dict[str, dict[bytes, MappedEvent]] = defaultdict(dict)
         self._members: dict[str, set[str]] = defaultdict(set)  # case → subjects
 
@@ -64,9 +64,10 @@ class Knowledge:
         for event in events:
             self._members[event.case_ref].add(event.subject_ref)
             if event.schema.event_type == "ConsentGranted":
-                self._grants[event.payload["id"]] = event
+                self._grants[event.record_ref] = event
             elif event.schema.event_type == "ConsentWithdrawn":
-                self._withdrawals[event.payload["consent_id"]][event.record_ref] = event
+                number = recorded_id(self._agency, event.payload["consent_id"])
+                self._withdrawals[number][event.record_ref] = event
 
     def subjects(self) -> frozenset[str]:
         """Everybody about whom anything is known."""
@@ -147,37 +148,58 @@ class Knowledge:
             yield consent, entry.signed if entry else signed(consent, subject, at)
 
     def _known(self, subject_ref: str) -> Iterable[Consent]:
-        own = {
-            e.payload["id"]: consent_of(e)
-            for e in sorted(
-                self._events(subject_ref), key=_latest_first
-            )  # of one id the first stands (rule 7)
-            if e.schema.event_type == "ConsentGranted"
-        }
+        """Own consents, by their pseudonyms, and registered ones; as the hub has taken them where it has."""
         registered = {entry.consent.id: entry.consent for entry in self.register.about(subject_ref)}
+        own = {one.id: one for one in self._own(subject_ref, registered)}
         for consent_id in sorted(own.keys() | registered.keys()):
-            base = registered.get(consent_id) or own[consent_id]  # as the hub has taken it
+            base = registered.get(consent_id) or own[consent_id]
             if consent_id in own:  # who signed it, this agency's record knows best
-                base = replace(base, granted_by=own[consent_id].granted_by)
+                mine = own[consent_id]
+                base = replace(
+                    base, granted_by=mine.granted_by, number=mine.number, recorded_by=mine.recorded_by
+                )
             if base.sender == self._agency:
-                yield self._with_withdrawals(base, registered.get(consent_id))
+                yield self._with_withdrawals(base, registered.get(consent_id), own)
 
-    def _with_withdrawals(self, consent: Consent, registered: Consent | None) -> Consent:
+    def _own(self, subject_ref: str, registered: Mapping[str, Consent]) -> Iterable[Consent]:
+        """What the agency recorded: of one number the first stands (rule 7). One that was published before numbers were
+        sealed keeps the id under which the hub knows it."""
+        grants = {
+            event.payload["id"]: event
+            for event in sorted(self._events(subject_ref), key=_latest_first)
+            if event.schema.event_type == "ConsentGranted"
+        }
+        for number, event in grants.items():
+            token = event.key.consent(number)
+            told = registered.get(number)
+            plain = token not in registered and told is not None and told.recorded_by in ("", self._agency)
+            yield replace(consent_of(event), id=number if plain else token, recorded_by=self._agency)
+
+    def _with_withdrawals(
+        self, consent: Consent, registered: Consent | None, own: Mapping[str, Consent]
+    ) -> Consent:
         """What the agency recorded and what the hub knows, the earlier moment of both."""
         whole = [consent.withdrawn_at, registered.withdrawn_at if registered else None]
         parts = list(registered.scoped_withdrawals if registered else consent.scoped_withdrawals)
-        for event in self._withdrawals.get(consent.id, {}).values():
-            scope = event.payload.get("scope")
+        for event in self._said_of(consent, own):
+            scope = _scope(event)
             if scope:
-                parts.append(
-                    ScopedWithdrawal(
-                        at=moment(event.occurred_at), **{k: frozenset(v) for k, v in scope.items()}
-                    )
-                )
+                parts.append(scope)
             else:
                 whole.append(moment(event.occurred_at))
         ends = [time for time in whole if time is not None]
         return replace(consent, withdrawn_at=min(ends, default=None), scoped_withdrawals=tuple(parts))
+
+    def _said_of(self, consent: Consent, own: Mapping[str, Consent]) -> list[MappedEvent]:
+        """The withdrawals of this consent that the agency recorded: said by its subject or by who signed it, by the
+        agency's own number or by office and number."""
+        numbers = [f"{consent.recorded_by}:{consent.number}"]
+        mine = consent.id in own
+        if mine or consent.number not in {one.number for one in own.values()}:
+            numbers.append(consent.number)
+        authors = {consent.subject, *consent.granted_by}
+        said = (event for number in numbers for event in self._withdrawals.get(number, {}).values())
+        return [event for event in said if event.subject_ref in authors]
 
     def _events(self, subject_ref: str) -> list[MappedEvent]:
         return [self._facts[ref] for ref in self._of.get(subject_ref, ())]
@@ -219,6 +241,17 @@ def _latest_first(event: MappedEvent) -> int:
     return -event.source_version
 
 
+def _scope(event: MappedEvent) -> ScopedWithdrawal | None:
+    """The part that a recorded withdrawal takes back, or None for all of it; a dimension that holds anything unknown is
+    withdrawn wholly."""
+    scope = event.payload.get("scope") or {}
+    dimensions = {name: frozenset(codes or ()) for name, codes in scope.items()}
+    for name, known in (("purposes", CONSENT_PURPOSES), ("categories", CATEGORIES)):
+        if not dimensions.get(name, frozenset()) <= known:
+            dimensions[name] = frozenset()
+    return ScopedWithdrawal(at=moment(event.occurred_at), **dimensions) if any(dimensions.values()) else None
+
+
 def consent_of(event: MappedEvent) -> Consent:
     """The consent as the agency recorded it; what is not recorded does not count for it."""
     p = event.payload
@@ -229,7 +262,7 @@ def consent_of(event: MappedEvent) -> Consent:
         form=p.get("form") or "", explicit_special=p.get("explicit_special") is True,
         notices=frozenset(p.get("notices") or ()), text_version=p.get("text_version") or "",
         proof_hash=p.get("proof_hash") or "", granted_at=p["granted_at"], valid_until=p.get("valid_until"),
-        withdrawn_at=p.get("withdrawn_at"),
+        withdrawn_at=p.get("withdrawn_at"), number=p["id"],
     )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ import orjson
 from connectors.runtime.judging import Judged
 from connectors.runtime.mapped import MappedEvent
 from hub.domain.clock import micros
+from hub.domain.consent import recorded_id
 from hub.domain.envelope import Envelope
 from hub.domain.seal import place, seal
 from hub.ports import Key, KeyRef
@@ -41,7 +42,7 @@ def envelope(
         objected_76=judged.objected, task_class=event.task_class,
         connection=event.connection.isoformat() if event.connection else None, merges_with=event.merges_with,
         endangers_help=event.endangers_help, disputed=[name for name in event.disputed if name in kept],
-        addressee=event.addressee, consent_id=_consent_id(event), valid_until=_valid_until(control),
+        addressee=event.addressee, consent_id=_consent_id(controller, event), valid_until=_valid_until(control),
         scope=orjson.dumps(control["scope"]).decode() if control.get("scope") else None,
         boxes=_boxes(event, kept, event_id, key) if key else {}, held=sorted(judged.waiting),
     )  # fmt: skip
@@ -65,11 +66,12 @@ def _boxes(event: MappedEvent, kept: dict[str, str], event_id: bytes, key: Key) 
     }  # fmt: skip
 
 
-def _consent_id(event: MappedEvent) -> str | None:
+def _consent_id(controller: str, event: MappedEvent) -> str | None:
+    """The agency's pseudonym of the consent: its number is sealed, and so is the office whose paper was brought."""
     if not event.control:
         return None
     found = event.payload.get("id" if event.schema.event_type == "ConsentGranted" else "consent_id")
-    return found if isinstance(found, str) else None
+    return event.key.consent(recorded_id(controller, found)) if isinstance(found, str) else None
 
 
 def _valid_from(event: MappedEvent, control: Mapping[str, Any]) -> int | None:

@@ -91,13 +91,14 @@ class Offices:
             self._entry(agency, b"heartbeat", {"kind": "heartbeat", "at": micros(at)})
 
     def register(self, agency: str, subject: str, consent: Mapping[str, Any], at: datetime) -> None:
-        """The hub tells a gate about a consent signed elsewhere."""
+        """The hub tells a gate about a consent, under the name that it has for it."""
+        name = consent.get("name", consent["id"])
         ref = KeyRef("proof", agency, subject)
         key = self.keys(agency).sealing([ref])[ref]
         bound = place(
             "register",
             record_schema("register").fingerprint,
-            consent["id"].encode(),
+            name.encode(),
             subject,
             "CT",
             key.version,
@@ -106,11 +107,11 @@ class Offices:
         entry = {
             "kind": "consent",
             "at": micros(at),
-            "consent_id": consent["id"],
+            "consent_id": name,
             "subject_ref": subject,
             "box": box,
         }
-        self._entry(agency, consent["id"].encode(), entry)
+        self._entry(agency, name.encode(), entry)
 
     def new_key(self, agency: str, subject: str, version: int, at: datetime) -> None:
         entry = {"kind": "key", "at": micros(at), "subject_ref": subject, "key_version": version}

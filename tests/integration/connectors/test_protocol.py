@@ -27,6 +27,7 @@ def consent_of(envelope: dict[str, Any], content: dict[str, Any], **changes: Any
     """A register entry's plaintext, made of a consent that the agency published itself."""
     names = ("recipients", "recipient_workers", "purposes", "categories", "notices")
     return {
+        "name": changes.get("id", envelope["consent_id"]),
         "id": content["id"], "sender": content["sender"], "signed": True, "form": "written",
         **{name: list(content.get(name) or ()) for name in names},
         "explicit_special": bool(content.get("explicit_special")), "text_version": "2026-01", "proof_hash": "sha256:0",
@@ -86,7 +87,7 @@ def test_the_hubs_verdict_opens_what_was_withheld(offices: Any, tools: Any) -> N
     assert report.republished == report.published > 0
     shown = [e for e in offices.envelopes(JC, "events") if e["subject_ref"] == envelope["subject_ref"]]
     assert {e["publication"] for e in shown} == {1}
-    assert all(content["id"] in e["consents"] for e in shown)
+    assert all(envelope["consent_id"] in e["consents"] for e in shown)
     assert not offices.step(connector, now + timedelta(minutes=1)).events
     connector.close()
     again = offices.step(offices.source(JC), now + timedelta(minutes=2))
@@ -189,7 +190,7 @@ def test_a_withdrawal_narrows_and_publishes_nothing_again(offices: Any, tools: A
     offices.write_day(0)
     connector = offices.source(JC)
     offices.step(connector, tools.evening(0))
-    _, content = granted(offices)[0]
+    envelope, content = granted(offices)[0]
     events = len(offices.envelopes(JC, "events"))
     at = "2026-11-16 21:30:00.000000"
     values = {
@@ -207,7 +208,8 @@ def test_a_withdrawal_narrows_and_publishes_nothing_again(offices: Any, tools: A
     report = offices.step(connector, now)
     assert report.published == 1
     (withdrawn,) = [e for e in offices.envelopes(JC, "consents") if e["event_type"] == "ConsentWithdrawn"]
-    assert (withdrawn["consent_id"], withdrawn["scope"]) == (content["id"], None)
+    assert (withdrawn["consent_id"], withdrawn["scope"]) == (envelope["consent_id"], None)
+    assert content["id"] not in str(offices.envelopes(JC))
     assert len(offices.envelopes(JC, "events")) == events
     who = "(SELECT KDNR FROM T_EINWILLIGUNG WHERE EINW_NR = :id)"
     set_ = "SET TELEFON = '1', GEAENDERT_AM = '2026-11-16 21:40:00.000000'"
