@@ -79,8 +79,8 @@ class _Store:
     folder: Path
     kek: str = field(repr=False)
 
-    def open(self, clock: _Clock) -> Parts:
-        url = f"{self.url}?options=-c%20idle_in_transaction_session_timeout%3D{IDLE_MS}"
+    def open(self, clock: _Clock, idle_ms: int = 0) -> Parts:
+        url = f"{self.url}?options=-c%20idle_in_transaction_session_timeout%3D{idle_ms}"
         settings = load_settings(data=self.folder, kek=self.kek, host="embedded", database_url=url)
         return build_parts(settings, Given(agencies=agencies(), clock=clock))
 
@@ -106,7 +106,7 @@ def live_through(store: _Store, night: str) -> Mapping[str, float]:
     """The evening before, then the moment after midnight, measured."""
     midnight = berlin_midnight(_day(night))
     clock = _Clock(midnight - _SECOND)
-    parts = store.open(clock)
+    parts = store.open(clock, IDLE_MS)
     with closing(parts.store), closing(parts.log):
         mark_if_caught_up(parts)
         while tick(parts).more:
