@@ -32,11 +32,26 @@ _SCHEMA = (
     """CREATE TABLE IF NOT EXISTS pairings (
         pairing_id TEXT PRIMARY KEY, person_id TEXT NOT NULL, case_id TEXT NOT NULL, code TEXT NOT NULL,
         member INTEGER NOT NULL, recorded_at TEXT NOT NULL)""",
+    """CREATE TABLE IF NOT EXISTS custodies (
+        custody_id TEXT PRIMARY KEY, person_id TEXT NOT NULL, case_id TEXT NOT NULL, custodians TEXT NOT NULL,
+        since TEXT NOT NULL, recorded_at TEXT NOT NULL)""",
+    """CREATE VIEW IF NOT EXISTS custody AS
+        SELECT person_id || ' ' || since AS record, person_id, case_id, custodians, since, recorded_at FROM custodies
+        WHERE rowid IN (SELECT max(rowid) FROM custodies GROUP BY person_id, since)""",
     "CREATE TABLE IF NOT EXISTS proofs (proof_hash TEXT PRIMARY KEY, process TEXT NOT NULL, said TEXT NOT NULL)",
     *(f"CREATE INDEX IF NOT EXISTS {table}_time ON {table} (recorded_at)"
-      for table in ("grants", "withdrawals", "objections", "pairings")),
+      for table in ("grants", "withdrawals", "objections", "pairings", "custodies")),
 )  # fmt: skip
-_MANY = ("signed_by", "recipients", "workers", "purposes", "categories", "notices", "supersedes")
+_MANY = (
+    "signed_by",
+    "recipients",
+    "workers",
+    "purposes",
+    "categories",
+    "notices",
+    "supersedes",
+    "custodians",
+)
 
 
 class Grant(NamedTuple):
@@ -112,12 +127,27 @@ class Pairing(NamedTuple):
         return f"Pairing({self.pairing_id})"
 
 
-Entry = Grant | Withdrawal | Objection | Pairing
+class CustodyEntry(NamedTuple):
+    """Who holds custody of a child from `since` on; no `custodians`: nobody. A later entry for the same child and
+    moment corrects the earlier one."""
+
+    custody_id: str
+    person_id: str
+    case_id: str
+    custodians: tuple[str, ...]
+    since: datetime
+
+    def __repr__(self) -> str:
+        return f"CustodyEntry({self.custody_id})"
+
+
+Entry = Grant | Withdrawal | Objection | Pairing | CustodyEntry
 _TABLES: dict[type[Any], str] = {
     Grant: "grants",
     Withdrawal: "withdrawals",
     Objection: "objections",
     Pairing: "pairings",
+    CustodyEntry: "custodies",
 }
 
 
@@ -153,6 +183,11 @@ class Book:
     def objections(self, case_id: str = "") -> list[Objection]:
         return [_read(Objection, row) for row in self._rows("objections", case_id)]
 
+    def custodies(self, case_id: str) -> list[CustodyEntry]:
+        """Who holds custody of the children of this case, and from when: the entries that no later one corrects."""
+        entries = [_read(CustodyEntry, row) for row in self._rows("custodies", case_id)]
+        return list({(entry.person_id, entry.since): entry for entry in entries}.values())
+
     def proof(self, process: str) -> str | None:
         """What was signed in one process, word by word."""
         row = self._db.execute("SELECT said FROM proofs WHERE process = ?", (process,)).fetchone()
@@ -183,7 +218,7 @@ def _read(kind: type[Any], row: Sequence[Any]) -> Any:
     values = dict(zip(kind._fields, row, strict=False))
     for name in values.keys() & set(_MANY):
         values[name] = tuple(part for part in values[name].split(",") if part)
-    for name in values.keys() & {"granted_at", "valid_until", "withdrawn_at", "raised_at"}:
+    for name in values.keys() & {"granted_at", "valid_until", "withdrawn_at", "raised_at", "since"}:
         values[name] = datetime.fromisoformat(values[name]) if values[name] else None
     if "explicit_special" in values:
         values["explicit_special"] = values["explicit_special"] == "1"

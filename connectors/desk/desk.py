@@ -1,13 +1,14 @@
 """One agency's consent desk: what its pages and commands do, with the agency's own configuration and nothing else."""
 
 import secrets
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
-from connectors.desk.book import Book, Grant, Objection, Withdrawal
+from connectors.desk.book import Book, CustodyEntry, Grant, Objection, Withdrawal
 from connectors.desk.config import desk_settings
 from connectors.desk.offer import Direction, offered
 from connectors.desk.records import Household, OwnRecords
@@ -22,6 +23,7 @@ from hub.domain.agencies import ROLES_BY_KIND
 from hub.domain.consent import Consent
 from hub.errors import UsageError
 from hub.policy.compiled import Policy
+from hub.policy.control import Custody, Statement
 from hub.policy.facts import Sender
 from hub.policy.gate import Declared
 
@@ -86,6 +88,7 @@ class Desk:
         with closing(self.book()) as book:
             known = standing(household, book.grants(household.id), book.withdrawals(household.id))
             objections = book.objections(household.id)
+            household = _with_custody(household, book.custodies(household.id), now)
         refs = {member.id: member.ref for member in household.members}
         objected = frozenset(refs[o.person_id] for o in objections if "76" in o.norm and o.person_id in refs)
         return Family(household, tuple(known), objected)
@@ -149,6 +152,24 @@ class Desk:
             book.enter([entry], now)
         return entry.objection_id
 
+    def record_custody(
+        self, family: Family, child: str, custodians: Iterable[str], since: datetime, now: datetime
+    ) -> str:
+        """Record who holds custody of a child from `since` on, by the agency's own numbers; where none is
+        named, nobody does. Raises UsageError for somebody who is not of this family."""
+        member = family.household.member(child)
+        if member is None:
+            raise UsageError("no such person in this family", place="consent desk", remedy="name a member")
+        held = tuple(dict.fromkeys(one.strip() for one in custodians))
+        if any(not one or "," in one for one in held):
+            raise UsageError(
+                "a custodian has no number", place="consent desk", remedy="name the agency's own number"
+            )
+        number = f"S-{new_process(secrets.choice)}"
+        with closing(self.book()) as book:
+            book.enter([CustodyEntry(number, member.id, family.household.id, held, since)], now)
+        return number
+
     def grants(self) -> tuple[list[Grant], list[Withdrawal]]:
         """Everything that stands in the book."""
         with closing(self.book()) as book:
@@ -160,3 +181,14 @@ class Desk:
 
     def book(self) -> Book:
         return Book(desk_settings(self.config).book)
+
+
+def _with_custody(household: Household, entries: Iterable[CustodyEntry], now: datetime) -> Household:
+    """The household with the custody that the desk has recorded; a custodian who is not of it is somebody else."""
+    refs = {member.id: member.ref for member in household.members}
+    lists: defaultdict[str, list[Custody]] = defaultdict(list)
+    for entry in entries:
+        held = tuple(refs.get(one, f"outside {one}") for one in entry.custodians)
+        lists[entry.person_id].append(Statement("", entry.since, held))
+    members = tuple(member.with_custody(lists[member.id], now) for member in household.members)
+    return replace(household, members=members)

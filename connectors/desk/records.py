@@ -22,6 +22,7 @@ from connectors.runtime.ring import Keys, first_of
 from connectors.runtime.state import State
 from hub.domain.clock import moment
 from hub.domain.consent import Consent, ScopedWithdrawal
+from hub.policy.control import ControlData, Custody
 from hub.policy.facts import Subject
 from hub.policy.grounds import MAJORITY, age_on, signers
 
@@ -30,7 +31,8 @@ _NAMED = frozenset({"PersonRegistered", "PersonChanged"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
-    """One person of the household as this agency knows them. `custodians` None: not known here."""
+    """One person of the household as this agency knows them. `custodians` None: not known here. `control`: what the
+    agency's own system states about who signs, from which date on."""
 
     id: str = field(repr=False)
     ref: str
@@ -38,6 +40,13 @@ class Member:
     birth_date: date | None = field(repr=False)
     capable: bool | None = field(repr=False)
     custodians: tuple[str, ...] | None = field(repr=False)
+    control: ControlData = field(default=ControlData(), repr=False)
+
+    def with_custody(self, lists: Iterable[Custody], at: datetime) -> "Member":
+        """With what the desk has recorded besides."""
+        control = replace(self.control, custody=(*self.control.custody, *lists))
+        held = control.subject(self.ref, at).custodians if control.custody_lists(at) else None
+        return replace(self, control=control, custodians=held)
 
     def subject(self, assumed: Iterable[str] = ()) -> Subject:
         """For the policy; where custody is not known here, those who signed are taken for the custodians."""
@@ -139,7 +148,7 @@ def _member(ref: str, events: Sequence[MappedEvent], now: datetime) -> Member | 
     return Member(
         id=recorded.subject_id, ref=ref, name=f"{first.strip()} {last.strip()}".strip() or recorded.subject_id,
         birth_date=subject.birth_date, capable=subject.capable,
-        custodians=subject.custodians if control.custody_lists(now) else None,
+        custodians=subject.custodians if control.custody_lists(now) else None, control=control,
     )  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 """`hub consent`: what is recorded at the counter, with the agency's own configuration. Only `show` asks the hub."""
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,7 +17,7 @@ from connectors.desk.ticks import Ticks
 from hub.cli.consent.form import Language, form
 from hub.cli.consent.input import day_of, family_of, opened_desk, pairs_of, ref_of
 from hub.cli.output import AsJson, print_json, print_lines, print_table, rfc3339_of
-from hub.domain.clock import berlin_day
+from hub.domain.clock import berlin_day, berlin_midnight
 from hub.domain.consent import Consent
 from hub.errors import UsageError
 from hub.ports import Clock
@@ -126,6 +126,40 @@ def object_to(config: Config, case: Case, person: Annotated[str, typer.Option(he
         print_json({"objection": number})
     else:
         print_lines([f"Widerspruch festgehalten: {number}."])
+
+
+@app.command()
+def custody(
+    config: Config,
+    case: Case,
+    child: Annotated[str, typer.Option(help="Personennummer des Kindes")],
+    holder: Annotated[
+        list[str] | None, typer.Option(help="Personennummer, je sorgeberechtigte Person einmal")
+    ] = None,
+    nobody: Annotated[bool, typer.Option("--nobody", help="niemand ist sorgeberechtigt")] = False,
+    since: Annotated[
+        str, typer.Option("--from", help="ab welchem Tag, JJJJ-MM-TT; ohne Angabe ab jetzt")
+    ] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Festhalten, wer für ein Kind sorgeberechtigt ist. Derselbe Tag noch einmal berichtigt den ersten Eintrag."""
+    if bool(holder) is nobody:
+        raise UsageError("Angabe fehlt oder widerspricht sich", place="--holder",
+                         remedy="die sorgeberechtigten Personen nennen, oder --nobody")  # fmt: skip
+    with opened_desk(config) as (desk, clock):
+        now, day = clock.now(), day_of(since, "--from")
+        family = family_of(desk, case, clock)
+        begins = berlin_midnight(day) if day else now
+        number = desk.record_custody(family, ref_of(family, child), holder or (), begins, now)
+    if as_json:
+        print_json(
+            {"custody": number, "from": rfc3339_of(begins.astimezone(UTC)), "custodians": len(holder or ())}
+        )
+    else:
+        who = f"{len(holder or ())} Person(en)" if holder else "niemand"
+        print_lines(
+            [f"Sorge festgehalten: {number}. Ab {berlin_day(begins):%d.%m.%Y} sorgeberechtigt: {who}."]
+        )
 
 
 @app.command(name="list")

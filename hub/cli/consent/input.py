@@ -47,8 +47,8 @@ def pairs_of(given: Sequence[str], place: str) -> Iterator[tuple[str, str]]:
         yield left.strip(), right.strip()
 
 
-def day_of(text: str) -> date | None:
+def day_of(text: str, place: str = "--until") -> date | None:
     try:
         return date.fromisoformat(text) if text else None
     except ValueError:
-        raise UsageError("is no day", place="--until", remedy="write it as 2026-12-31") from None
+        raise UsageError("is no day", place=place, remedy="write it as 2026-12-31") from None

@@ -95,6 +95,31 @@ def test_grant_list_withdraw_and_object(demo: Demo, home: Home) -> None:
     assert answer("object", config, "--case", case, "--person", child)["objection"].startswith("O-")
 
 
+def test_custody_is_recorded_from_a_day_on_corrected_and_held_by_nobody(demo: Demo, home: Home) -> None:
+    config, case = str(demo.folder / "jobcenter" / "desk.toml"), str(home.bg_number)
+    father, mother, child = (
+        str(one.jobcenter_id) for one in sorted(home.in_jobcenter, key=lambda p: p.birth_date)
+    )
+    record = ("custody", config, "--case", case, "--child", child)
+
+    def held() -> set[str] | None:
+        found = demo.desk("jc-seestadt").family(case, demo.clock.now())
+        assert found is not None
+        names = {one.ref: one.id for one in found.household.members}
+        held = next(one for one in found.household.members if one.id == child).custodians
+        return None if held is None else {names[ref] for ref in held}
+
+    assert held() is None
+    assert answer(*record, "--holder", father, "--from", "2999-01-01")["from"] == "2998-12-31T23:00:00Z"
+    assert held() is None, "a future custody changes nothing before"
+    answer(*record, "--holder", mother, "--from", "2026-01-01")
+    assert held() == {mother}
+    answer(*record, "--holder", mother, "--holder", father, "--from", "2026-01-01")
+    assert held() == {mother, father}, "the same day again is a correction"
+    answer(*record, "--nobody", "--from", "2026-02-01")
+    assert held() == set()
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -107,6 +132,10 @@ def test_grant_list_withdraw_and_object(demo: Demo, home: Home) -> None:
         ["withdraw", "--consent", "unknown"],
         ["withdraw", "--by-number", "--consent", "x", "--category", "ID"],
         ["object", "--person", "nobody"],
+        ["custody", "--child", "nobody", "--nobody"],
+        ["custody", "--child", "FATHER"],
+        ["custody", "--child", "FATHER", "--nobody", "--holder", "FATHER"],
+        ["custody", "--child", "FATHER", "--nobody", "--from", "morgen"],
     ],
 )
 def test_a_wrong_call_records_nothing(demo: Demo, home: Home, wrong: list[str]) -> None:

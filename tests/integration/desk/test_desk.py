@@ -110,6 +110,28 @@ def test_what_the_table_shows_is_what_opens_and_what_is_taken_back_closes(demo: 
     assert (shown(demo, home, JA, "ja_asd"), shown(demo, home, JC, "jc_case_manager")) == (set(), set())
 
 
+def test_custody_that_the_desk_records_reaches_the_hub_and_is_corrected(demo: Demo, home: Home) -> None:
+    """HelpStarted is about the child: it shows as long as whoever holds custody has signed."""
+    desk, now = demo.desk(JA), demo.clock.now()
+    found = family(demo, desk, home)
+    directions = desk.directions()
+    form = ticks(found, now.date(), {directions[0].key: {"HS"}})
+    desk.sign(found, form, directions[:1], TEXT, now)
+    demo.settle()
+    assert "HelpStarted" in shown(demo, home, JC, "jc_case_manager")
+    child = next(member for member in found.household.members if not member.adult(now.date()))
+    adults = [member.id for member in found.household.members if member.adult(now.date())]
+    since = demo.clock.now()
+    desk.record_custody(found, child.ref, [], since, demo.clock.now())
+    demo.settle()
+    assert "HelpStarted" not in shown(demo, home, JC, "jc_case_manager"), "nobody holds custody"
+    desk.record_custody(found, child.ref, adults, since, demo.clock.now())
+    demo.settle()
+    assert "HelpStarted" in shown(demo, home, JC, "jc_case_manager"), "the same moment again is a correction"
+    with pytest.raises(UsageError, match="no such person"):
+        desk.record_custody(found, "somebody", adults, since, demo.clock.now())
+
+
 def test_a_withdrawal_at_the_other_office_leaves_although_it_never_saw_the_grant(demo: Demo) -> None:
     """Signed at the youth office for both directions, taken back at the jobcenter by the number on the paper."""
     home = next(f for f in demo.simulation.world.families if f.model.kind == "couple").homes[0]
