@@ -207,15 +207,16 @@ def isolated(
     work: Callable[[Sequence[T]], R],
     name: Callable[[T], str],
     number: Callable[[T], int] = lambda item: 0,
+    again_after: int = AGAIN_AFTER,
 ) -> list[R]:
     """`halved` for work that is no record: an item that fails alone is quarantined by its `name` and tried again after
-    `AGAIN_AFTER`, or as soon as its mark has another `number`. Items that went well leave quarantine."""
+    so many seconds, or as soon as its mark has another `number`. Items that went well leave quarantine."""
     if not items:
         return []
     now = micros(parts.clock.now())
     with parts.store.transaction() as connection:
         aside = {one.item: one for one in quarantines.items(connection, stage)}
-    due = [one for one in items if _is_due(aside.get(name(one)), number(one), now)]
+    due = [one for one in items if _is_due(aside.get(name(one)), number(one), now - again_after * 1_000_000)]
     failed: set[str] = set()
 
     def alone(item: T, error: Exception) -> None:
@@ -232,5 +233,5 @@ def isolated(
     return [one for one in results if one is not None]
 
 
-def _is_due(aside: quarantines.Item | None, number: int, now: int) -> bool:
-    return aside is None or aside.number != number or now - aside.at >= AGAIN_AFTER * 1_000_000
+def _is_due(aside: quarantines.Item | None, number: int, before: int) -> bool:
+    return aside is None or aside.number != number or aside.at <= before

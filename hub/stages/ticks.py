@@ -10,6 +10,7 @@ How far it came is in the store: whoever is killed in the middle goes on from th
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 
 from sqlalchemy import Connection
 
@@ -17,6 +18,7 @@ from hub.adapters.store import meta, subjects, views
 from hub.domain.clock import berlin_day, micros, moment
 from hub.failpoints import fail_point
 from hub.stages import birthdays
+from hub.stages.driver import isolated
 from hub.stages.forgetting.erase import erase
 from hub.stages.forgetting.grounds_end import end_grounds
 from hub.stages.forgetting.retention import retain_at_midnight
@@ -24,6 +26,7 @@ from hub.stages.held import end_expired_holds
 from hub.stages.parts import Parts
 from projections.consent_register.queries import changing_between, ending_between
 
+R = TypeVar("R")
 PAGE = 500
 """Persons whose epochs rise in one transaction, with their households."""
 
@@ -49,13 +52,22 @@ class TickOutcome:
 
 
 def tick(parts: Parts) -> TickOutcome:
-    """Do what became due since the last tick, some pages of it."""
+    """Do what became due since the last tick, some pages of it. A part of it that fails waits alone (rule 14a)."""
     now = parts.clock.now()
-    raised, more = _raise_due(parts, now)
-    renewed = _renew(parts, micros(now))
+    raised, more = _alone(parts, "raise", lambda: _raise_due(parts, now), (0, False))
     return TickOutcome(
-        raised, renewed, end_expired_holds(parts), end_grounds(parts), erase(parts), _retained(parts), more
+        raised,
+        _alone(parts, "renew", lambda: _renew(parts, micros(now)), 0),
+        _alone(parts, "holds", lambda: end_expired_holds(parts), 0),
+        _alone(parts, "grounds", lambda: end_grounds(parts), 0),
+        _alone(parts, "erase", lambda: erase(parts), ()),
+        _alone(parts, "retain", lambda: _retained(parts), 0),
+        more,
     )
+
+
+def _alone(parts: Parts, name: str, work: Callable[[], R], otherwise: R) -> R:
+    return next(iter(isolated(parts, "tick", [name], lambda _: work(), str, again_after=0)), otherwise)
 
 
 def _retained(parts: Parts) -> int:

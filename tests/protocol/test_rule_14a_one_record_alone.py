@@ -128,3 +128,17 @@ def test_rule_14a_a_withdrawal_that_no_stage_can_take_is_rescued(ready: World) -
         ready.run()
     assert [row["reason"] for row in ready.rows("quarantine")] == ["narrowed_failed_ValueError"]
     assert ready.seen(JA, "ja_asd") == []
+
+
+@pytest.mark.parametrize("part", ["_raise_due", "_renew", "end_expired_holds", "end_grounds", "_retained"])
+def test_rule_14a_a_timer_that_fails_keeps_no_other_waiting(ready: World, part: str) -> None:
+    def fail(*_: Any) -> None:
+        raise ValueError("Erika")
+
+    ready.jc.say("ErasureRequested", MOTHER, {"norm": "Art. 17", "scope": "all"}, key="gone")
+    with patch(f"hub.stages.ticks.{part}", fail):
+        ready.run()
+        assert [row["stage"] for row in ready.rows("quarantine_item")] == ["tick"]
+        assert [row["executed_at"] is not None for row in ready.rows("erasure")] == [True]
+    ready.run()
+    assert ready.rows("quarantine_item") == []
