@@ -52,6 +52,8 @@ PAYLOAD: Mapping[str, str] = {
 
 TEXT = 15_000
 """Characters of one field: of its text, or of a list's texts and three more for each of them."""
+PUBLICATIONS = 2**31 - 1
+"""The highest number of a publication: Avro's int, and the store's column."""
 ITEMS = 1_000
 """Texts in one list."""
 VALUE_BYTES = 4 * TEXT + 2

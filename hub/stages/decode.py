@@ -119,11 +119,17 @@ def _check_readable(record: Record, envelope: Envelope) -> None:
         raise _bad(record, "unreadable", "the scope is too long or holds a control character")
     if e.subject_ref.startswith("f_") and not e.about_family:
         raise _bad(record, "unreadable", "the subject is a family, but another than the case's")
+    _check_numbers(record, e)
+    if e.connection is not None and not _is_date(e.connection):
+        raise _bad(record, "unreadable", "the connection is no date")
+
+
+def _check_numbers(record: Record, e: Envelope) -> None:
     for at in (e.occurred_at, e.recorded_at, e.valid_from, e.valid_to, e.valid_until):
         if at is not None and not in_range(at):
             raise _bad(record, "unreadable", "timestamp out of range")
-    if e.connection is not None and not _is_date(e.connection):
-        raise _bad(record, "unreadable", "the connection is no date")
+    if not 1 <= e.publication <= limits.PUBLICATIONS:
+        raise _bad(record, "unreadable", "the publication's number is out of range")
 
 
 def in_range(at: int) -> bool:

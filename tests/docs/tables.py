@@ -150,6 +150,7 @@ def size_limits() -> Rows:
     yield "what", "at most", "where it is checked"
     yield "text of one field", f"{limits.TEXT} characters", "mapping, opening of a box"
     yield "entries of one list", f"{limits.ITEMS}, together as long as one text", "mapping, opening of a box"
+    yield "number of a publication", str(limits.PUBLICATIONS), "consents, admit"
     yield "record of a connector", f"{limits.MAPPED_BYTES} bytes", "publishing (`connector.max_event_bytes`)"
     yield "record that the hub takes", f"{limits.EVENT_BYTES} bytes", "consents, admit"
     yield "record of a view", f"{limits.VIEW_BYTES} bytes", "disclose"
