@@ -24,6 +24,9 @@ def bench(
     midnight: Annotated[
         int, typer.Option(help="Instead: a Berlin midnight with so many pseudonyms, on PostgreSQL.")
     ] = 0,
+    sharing: Annotated[
+        int, typer.Option(help="Instead: one disclose worker and two, over so many families, on PostgreSQL.")
+    ] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
 ) -> None:
     """Measure floor and pipeline in turn, five times, and count afterwards what was applied, doubled and lost."""
@@ -36,6 +39,11 @@ def bench(
         from hub.bench.midnight import bench_midnight
 
         _print(bench_midnight(midnight, _tell), as_json=as_json)
+        return
+    if sharing:
+        from hub.bench.sharing import bench_sharing
+
+        _print(bench_sharing(sharing, _tell), as_json=as_json)
         return
     if host == "embedded":
         from hub.bench.embedded import bench_embedded

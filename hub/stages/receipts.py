@@ -18,7 +18,7 @@ from schemas import InvalidPayload, UnknownSchema, decode_single, record_schema
 
 STAGE = "receipts"
 RECEIPT = record_schema("receipt")
-ANSWERS = frozenset({"shown", "deleted", "hidden", "superseded", "late", "kept"})
+ANSWERS = frozenset({"shown", "deleted", "hidden", "superseded", "late", "kept", "waiting"})
 """All that a sink can answer; in anything else somebody may have typed anything."""
 _AHEAD = 24 * 3600 * 1_000_000
 """How far a sink's clock may run ahead of the broker's, in microseconds."""
