@@ -16,6 +16,8 @@ SECTION_69 = "§ 69 SGB X"
 
 MAJORITY = 18
 SELF_SIGNING = 15
+LONGEST_LIFE = 120
+"""Years. A birth date before that, or ahead, stands for none (0001-01-01, 1900-01-01): nobody signs alone by it."""
 
 
 def age_on(day: date, birth_date: date) -> int:
@@ -31,9 +33,9 @@ def signers(subject: Subject, day: date) -> frozenset[str] | None:
     below 18; everyone else, and a family, needs all custodians, and without custodians nobody can sign.
     """
     custodians = frozenset(subject.custodians) or None
-    if subject.birth_date is None:
+    age = None if subject.birth_date is None else age_on(day, subject.birth_date)
+    if age is None or not 0 <= age <= LONGEST_LIFE:
         return custodians
-    age = age_on(day, subject.birth_date)
     alone = subject.capable is not False if age >= SELF_SIGNING else subject.capable is True
     if alone:
         return frozenset((subject.ref,))

@@ -16,6 +16,11 @@ TABLE = [
     # born, capable, custodians, signed by, enough
     (ADULT, None, "", "self", True),
     (ADULT, True, "", "self", True),
+    ("0001-01-01", None, "", "self", False),
+    ("1900-01-01", None, "m", "self", False),
+    ("1900-01-01", None, "m", "m", True),
+    ("2031-05-05", None, "m", "self", False),
+    ("9999-12-31", True, "m", "self", False),
     (ADULT, False, "", "self", False),
     (ADULT, False, "m f", "m f", False),
     (ADULT, None, "m", "m", False),
