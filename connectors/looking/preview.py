@@ -59,13 +59,14 @@ class RecordFate:
 
 
 class Fault(NamedTuple):
-    """What cannot be read, and would wait in quarantine."""
+    """What cannot be read, and would wait in quarantine; of a `stream` or delivery as a whole its name stands there."""
 
     place: str
     event_type: str
     reason: str
     column: str
     remedy: str
+    stream: str = ""
 
 
 @dataclass(slots=True)
@@ -121,7 +122,7 @@ def _fate(judged: Judged, name: str, named: frozenset[str], norm: Callable[[str]
 def _fault(one: Unmapped | Incident) -> Fault:
     if isinstance(one, Unmapped):
         return Fault(one.place, one.event_type, one.reason, one.column, one.remedy)
-    return Fault(one.place, "", one.reason, "", one.remedy)
+    return Fault(one.place, "", one.reason, "", one.remedy, one.stream)
 
 
 def by_type(records: Iterable[RecordFate]) -> Iterator[tuple[str, int, int]]:

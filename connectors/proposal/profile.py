@@ -8,7 +8,10 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-DATES = ("%d.%m.%Y", "%Y-%m-%d", "%d/%m/%Y", "%Y%m%d", "%d%m%Y", "%d-%m-%Y")
+DATES = ("%d.%m.%Y", "%Y-%m-%d", "%d/%m/%Y", "%Y%m%d", "%d%m%Y", "%d-%m-%Y", "%m/%d/%Y", "%m-%d-%Y")
+MONTH_FIRST = {"%d/%m/%Y": "%m/%d/%Y", "%d-%m-%Y": "%m-%d-%Y", "%d%m%Y": "%m%d%Y"}
+"""Forms that a sample of days up to the twelfth does not tell apart."""
+DOUBTFUL = "Tag oder Monat zuerst?"
 TIMES = (
     "%d.%m.%Y %H:%M:%S", "%d.%m.%Y %H:%M", "%Y-%m-%d %H:%M:%S.%f", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S",
     "%Y-%m-%d %H:%M", "%d.%m.%Y, %H:%M",
@@ -122,7 +125,9 @@ def _shape(texts: Sequence[str]) -> tuple[str, str]:
     for shape, formats in (("time", TIMES), ("date", DATES)):
         for written in formats:
             if all(_reads(text, written) for text in texts):
-                return shape, written
+                other = MONTH_FIRST.get(written)
+                doubtful = other is not None and all(_reads(text, other) for text in texts)
+                return shape, DOUBTFUL if doubtful else written
     if any(set(texts) <= flags for flags in FLAGS):
         return "flag", ""
     for pattern, sign in ((_COMMA, ","), (_POINT, ".")):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from textwrap import wrap
 from typing import Any
 
-from connectors.proposal.profile import NEGATIVE, Column, Table, most
+from connectors.proposal.profile import DOUBTFUL, NEGATIVE, Column, Table, most
 from connectors.proposal.propose import PERSON_OF_CASE, Coded, Event, Proposal, Stream
 from connectors.runtime.streams import ANSWERING, CIRCUMSTANCES
 from schemas import event_schema
@@ -107,6 +107,9 @@ def _defaults(tables: Sequence[Table]) -> Iterator[str]:
     columns = [column for table in tables for column in table.columns.values()]
     yield "# So schreibt dieses Haus. Aus einer Stichprobe gelesen; einzelne Werte können abweichen."
     yield "[defaults]"
+    if doubtful := sorted({column.name for column in columns if column.written == DOUBTFUL}):
+        yield f"# {', '.join(doubtful)}: Die Stichprobe sagt nicht, ob Tag oder Monat vorn steht. Fragen Sie nach, und"
+        yield '# schreiben Sie date = "%d/%m/%Y" (Tag vorn) oder "%m/%d/%Y" (Monat vorn); bis dahin wartet alles.'
     yield f"date = {_s(_written(columns, 'date', '%Y-%m-%d'))}"
     yield f"timestamp = {_s(_written(columns, 'time', '%Y-%m-%d %H:%M:%S'))}"
     decimal = _written(columns, "decimal", ".")
@@ -124,7 +127,8 @@ def _defaults(tables: Sequence[Table]) -> Iterator[str]:
 
 
 def _written(columns: Iterable[Column], shape: str, otherwise: str) -> str:
-    return most((column.written for column in columns if column.shape == shape), otherwise)
+    told = (column.written for column in columns if column.shape == shape and column.written != DOUBTFUL)
+    return most(told, otherwise)
 
 
 _MEANING = {

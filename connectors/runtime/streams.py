@@ -190,7 +190,9 @@ def stream_of(
         name=name, key=table.texts("key"),
         events=tuple(_event(item, style, codes, absent) for item in table.items("events")),
         gone=_condition(gone, f"{table.place}.gone", style, excludes=True) if gone is not None else None,
-        on_vanish=_event(Table(vanish, f"{table.place}.on_vanish"), style, codes, absent) if vanish else None,
+        on_vanish=None
+        if vanish is None
+        else _event(Table(vanish, f"{table.place}.on_vanish"), style, codes, absent),
         unrelated=frozenset(table.texts("unrelated", ())),
         settings={key: table.any(key) for key in table.names()},
     )  # fmt: skip

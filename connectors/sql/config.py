@@ -70,6 +70,12 @@ def sql_settings(config: ConnectorConfig) -> SqlSettings:
     )  # fmt: skip
     table.close()
     _check(settings)
+    for stream in config.streams.values():
+        if stream.on_vanish and stream.gone is None and not settings.reconcile_seconds:
+            raise ConfigurationError(
+                "would never be said: keys are not compared", place=f"config.streams.{stream.name}.on_vanish",
+                remedy="set reconcile_minutes, or map a deletion mark with gone",
+            )  # fmt: skip
     return settings
 
 

@@ -47,6 +47,16 @@ def as_object(found: Preview, limit: int | None = None) -> dict[str, Any]:
         "totals": dict(sorted(found.totals.items())),
         "unmapped_columns": {name: list(columns) for name, columns in sorted(found.unmapped.items())},
         "faults": [fault._asdict() for fault in found.faults],
+        "held": [
+            {"place": one.place, "column": one.column, "reason": one.reason, "remedy": one.remedy}
+            for one in found.faults
+            if not one.stream
+        ],
+        "incidents": [
+            {"stream": one.stream, "place": one.place, "reason": one.reason, "remedy": one.remedy}
+            for one in found.faults
+            if one.stream
+        ],
         "read": found.read,
     }  # fmt: skip
 

@@ -63,6 +63,7 @@ def test_it_says_what_a_run_does(offices: Any, tools: Any, folder: Path) -> None
     report = offices.step(offices.source("jc-seestadt"), at)
     assert passing == report.published
     assert not answer["faults"]
+    assert (answer["held"], answer["incidents"]) == ([], [])
 
 
 def test_the_page_is_whole_and_names_no_value(offices: Any, tools: Any, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import Integer, text
 
 from connectors.proposal.database import database as look
+from connectors.runtime.unreadable import Unreadable
 from hub.cli.connect.status import status
 from hub.errors import AccessRefused, ConfigurationError, ServiceUnavailable
 from tests.support.sql_source import DATABASES, SqlWorld, at, orders, sql_world
@@ -332,4 +333,16 @@ def test_a_view_and_a_table_that_the_account_may_only_read_or_not_are_looked_at(
         world.say(statement)
     found = {table.name: list(table.columns) for table in look(database_url.replace("hub@", "zuschauer@"))}
     assert found == {"group": [], "offen": ["a"]}
+    world.close()
+
+
+def test_a_row_that_the_database_cannot_compute_is_held_alone(database_url: str, tmp_path: Path) -> None:
+    world = SqlWorld(tmp_path, database_url)
+    world.put(("a", "0", "x", at(0)), ("b", "2", "y", at(0)))
+    quotient = 'SELECT "Straße", "order", (1 / "order"::int)::text AS "select", "Geändert am" FROM "group"'
+    world.stream |= {"query": quotient, "key": ["Straße"]}
+    del world.stream["table"], world.stream["on_vanish"]
+    assert world.step() == []
+    rows = {row.key: row.values["select"] for row in world.seen}
+    assert (isinstance(rows["a"], Unreadable), rows["b"]) == (True, "0")
     world.close()

@@ -14,6 +14,7 @@ from connectors.runtime.ports import Row
 from connectors.runtime.pseudonyms import spoken_of
 from hub.domain.clock import moment
 from hub.domain.identifiers import AgencyKey, KeyRing
+from hub.errors import ConfigurationError
 
 KEY = AgencyKey(b"k" * 32)
 HELP = {
@@ -266,3 +267,43 @@ def test_lookups_follow_their_rows() -> None:
     assert index.tables["akten"]["0012"] == [{"F": "10"}]
     index.take([row()._replace(gone=True)], complete=False)
     assert index.tables["akten"]["0012"] == []
+
+
+@pytest.mark.parametrize(
+    ("condition", "word", "held"),
+    [
+        ({"not_in": ["gesperrt"]}, "Gesperrt", True),
+        ({"not_in": ["gesperrt"]}, "ge\u00adsperrt", True),
+        ({"not_in": ["gesperrt"]}, "offen", False),
+        ({"not_in": ["ja"]}, "vielleicht", True),
+        ({"not_in": ["ja"]}, "nein", False),
+        ({"not_in": ["g"], "known": ["o"]}, "x", True),
+        ({"not_in": ["g"], "known": ["o"]}, "o", False),
+        ({"in": ["A"]}, "a", True),
+        ({"in": ["A"]}, "B", False),
+    ],
+)
+def test_an_exclusion_passes_over_no_word_that_it_does_not_know(
+    condition: dict[str, Any], word: str, held: bool
+) -> None:
+    found = list(mapper(HELP | {"when": [{"column": "WEG", **condition}]}).events(row(WEG=word), {}))
+    assert any(isinstance(each, Unmapped) and each.reason == "unknown_word" for each in found) is held
+
+
+def test_a_birth_date_ahead_is_none() -> None:
+    person = {"type": "PersonRegistered", "subject": "P", "case": "F", "occurred_at": "VON",
+              "fields": {"names": "ORT", "birth_date": "GEB"}}  # fmt: skip
+    assert isinstance(one(mapper(person).events(row(GEB="01.02.1990"), {})), MappedEvent)
+    for day in ("01.02.2031", "01.01.0001", "04/1990", "1.2.1990"):
+        found = one(mapper(person).events(row(GEB=day), {}))
+        assert (type(found), found.column) == (Unmapped, "GEB")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [{"column": "ORT", "factor": 0.01}, {"column": "ORT", "split": ";"}, {"columns": ["ORT", "PAR"]},
+     {"constant": "x", "codes": "k"}, {"column": "ORT", "date": "%m/%Y", "out": "%d.%m.%Y"}],
+)  # fmt: skip
+def test_a_key_that_says_nothing_of_a_kind_is_refused_at_load(value: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError):
+        mapper(HELP | {"fields": {"place": value}})
