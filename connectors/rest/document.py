@@ -14,6 +14,12 @@ _UNFIT = ("\0", "\x1f")
 _MOST_NAMES = 1000
 
 
+class Fraction(str):
+    """A JSON number with decimals, as it was sent."""
+
+    __slots__ = ()
+
+
 def pointer_of(text: str, place: str) -> Pointer:
     """RFC 6901: "" is the whole document. Raises ConfigurationError."""
     if text and not text.startswith("/"):
@@ -43,7 +49,8 @@ def parsed(body: bytes, place: str) -> Any:
     body = body.removeprefix(codecs.BOM_UTF8)
     try:
         return json.loads(
-            body.decode("utf-8"), parse_float=str, parse_int=str, parse_constant=_no_number, object_pairs_hook=_once
+            body.decode("utf-8"), parse_float=Fraction, parse_int=str, parse_constant=_no_number,
+            object_pairs_hook=_once,
         )  # fmt: skip
     except UnicodeDecodeError as error:
         raise _fault(f"byte {error.start}: not UTF-8", "wrong_encoding", place) from None
@@ -68,7 +75,11 @@ def rows_of(document: Any, pointer: Pointer, place: str) -> list[Mapping[str, An
 class Cells:
     """Picks the wanted columns out of rows; remembers which names were there, mapped or not."""
 
-    def __init__(self, columns: Sequence[str], optional: frozenset[str], split: str) -> None:
+    def __init__(
+        self, columns: Sequence[str], optional: frozenset[str], split: str, decimal: str = "."
+    ) -> None:
+        """`decimal`: how the configuration reads numbers; a JSON number is never taken for a text in that form."""
+        self._decimal = decimal
         self._paths = [(name, column_path(name), name in optional) for name in columns]
         self._split, self._spelt = split, {column_path(name): name for name in columns}
         self._inner = {path[:n] for path in self._spelt for n in range(1, len(path))}
@@ -86,6 +97,8 @@ class Cells:
                 return ""
             raise _fault(f"column {name} is not there", "column_missing", place)
         text = _text(value, self._split)
+        if isinstance(value, Fraction):
+            text = value.replace(".", self._decimal)
         if text is None:
             raise _fault(f"column {name} is no single value", "wrong_shape", place)
         if any(sign in text for sign in _UNFIT) or not _is_text(text):

@@ -187,7 +187,7 @@ class Picker:
         self._width = len(stream.columns)
         columns = list(dict.fromkeys([*stream.columns, *([self._version] if self._version else [])]))
         self._at = columns.index(self._version) if self._version else -1
-        self._cells = Cells(columns, endpoint.optional, split)
+        self._cells = Cells(columns, endpoint.optional, split, ordering.style.decimal)
         self.newest = ""
 
     def names(self) -> list[str]:
