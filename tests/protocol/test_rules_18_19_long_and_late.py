@@ -176,7 +176,7 @@ def test_a_withdrawal_holds_against_a_worker_that_stood_still(small: World, stag
         small.measure(key="more")
         small.run()
     small.wait(minutes=1)
-    small.jc.withdraws("c1", MOTHER)
+    small.jc.withdraws("c1", MOTHER, scope='{"purposes": [], "categories": ["EG"], "recipients": []}')
     small.host.catch_up()
     small.wait(seconds=1)
     small.parts.log.append(f"agency.{JA}.views", held)
