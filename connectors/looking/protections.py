@@ -14,7 +14,7 @@ from typing import NamedTuple
 from connectors.proposal.propose import plain, vocabulary
 from connectors.runtime.config import ConnectorConfig
 from connectors.runtime.streams import ANSWERING, CIRCUMSTANCES
-from hub.domain.consent import ALL_NOTICES, VALID_FORMS, Consent
+from hub.domain.consent import Consent
 
 
 class Unanswered(NamedTuple):
@@ -93,12 +93,7 @@ def effect_of(consents: Iterable[tuple[Consent, bool]], at: datetime) -> Effect:
 
 def _flaws(consent: Consent, *, signed: bool, at: datetime) -> Iterator[str]:
     """Why a consent does not count (§ 67b(2) SGB X; Art. 7 GDPR; § 36 SGB I)."""
-    if consent.form not in VALID_FORMS:
-        yield "form"
-    if not consent.notices >= ALL_NOTICES:
-        yield "notices"
-    if not consent.proof_hash:
-        yield "proof"
+    yield from consent.flaws()
     if not signed:
         yield "signers"
     if not consent.in_force(at):

@@ -4,7 +4,7 @@ Pure: times are arguments. What a consent opens for one event is `hub.policy.gro
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import product
@@ -111,7 +111,16 @@ class Consent:
 
     def well_formed(self) -> bool:
         """Given after all three notices, in a form that counts, with proof (§ 67b(2) SGB X, Art. 7(1) GDPR)."""
-        return self.form in VALID_FORMS and self.notices >= ALL_NOTICES and bool(self.proof_hash)
+        return next(self.flaws(), None) is None
+
+    def flaws(self) -> Iterator[str]:
+        """What keeps it from being well formed."""
+        if self.form not in VALID_FORMS:
+            yield "form"
+        if not self.notices >= ALL_NOTICES:
+            yield "notices"
+        if not self.proof_hash:
+            yield "proof"
 
     def lets_anything(self, at: datetime) -> bool:
         """Whether any use of it is left at `at`, whoever must have signed it."""

@@ -14,6 +14,7 @@ from hub.policy.decision import Decision
 from hub.policy.facts import DangerRequest, Incomplete, NormGround, Request
 from hub.policy.fields import FieldRules, access_rule, danger_rule
 from hub.policy.grounds import SECTION_69
+from hub.policy.nearly import OPENED_BY_CONSENT, Nearly, nearly
 
 
 def decide(policy: Policy, request: Request | DangerRequest | Incomplete) -> Decision:
@@ -68,6 +69,7 @@ def _by_field(policy: Policy, period: Period, request: Request, rules: Mapping[s
         marked=marked,
         reasons=_reasons(period, fired, event.ground) if fired else (),
         needed=_needed(request, rules) if fired else (),
+        nearly=_nearly(request, rules) if fired else (),
         obligations=remedies.obligations(period, request, released, marked) if kept else (),
         policy_version=policy.version,
     )
@@ -106,6 +108,11 @@ def _needed(request: Request, rules: Mapping[str, str | None]) -> tuple[str, ...
         remedies.field_needs(rule, category, request) for category, rule in rules.items() if rule is not None
     }
     return tuple(sorted(want for want in wants if want is not None))
+
+
+def _nearly(request: Request, rules: Mapping[str, str | None]) -> tuple[Nearly, ...]:
+    closed = [category for category, rule in rules.items() if rule in OPENED_BY_CONSENT]
+    return tuple(nearly(request, closed)) if closed else ()
 
 
 def _ended(policy: Policy, period: Period, request: Request, rule: str) -> Decision:

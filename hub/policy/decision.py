@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hub.policy.compiled import Reason
+from hub.policy.nearly import Nearly
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -12,8 +13,8 @@ class Decision:
     """One answer, with everything needed to explain it.
 
     `outcome` is allow, redact, hold or deny. With hold nothing is released, and `kept` names what would go.
-    `dropped` maps field name → rule id, held fields included. `needed` (what would have changed the outcome) and
-    `obligations` are for people and for the parts that carry the decision out.
+    `dropped` maps field name → rule id, held fields included. `needed` (what would have changed the outcome), `nearly`
+    (the consents that lack least) and `obligations` are for people and for the parts that carry the decision out.
     """
 
     outcome: str
@@ -24,6 +25,7 @@ class Decision:
     needed: tuple[str, ...] = field(repr=False)
     obligations: tuple[str, ...]
     policy_version: str
+    nearly: tuple[Nearly, ...] = field(default=(), repr=False)
 
     @property
     def rules(self) -> tuple[str, ...]:
@@ -38,7 +40,7 @@ class Decision:
             "dropped": dict(self.dropped),
             "marked": list(self.marked),
             "reasons": [reason.as_json() for reason in self.reasons],
-            "needed": list(self.needed),
+            "needed": [*self.needed, *map(str, self.nearly)],
             "obligations": list(self.obligations),
             "policy_version": self.policy_version,
         }

@@ -5,6 +5,7 @@ from typing import Literal
 
 from hub.policy.compiled import Reason
 from hub.policy.decision import Decision
+from hub.policy.nearly import Nearly
 
 Language = Literal["de", "en"]
 
@@ -30,6 +31,7 @@ _WORDS = {
         "withheld": "Zurückgehalten: {} – {} ({}, {}).",
         "besides": "{} ({}, {}).",
         "needed": "Nötig wäre: {}.",
+        "nearly": "Fast gegolten hätte die Einwilligung {} (Kategorie {} an {}). Es fehlt: {}.",
     },
     "en": {
         "kept": "Passed on: {}.",
@@ -38,6 +40,7 @@ _WORDS = {
         "withheld": "Withheld: {} – {} ({}, {}).",
         "besides": "{} ({}, {}).",
         "needed": "Needed: {}.",
+        "nearly": "Consent {} (category {} to {}) would nearly have counted. It lacks: {}.",
     },
 }
 _NEEDED_DE = {
@@ -51,6 +54,34 @@ _NEEDED_DE = {
     "signature": "Unterschrift aller, die unterschreiben müssen",
     "undertaking": "schriftliche Verpflichtung des Trägers (§ 78 SGB X)",
 }
+
+_LACKS: dict[str, dict[Language, str]] = {
+    "reference": {"de": "der Verweis des Eintrags auf sie", "en": "a reference of the record to it"},
+    "recipient": {"de": "diese Stelle unter den Empfängern", "en": "this agency among its recipients"},
+    "purpose": {"de": "dieser Zweck", "en": "this purpose"},
+    "category": {"de": "diese Kategorie", "en": "this category"},
+    "explicit": {
+        "de": "das ausdrückliche Ja zu besonderen Kategorien (Art. 9 DSGVO)",
+        "en": "the explicit yes to special categories (Art. 9 GDPR)",
+    },
+    "period": {"de": "die Geltung an diesem Tag", "en": "validity on that day"},
+    "withdrawn": {
+        "de": "dieser Teil, der widerrufen wurde",
+        "en": "this part, which was withdrawn",
+    },
+    "form": {
+        "de": "eine gültige Form (schriftlich oder elektronisch)",
+        "en": "a valid form (written or electronic)",
+    },
+    "notices": {"de": "die drei Hinweise vor der Unterschrift", "en": "the three notices before signing"},
+    "proof": {"de": "der Nachweis", "en": "the proof"},
+    "signers": {
+        "de": "die Unterschrift aller, die unterschreiben müssen",
+        "en": "the signature of all who must sign",
+    },
+    "worker": {"de": "der Name der Fachkraft", "en": "the name of the worker"},
+}
+"""What a consent lacks (`hub.policy.nearly`)."""
 
 
 def explain(decision: Decision, lang: Language = "de") -> str:
@@ -66,7 +97,14 @@ def explain(decision: Decision, lang: Language = "de") -> str:
     lines.extend(_withheld(decision, reason, lang) for reason in decision.reasons)
     if decision.needed:
         lines.append(words["needed"].format("; ".join(_needs(decision.needed, lang))))
+    lines.extend(nearly_in_words(one, lang) for one in decision.nearly)
     return "\n".join(lines)
+
+
+def nearly_in_words(one: Nearly, lang: Language = "de") -> str:
+    """Which consent nearly counts, and what it lacks."""
+    lacking = ", ".join(_LACKS[missing][lang] for missing in one.missing)
+    return _WORDS[lang]["nearly"].format(one.consent, one.category, one.recipient, lacking)
 
 
 def _withheld(decision: Decision, reason: Reason, lang: Language) -> str:

@@ -17,6 +17,7 @@ from hub.policy.decide import decide
 from hub.policy.decision import Decision
 from hub.policy.facts import EventFacts, NormGround, Recipient, Request, Sender, Subject
 from hub.policy.load import Policy
+from hub.policy.nearly import Nearly
 from hub.policy.reduce import (
     EVIDENCE,
     NEEDLESS,
@@ -72,6 +73,14 @@ class Gate:
     ) -> Verdict:
         """Judge an event by its labels alone, for every role outside the sender's own controller."""
         return self._judge(self._requests(sender, subject, event, consents, at), event, None)
+
+    def nearly(
+        self, sender: Sender, subject: Subject, event: EventFacts, consents: Sequence[Consent], at: datetime
+    ) -> tuple[Nearly, ...]:
+        """The consents that lack least, for every declared role that gets less than all; for people only."""
+        asked = self._requests(sender, subject, event, consents, at)
+        found = {one: None for request in asked for one in decide(self.policy, request).nearly}
+        return tuple(found)
 
     def judge_record(
         self,

@@ -4,7 +4,7 @@ Pure functions for one question, and `Consents`, which answers them for all fiel
 once. Norms: § 67b(2) SGB X, Art. 6(1)a, 7, 9(2)a GDPR (consent); § 36 SGB I, §§ 1629, 1687 BGB (signers).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime
 
 from hub.domain.clock import berlin_day
@@ -55,32 +55,54 @@ def named(consent: Consent, worker: str | None) -> bool:
 
 def counts(consent: Consent, category: str, request: Request) -> bool:
     """Whether the consent counts for a field of this category in this request, its signers aside."""
+    return referred(consent, request) and stands(consent, request) and covers(consent, category, request)
+
+
+def referred(consent: Consent, request: Request) -> bool:
+    """Whether the event refers to it; no other consent counts."""
     ground = request.event.ground
-    referred = isinstance(ground, ConsentGround) and consent.id in ground.consents
-    return referred and stands(consent, request) and covers(consent, category, request)
+    return isinstance(ground, ConsentGround) and consent.id in ground.consents
+
+
+def concerns(consent: Consent, request: Request) -> bool:
+    """Whether it is this subject's, and about this sender's data."""
+    return consent.subject == request.subject.ref and consent.sender == request.sender.controller
 
 
 def stands(consent: Consent, request: Request) -> bool:
     """What `counts` asks that is the same for every field of a request."""
+    return concerns(consent, request) and next(lacks(consent, request), None) is None
+
+
+def lacks(consent: Consent, request: Request) -> Iterator[str]:
+    """What a consent of this subject and sender lacks for the request, whatever the field's category."""
     recipient = request.recipient
-    return (
-        consent.subject == request.subject.ref
-        and consent.sender == request.sender.controller
-        and recipient.controller in consent.recipients
-        and request.purpose in consent.purposes
-        and consent.in_force(request.at)
-        and consent.well_formed()
-        and (recipient.role != "coordinator" or named(consent, recipient.worker))
-    )
+    if recipient.controller not in consent.recipients:
+        yield "recipient"
+    if request.purpose not in consent.purposes:
+        yield "purpose"
+    if not consent.in_force(request.at):
+        yield "period"
+    yield from consent.flaws()
+    if recipient.role == "coordinator" and not named(consent, recipient.worker):
+        yield "worker"
 
 
 def covers(consent: Consent, category: str, request: Request) -> bool:
-    """What `counts` asks of the field's category: named, explicit where special (Art. 9), no part taken back."""
-    if category not in consent.categories or (category == "G9" and not consent.explicit_special):
-        return False
-    return not consent.scoped_withdrawals or not consent.withdrawn_for(
+    """What `counts` asks of the field's category."""
+    return next(lacks_for(consent, category, request), None) is None
+
+
+def lacks_for(consent: Consent, category: str, request: Request) -> Iterator[str]:
+    """What a consent lacks for this category: it is named, explicit where special (Art. 9), no part taken back."""
+    if category not in consent.categories:
+        yield "category"
+    elif category == "G9" and not consent.explicit_special:
+        yield "explicit"
+    if consent.scoped_withdrawals and consent.withdrawn_for(
         request.purpose, category, request.recipient.controller, request.at
-    )
+    ):
+        yield "withdrawn"
 
 
 class Consents:

@@ -91,6 +91,8 @@ def _entry(step: Step, policy: Policy, lang: Language) -> dict[str, Any]:
     }
     if step.grounds:
         entry["grounds"] = list(step.grounds)
+    if step.nearly:
+        entry["nearly"] = [one._asdict() for one in step.nearly]
     return entry | ({"now": True} if step.now else {})
 
 

@@ -5,7 +5,8 @@ from datetime import datetime
 from typing import Any
 
 from hub.domain.clock import BERLIN
-from hub.policy.explain import Language
+from hub.policy.explain import Language, nearly_in_words
+from hub.policy.nearly import Nearly
 
 CODES: Mapping[str, Mapping[Language, str]] = {
     "consent_unknown": {
@@ -180,3 +181,5 @@ def _details(entry: Mapping[str, Any], lang: Language) -> Iterator[str]:
         yield f"{rule['text']} ({rule['rule']}{norm})."
     if entry.get("grounds"):
         yield words["grounds"].format(", ".join(entry["grounds"]))
+    for one in entry.get("nearly", ()):
+        yield nearly_in_words(Nearly(**one), lang)

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from hub.policy.nearly import Nearly
+
 _ORDER = ("read", "egress", "publish", "quarantine", "admit", "project", "disclose", "withdraw", "erase")
 
 
@@ -10,7 +12,8 @@ _ORDER = ("read", "egress", "publish", "quarantine", "admit", "project", "disclo
 class Step:
     """One thing that happened; `at` in microseconds since 1970 UTC. `rules` are rule ids or reason codes.
 
-    `now` marks what is no record but the answer that a recipient would get at this moment.
+    `now` marks what is no record but the answer that a recipient would get at this moment; `nearly`: the consents
+    that lack least for it.
     """
 
     at: int
@@ -22,6 +25,7 @@ class Step:
     dropped: Mapping[str, str] = field(default_factory=dict)
     recipient: str | None = None
     grounds: tuple[str, ...] = ()
+    nearly: tuple[Nearly, ...] = ()
     now: bool = False
 
 

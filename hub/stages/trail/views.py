@@ -143,5 +143,5 @@ def _answer(parts: Parts, file: CaseFile, one: Evidence, question: Question, whe
     kept = decision.kept if decision.outcome in ("allow", "redact") else ()
     return Step(
         at=at, point="disclose", where=where, outcome=decision.outcome, rules=decision.rules, kept=tuple(kept),
-        dropped=decision.dropped, recipient=recipient, now=True,
+        dropped=decision.dropped, recipient=recipient, nearly=decision.nearly, now=True,
     )  # fmt: skip

@@ -46,7 +46,10 @@ def test_a_file_prints_one_decision() -> None:
     assert code == 0
     assert found.keys() == KEYS
     assert found["dropped"] == {"amount": "R04"}
-    assert found["needed"] == ["consent: category LB to ja-luenen"]
+    assert found["needed"] == [
+        "consent: category LB to ja-luenen",
+        "nearly: consent c1 for category LB to ja-luenen lacks category",
+    ]
     assert found["reasons"][0].keys() == {"rule", "norm", "effect", "text"}
     assert found["policy_version"].startswith("sha256:")
 
