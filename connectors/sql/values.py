@@ -65,11 +65,25 @@ def decoded(raw: bytes) -> str | Undecoded:
 
 
 def loads(text: str | bytes) -> object:
-    """A JSON column: its numbers are exact, and what is no JSON of usual depth is unreadable."""
+    """A JSON column: its numbers are exact; what is no JSON of usual depth, or names a member twice, is unreadable."""
     try:
-        return json.loads(text, parse_float=Decimal)
+        return json.loads(text, parse_float=Decimal, object_pairs_hook=_once)
+    except _MemberTwice:
+        return Unreadable("holds a member twice in one object", "write it once")
     except (ValueError, RecursionError):
         return Unreadable("is no JSON of usual depth", "correct the record")
+
+
+class _MemberTwice(ValueError):
+    pass
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Two members of one name: which of them is meant would be a guess."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise _MemberTwice
+    return found
 
 
 def adapt_psycopg(connection: Any) -> None:

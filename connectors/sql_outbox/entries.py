@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from connectors.runtime.unreadable import Fault
+from connectors.runtime.unreadable import Fault, Unreadable
 from connectors.sql.values import loads, told
 from connectors.sql_outbox.config import OutboxSettings, OutboxStream
 
@@ -32,10 +32,11 @@ def names_none(stream: OutboxStream, values: Values) -> bool:
 
 def fault_in(settings: OutboxSettings, entry: Mapping[str, Any]) -> Fault | None:
     """Why the entry's object cannot be read, if it cannot."""
-    if not settings.payload or _object(entry[settings.payload]) is not None:
+    said = _read(entry[settings.payload]) if settings.payload else {}
+    if isinstance(said, dict):
         return None
-    remedy = "it is no JSON object of usual depth: write the entry again"
-    return Fault("unreadable_json", settings.payload, remedy)
+    why = said.why if isinstance(said, Unreadable) else "is no JSON object"
+    return Fault("unreadable_json", settings.payload, f"it {why}: write the entry again")
 
 
 def members(payload: object) -> frozenset[str]:
@@ -51,9 +52,12 @@ def _names(found: Mapping[str, Any], before: str) -> list[str]:
 
 
 def _object(raw: object) -> Mapping[str, Any] | None:
-    if isinstance(raw, bytes | str):
-        raw = loads(raw)
-    return raw if isinstance(raw, dict) else None
+    found = _read(raw)
+    return found if isinstance(found, dict) else None
+
+
+def _read(raw: object) -> object:
+    return loads(raw) if isinstance(raw, bytes | str) else raw
 
 
 def _member(found: object, name: str) -> tuple[object] | None:

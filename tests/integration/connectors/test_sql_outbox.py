@@ -174,6 +174,23 @@ def test_an_object_becomes_an_event_and_what_is_missing_is_named(outbox: Outbox)
     assert len(outbox.read(limit=10)) == 5
 
 
+@pytest.mark.parametrize(
+    "raw",
+    [
+        '{"id": 1, "person": {"nr": "P1"}, "fall": "F1", "par": "31", "par": "34"}',
+        '{"id": 1, "person": {"nr": "P1", "nr": "P2"}, "fall": "F1", "par": "31"}',
+    ],
+)
+def test_a_member_that_stands_twice_holds_its_entry_alone(outbox: Outbox, raw: str) -> None:
+    outbox.put(1, raw=raw)
+    outbox.put(2)
+    (held,) = outbox.events(1)
+    assert isinstance(held, Unmapped)
+    assert (held.reason, held.column) == ("unreadable_json", "daten")
+    assert "holds a member twice" in held.remedy
+    assert all(isinstance(event, MappedEvent) for event in outbox.events(2))
+
+
 def test_a_dropped_column_stops_all_and_is_named(outbox: Outbox) -> None:
     outbox.put(1)
     outbox.settings["columns"] = ["am", "nicht_da"]
