@@ -56,7 +56,10 @@ def row(stream: FileStream, entry: Entry, line: int, cells: Sequence[str], conte
     """One row, with its derived columns."""
     values = stream.values(cells)
     key, gone, fault = _identified(stream, values)
-    return Row(stream.name, key, f"{entry.place}:{line}", values, entry.as_of, content, gone, fault)
+    changed = stream.changed.of(values) if stream.changed else None
+    timeless = stream.changed is not None and changed is None
+    place = f"{entry.place}:{line}"
+    return Row(stream.name, key, place, values, entry.as_of, content, gone, fault, changed, timeless)
 
 
 def key_of(stream: FileStream) -> Callable[[Sequence[str]], str]:

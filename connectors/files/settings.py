@@ -3,7 +3,7 @@
 import codecs
 import csv
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -44,12 +44,29 @@ class Dialect:
         )  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """The column in which a row says when it was changed, and how that is read; the delivery's day is another time."""
+
+    column: str
+    order: Callable[[str], int | None]
+
+    def of(self, values: Mapping[str, object]) -> int | None:
+        """Microseconds since 1970 UTC; None where the row says none, or only a rising number."""
+        raw = values[self.column]
+        try:
+            return self.order(raw) if isinstance(raw, str) and raw else None
+        except DataError:
+            return None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileStream:
     """One stream of files; `columns` are all that are read, no other leaves the reader.
 
     `file`: its name, or a pattern of names. `changes`: each file holds changes only, else everything. `names`: the
-    columns in order where the file has no header. `derived`: columns that are made of others.
+    columns in order where the file has no header. `derived`: columns that are made of others. `changed`: where the rows
+    themselves say when they were changed.
     """
 
     name: str
@@ -59,6 +76,7 @@ class FileStream:
     changes: bool = False
     names: tuple[str, ...] = ()
     derived: Mapping[str, Value]
+    changed: Changed | None = None
 
     @property
     def parts(self) -> frozenset[str]:

@@ -288,7 +288,7 @@ class FilesSource:
             if one.gone:
                 told.append(one)
             else:
-                yield one._replace(gone=True, version=now.as_of)
+                yield one._replace(gone=True, version=now.as_of, changed=None, timeless=False)
         with self._state.transaction():
             self._state.advance(stream.name, told, None, set())
 

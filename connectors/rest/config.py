@@ -6,10 +6,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
-from connectors.files.settings import FilesSettings, files_settings
+from connectors.files.settings import Changed, FilesSettings, FileStream, files_settings
 from connectors.rest.document import Pointer, pointer_of
 from connectors.runtime.config import ConnectorConfig
-from connectors.runtime.cursor import Ordering
+from connectors.runtime.cursor import Ordering, Version
 from connectors.runtime.reading import Table
 from hub.errors import ConfigurationError
 
@@ -18,6 +18,7 @@ PAGING = ("none", "link", "next", "cursor", "page", "offset")
 TIMEOUT, TRIES, MOST_BYTES = 60.0, 3, 16_000_000
 _POINTED = frozenset({"next", "cursor"})
 _COUNTED = frozenset({"page", "offset"})
+_LONGEST_NUMBER = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,18 +95,39 @@ def rest_settings(config: ConnectorConfig) -> RestSettings:
         own = dict(stream.settings)
         endpoints[name] = _endpoint(Table(own.pop("request", None), f"config.streams.{name}.request"))
         streams[name] = replace(stream, settings={**own, "file": endpoints[name].path})
+    ordering = Ordering(
+        config.style, table.take("overlap_seconds", float, 3600.0), table.take("overlap_numbers", int, 1000)
+    )
+    files = files_settings(table, replace(config, streams=streams))
+    timed = {name: _timed(one, endpoints[name], ordering) for name, one in files.streams.items()}
     settings = RestSettings(
         access=_access(table, config), paging=_paging(table.table("paging")),
         poll_seconds=60 * table.take("poll_minutes", float, 15.0),
         reconcile_seconds=60 * table.take("reconcile_minutes", float, 1440.0),
-        ordering=Ordering(
-            config.style, table.take("overlap_seconds", float, 3600.0), table.take("overlap_numbers", int, 1000)
-        ),
-        split=config.style.split, files=files_settings(table, replace(config, streams=streams)), endpoints=endpoints,
+        ordering=ordering, split=config.style.split, files=replace(files, streams=timed), endpoints=endpoints,
     )  # fmt: skip
     table.close()
     _check(settings)
     return settings
+
+
+def _timed(stream: FileStream, endpoint: Endpoint, ordering: Ordering) -> FileStream:
+    """Where rows say by their version when they were changed, `@version` is that time and not the poll's."""
+    if not endpoint.version or not stream.stream.by_version:
+        return stream
+    changed = Changed(endpoint.version, lambda text: _moment(text, ordering))
+    columns = tuple(sorted({*stream.columns, endpoint.version}))
+    return replace(stream, columns=columns, changed=changed)
+
+
+def _moment(text: str, ordering: Ordering) -> int | None:
+    found = version_of(text)
+    return None if isinstance(found, int) else ordering.order(found)
+
+
+def version_of(text: str) -> Version:
+    """A rising number, or a time as text."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < _LONGEST_NUMBER else text
 
 
 def plain_access(url: str, *, token_file: Path | None, token_env: str) -> Access:

@@ -17,11 +17,11 @@ from connectors.files.diff import Diff, Incoming
 from connectors.files.rows import key_of
 from connectors.files.settings import FileStream
 from connectors.rest.client import Client
-from connectors.rest.config import Endpoint, RestSettings
+from connectors.rest.config import Endpoint, RestSettings, version_of
 from connectors.rest.document import Cells
 from connectors.rest.paging import Pages
 from connectors.rest.spool import Seal, SpoolReader, SpoolWriter
-from connectors.runtime.cursor import Ordering, Version
+from connectors.runtime.cursor import Ordering
 from connectors.runtime.state import State
 from hub.domain.clock import micros
 from hub.domain.identifiers import AgencyKey
@@ -32,7 +32,6 @@ READINGS = 4
 MOST_CHANGES = 50_000
 """Changed rows at once in memory; beyond, the stream is read whole."""
 _WRAP = 1 << 256
-_LONGEST_NUMBER = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,11 +213,6 @@ class Picker:
 
     def _order(self, text: str) -> int:
         return self._ordering.order(version_of(text))
-
-
-def version_of(text: str) -> Version:
-    """A rising number, or a time as text."""
-    return int(text) if text.isascii() and text.isdigit() and len(text) < _LONGEST_NUMBER else text
 
 
 def start(ordering: Ordering, newest: str) -> str:

@@ -200,7 +200,7 @@ class Mapper:
     def _time(self, mapping: EventMapping, name: str, row: Row) -> datetime | None:
         value = mapping.times.get(name)
         if value and value.columns == (VERSION,):
-            return moment(row.version)
+            return _version_time(row)
         found = read(value, row.values, "timestamp-micros") if value else None
         if isinstance(found, str):
             found = datetime.fromisoformat(found)
@@ -231,7 +231,8 @@ def _held(row: Row, event_type: str, reason: str, column: str, remedy: str) -> U
 def _check_birth(mapping: EventMapping, payload: Payload, row: Row, on: date) -> None:
     """A birth date that lies ahead stands for none: nobody may sign alone by it."""
     born = payload.get(BORN)
-    latest = max(on, berlin_day(moment(row.version))) if row.version in TIMES_OF_VERSIONS else on + UNBORN
+    told = row.said_at or 0
+    latest = max(on, berlin_day(moment(told))) if told in TIMES_OF_VERSIONS else on + UNBORN
     if isinstance(born, date) and born > latest:
         remedy = "it lies in the future: correct it, or leave it empty"
         raise DataError(
@@ -241,6 +242,16 @@ def _check_birth(mapping: EventMapping, payload: Payload, row: Row, on: date) ->
 
 def _column(mapping: EventMapping, field: str) -> str:
     return next(iter(mapping.fields[field].used), field)
+
+
+def _version_time(row: Row) -> datetime:
+    """The time that the row's version says; a rising number says none, and 1970 stands for "never changed"."""
+    if not (at := row.said_at):
+        raise DataError(
+            "says no time", reason="version_says_no_time", place=VERSION,
+            remedy=f'its version says no time: name the column that does in place of "{VERSION}", or fill it',
+        )  # fmt: skip
+    return moment(at)
 
 
 def _check_version(row: Row) -> None:

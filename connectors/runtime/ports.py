@@ -26,7 +26,8 @@ class Row(NamedTuple):
 
     `key` is the row's own key as text, `place` is file/line or stream/row for quarantine, `version` orders the row's
     versions (microseconds, protocol rule 1), `content` is a keyed hash of it (empty: the row is there no longer).
-    `gone`: deleted or no longer exported. `fault`: why the row as a whole cannot be read; it is held.
+    `gone`: deleted or no longer exported. `fault`: why the row as a whole cannot be read; it is held. `changed`: when
+    the row itself says that it was changed, where its version is another time; `timeless`: its version says no time.
     """
 
     stream: str
@@ -37,6 +38,15 @@ class Row(NamedTuple):
     content: bytes = b""
     gone: bool = False
     fault: Fault | None = None
+    changed: int | None = None
+    timeless: bool = False
+
+    @property
+    def said_at(self) -> int | None:
+        """The time for which `@version` stands: the row's own, where it says one; microseconds since 1970 UTC."""
+        if self.timeless:
+            return None
+        return self.version if self.changed is None else self.changed
 
     def __repr__(self) -> str:
         return f"Row({self.place})"

@@ -116,6 +116,11 @@ class EventMapping:
         return self.schema.topic == "consents"
 
     @property
+    def by_version(self) -> bool:
+        """Whether one of its times is that of the row's version."""
+        return any(value.columns == (VERSION,) for value in self.times.values())
+
+    @property
     def columns(self) -> frozenset[str]:
         """Every column of its own stream that it reads."""
         values = (*self.times.values(), *self.fields.values(), *self.facts.values(), *self.norm.values())
@@ -140,6 +145,12 @@ class Stream:
     @property
     def control(self) -> bool:
         return any(event.control for event in self.events)
+
+    @property
+    def by_version(self) -> bool:
+        """Whether a row's own version must be a time. That of a row which is no longer there is when this was found."""
+        marked = [self.on_vanish] if self.on_vanish and self.gone else []
+        return any(event.by_version for event in (*self.events, *marked))
 
     @property
     def columns(self) -> frozenset[str]:
@@ -248,6 +259,7 @@ def _check(event: EventMapping, place: str) -> None:
 
 
 def _check_kinds(event: EventMapping, place: str) -> None:
+    _check_version(event, place)
     kinds = {name: spec.kind for name, spec in event.schema.fields.items()}
     for name, value in event.fields.items():
         if name in kinds:
@@ -257,6 +269,19 @@ def _check_kinds(event: EventMapping, place: str) -> None:
             refuse_inapplicable(value, "timestamp-micros", f"{place}.{name}")
     for name, value in (*event.facts.items(), *event.norm.items()):
         refuse_inapplicable(value, _KINDS.get(name, "string"), f"{place}.{name}")
+
+
+def _check_version(event: EventMapping, place: str) -> None:
+    """The version is a time of the row, alone and as it is; nowhere else it stands for anything."""
+    fields = {f"fields.{name}": value for name, value in event.fields.items()}
+    norm = {f"ground.{name}": value for name, value in event.norm.items()}
+    for name, value in (*fields.items(), *event.facts.items(), *norm.items(), *event.times.items()):
+        alone = name in TIMES and value.columns == (VERSION,) and value.said <= {"column", "columns"}
+        if VERSION in (*value.columns, *(column for _, column in value.flags)) and not alone:
+            raise ConfigurationError(
+                f'"{VERSION}" stands for a time alone', place=f"{place}.{name}",
+                remedy="name the column that holds the value",
+            )  # fmt: skip
 
 
 def _schema(table: Table) -> EventSchema:

@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from connectors.runtime.cursor import Ordering, loaded
 from connectors.runtime.ports import Incident
 from connectors.runtime.state import State
+from connectors.runtime.values import VERSION
 from connectors.sql.config import SqlStream
 from connectors.sql.database import Database
 from connectors.sql.tables import chosen, column, origin
@@ -97,6 +98,12 @@ class Examination:
             before = self._ordering.kind(loaded(cursor)) if cursor else kind
             if not kind:
                 remedy = "name a time, a rising number, or a text that sorts as time; the stream stands still"
+                yield _incident(stream, UNSUITABLE, stream.version, remedy)
+            elif kind == "number" and stream.stream.by_version:
+                remedy = (
+                    f'it is a number, and "{VERSION}" stands for a time: name the column that holds the time in its '
+                    "place; the stream stands still"
+                )
                 yield _incident(stream, UNSUITABLE, stream.version, remedy)
             elif kind != before:
                 remedy = f"it was {before} and is {kind}: restore it, or begin with a new state file"

@@ -159,6 +159,7 @@ class Reader:
             stream=stream.name, key=key, place=place_of(stream, self._state.key_hash(key)), values=values,
             version=self.version(values[stream.version]),
             content=self._key.row_hash(repr(content).encode()), gone=gone, fault=fault,
+            timeless=self._ordering.kind(values[stream.version]) == "number",
         )  # fmt: skip
 
 

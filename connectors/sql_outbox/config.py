@@ -63,7 +63,8 @@ def _stream(stream: Stream, config: ConnectorConfig) -> OutboxStream:
         optional=frozenset(table.texts("optional", ())),
     )  # fmt: skip
     table.close()
-    if any(VERSION in value.columns for event in stream.events for value in event.times.values()):
+    ends = [stream.on_vanish] if stream.on_vanish else []
+    if any(event.by_version for event in (*stream.events, *ends)):
         raise ConfigurationError(
             "an outbox entry's version is its number, no time", place=table.place,
             remedy=f'name the column that holds the time in place of "{VERSION}"',

@@ -168,7 +168,7 @@ class OutboxSource:
         return Row(
             stream=stream.name, key=found.key, place=f"{stream.name}/{number}", values=values,
             version=number, content=self._key.row_hash(repr(content).encode()), gone=found.gone,
-            fault=fault_in(self._settings, entry) or found.fault,
+            fault=fault_in(self._settings, entry) or found.fault, timeless=True,
         )  # fmt: skip
 
     def _wanted(self) -> list[str]:

@@ -13,7 +13,7 @@ from connectors.proposal.database import database as look
 from connectors.runtime.unreadable import Unreadable
 from hub.cli.connect.status import status
 from hub.errors import AccessRefused, ConfigurationError, ServiceUnavailable
-from tests.support.sql_source import DATABASES, SqlWorld, at, orders, sql_world
+from tests.support.sql_source import DATABASES, ENDED, HELP, SqlWorld, at, orders, sql_world
 
 
 @pytest.fixture(params=DATABASES)
@@ -346,3 +346,21 @@ def test_a_row_that_the_database_cannot_compute_is_held_alone(database_url: str,
     rows = {row.key: row.values["select"] for row in world.seen}
     assert (isinstance(rows["a"], Unreadable), rows["b"]) == (True, "0")
     world.close()
+
+
+def test_a_number_as_version_is_no_time_for_an_event(world: SqlWorld) -> None:
+    """Refused at the first look, with the column; a vanished row's version is when that was found, and is one."""
+    world.stream |= {"version": "geheim", "events": [{**HELP, "occurred_at": "@version"}]}
+    world.stream.pop("on_vanish")
+    world.put(("a", "f", "x", at(0)))
+    (incident,) = world.step()
+    assert (incident.reason, incident.place) == ("version_unsuitable", "hilfen.geheim")
+    assert "name the column that holds the time" in incident.remedy
+    assert world.taken() == []
+    world.stream |= {"events": [HELP], "on_vanish": ENDED}
+    world.restart()
+    assert world.step() == []
+    assert world.taken() == ["a"]
+    world.stream |= {"gone": {"column": "order", "in": ["weg"]}}
+    world.restart()
+    assert [one.place for one in world.step()] == ["hilfen.geheim"]

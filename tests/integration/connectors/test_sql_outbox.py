@@ -237,4 +237,7 @@ def test_a_version_is_no_time_here(tmp_path: Path) -> None:
     made.streams["hilfen"]["events"] = [HELP | {"occurred_at": "@version"}]
     with pytest.raises(ConfigurationError, match="is its number, no time"):
         outbox_settings(made.config())
+    made.streams["hilfen"] |= {"events": [HELP], "on_vanish": HELP | {"occurred_at": "@version"}}
+    with pytest.raises(ConfigurationError, match="is its number, no time"):
+        outbox_settings(made.config())
     made.engine.dispose()

@@ -51,6 +51,18 @@ def test_the_examples_are_valid(file: Path) -> None:
             "config.streams.einwilligungen.events[0].fields",
         ),
         (lambda c: c["streams"]["personen"]["events"][1].update(ground={"task_norm": "X"}), "config.streams.personen"),
+        (
+            lambda c: c["streams"]["personen"]["events"][0]["fields"].update(birth_date="@version"),
+            "config.streams.personen.events[0].fields.birth_date",
+        ),
+        (
+            lambda c: c["streams"]["personen"]["events"][0].update(occurred_at={"columns": ["@version", "KDNR"]}),
+            "config.streams.personen.events[0].occurred_at",
+        ),
+        (
+            lambda c: c["streams"]["personen"]["events"][0].update(disputed={"flags": {"birth_date": "@version"}}),
+            "config.streams.personen.events[0].disputed",
+        ),
     ],
 )  # fmt: skip
 def test_every_mistake_names_its_place(change: Any, place: str) -> None:

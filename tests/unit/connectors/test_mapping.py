@@ -21,6 +21,7 @@ HELP = {
     "type": "HelpStarted", "subject": "P", "case": "F", "occurred_at": "VON", "valid_to": "BIS",
     "entrusted_by": "VERTRAUT", "source_203": "ARZT", "fields": {"paragraph": "PAR", "place": "ORT"},
 }  # fmt: skip
+MARCH = 1_772_704_800_000_000  # 2026-03-05T10:00:00Z
 CELLS = {"ID": "7", "P": "0012", "F": "9", "VON": "01.10.2026", "BIS": "31.12.9999", "VERTRAUT": "", "ARZT": "nein",
          "PAR": "31", "ORT": "Lünen", "FREITEXT": "geheim"}  # fmt: skip
 
@@ -226,6 +227,23 @@ def test_a_vanished_row_says_only_what_the_mapping_says() -> None:
         "50",
         1_795_000_000_000_000,
     )
+
+
+@pytest.mark.parametrize(
+    ("told", "at"),
+    [({"version": MARCH}, MARCH), ({"version": MARCH + 7, "changed": MARCH}, MARCH)],
+)
+def test_the_version_is_the_rows_own_time(told: dict[str, Any], at: int) -> None:
+    event = one(mapper(HELP | {"occurred_at": "@version"}).events(row()._replace(**told), {}))
+    assert event.occurred_at == at
+
+
+@pytest.mark.parametrize("told", [{"timeless": True}, {"version": 0}, {"changed": 0}])
+def test_a_version_that_says_no_time_holds_its_row(told: dict[str, Any]) -> None:
+    held = one(mapper(HELP | {"occurred_at": "@version"}).events(row()._replace(**told), {}))
+    assert isinstance(held, Unmapped)
+    assert (held.reason, held.column) == ("version_says_no_time", "@version")
+    assert isinstance(one(mapper(HELP).events(row()._replace(**told), {})), MappedEvent)
 
 
 def test_a_scope_that_cannot_be_read_withdraws_everything() -> None:

@@ -1,12 +1,13 @@
 """JSON over HTTP from a real server: every way of paging, whole states and what changed."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 import connectors.rest as kind
 from connectors.runtime.config import load_config
 from connectors.runtime.kinds import load_kind
+from hub.domain.clock import micros
 from tests.integration.connectors.interface import Interface
 from tests.integration.connectors.rest.house import CHANGES, PAGINGS, PEOPLE, Build, gone, keys, person
 
@@ -190,3 +191,24 @@ def test_nobody_is_asked_more_often_than_configured(built: Build, interface: Int
     assert house.step() == ([], [])
     house.now += timedelta(minutes=15)
     assert keys(house.step()[0]) == ["6"]
+
+
+def test_the_version_of_a_row_is_its_own_time_of_change(built: Build, interface: Interface) -> None:
+    interface.lists[PEOPLE][0] = person(1, stand="2026-03-05T10:00:00Z")
+    interface.lists[PEOPLE][1] = person(2, stand="2026-03-05T11:00:00+01:00")
+    house = built("", CHANGES)
+    told = {row.key: row.said_at for row in house.step()[0]}
+    assert told["1"] == told["2"] == micros(datetime(2026, 3, 5, 10, tzinfo=UTC))
+    interface.lists[PEOPLE][0] = person(1, stand="2026-11-20T09:00:00Z")
+    assert [row.said_at for row in house.step()[0]] == [micros(datetime(2026, 11, 20, 9, tzinfo=UTC))]
+
+
+def test_a_version_that_is_a_number_says_no_time(built: Build, interface: Interface) -> None:
+    interface.lists[PEOPLE] = [person(1, stand="17")]
+    house = built("", CHANGES)
+    assert [row.said_at for row in house.step()[0]] == [None]
+
+
+def test_without_a_version_the_poll_that_found_it_is_its_time(built: Build) -> None:
+    house = built()
+    assert {row.said_at for row in house.step()[0]} == {micros(house.now)}
