@@ -30,6 +30,7 @@ class Embedded:
     def __init__(self, parts: Parts, observe: Observe = lambda stage, outcome: None) -> None:
         self._parts, self._observe = parts, observe
         start_closed(parts)
+        consents.narrow_all_quarantined(parts)
 
     def run_until_quiet(self) -> None:
         """Take everything that is there, and what follows from it. Raises what a worker would stop for."""

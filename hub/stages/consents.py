@@ -10,11 +10,13 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
-from hub.adapters.store import erasures, evidence, links, subjects
+from hub.adapters.store import erasures, evidence, links, quarantines, subjects
 from hub.adapters.store.bulk import merge
 from hub.adapters.store.erasures import Erasure
+from hub.adapters.store.quarantines import Quarantined
 from hub.domain.clock import micros
 from hub.domain.identifiers import link_digest, pairing_digest
+from hub.errors import DataError
 from hub.failpoints import fail_point
 from hub.ports import Record
 from hub.stages import birthdays
@@ -23,7 +25,7 @@ from hub.stages.decode import Event, decode_event
 from hub.stages.driver import Stage, drive
 from hub.stages.forgetting.gone import provable
 from hub.stages.forgetting.grounds_end import end_grounds
-from hub.stages.intake import Intake
+from hub.stages.intake import TOOK_EFFECT, Intake, require_readable
 from hub.stages.narrowing import ENDING, NARROWING, broken_event
 from hub.stages.parts import Parts, topic_agency
 from projections.consent_register import apply
@@ -31,6 +33,7 @@ from projections.consent_register.queries import naming, with_custody
 from projections.consent_register.tables import ON_CONFLICT, consent_row
 
 STAGE = "consents"
+_LATELY = 3_600_000_000  # microseconds
 _LINKING = frozenset({"IdentityLinkProposed", "IdentityLinked", "IdentitySplit"})
 
 
@@ -116,6 +119,55 @@ def apply_events(connection: Connection, parts: Parts, events: Sequence[Event], 
     subjects.mark_ending(connection, _may_end(connection, live, ending))
     received = min((received_at(event.record) for event in ending), default=None)
     return subjects.raise_epochs(connection, changed, micros(parts.clock.now()), received)
+
+
+def narrow_all_quarantined(parts: Parts) -> int:
+    """`narrow_quarantined` of all that stands there: for a release that starts, and may know more than the last one."""
+    return narrow_quarantined(parts, since=0)
+
+
+def narrow_quarantined(parts: Parts, since: int | None = None) -> int:
+    """Let records that narrow, and were quarantined without effect, take effect. Returns how many did.
+
+    `since`: when they were quarantined, at the earliest (microseconds since 1970 UTC); by default an hour ago.
+
+    A release that did not know their schema, or quarantined broken ones alone, may have taken them: with two releases
+    side by side it is chance which of them reads a withdrawal. They stay in quarantine, to be corrected and sent again.
+    """
+    if since is None:
+        since = micros(parts.clock.now()) - _LATELY
+    with parts.store.transaction() as connection:
+        waiting = quarantines.without_prefix(connection, STAGE, TOOK_EFFECT, since)
+    taken = [
+        event
+        for one in waiting
+        if (event := _narrowing(parts, one)) is not None and _narrow(parts, one, event)
+    ]
+    if any(ends(event) for event in taken):
+        end_grounds(parts)
+    return len(taken)
+
+
+def _narrowing(parts: Parts, one: Quarantined) -> Event | None:
+    """What a quarantined record comes to, if it narrows; None also where the log holds it no longer."""
+    found = parts.log.read(one.place.topic, {one.place.partition: one.place.offset}, 1)
+    if not found or found[0].place != one.place:
+        return None
+    try:
+        require_readable(found[0])
+        event = _decode(parts, found[0])
+    except DataError:
+        return broken_event(found[0], topic_agency(one.place.topic))
+    return event if narrows(event) else None
+
+
+def _narrow(parts: Parts, one: Quarantined, event: Event) -> bool:
+    found = linking_keys(parts, [event])
+    with parts.store.transaction() as connection:
+        mine = quarantines.rename(connection, STAGE, one, f"{TOOK_EFFECT}{one.reason}")
+        if mine:
+            apply_events(connection, parts, [event], found)
+        return mine
 
 
 def narrows(event: Event) -> bool:

@@ -83,8 +83,9 @@ def test_both_take_records_and_every_withdrawal_takes_effect(mixed: Rig) -> None
     assert all(worker.process.poll() is None for worker in mixed.workers), "a worker left"
     shown = _shown(mixed)
     assert shown >= FAMILIES
-    for name in leaving.names:
-        leaving.jobcenter.withdraw(name, name, leaving.consents[name])
+    for number, name in enumerate(leaving.names):
+        schema = b"nextnext" if number % 2 else b""
+        leaving.jobcenter.withdraw(name, name, leaving.consents[name], schema=schema)
     leaving.jobcenter.flush()
     mixed.until(lambda: _shown(mixed) == shown // 2, "every withdrawal")
     for worker in old:

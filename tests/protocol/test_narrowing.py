@@ -13,6 +13,7 @@ from hub.config import load_settings
 from hub.domain.envelope import Envelope
 from hub.metrics.store import StoreCollector
 from hub.ports import Outgoing
+from hub.stages import consents
 from hub.stages.decode import encode_envelope
 from hub.stages.release import release
 from schemas import event_schema
@@ -193,6 +194,22 @@ def test_releasing_a_broken_withdrawal_takes_nothing_back(world: World) -> None:
     world.measure(["c9"], key="after the release")
     world.run()
     assert world.seen(JA, "ja_asd") == ["MeasureStarted"]
+
+
+@pytest.mark.parametrize("name", ["schema of another release", "field too many"])
+def test_a_release_that_knows_more_applies_what_the_last_one_only_quarantined(
+    world: World, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as last_release:
+        last_release.setattr(consents, "broken_event", lambda record, agency: None)
+        _send(world, BROKEN[name])
+        world.run()
+        assert world.seen(JA, "ja_asd") == ["MeasureStarted"]
+    assert consents.narrow_quarantined(world.parts) == 1
+    world.run()
+    assert world.seen(JA, "ja_asd") == []
+    assert consents.narrow_all_quarantined(world.parts) == 0
+    assert _reasons(world) == [f"narrowed_{BROKEN[name].reason}"]
 
 
 def test_a_withdrawal_that_names_no_consent_ends_those_of_its_time_only(world: World) -> None:

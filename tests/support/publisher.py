@@ -107,11 +107,17 @@ class Publisher:
         *,
         scope: Mapping[str, Sequence[str]] | None = None,
         at: datetime = START + timedelta(days=1),
+        schema: bytes = b"",
     ) -> None:
-        """The whole consent ends, or the part of it in which all named dimensions of `scope` meet."""
+        """The whole consent ends, or the part of it in which all named dimensions of `scope` meet. `schema`: another
+        fingerprint than the event's own."""
         whole = {name: list((scope or {}).get(name, ())) for name in ("purposes", "categories", "recipients")}
         payload = {"consent_id": consent, "scope": whole if scope else None}
-        facts = {"consent_id": consent, "scope": orjson.dumps(whole).decode() if scope else None}
+        facts: dict[str, Any] = {
+            "consent_id": consent,
+            "scope": orjson.dumps(whole).decode() if scope else None,
+        }
+        facts |= {"schema": schema} if schema else {}
         self._add("ConsentWithdrawn", person, case, payload, source_key=consent, at=at, facts=facts)
 
     def person(self, person: str, case: str, birth_date: date = BORN, *, at: datetime = START) -> None:

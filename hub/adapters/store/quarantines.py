@@ -41,6 +41,27 @@ def lanes(connection: Connection, stage: str) -> set[str]:
     return set(connection.execute(wanted).scalars())
 
 
+def without_prefix(connection: Connection, stage: str, prefix: str, since: int) -> list[Quarantined]:
+    """Records of a stage that were quarantined since then (microseconds since 1970 UTC) and whose reason does not begin
+    so, in order of their places."""
+    q = quarantine.c
+    wanted = select(q.topic, q.partition, q.offset, q.lane, q.reason).where(
+        q.stage == stage, q.at >= since, ~q.reason.startswith(prefix, autoescape=True)
+    )
+    rows = connection.execute(wanted.order_by(q.topic, q.partition, q.offset))
+    return [Quarantined(Place(*row[:3]), row.lane, row.reason) for row in rows]
+
+
+def rename(connection: Connection, stage: str, found: Quarantined, reason: str) -> bool:
+    """Give the record another reason; False when somebody else has done so meanwhile."""
+    q, place = quarantine.c, found.place
+    at = (q.stage == stage, q.topic == place.topic, q.partition == place.partition, q.offset == place.offset)
+    changed = connection.execute(
+        update(quarantine).where(*at, q.reason == found.reason).values(reason=reason)
+    )
+    return changed.rowcount == 1
+
+
 def released(connection: Connection, stage: str) -> set[Place]:
     """The bad records behind which nothing waits any more."""
     q = quarantine.c

@@ -87,8 +87,9 @@ def _consents(parts: Parts, pace: float) -> Duties:
         Chore("register", write_register, every=max(pace, 0.2), more=bool),
         _by_the_clock("heartbeat", beat, parts, 10.0),
         _by_the_clock("standing", advance, parts, 15.0),
+        Chore("narrow_quarantined", consents.narrow_quarantined, every=15.0),
     )
-    return Duties(readings, chores, first=(start_closed,))
+    return Duties(readings, chores, first=(start_closed, consents.narrow_all_quarantined))
 
 
 def _by_the_clock(
