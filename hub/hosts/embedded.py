@@ -16,6 +16,7 @@ from hub.stages.held import answer_held
 from hub.stages.intake import pass_markers
 from hub.stages.parts import CASES, Parts
 from hub.stages.register import beat, write_register
+from hub.stages.release import retry_unknown_schemas
 from hub.stages.standing import advance
 from hub.stages.ticks import tick
 
@@ -28,7 +29,7 @@ class Embedded:
     """Drives the stages over the log until nothing is left; `observe(stage, outcome)` is told of every batch."""
 
     def __init__(self, parts: Parts, observe: Observe = lambda stage, outcome: None) -> None:
-        self._parts, self._observe = parts, observe
+        self._parts, self._observe, self._retried = parts, observe, False
         start_closed(parts)
         consents.narrow_all_quarantined(parts)
 
@@ -54,8 +55,16 @@ class Embedded:
         busy = False
         for agency in sorted(self._parts.agencies):
             busy |= self._drain(admit.STAGE, f"agency.{agency}.events", admit.admit)
+        busy |= bool(self._retry_unknown_schemas())
         self._tell("held", answer_held(self._parts))
         return self._drain(project.STAGE, CASES, project.project) or busy
+
+    def _retry_unknown_schemas(self) -> int:
+        """Once, as soon as consents are caught up: this release may know what the last one did not."""
+        if self._retried:
+            return 0
+        self._retried = True
+        return retry_unknown_schemas(self._parts, consents.STAGE, admit.STAGE, project.STAGE)
 
     def _views(self) -> bool:
         busy = False

@@ -8,6 +8,7 @@ parked record that cannot be taken is quarantined in its turn, and the rest goes
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -27,6 +28,7 @@ from hub.stages.intake import Intake, require_readable
 from hub.stages.parts import Parts, topic_agency
 
 Decode = Callable[[Record], Any]
+_UNKNOWN_SCHEMA = "unknown_schema"
 _REMEDY = "see docs/how-to/after-a-restore.md"
 
 
@@ -75,6 +77,25 @@ class _Lane:
 def retry(parts: Parts, stage: str, lane: str) -> ReleaseOutcome:
     """Try the bad records again, then all behind them; one that still cannot be taken stays, and its lane with it."""
     return _go_on(parts, stage, lane, None)
+
+
+def retry_unknown_schemas(parts: Parts, *stages: str) -> int:
+    """Try the lanes of these stages again that wait for a schema. Returns how many records were taken.
+
+    With two releases side by side it is chance which of them reads a record in a schema that only the newer one knows;
+    what the older one quarantined so, the newer one takes without an operator.
+    """
+    with parts.store.transaction() as connection:
+        lanes = [
+            (one.stage, one.lane)
+            for one in quarantines.waiting(connection)
+            if one.stage in stages and any(reason.endswith(_UNKNOWN_SCHEMA) for _, reason, _ in one.bad)
+        ]
+    taken = 0
+    for stage, lane in lanes:
+        with suppress(TryAgain, UsageError):  # another worker does it
+            taken += retry(parts, stage, lane).taken
+    return taken
 
 
 def drop(parts: Parts, stage: str, lane: str, operator: str, reason: str) -> ReleaseOutcome:

@@ -47,6 +47,8 @@ class Publisher:
 
     def __init__(self, log: EventLog, keys: KeyStore, agency_key: AgencyKey, agency: Agency) -> None:
         self._log, self._keys, self._agency_key, self._agency = log, keys, agency_key, agency
+        self.schemas: Mapping[str, int] = {}
+        """Event type → version of its schema, where it is not the latest."""
         self._drafts: list[Draft] = []
         self._raw: defaultdict[str, list[Outgoing]] = defaultdict(list)
 
@@ -210,7 +212,8 @@ class Publisher:
         at: datetime, version: int = 0, publication: int = 1, facts: Mapping[str, Any] | None = None,
     ) -> Draft:  # fmt: skip
         draft = Draft(
-            schema=event_schema(event_type), person=person, case=case, source_key=source_key, version=version,
+            schema=event_schema(event_type, self.schemas.get(event_type)), person=person, case=case,
+            source_key=source_key, version=version,
             payload={name: value for name, value in payload.items() if value is not None},
             publication=publication, at=at, facts=facts or {},
         )  # fmt: skip

@@ -14,6 +14,7 @@ from hub.stages.caught_up import consent_topics, mark_if_caught_up, start_closed
 from hub.stages.held import answer_held
 from hub.stages.parts import CASES, Parts
 from hub.stages.register import beat, write_register
+from hub.stages.release import retry_unknown_schemas
 from hub.stages.standing import advance
 from hub.stages.ticks import tick
 
@@ -88,6 +89,7 @@ def _consents(parts: Parts, pace: float) -> Duties:
         _by_the_clock("heartbeat", beat, parts, 10.0),
         _by_the_clock("standing", advance, parts, 15.0),
         Chore("narrow_quarantined", consents.narrow_quarantined, every=15.0),
+        _again(consents.STAGE),
     )
     return Duties(readings, chores, first=(start_closed, consents.narrow_all_quarantined))
 
@@ -106,7 +108,15 @@ def _cases(parts: Parts, pace: float) -> Duties:
         Reading(admit.STAGE, tuple(_topics(parts, "events")), admit.admit, gated=True),
         Reading(project.STAGE, (CASES,), project.project),
     )
-    return Duties(readings, (Chore("held", answer_held, every=max(pace, 1.0), more=bool, gated=True),))
+    held = Chore("held", answer_held, every=max(pace, 1.0), more=bool, gated=True)
+    return Duties(readings, (held, _again(admit.STAGE, project.STAGE)))
+
+
+def _again(*stages: str) -> Chore:
+    """What the last release quarantined for its schema is taken by one that knows it."""
+    return Chore(
+        "unknown_schemas", lambda parts: retry_unknown_schemas(parts, *stages), every=30.0, gated=True
+    )
 
 
 def _disclose(parts: Parts, pace: float) -> Duties:
