@@ -6,30 +6,33 @@ of consents; what a page of releases names is opened for that page alone.
 
 import hashlib
 import sqlite3
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from sqlalchemy import Connection
 
+from hub.adapters.store import subjects
 from hub.adapters.store.evidence import Applied
 from hub.domain.clock import micros
 from hub.domain.consent import consent_name
 from hub.domain.envelope import Envelope
+from hub.errors import DataError
 from hub.policy.facts import CATEGORIES, CONSENT_PURPOSES
 from hub.ports import Record
 from hub.stages.boxes import content, keys_for
 from hub.stages.consents import received_at
+from hub.stages.decode import decode_event
 from hub.stages.narrowing import ENDING, broken_event
 from hub.stages.parts import Parts
-from schemas import InvalidPayload, UnknownSchema, decode_single, record_schema
+from schemas import decode_single
 
 _BATCH = 1000
 _NOTICES = frozenset({"purpose", "refusal", "withdrawal"})
 Scope = Mapping[str, frozenset[str]]
+_ANY = "any of"
 Named = tuple[str, str]
 """The sender of a release, and an id under which it names a consent."""
 
@@ -65,14 +68,14 @@ class Ending:
         return self.received < at and (applied or self.received + patience < at)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Declared:
-    """One consent: what was granted under its id, as far as its proof can be opened, and what ended it."""
+    """One consent: what was granted, as far as its proof can be opened, and what ended it. `sealed`: there is a grant,
+    and its proof cannot be opened any more."""
 
-    order: tuple[int, bytes] = (0, b"")
     granted: Mapping[str, Any] | None = field(default=None, repr=False)
-    sealed: bool = False  # there is a grant, and its proof cannot be opened any more
-    endings: list[Ending] = field(default_factory=list)
+    sealed: bool = False
+    endings: tuple[Ending, ...] = ()
 
     def covers(self, asked: Asked) -> bool:
         """Whether it was granted for this, endings aside."""
@@ -96,6 +99,44 @@ class Declared:
         return any(one.reaches(asked) and one.received < asked.at for one in self.endings)
 
 
+class _Grant(NamedTuple):
+    """A grant under its agency's name of it; `fields` of nothing if its proof does not open."""
+
+    controller: str
+    recorded: str
+    subject: str
+    order: tuple[int, bytes]
+    fields: Mapping[str, Any]
+    sealed: bool
+
+    @property
+    def readable(self) -> bool:
+        return self.fields.keys() >= {"sender", "granted_at"}
+
+    @property
+    def people(self) -> set[str]:
+        """Whose it is to take back: its subject's, and theirs who signed it."""
+        return {self.subject, *(f"{self.controller}:{ref}" for ref in self.fields.get("granted_by", ()))}
+
+    @property
+    def numbers(self) -> set[str]:
+        return {self.recorded, str(self.fields.get("id") or self.recorded)}
+
+
+class _Said(NamedTuple):
+    """An ending as it was spooled: `author` says it, `meant` hashes the id in clear, `given_until` bounds what one that
+    cannot be read takes back. `told`: it was found by a number said at another office; `wide`: by its author."""
+
+    author: str
+    received: int
+    committed: int | None
+    scope: str | None
+    meant: bytes | None
+    given_until: int
+    told: bool
+    wide: bool
+
+
 class Declarations:
     """Every consent of every agency's consents topic, as the log has it now. Close it: the file goes with it."""
 
@@ -104,7 +145,8 @@ class Declarations:
         self._spool = sqlite3.connect("")  # a file without a name, which SQLite removes when it is closed
         self._spool.executescript(
             "CREATE TABLE grant_ (consent BLOB, value BLOB); CREATE INDEX by_grant ON grant_ (consent);"
-            "CREATE TABLE ending (consent BLOB, received INTEGER, committed INTEGER, scope TEXT);"
+            "CREATE TABLE ending (consent BLOB, author TEXT, received INTEGER, committed INTEGER, scope TEXT,"
+            " meant BLOB, given_until INTEGER);"
             "CREATE INDEX by_ending ON ending (consent);"
         )
         for agency in sorted(parts.agencies):
@@ -114,53 +156,89 @@ class Declarations:
     def close(self) -> None:
         self._spool.close()
 
-    def of(self, consents: Iterable[Named]) -> Mapping[Named, Declared]:
-        """What was declared under these ids, as the sender of a release names them; an id that no agency ever used is
-        absent."""
-        found: defaultdict[Named, Declared] = defaultdict(Declared)
-        grants = []
-        for asked in sorted(set(consents)):
-            for name in self._meant(*asked):
-                if endings := self._all_endings(name):
-                    found[asked].endings += endings
-                grants += [(asked, value) for (value,) in self._rows("value FROM grant_", name)]
-        self._open(found, grants)
-        return dict(found)
+    def of(self, consents: Iterable[Named]) -> Mapping[Named, Sequence[Declared]]:
+        """What was declared under these ids, as the sender of a release names them: by each agency that the id may be
+        of. An id that no agency ever used is absent."""
+        meant = {asked: [_digest(name) for name in self._meant(*asked)] for asked in set(consents)}
+        held = self._held({name for names in meant.values() for name in names})
+        said = {name: self._said(grant) for name, grant in held.items()}
+        others = (
+            self._held({one.meant for of in said.values() for one in of if one.meant} - held.keys()) | held
+        )
+        authors = {one.author for of in said.values() for one in of}
+        with self._parts.store.transaction() as connection:
+            known = subjects.persons(connection, authors.union(*(grant.people for grant in others.values())))
+        endings = {
+            name: tuple(
+                Ending(one.received, one.committed, self._scope(one.scope))
+                for one in said[name]
+                if _takes_back(one, grant, others, known)
+            )
+            for name, grant in held.items()
+        }
+        return {
+            asked: [
+                Declared(held[name].fields or None, held[name].sealed, endings[name])
+                for name in names
+                if name in held
+            ]
+            for asked, names in meant.items()
+            if any(name in held for name in names)
+        }
 
     def _meant(self, sender: str, name: str) -> list[str]:
         """A sender's own consent of that number, else any agency's that was told to it."""
         own = consent_name(sender, name)
-        if self._granted(own):
+        if self._granted(_digest(own)):
             return [own]
         return sorted({own, name, *(consent_name(agency, name) for agency in self._parts.agencies)})
 
-    def _granted(self, name: str) -> bool:
+    def _granted(self, name: bytes) -> bool:
         return any(self._rows("1 FROM grant_", name))
 
-    def _all_endings(self, name: str) -> list[Ending]:
-        """By the agency's own number, and by that number said at an office that has no consent of that number."""
-        agency, _, number = name.rpartition(":")
-        others = [f"{one}:{number}" for one in self._parts.agencies if agency and one != agency]
-        told = [ending for other in others if not self._granted(other) for ending in self._endings(other)]
-        return self._endings(name) + told
-
-    def _open(self, found: Mapping[Named, Declared], grants: Sequence[tuple[Named, bytes]]) -> None:
-        envelopes = [(name, Envelope(**decode_single(value)[1])) for name, value in grants]
-        keys = keys_for(self._parts.keys, "proof", [one for _, one in envelopes])
-        for name, one in envelopes:
-            mine, order = found[name], (one.recorded_at, one.event_id)
+    def _held(self, names: AbstractSet[bytes]) -> dict[bytes, _Grant]:
+        """The grant that holds each of these names: of several the first that can be read."""
+        sealed = [
+            (name, Envelope(**decode_single(value)[1]))
+            for name in sorted(names)
+            for (value,) in self._rows("value FROM grant_", name)
+        ]
+        keys = keys_for(self._parts.keys, "proof", [one for _, one in sealed])
+        held: dict[bytes, _Grant] = {}
+        for name, one in sealed:
             fields, state = content(one, "proof", keys)
-            mine.sealed |= state in ("erased", "fenced")
-            mine.endings += self._endings(_subject(one))
-            if fields.get("id"):  # by office and number, said at another office
-                mine.endings += self._endings(f"{one.controller_id}:{fields['id']}")
-            if {"sender", "granted_at"} <= fields.keys() and (mine.granted is None or order < mine.order):
-                mine.granted, mine.order = fields, order
+            grant = _Grant(
+                one.controller_id, str(one.consent_id), _subject(one), (one.recorded_at, one.event_id), fields,
+                state in ("erased", "fenced"),
+            )  # fmt: skip
+            first = held.get(name)
+            if first is None or (not grant.readable, grant.order) < (not first.readable, first.order):
+                held[name] = grant
+        return held
 
-    def _endings(self, of: str) -> list[Ending]:
-        """What takes back this consent, or all of this person."""
-        rows = self._rows("received, committed, scope FROM ending", of)
-        return [Ending(received, committed, self._scope(scope)) for received, committed, scope in rows]
+    def _said(self, grant: _Grant) -> list[_Said]:
+        """What may take this consent back: by its number at its own agency, by office and number at any, by the number
+        alone at another office, and what names nothing that can be read and is said by one of its people."""
+        own = {consent_name(grant.controller, number) for number in grant.numbers}
+        own |= {f"{grant.controller}:{number}" for number in grant.numbers}
+        others = self._parts.agencies.keys() - {grant.controller}
+        told = {f"{agency}:{number}" for agency in others for number in grant.numbers} - own
+        ways = [
+            (own, False, False),
+            (told, True, False),
+            ({f"{_ANY} {who}" for who in grant.people}, False, True),
+        ]
+        return [
+            _Said._make((*row, by_number, by_author))
+            for names, by_number, by_author in ways
+            for name in sorted(names)
+            for row in self._rows(
+                "author, received, committed, scope, meant, given_until FROM ending", _digest(name)
+            )
+        ]
+
+    def _rows(self, columns: str, consent: bytes) -> Iterator[Any]:
+        return self._spool.execute(f"SELECT {columns} WHERE consent = ?", (consent,))
 
     def _take(self, agency: str, batch: Sequence[Record]) -> None:
         events = [(record, one) for record in batch if (one := _envelope(record, agency))]
@@ -177,27 +255,27 @@ class Declarations:
         rows = [
             (
                 _digest(name),
+                _subject(one),
                 received_at(record),
                 applied[record.partition].at(record.offset),
                 one.scope,
+                _digest(consent_name(agency, one.consent_id)) if one.consent_id else None,
+                max(one.occurred_at, received_at(record)),
             )
             for record, one in endings
             for name in self._named(one, content(one, "proof", keys).fields.get("consent_id"))
         ]
-        self._spool.executemany("INSERT INTO ending VALUES (?, ?, ?, ?)", rows)
+        self._spool.executemany("INSERT INTO ending VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
 
     def _named(self, one: Envelope, number: str | None) -> set[str]:
-        """The names of what an ending takes back: by the id in clear, and by the sealed number on the paper."""
-        if not one.consent_id:
-            return {_subject(one)}
-        ids = {one.consent_id, number or one.consent_id}
-        return {
+        """The names of what an ending takes back: by the id in clear, and by the sealed number on the paper; without
+        that it may mean whatever its author gave."""
+        ids = {name for name in (one.consent_id, number) if name}
+        names = {
             name if name.split(":", 1)[0] in self._parts.agencies else consent_name(one.controller_id, name)
             for name in ids
         }
-
-    def _rows(self, columns: str, consent: str) -> Iterator[Any]:
-        return self._spool.execute(f"SELECT {columns} WHERE consent = ?", (_digest(consent),))
+        return names if number else {*names, f"{_ANY} {_subject(one)}"}
 
     def _scope(self, text: str | None) -> Scope:
         """The part that is taken back. What cannot be read, or names anything unknown, takes that whole dimension
@@ -250,16 +328,36 @@ def _codes(raw: object, name: str, known: Iterable[str]) -> frozenset[str]:
 def _envelope(record: Record, agency: str) -> Envelope | None:
     """An agency's own event; of one that cannot be taken, the withdrawal that it comes to all the same. Whatever else
     stands there is the stages' to quarantine."""
-    with suppress(UnknownSchema, InvalidPayload):
-        schema, raw = decode_single(record.value)
-        if schema is record_schema("envelope") and raw["controller_id"] == agency:
-            return Envelope(**raw)
-    broken = broken_event(record, agency)
-    return broken.envelope if broken else None
+    try:
+        return decode_event(record, agency, "consents").envelope
+    except DataError:
+        broken = broken_event(record, agency)
+        return broken.envelope if broken else None
 
 
 def _subject(one: Envelope) -> str:
     return f"{one.controller_id}:{one.subject_ref}"
+
+
+def _takes_back(said: _Said, grant: _Grant, others: Mapping[bytes, _Grant], known: Mapping[str, str]) -> bool:
+    """Whether an ending is this consent's: its subject says it, or who signed it (protocol rule 7); of one that nobody
+    says, its agency's number decides. A number alone, said at another office, means that office's consent of its author
+    if there is one. What cannot be read means the consent that it names, and if there is none all that its author had
+    given."""
+    if said.author.endswith(":"):
+        return said.author == f"{grant.controller}:" and not said.told
+
+    def concerns(one: _Grant) -> bool:
+        return known.get(said.author, said.author) in {known.get(who, who) for who in one.people}
+
+    if not concerns(grant) or (said.wide and not _given_by(grant, said.given_until)):
+        return False
+    named = others.get(said.meant) if said.meant else None
+    return not (said.told or said.wide) or named is None or not concerns(named)
+
+
+def _given_by(grant: _Grant, at: int) -> bool:
+    return grant.readable and micros(grant.fields["granted_at"]) <= at
 
 
 def _digest(name: str) -> bytes:

@@ -178,7 +178,7 @@ class _Judging:
     row: DisclosureRow
     at: int
     late: int
-    found: Mapping[Named, Declared]
+    found: Mapping[Named, Sequence[Declared]]
 
     def fields(self, grounds: Sequence[Ground]) -> Mapping[str, Covered]:
         """Every field that the register or its grounds name; shown on several grounds, each of them must hold."""
@@ -214,9 +214,9 @@ class _Judging:
         row = self.row
         asked = [Asked(row.sender, row.recipient, row.purpose, one, self.at) for one in categories]
         pairs = [
-            (self.found[row.sender, name], one)
+            (consent, one)
             for name in consents
-            if (row.sender, name) in self.found
+            for consent in self.found.get((row.sender, name), ())
             for one in asked
         ]
         open_ = [(consent, one) for consent, one in pairs if consent.covers(one)]

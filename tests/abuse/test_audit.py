@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -22,7 +22,7 @@ from hub.stages.decode import encode_envelope
 from projections.consent_register.tables import consent_row
 from tests.abuse.cases import fresh
 from tests.abuse.controls import all_is_kept, switched_off
-from tests.support.world import CHILD, JA, JC, MASTER, MOTHER, NOW, CrashError, World
+from tests.support.world import CHILD, JA, JC, MASTER, MOTHER, NOW, CrashError, Office, World
 
 FIELDS = ("MeasureStarted.norm", "MeasureStarted.provider", "MeasureStarted.status")
 DELIVERY_DECIDES_NOT = {"hub.stages.cut.decide": all_is_kept}
@@ -235,6 +235,88 @@ def broken(world: World) -> None:
     """A withdrawal that ends in the middle of its boxes."""
     whole = encode_envelope(world.jc.draft("ConsentWithdrawn", MOTHER, {"consent_id": "c1"}, consent_id="c1"))
     world.jc.put("consents", Outgoing(world.jc.ref(MOTHER).encode(), whole[:-40]))
+
+
+def _stranger(office: Office, number: str = "c1") -> None:
+    office.born("stranger", date(1980, 1, 1), family="other")
+    office.withdraws(number, "stranger", family="other")
+
+
+def _takes_the_number_and_gives_it_back(world: World) -> None:
+    world.jc.grants("c1", "stranger", ["EG"], family="other", key="taken")
+    world.jc.withdraws("c1", "stranger", family="other")
+
+
+def _without_its_id_in_clear(world: World, number: str) -> None:
+    world.jc.send(world.jc.draft("ConsentWithdrawn", MOTHER, {"consent_id": number}, key=number))
+
+
+OTHERS_WITHDRAWALS: dict[str, Callable[[World], object]] = {
+    "of the same number at the office": lambda world: _stranger(world.jc),
+    "of the same number at the other office": lambda world: _stranger(world.ja),
+    "of the office's number at the other office": lambda world: _stranger(world.ja, f"{JC}:c1"),
+    "of a number that was taken": _takes_the_number_and_gives_it_back,
+    "by somebody of the family": lambda world: world.jc.withdraws("c1", CHILD),
+    "of another consent, sealed": lambda world: _without_its_id_in_clear(world, "c9"),
+    "of nobody's number": lambda world: world.jc.withdraws("c77", MOTHER),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS_WITHDRAWALS)
+def test_what_takes_nothing_back_is_no_false_alarm(folder: Path, name: str) -> None:
+    with fresh(folder) as world:
+        world.shared()
+        world.jc.grants("c9", MOTHER, ["LM"])
+        OTHERS_WITHDRAWALS[name](world)
+        world.wait(hours=13)
+        world.measure(key="later")
+        world.run()
+        assert world.seen(JA, "ja_asd") == ["MeasureStarted", "MeasureStarted"]
+        found = verify(world.parts, patience=0)
+        assert (found.breaches, found.in_flight, found.unprovable) == ([], 0, 0)
+
+
+def _by_number_where_a_stranger_has_it(world: World) -> None:
+    world.ja.born("stranger", date(1980, 1, 1), family="other")
+    world.ja.grants("c1", "stranger", ["HS"], family="other")
+    world.ja.withdraws("c1", MOTHER)
+
+
+def _said_by_nobody(world: World) -> None:
+    good = world.jc.draft("ConsentWithdrawn", MOTHER, {"consent_id": "c1"}, consent_id="c1")
+    world.jc.send(good._replace(subject_ref="\t"), key="x")
+
+
+def _unreadable_under_an_unknown_number(world: World) -> None:
+    good = world.jc.draft("ConsentWithdrawn", MOTHER, {"consent_id": "c1"}, consent_id="c77")
+    world.jc.send(good._replace(boxes={"CT": bytes([0, 0, 0, 1]) + bytes(40)}))
+
+
+ENDED: dict[str, Callable[[World], object]] = {
+    "by office and number at the other office": lambda world: world.ja.withdraws(f"{JC}:c1", MOTHER),
+    "by the number at the other office": lambda world: world.ja.withdraws("c1", MOTHER),
+    "by a number that a stranger has there": _by_number_where_a_stranger_has_it,
+    "without its id in clear": lambda world: _without_its_id_in_clear(world, "c1"),
+    "broken, said by nobody": _said_by_nobody,
+    "not readable, of an unknown number": _unreadable_under_an_unknown_number,
+}
+
+
+@pytest.mark.parametrize("name", ENDED)
+def test_whatever_way_it_is_said_a_withdrawal_counts(folder: Path, name: str) -> None:
+    def say(world: World) -> None:
+        world.jc.say(
+            "PersonRegistered",
+            MOTHER,
+            {"names": "A"},
+            norm="§ 69 SGB X",
+            task_norm="§ 36 SGB VIII",
+            attested_by="w",
+        )  # the key stays
+        world.run()
+        ENDED[name](world)
+
+    assert {one.fields for one in released(folder, say).breaches} == {FIELDS}
 
 
 def test_a_broken_withdrawal_counts(folder: Path) -> None:
