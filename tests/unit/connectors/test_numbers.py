@@ -36,7 +36,6 @@ def test_it_is_spelt_in_one_way(raw: Any, number: str) -> None:
         Decimal("4711.5"), Decimal("1E+11"), Decimal("NaN"), 4711.5, float("inf"), 1.2345678901234568e17,
         Single(123456792.0), date(2026, 4, 1), OutOfRange("infinity"),
     ],
-    ids=repr,
 )  # fmt: skip
 def test_what_cannot_be_relied_on_is_refused_and_not_shown(raw: Any) -> None:
     with pytest.raises(DataError) as caught:
