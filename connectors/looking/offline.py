@@ -6,6 +6,7 @@ For looking before anything is real (preview, shadow month) and for what never l
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,6 +15,7 @@ from typing import NamedTuple
 from connectors.runtime.build import gate, key_hash, looking_names, source_to_look_at
 from connectors.runtime.config import ConnectorConfig
 from connectors.runtime.egress import ALWAYS_SAID
+from connectors.runtime.faults import REMEDIES, UNFIT
 from connectors.runtime.judging import EgressGate, Judged
 from connectors.runtime.knowledge import Knowledge
 from connectors.runtime.lookups import LookupIndex
@@ -25,6 +27,7 @@ from connectors.runtime.ring import Keys, first_of
 from connectors.runtime.rows import resolved
 from connectors.runtime.state import State
 from connectors.runtime.translating import unmapped_columns
+from connectors.runtime.unfit import Unfit
 from hub.domain.clock import berlin_day
 from hub.domain.consent import Consent
 from hub.domain.identifiers import Naming
@@ -32,6 +35,7 @@ from hub.errors import DataError
 from hub.policy.facts import Sender
 from hub.policy.gate import Gate
 from hub.policy.load import Policy
+from hub.policy.nearly import OPENED_BY_CONSENT, Nearly
 
 
 class Vanished(NamedTuple):
@@ -85,6 +89,15 @@ class Offline:
         """The agency's own consents, and whether all signed them who must at `at`."""
         yield from self._knowledge.judged(at)
 
+    def nearly(self, judged: Judged, at: datetime) -> tuple[Nearly, ...]:
+        """The consents that would nearly have opened a field that none opens; an own one by its number on paper."""
+        event = judged.event
+        if OPENED_BY_CONSENT.isdisjoint({judged.rule, *judged.dropped.values()}) or event.control:
+            return ()
+        numbers = {one.id: one.number for one in self._knowledge.consents(event.subject_ref, at)}
+        found = self._gate.nearly(event, at) if numbers else ()
+        return tuple(one._replace(consent=numbers.get(one.consent) or one.consent) for one in found)
+
     def _learn(self) -> None:
         """Lookups and own control data first: the gate must know every consent before it judges."""
         names = [name for name, stream in self._config.streams.items() if stream.control]
@@ -105,7 +118,7 @@ class Offline:
                 yield from (Vanished(one.record_ref) for one in there if isinstance(one, MappedEvent))
             self._ask(row)
             for one in self._mapper.events(row, self._lookups.tables):
-                yield one if isinstance(one, Unmapped) else self._judge(one, now, consented)
+                yield one if isinstance(one, Unmapped) else self._fit(one, now, consented)
         with self.state.transaction():
             self.state.advance(batch.stream, batch.rows, batch.cursor, set())
 
@@ -116,11 +129,23 @@ class Offline:
             with suppress(DataError):
                 self.asked[row.stream, name, bool(resolved(reference, row, self._lookups.tables))] += 1
 
+    def _fit(self, event: MappedEvent, now: datetime, consented: frozenset[str]) -> Judged | Unmapped:
+        """What cannot be judged holds its row, as in a run."""
+        judged: list[Judged] = []
+        with Unfit().taking(event):
+            judged.append(self._judge(event, now, consented))
+        if judged:
+            return judged[0]
+        name, remedy = event.schema.event_type, REMEDIES[UNFIT]
+        return Unmapped(
+            stream=event.stream, place=event.place, event_type=name, reason=UNFIT, column="", remedy=remedy
+        )
+
     def _judge(self, event: MappedEvent, now: datetime, consented: frozenset[str]) -> Judged:
         spoken_of = event.case_ref in consented or event.schema.event_type in ALWAYS_SAID
         if event.control and not spoken_of:
             return Judged(event, frozenset(), rule=NEEDLESS, dropped=dict.fromkeys(event.payload, NEEDLESS))
-        return self._gate.of(event, now)
+        return replace(self._gate.of(event, now), event=event)
 
 
 @contextmanager

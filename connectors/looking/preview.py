@@ -6,18 +6,22 @@ Only the agency's own consents are known here; those signed at another agency re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import field as hidden
+from datetime import date, datetime
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from connectors.looking.offline import NEEDLESS, Vanished, norm_of, offline
+from connectors.looking.offline import NEEDLESS, Offline, Vanished, norm_of, offline
+from connectors.looking.protections import Effect, Lookalike, Unanswered, effect_of, lookalikes, unanswered
 from connectors.runtime.config import ConnectorConfig
 from connectors.runtime.judging import Judged
-from connectors.runtime.mapped import MappedEvent, Unmapped
+from connectors.runtime.mapped import NARROWING, MappedEvent, Unmapped
 from connectors.runtime.ports import Incident
 from connectors.runtime.ring import Keys
-from connectors.runtime.streams import OWN_NAME
+from connectors.runtime.streams import OWN_NAME, EventMapping
+from hub.policy.nearly import Nearly
 
 Fate = Literal["sent", "pseudonymised", "withheld"]
 CONSENT, NORM = "R04", "R09"
@@ -25,37 +29,56 @@ CONSENT, NORM = "R04", "R09"
 
 @dataclass(frozen=True, slots=True)
 class FieldFate:
-    """What becomes of one field, by which rule: for what is sent, the rule whose condition it meets."""
+    """What becomes of one field, by which rule: for what is sent, the rule whose condition it meets.
+
+    `value`: as mapped, in plain JSON (dates ISO, decimals as text); None where the record says nothing. Such a
+    field has no rule, for nothing of it is judged.
+    """
 
     field: str
     category: str
     fate: Fate
     rule: str
     norm: str
+    value: Any = hidden(default=None, repr=False)
 
-    def as_json(self) -> dict[str, str]:
-        return {name: getattr(self, name) for name in ("field", "category", "fate", "rule", "norm")}
+    def as_json(self, *, values: bool = False) -> dict[str, Any]:
+        found = {name: getattr(self, name) for name in ("field", "category", "fate", "rule", "norm")}
+        return found | ({"value": self.value} if values else {})
 
 
 @dataclass(frozen=True, slots=True)
 class RecordFate:
-    """One record of the agency: where it stands, whom it is about (by pseudonym), and its fields' fates."""
+    """One record of the agency: where it stands, whom it is about (by pseudonym), and its fields' fates.
+
+    `empty`: mapped fields of which the record says nothing. `nearly`: consents that would nearly have opened a field.
+    """
 
     place: str
     event_type: str
     subject_ref: str
     fields: tuple[FieldFate, ...]
+    local_id: str = field(default="", repr=False)
+    case_id: str = field(default="", repr=False)
+    empty: tuple[FieldFate, ...] = ()
+    nearly: tuple[Nearly, ...] = ()
 
     @property
     def sent(self) -> bool:
         """Whether anything of it would leave."""
         return any(each.fate != "withheld" for each in self.fields)
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self, *, values: bool = False) -> dict[str, Any]:
+        """`values`: with what stands in the record, for the agency's own screen."""
+        shown = (*self.fields, *self.empty) if values else self.fields
         return {
-            "place": self.place, "event_type": self.event_type, "subject_ref": self.subject_ref,
-            "fields": [each.as_json() for each in self.fields],
-        }  # fmt: skip
+            "place": self.place,
+            "event_type": self.event_type,
+            "subject_ref": self.subject_ref,
+            **({"local_id": self.local_id, "case_id": self.case_id} if values else {}),
+            "fields": [each.as_json(values=values) for each in shown],
+            "nearly": [one._asdict() for one in self.nearly],
+        }
 
 
 class Fault(NamedTuple):
@@ -71,13 +94,18 @@ class Fault(NamedTuple):
 
 @dataclass(slots=True)
 class Preview:
-    """`totals`: rule → withheld fields; `read`: rows."""
+    """`totals`: rule → withheld fields; `read`: rows. `narrowing`: what takes something back takes effect although
+    the rest of its row is held; all other events of a held row are in no list."""
 
     records: list[RecordFate] = field(default_factory=list)
+    narrowing: list[RecordFate] = field(default_factory=list)
     totals: Counter[str] = field(default_factory=Counter)
     faults: list[Fault] = field(default_factory=list)
     unmapped: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     read: int = 0
+    unanswered: list[Unanswered] = field(default_factory=list)
+    lookalikes: list[Lookalike] = field(default_factory=list)
+    consents: Effect = field(default_factory=Effect)
 
 
 def preview(config: ConnectorConfig, keys: Keys, now: datetime, policy_files: Sequence[Path] = ()) -> Preview:
@@ -89,34 +117,81 @@ def preview(config: ConnectorConfig, keys: Keys, now: datetime, policy_files: Se
     with offline(config, keys, policy_files) as house:
         for one in house.judged(now):
             if isinstance(one, Judged):
-                _record(found, one, _names(config, one.event), partial(norm_of, house.policy, now))
+                found.records.append(_record(config, house, one, now))
             elif not isinstance(one, Vanished):
                 found.faults.append(_fault(one))
         found.unmapped, found.read = house.unmapped(), house.read
+        found.consents = effect_of(house.consents(now), now)
+    _hold_whole(found)
+    for record in (*found.records, *found.narrowing):
+        found.totals.update(one.rule for one in record.fields if one.fate == "withheld")
+    found.unanswered, found.lookalikes = list(unanswered(config)), list(lookalikes(config, found.unmapped))
     return found
 
 
-def _record(found: Preview, judged: Judged, named: frozenset[str], norm: Callable[[str], str]) -> None:
-    event = judged.event
-    fields = tuple(_fate(judged, name, named, norm) for name in event.payload)
-    found.totals.update(one.rule for one in fields if one.fate == "withheld")
-    found.records.append(RecordFate(event.place, event.schema.event_type, event.subject_ref, fields))
+def _hold_whole(found: Preview) -> None:
+    """A row that is held is held whole."""
+    held = {fault.place for fault in found.faults if not fault.stream}
+    waiting = [one for one in found.records if one.place in held]
+    found.records = [one for one in found.records if one.place not in held]
+    found.narrowing = [one for one in waiting if one.event_type in NARROWING]
 
 
-def _names(config: ConnectorConfig, event: MappedEvent) -> frozenset[str]:
-    """The fields that hold pseudonyms in place of the agency's own numbers."""
+def _record(config: ConnectorConfig, house: Offline, judged: Judged, now: datetime) -> RecordFate:
+    event, norm = judged.event, partial(norm_of, house.policy, now)
     mapped = [m for m in config.streams[event.stream].events if m.schema is event.schema]
+    named = _named(event, mapped)
+    absent = {name for m in mapped for name in m.fields} - event.payload.keys()
+    kind = config.agency_kind
+    return RecordFate(
+        event.place,
+        event.schema.event_type,
+        event.subject_ref,
+        tuple(_fate(judged, name, named, norm) for name in event.payload),
+        event.subject_id,
+        event.case_id,
+        tuple(
+            FieldFate(name, event.schema.fields[name].category_for(kind), "withheld", "", "")
+            for name in sorted(absent)
+        ),
+        house.nearly(judged, now),
+    )
+
+
+def _named(event: MappedEvent, mapped: Sequence[EventMapping]) -> frozenset[str]:
+    """The fields that hold pseudonyms in place of the agency's own numbers."""
     own = {OWN_NAME[event.schema.event_type]} if event.schema.event_type in OWN_NAME else set()
     return frozenset(own | {name for m in mapped for name, value in m.fields.items() if value.person})
 
 
 def _fate(judged: Judged, name: str, named: frozenset[str], norm: Callable[[str], str]) -> FieldFate:
-    category = judged.event.categories.get(name, "")
+    category, value = judged.event.categories.get(name, ""), _value(judged.event, name, named)
     if name not in judged.kept:
         rule = judged.dropped.get(name) or judged.rule or NEEDLESS
-        return FieldFate(name, category, "withheld", rule, norm(rule))
+        return FieldFate(name, category, "withheld", rule, norm(rule), value)
     rule = CONSENT if judged.event.norm is None else NORM
-    return FieldFate(name, category, "pseudonymised" if name in named else "sent", rule, norm(rule))
+    return FieldFate(name, category, "pseudonymised" if name in named else "sent", rule, norm(rule), value)
+
+
+def _value(event: MappedEvent, name: str, named: frozenset[str]) -> Any:
+    """The value as the agency knows it: of a person its own number in place of the pseudonym."""
+    value = event.payload[name]
+    if name not in named:
+        return _plain(value)
+    local = {**event.mentioned, event.subject_ref: event.subject_id}
+    return local.get(value, value) if isinstance(value, str) else [local.get(one, one) for one in value]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _plain(one) for name, one in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(one) for one in value]
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    if isinstance(value, date):
+        return value.isoformat()
+    return format(value, "f") if isinstance(value, Decimal) else value
 
 
 def _fault(one: Unmapped | Incident) -> Fault:

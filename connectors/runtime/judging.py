@@ -10,6 +10,7 @@ from connectors.runtime.mapped import MappedEvent
 from hub.domain.consent import Consent
 from hub.policy.facts import ConsentGround, EventFacts, NormGround, Sender, Subject
 from hub.policy.gate import Verdict
+from hub.policy.nearly import Nearly
 from hub.policy.reduce import passing
 
 
@@ -27,6 +28,10 @@ class Judge(Protocol):
         at: datetime,
         content: Mapping[str, Any],
     ) -> Verdict: ...
+
+    def nearly(
+        self, sender: Sender, subject: Subject, event: EventFacts, consents: Sequence[Consent], at: datetime
+    ) -> tuple[Nearly, ...]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +75,7 @@ class EgressGate:
         facts = facts_of(event, consents, objected=objected)
         if not facts.fields:
             return Judged(event, frozenset(), objected=objected, rule="R00")
-        subject = Subject(ref=event.subject_ref, birth_date=None, capable=None, custodians=(SIGNED,))
-        verdict = self.judge.judge_record(self.sender, subject, facts, consents, at, event.payload)
+        verdict = self.judge.judge_record(self.sender, _subject(event), facts, consents, at, event.payload)
         named = facts.ground.consents if isinstance(facts.ground, ConsentGround) else frozenset()
         return Judged(
             leaving(event),
@@ -83,6 +87,18 @@ class EgressGate:
             waiting=verdict.waiting,
             would=verdict.would,
         )
+
+    def nearly(self, event: MappedEvent, at: datetime) -> tuple[Nearly, ...]:
+        """The consents that lack least where none opens a field; for people, it decides nothing."""
+        consents = self.knowledge.consents(event.subject_ref, at)
+        objected = event.objected_76 or self.knowledge.objected(event.subject_ref)
+        facts = facts_of(event, consents, objected=objected)
+        return self.judge.nearly(self.sender, _subject(event), facts, consents, at)
+
+
+def _subject(event: MappedEvent) -> Subject:
+    """So that what was decided before counts: a consent is signed by all who must, or by nobody."""
+    return Subject(ref=event.subject_ref, birth_date=None, capable=None, custodians=(SIGNED,))
 
 
 def leaving(event: MappedEvent) -> MappedEvent:

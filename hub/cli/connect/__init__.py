@@ -1,7 +1,5 @@
 """`hub connect`: an agency's connectors. Each verb has credentials for its own topics and keys only, or none at all."""
 
-import typer
-
 from hub.cli.connect.alias import app as alias
 from hub.cli.connect.backfill import backfill
 from hub.cli.connect.candidates import candidates
@@ -18,8 +16,9 @@ from hub.cli.connect.schema import schema
 from hub.cli.connect.shadow import shadow
 from hub.cli.connect.status import accept, reject, status
 from hub.cli.connect.support import support_bundle
+from hub.cli.language import AgencyTyper
 
-app = typer.Typer(no_args_is_help=True, help="Die Seite des Amtes: Quellen lesen, Sichten zurückschreiben.")
+app = AgencyTyper(no_args_is_help=True, help="Die Seite des Amtes: Quellen lesen, Sichten zurückschreiben.")
 for verb in (
     init, discover, schema, check, preview, shadow, candidates, run, status, backfill, pause, resume, accept, reject,
     support_bundle, new,

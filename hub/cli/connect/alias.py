@@ -18,11 +18,12 @@ from connectors.runtime.renumbering import refuse_spoken_of
 from connectors.runtime.ring import agency_keys
 from connectors.runtime.state import State
 from hub.cli.connect.key import Configs, KeyFile, shared_file
+from hub.cli.language import AgencyTyper
 from hub.cli.output import AsJson, print_json, print_lines, print_table, warn
 from hub.domain.identifiers import AgencyKeys
 from hub.errors import ConfigurationError, NoInput
 
-app = typer.Typer(
+app = AgencyTyper(
     no_args_is_help=True, pretty_exceptions_enable=False, help="Neue Nummern: wer wer bleibt. Bleibt im Haus."
 )
 

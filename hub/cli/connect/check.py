@@ -1,10 +1,7 @@
 """`hub connect check`: every line OK or FAIL with what to do, in German or English; nothing is sent."""
 
-import tomllib
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from functools import cache
-from importlib.resources import files
 from typing import Annotated, Any, Literal
 
 import typer
@@ -12,6 +9,7 @@ import typer
 from connectors.runtime.config import load_config
 from hub.cli.connect.checks import Line, all_lines, failed
 from hub.cli.connect.given import Config
+from hub.cli.connect.words import check_words
 from hub.cli.output import AsJson, print_json, print_lines
 from hub.errors import HubError
 
@@ -58,7 +56,7 @@ def _tell(lines: Iterable[Line], lang: Language, *, as_json: bool) -> bool:
 
 def as_object(line: Line, lang: Language) -> dict[str, Any]:
     """A line in words; the remedy of a check that failed is never empty."""
-    words = _words()[lang][line.name]
+    words = check_words()[lang][line.name]
     said = {name: _in_words(name, value, words) for name, value in line.said.items()}
     general = words["remedy"]
     remedy = general if lang == "de" or not line.remedy else line.remedy
@@ -80,8 +78,3 @@ def _in_words(name: str, value: Any, words: Mapping[str, str]) -> Any:
 def _sentences(found: Mapping[str, Any]) -> list[str]:
     first = f"{'OK  ' if found['ok'] else 'FAIL'} {found['title']}: {found['found']}"
     return [first] if found["ok"] else [first, f"     → {found['remedy']}"]
-
-
-@cache
-def _words() -> Mapping[str, Mapping[str, Mapping[str, str]]]:
-    return tomllib.loads(files(__package__ or __name__).joinpath("check.toml").read_text(encoding="utf-8"))

@@ -21,11 +21,12 @@ from connectors.runtime.rotation import marked, named_by, refuse_forgotten
 from connectors.runtime.rotation import rotate as rotate_keys
 from hub.cli.connect.check import Language
 from hub.cli.connect.checks import CREDENTIALS
+from hub.cli.language import AgencyTyper
 from hub.cli.output import AsJson, print_json, print_lines, print_table, warn
 from hub.domain.identifiers import AgencyKey
 from hub.errors import ConfigurationError
 
-app = typer.Typer(
+app = AgencyTyper(
     no_args_is_help=True, pretty_exceptions_enable=False, help="Der Schlüssel des Amts: wechseln, zeigen."
 )
 Configs = Annotated[

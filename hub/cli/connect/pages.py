@@ -2,6 +2,9 @@
 
 from collections.abc import Iterable
 from html import escape
+from pathlib import Path
+
+from hub.errors import UsageError
 
 _STYLE = """
 :root { color-scheme: light; font: 16px/1.5 system-ui, sans-serif; }
@@ -11,6 +14,7 @@ table { border-collapse: collapse; width: 100%; margin: .5rem 0 1.5rem; }
 th, td { text-align: left; padding: .3rem .6rem; border-bottom: 1px solid #ccc; vertical-align: top; }
 caption { text-align: left; font-weight: 600; padding: .5rem 0; overflow-wrap: anywhere; }
 .withheld { background: #fdecea; } .pseudonymised { background: #fff7e0; } .sent { background: #e8f3e8; }
+.warning { border-left: .4rem solid #b3261e; padding: .3rem .6rem; color: #8c1d18; background: #fdecea; }
 td.number { text-align: right; }
 @media print { table { break-inside: avoid; } }
 """
@@ -24,6 +28,16 @@ def whole(title: str, parts: Iterable[str]) -> str:
         f"<title>{escape(title)}</title><style>{_STYLE}</style></head>\n"
         f"<body>\n<h1>{escape(title)}</h1>\n{body}\n</body></html>\n"
     )
+
+
+def write_page(path: Path, text: str) -> None:
+    """Raises UsageError where the page cannot be written."""
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(
+            "the page cannot be written", place=str(path), remedy="name a file in a folder that is there"
+        ) from error
 
 
 def table(title: str, columns: Iterable[str], rows: Iterable[Iterable[object]]) -> str:

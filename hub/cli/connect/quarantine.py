@@ -11,11 +11,12 @@ from connectors.runtime.faults import WHOLE
 from connectors.runtime.quarantine import Decisions, Quarantined
 from connectors.runtime.state import State
 from hub.cli.connect.given import Config, clock_of, state_beside
+from hub.cli.language import AgencyTyper
 from hub.cli.output import AsJson, print_json, print_lines, print_table, rfc3339
 from hub.domain.clock import micros
 from hub.errors import UsageError
 
-app = typer.Typer(
+app = AgencyTyper(
     no_args_is_help=True, pretty_exceptions_enable=False, help="Was nicht gelesen werden konnte und wartet."
 )
 Name = Annotated[str, typer.Argument(metavar="NAME", help="aus `quarantine list`, oder der Anfang davon")]

@@ -16,13 +16,14 @@ from connectors.desk.texts import consent_text
 from connectors.desk.ticks import Ticks
 from hub.cli.consent.form import Language, form
 from hub.cli.consent.input import day_of, family_of, opened_desk, pairs_of, ref_of
+from hub.cli.language import AgencyTyper
 from hub.cli.output import AsJson, print_json, print_lines, print_table, rfc3339_of
 from hub.domain.clock import berlin_day, berlin_midnight
 from hub.domain.consent import Consent
 from hub.errors import UsageError
 from hub.ports import Clock
 
-app = typer.Typer(
+app = AgencyTyper(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="Einwilligungen: Bogen drucken, erteilen, zurücknehmen, nachsehen.",

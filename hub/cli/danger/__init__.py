@@ -16,11 +16,12 @@ from connectors.danger.reporter import KEPT, SENT, Reported, Status
 from connectors.danger.sealing import PrivateKey, decoded, new_private_key
 from hub.cli.danger.desk import Config, ReportId, id_of, opened_desk
 from hub.cli.danger.run import forget, run
+from hub.cli.language import AgencyTyper
 from hub.cli.output import AsJson, print_json, print_lines, rfc3339_of
 from hub.domain.clock import moment
 from hub.errors import NoInput, ServiceUnavailable, UsageError
 
-app = typer.Typer(
+app = AgencyTyper(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="Gefährdungsmeldungen (§ 8a SGB VIII) auf ihrem eigenen Weg.",

@@ -1,0 +1,139 @@
+"""Every message and remedy that stands in the code of what agencies run, found in its syntax tree."""
+
+import ast
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+import hub
+from hub import errors
+
+ROOT = Path(hub.__file__).parents[1]
+_PLACES = (
+    "connectors/**/*.py",
+    "schemas/**/*.py",
+    "hub/adapters/**/*.py",
+    "hub/policy/**/*.py",
+    "hub/domain/**/*.py",
+    "hub/config.py",
+    "hub/errors.py",
+    "hub/cli/__init__.py",
+    "hub/cli/connect/**/*.py",
+    "hub/cli/consent/**/*.py",
+    "hub/cli/danger/**/*.py",
+)
+_OTHERS = ("connectors/kit/example", "hub/adapters/store", "connectors/kit/checks")
+"""Whose texts no agency reads: the hub's own store, and what speaks to developers of connectors."""
+_ERRORS = {name for name, found in vars(errors).items() if isinstance(found, type)}
+_CARRIERS = {"Incident", "Unmapped", "Quarantined", "Fault", "Unreadable", "InvalidPayload", "Corrupt"}
+_TEXTS = frozenset({"message", "remedy", "why", "cause"})
+"""Parameters, keywords and variables that hold what somebody will read."""
+
+Helpers = Mapping[str, frozenset[int]]
+
+
+def modules() -> list[Path]:
+    found = [path for pattern in _PLACES for path in sorted(ROOT.glob(pattern))]
+    return [path for path in found if not str(path.relative_to(ROOT)).startswith(_OTHERS)]
+
+
+def templates() -> dict[str, str]:
+    """Template (`{}` for what is put in) → where it stands."""
+    found: dict[str, str] = {}
+    for path in modules():
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for node, text in _Texts(tree).all():
+            if any(sign.isalpha() for sign in text.replace("{}", "")):
+                found.setdefault(text, f"{path.relative_to(ROOT)}:{node.lineno}")
+    return found
+
+
+class _Texts:
+    """The texts of one module."""
+
+    def __init__(self, tree: ast.Module) -> None:
+        self._tree = tree
+        functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+        self._helpers: dict[str, frozenset[int]] = {}
+        for function in functions:
+            names = [argument.arg for argument in function.args.args if argument.arg != "self"]
+            places = frozenset(place for place, name in enumerate(names) if name in _TEXTS)
+            self._helpers[function.name] = self._helpers.get(function.name, frozenset()) | places
+        self._named: dict[str, list[ast.expr]] = {}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
+                targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+                for target in targets:
+                    self._note(target, node.value)
+
+    def _note(self, target: ast.expr, value: ast.expr) -> None:
+        if isinstance(target, ast.Name):
+            self._named.setdefault(target.id, []).append(value)
+        elif isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
+            for one, other in zip(target.elts, value.elts, strict=False):
+                self._note(one, other)
+
+    def all(self) -> Iterator[tuple[ast.expr, str]]:
+        for node in ast.walk(self._tree):
+            if isinstance(node, ast.Call):
+                for expression in self._said(node):
+                    yield from self._texts(expression, frozenset())
+            elif isinstance(node, ast.FunctionDef) and node.name.endswith("_problem"):
+                for inner in ast.walk(node):
+                    if isinstance(inner, ast.Return) and inner.value is not None:
+                        yield from self._texts(inner.value, frozenset())
+        for name, values in self._named.items():
+            if name.strip("_").lower() in {*_TEXTS, *(f"{one}s" for one in _TEXTS), "remedies"}:
+                for value in values:
+                    yield from self._texts(value, frozenset())
+
+    def _said(self, call: ast.Call) -> Iterator[ast.expr]:
+        name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+        if name in _ERRORS:
+            yield from call.args[:1]
+        elif name in _CARRIERS:
+            yield from (
+                one for one in call.args if not isinstance(one, ast.Constant) or " " in str(one.value)
+            )
+        else:
+            yield from (one for place, one in enumerate(call.args) if place in self._helpers.get(name, ()))
+        yield from (one.value for one in call.keywords if one.arg in _TEXTS)
+
+    def _texts(self, node: ast.expr, seen: frozenset[str]) -> Iterator[tuple[ast.expr, str]]:
+        """The templates that an expression may be."""
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node, node.value
+        elif isinstance(node, ast.JoinedStr):
+            for text in self._joined(node.values):
+                yield node, text
+        elif isinstance(node, ast.IfExp):
+            yield from self._each((node.body, node.orelse), seen)
+        elif isinstance(node, ast.BoolOp):
+            yield from self._each(node.values, seen)
+        elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+            left = [text for _, text in self._texts(node.left, seen)] or ["{}"]
+            right = [text for _, text in self._texts(node.right, seen)] or ["{}"]
+            yield from ((node, one + other) for one in left for other in right)
+        elif isinstance(node, ast.Dict):
+            yield from self._each(node.values, seen)
+        elif isinstance(node, ast.Subscript):
+            yield from self._texts(node.value, seen)
+        elif isinstance(node, ast.Name) and node.id not in seen:
+            yield from self._each(self._named.get(node.id, ()), seen | {node.id})
+
+    def _each(self, nodes: Iterable[ast.expr], seen: frozenset[str]) -> Iterator[tuple[ast.expr, str]]:
+        for node in nodes:
+            yield from self._texts(node, seen)
+
+    def _joined(self, parts: Iterable[ast.expr]) -> list[str]:
+        """An f-string; a choice between texts inside it makes one template each."""
+        found = [""]
+        for part in parts:
+            inner = part.value if isinstance(part, ast.FormattedValue) else part
+            if isinstance(part, ast.Constant):
+                choices = [str(part.value)]
+            elif isinstance(inner, ast.IfExp):
+                choices = [text for _, text in self._texts(inner, frozenset())] or ["{}"]
+            else:
+                choices = ["{}"]
+            found = [text + choice for text in found for choice in choices]
+        return found
