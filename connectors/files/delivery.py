@@ -30,6 +30,18 @@ class Position(int):
         return self.shown
 
 
+class BadRow(list[str]):
+    """All cells of a row that has more or fewer than its file has columns: which of them is which, nobody can tell."""
+
+    problem: str
+
+    @classmethod
+    def of(cls, cells: Iterable[str], problem: str) -> "BadRow":
+        made = cls(cells)
+        made.problem = problem
+        return made
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One file. `place` names it for people, `as_of` in microseconds since 1970 UTC.
@@ -88,8 +100,8 @@ class Shelf(Protocol):
 
 
 class Reader(Protocol):
-    """Reads one file once: (position, cells of the wanted columns) of every row; raises DataError with reason and
-    place. Positions rise; a row's line is one, where no two rows share it."""
+    """Reads one file once: (position, cells of the wanted columns, or a BadRow) of every row; raises DataError with
+    reason and place. Positions rise; a row's line is one, where no two rows share it."""
 
     rows: int
 

@@ -39,7 +39,9 @@ class Diff:
         with self._state.transaction():
             self._db.execute("DROP TABLE IF EXISTS temp.incoming")
             self._db.execute("DROP TABLE IF EXISTS temp.changed")
+            self._db.execute("DROP TABLE IF EXISTS temp.contradicted")
             self._db.execute("CREATE TEMP TABLE incoming (stream TEXT, line INTEGER, key BLOB, content BLOB)")
+            self._db.execute("CREATE TEMP TABLE contradicted (stream TEXT, key BLOB)")
 
     def index(self) -> None:
         """After loading: find changes fast. Inside the caller's transaction."""
@@ -58,6 +60,44 @@ class Diff:
         query = "SELECT max(line) FROM incoming WHERE stream = ? GROUP BY key HAVING count(*) > 1 ORDER BY 1 LIMIT 1"
         row = self._db.execute(query, (stream,)).fetchone()
         return row[0] if row else None
+
+    def rows(self, stream: str) -> int:
+        """How many rows there are."""
+        query = "SELECT count(*) FROM incoming WHERE stream = ?"
+        return int(self._db.execute(query, (stream,)).fetchone()[0])
+
+    def contradicting(self, stream: str) -> tuple[int, int]:
+        """How many rows share their key with a row of other content, and the line of the first of them."""
+        if self._unique:
+            return 0, 0
+        query = f"SELECT count(*), min(line) FROM incoming WHERE {_CONTRADICTING}"  # noqa: S608  our own text
+        count, line = self._db.execute(query, {"stream": stream}).fetchone()
+        return count, line or 0
+
+    def contradictions(self, stream: str) -> dict[int, bytes]:
+        """Line → key of those rows, which from now on count under no key: each is renamed (`rename`), and what was
+        said of the key before does not vanish."""
+        if self._unique:
+            return {}
+        query = f"SELECT line, key FROM incoming WHERE {_CONTRADICTING}"  # noqa: S608  our own text
+        found = dict(self._db.execute(query, {"stream": stream}).fetchall())
+        keys = [(stream, key) for key in dict.fromkeys(found.values())]
+        self._db.executemany("INSERT INTO contradicted VALUES (?, ?)", keys)
+        return found
+
+    def rename(self, stream: str, line: int, key: bytes) -> None:
+        """The row counts under this key."""
+        self._db.execute("UPDATE incoming SET key = ? WHERE stream = ? AND line = ?", (key, stream, line))
+
+    def leave_out_repeated(self, stream: str) -> None:
+        """A row that says to the letter what another one says, says nothing."""
+        if not self._unique:
+            self._db.execute(_REPEATED, {"stream": stream})
+
+    def there(self, stream: str, keys: Iterable[bytes]) -> set[bytes]:
+        """Those of these keys that some row has."""
+        query = "SELECT 1 FROM incoming WHERE stream = ? AND key = ?"
+        return {key for key in keys if self._db.execute(query, (stream, key)).fetchone()}
 
     def vanished_count(self, stream: str) -> tuple[int, int]:
         """How many keys known before are no longer there, and how many were known."""
@@ -95,4 +135,12 @@ _KNOWN = """SELECT key FROM seen WHERE stream = :stream UNION
 """What waits in quarantine may have been published before it could not be read."""
 
 _VANISHED = f"""FROM ({_KNOWN}) s
-    WHERE NOT EXISTS (SELECT 1 FROM incoming i WHERE i.stream = :stream AND i.key = s.key)"""  # noqa: S608  our own text
+    WHERE NOT EXISTS (SELECT 1 FROM incoming i WHERE i.stream = :stream AND i.key = s.key)
+    AND s.key NOT IN (SELECT key FROM contradicted WHERE stream = :stream)"""  # noqa: S608  our own text
+
+_CONTRADICTING = """stream = :stream AND key IN (
+    SELECT key FROM incoming WHERE stream = :stream GROUP BY key HAVING count(DISTINCT content) > 1)"""
+
+_REPEATED = """DELETE FROM incoming WHERE stream = :stream AND EXISTS (
+    SELECT 1 FROM incoming other
+    WHERE other.stream = :stream AND other.key = incoming.key AND other.line < incoming.line)"""

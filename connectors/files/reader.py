@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Iterator
 from typing import IO
 
-from connectors.files.delivery import Entry
+from connectors.files.delivery import BadRow, Entry
 from connectors.files.encoding import BOM, Bytes
 from connectors.files.settings import Dialect, FileStream
 from hub.errors import DataError
@@ -36,6 +36,7 @@ class CsvReader:
         self._bytes = Bytes(dialect.encoding)
         self._last = ""  # the trailer's line
         self._header: tuple[str, ...] = stream.names
+        self._fits = True  # the last row that was read
         self.rows = 0
 
     def cells(self) -> Iterator[tuple[int, list[str]]]:
@@ -66,8 +67,9 @@ class CsvReader:
     def _verify_manifest(self) -> None:
         entry = self._entry
         if entry.sha256 is not None and self._sha.hexdigest() != entry.sha256:
-            if entry.rows is not None and self.rows < entry.rows:
-                raise self._fault(f"{self.rows} of {entry.rows} rows", "truncated", self._line)
+            whole = self.rows if self._fits else self.rows - 1
+            if entry.rows is not None and whole < entry.rows:
+                raise self._fault(f"{whole} of {entry.rows} rows", "truncated", self._line)
             raise self._fault("is not what the manifest describes", "checksum_mismatch", self._line)
         if entry.rows is not None and self.rows != entry.rows:
             message = f"{self.rows} rows, the manifest says {entry.rows}"
@@ -95,10 +97,14 @@ class CsvReader:
             for row in reader:
                 if not row and width > 1:
                     continue  # an empty line
-                if len(row) != width:
-                    raise self._cut(file, f"{len(row)} of {width} columns", "wrong_columns", reader.line_num)
                 self.rows += 1
-                yield reader.line_num + sign.skip, [row[position] for position in wanted]
+                self._fits = fits = len(row) == width
+                yield (
+                    reader.line_num + sign.skip,
+                    [row[position] for position in wanted]
+                    if fits
+                    else BadRow.of(row, f"{len(row)} of {width} columns"),
+                )
         except csv.Error as error:
             message = next((told for sign, told in _CAUSES.items() if sign in str(error)), "is no CSV")
             reason = "too_large" if "limit" in str(error) else "unreadable_csv"

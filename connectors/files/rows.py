@@ -1,15 +1,17 @@
 """Rows out of files: as they stand now, in a delivery or over several that hold changes."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 
-from connectors.files.delivery import Entry, Reader
+from connectors.files.delivery import BadRow, Entry, Reader
 from connectors.files.settings import FileStream
 from connectors.runtime.ports import Batch, Row
-from connectors.runtime.rows import KEYLESS, Identified, identified
+from connectors.runtime.rows import KEYLESS, UNNAMED, Identified, identified
+from connectors.runtime.unreadable import Fault
 
 Open = Callable[[FileStream, Entry], Reader]
 Content = Callable[[Sequence[str]], bytes]
+BAD_ROW = "bad_row"
 
 
 def unhashed(_: Sequence[str]) -> bytes:
@@ -53,25 +55,31 @@ def paged(stream: str, found: Iterable[Row], limit: int) -> Iterator[Batch]:
 
 
 def row(stream: FileStream, entry: Entry, line: int, cells: Sequence[str], content: bytes = b"") -> Row:
-    """One row, with its derived columns."""
-    values = stream.values(cells)
-    key, gone, fault = _identified(stream, values)
-    changed = stream.changed.of(values) if stream.changed else None
+    """One row, with its derived columns; one that does not fit its file says nothing."""
+    found, values = identify(stream, cells), {} if isinstance(cells, BadRow) else stream.values(cells)
+    changed = stream.changed.of(values) if stream.changed and values else None
     timeless = stream.changed is not None and changed is None
     place = f"{entry.place}:{line}"
-    return Row(stream.name, key, place, values, entry.as_of, content, gone, fault, changed, timeless)
+    return Row(
+        stream.name, found.key, place, values, entry.as_of, content, found.gone, found.fault, changed, timeless
+    )  # fmt: skip
 
 
 def key_of(stream: FileStream) -> Callable[[Sequence[str]], str]:
     """How a row's key is made of its cells."""
-    return lambda cells: _identified(stream, stream.values(cells)).key
+    return lambda cells: identify(stream, cells).key
 
 
-def _identified(stream: FileStream, values: Mapping[str, object]) -> Identified:
-    """A row without a key stands for itself alone: there may be several."""
+def identify(stream: FileStream, cells: Sequence[str]) -> Identified:
+    """Under which key a row counts. One without a key, or that does not fit, stands for itself alone: there may be
+    several."""
+    if isinstance(cells, BadRow):
+        fault = Fault(BAD_ROW, "", f"it has {cells.problem}: correct the row, or its delimiters and quotes")
+        return Identified(f"{UNNAMED}{list(cells)}", fault=fault, named=False)
+    values = stream.values(cells)
     found = identified(stream.stream, values)
     if found.fault is not None and found.fault.reason == KEYLESS:
-        return found._replace(key=f"?{sorted((name, repr(value)) for name, value in values.items())}")
+        return found._replace(key=f"{UNNAMED}{sorted((name, repr(value)) for name, value in values.items())}")
     return found
 
 

@@ -9,12 +9,13 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from datetime import datetime
 
 from connectors.files.again import Again
-from connectors.files.delivery import SEPARATOR, STREAM, Delivery, Entry, Reader, Shelf
+from connectors.files.delivery import SEPARATOR, STREAM, BadRow, Delivery, Entry, Reader, Shelf
 from connectors.files.diff import Diff, Incoming, beyond
-from connectors.files.rows import Open, key_of, paged, row, rows, standing, subject_columns
+from connectors.files.doubtful import TWICE, Doubtful, too_many
+from connectors.files.rows import Open, identify, paged, row, rows, standing, subject_columns
 from connectors.files.settings import FilesSettings, FileStream
 from connectors.runtime.ports import Batch, Control, Held, Incident, NothingKept, Row
-from connectors.runtime.rows import is_named
+from connectors.runtime.rows import UNNAMED, is_named
 from connectors.runtime.state import State, hidden
 from hub.domain.identifiers import AgencyKey
 from hub.errors import DataError
@@ -35,6 +36,7 @@ class FilesSource:
         self._settings, self._shelf, self._open, self._state, self._key = settings, shelf, opened, state, key
         self.check = check
         self._diff, self._again = Diff(state), Again(state, lambda name: self._rows([name]))
+        self._doubtful = Doubtful(state, key.row_hash)
         self._current: Delivery | None = None
         self._shapes: dict[str, set[str]] = {}  # of the delivery that was examined last
         self._known = False  # whether the gate's knowledge has the current (or else the last) state
@@ -78,13 +80,15 @@ class FilesSource:
         for name in streams:
             if name in self._current.files:
                 stream = self._settings.streams[name]
-                yield from paged(name, self._changed(self._current, stream), limit)
+                changed = self._doubtful.told_apart(name, self._changed(self._current, stream))
+                yield from paged(name, changed, limit)
                 yield from paged(name, self._vanished(self._current, stream), limit)
 
     def finished(self) -> None:
         again = self._asked_anew(self._settings.streams)
         if self._current:
             self._remember_shapes(self._current)
+            self._doubtful.keep()
             self._shelf.adopt(self._current)
             self._current = None
             self._diff.clear()
@@ -142,7 +146,8 @@ class FilesSource:
         entries = self._whole()[stream.name] if keys else ()
         hash_key = self._state.key_hash
         found = standing(self._open, stream, entries, hash_key, self._content) if entries else ()
-        yield from (one for one in found if hash_key(one.key) in keys)
+        apart = self._doubtful.told_apart(stream.name, found)
+        yield from (one for one in apart if hash_key(one.key) in keys)
 
     def _remembered(self, delivery: Delivery) -> Incident | None:
         """A refusal stands until the delivery is another one, or was accepted."""
@@ -199,39 +204,72 @@ class FilesSource:
     def _refuse(self, delivery: Delivery, reason: str, place: str, remedy: str) -> Incident:
         incident = Incident(STREAM, reason, place, remedy)
         self._refused[delivery.name] = delivery.digest, incident
+        self._doubtful.begin()
         return incident
 
     def _load(self, delivery: Delivery) -> None:
         self._diff.clear()
+        self._doubtful.begin(delivery.files)
         streams = [self._settings.streams[name] for name in delivery.files]
         with self._state.transaction():
             for stream in streams:
                 shape = set[str]()
                 for part, entry in enumerate(delivery.files[stream.name]):
                     reader = self._open(stream, entry)
-                    self._diff.load(self._incoming(reader, stream, part * PART))
+                    self._diff.load(self._incoming(reader, stream, entry, part * PART))
                     reader.verify()
                     shape |= reader.shape()
                 self._shapes[stream.name] = shape
             self._diff.index()
-        for stream in streams:
-            position = self._diff.duplicate(stream.name)
-            if position is not None:
-                place = self._place(delivery.files[stream.name], stream, position)
-                raise DataError(
-                    "key came before", reason="duplicate_key", place=place, remedy="export it again"
-                )
+            for stream in streams:
+                self._tell_apart(stream, delivery.files[stream.name])
 
-    def _place(self, entries: Sequence[Entry], stream: FileStream, position: int) -> str:
-        """File and line of a row that was examined."""
-        entry = entries[position // PART]
-        found = (one for one, _ in self._open(stream, entry).cells() if one == position % PART)
-        return f"{entry.place}:{next(found, position % PART)}"
+    def _tell_apart(self, stream: FileStream, entries: Sequence[Entry]) -> None:
+        """Rows that say the same count once; rows that claim one key and say different things wait, each alone."""
+        name, column = stream.name, stream.stream.key[0]
+        count, first = self._diff.contradicting(name)
+        if too_many(count, self._diff.rows(name)):
+            place = self._positioned(entries, stream, [first])[first].place
+            raise DataError("key came before", reason=TWICE, place=place, remedy="export it again")
+        lines = self._diff.contradictions(name)
+        found = self._positioned(entries, stream, lines) if lines else {}
+        for line, one in found.items():
+            self._diff.rename(name, line, self._state.key_hash(self._doubtful.apart(one)))
+        for key in set(lines.values()):
+            places = [one.place for line, one in found.items() if lines[line] == key]
+            self._doubtful.twice(name, column, key, places)
+        self._diff.leave_out_repeated(name)
+        if stream.changes:
+            before = set(self._doubtful.before(name))
+            self._doubtful.still(name, before - self._diff.there(name, before) - set(lines.values()))
 
-    def _incoming(self, reader: Reader, stream: FileStream, start: int) -> Iterator[Incoming]:
-        hash_key, hash_row, key = self._state.key_hash, self._content, key_of(stream)
+    def _positioned(
+        self, entries: Sequence[Entry], stream: FileStream, positions: Collection[int]
+    ) -> dict[int, Row]:
+        """The rows that stand at these positions."""
+        return {
+            part * PART + position: row(stream, entry, position, cells)
+            for part, entry in enumerate(entries)
+            for position, cells in self._open(stream, entry).cells()
+            if part * PART + position in positions
+        }
+
+    def _incoming(self, reader: Reader, stream: FileStream, entry: Entry, start: int) -> Iterator[Incoming]:
+        """Raises DataError for a file of which many rows do not fit: then it is written otherwise than agreed."""
+        bad, first = 0, ""
         for position, cells in reader.cells():
-            yield Incoming(stream.name, start + position, hash_key(key(cells)), hash_row(cells))
+            found = identify(stream, cells)
+            key = self._state.key_hash(found.key)
+            if not found.named:
+                self._doubtful.unnamed(stream.name, key)
+            if isinstance(cells, BadRow):
+                bad, first = bad + 1, first or f"{entry.place}:{position}"
+            yield Incoming(stream.name, start + position, key, self._content(cells))
+        if too_many(bad, reader.rows):
+            problem = f"{bad} of {reader.rows} rows have other columns than the header"
+            raise DataError(
+                problem, reason="wrong_columns", place=first, remedy=f"{problem}; export it again"
+            )
 
     def _control_rows(self, streams: Collection[str]) -> Iterator[Row]:
         """Known once all was read."""
@@ -242,7 +280,8 @@ class FilesSource:
         """Every row as it stands now."""
         for name, entries in self._whole().items():
             if name in streams:
-                yield from standing(self._open, self._settings.streams[name], entries, self._state.key_hash)
+                there = standing(self._open, self._settings.streams[name], entries, self._state.key_hash)
+                yield from self._doubtful.told_apart(name, there)
 
     def _content(self, cells: Sequence[str]) -> bytes:
         return self._key.row_hash(SEPARATOR.join(cells).encode())
@@ -268,7 +307,8 @@ class FilesSource:
 
     def _vanished(self, delivery: Delivery, stream: FileStream) -> Iterator[Row]:
         """Rows that are no longer there, with what they said where the mapping asks for it."""
-        gone = [] if stream.changes else self._diff.vanished(stream.name)
+        known = [] if stream.changes else self._diff.vanished(stream.name)
+        gone = self._doubtful.vanished(stream.name, known)
         kept = self._shelf.kept() if gone and stream.stream.on_vanish else None
         former = kept.files.get(stream.name, ()) if kept else ()
         entry = delivery.files[stream.name][-1]
@@ -282,15 +322,19 @@ class FilesSource:
     ) -> Iterator[Row]:
         """Rows as they were; one that a flag had called gone has had its event, and is only forgotten."""
         told: list[Row] = []
+        left = set(gone)
         for one in (each for entry in kept for each in rows(self._open, stream, entry)):
-            if self._state.key_hash(one.key) not in gone:
+            key = self._state.key_hash(one.key)
+            if key not in left or (one.fault and one.key.startswith(UNNAMED)):
                 continue
+            left.discard(key)
             if one.gone:
                 told.append(one)
             else:
-                yield one._replace(gone=True, version=now.as_of, changed=None, timeless=False)
+                yield one._replace(gone=True, version=now.as_of, fault=None, changed=None, timeless=False)
         with self._state.transaction():
             self._state.advance(stream.name, told, None, set())
+        yield from _nameless(stream, now, sorted(left))
 
     def _since(self, stream: FileStream, found: Sequence[Row]) -> Iterator[Row]:
         """The rows under the version in which their content first appeared; those that wait in quarantine stay out."""

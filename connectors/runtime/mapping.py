@@ -58,7 +58,8 @@ class Mapper:
     ) -> Iterator[MappedEvent | Unmapped]:
         """The events of a row, in the order of the configuration; of a vanished row, what `on_vanish` says.
 
-        A row that is held is held whole: where one event cannot be made, no other is, but for those that narrow.
+        A row that is held is held whole: where one event cannot be made, no other is, but for those that narrow. Those
+        are said of a row that waits for its key, too.
         """
         stream = self.streams[row.stream]
         mappings = stream.events if not row.gone else (stream.on_vanish,) if stream.on_vanish else ()
@@ -88,9 +89,10 @@ class Mapper:
                 yield _held(row, "", error.reason, error.place, error.remedy)
 
     def _of(self, mapping: EventMapping, row: Row, lookups: Lookups) -> Iterator[MappedEvent | Unmapped]:
-        if row.fault is not None:
-            return
         name = mapping.schema.event_type
+        if row.fault is not None:
+            yield from self._narrowing(mapping, row, lookups) if name in NARROWING else ()
+            return
         try:
             _check_version(row)
             if not all(applies(condition, row.values) for condition in mapping.when):
@@ -107,6 +109,11 @@ class Mapper:
                 "",
                 f"it cannot be mapped ({type(error).__name__}): correct the record",
             )
+
+    def _narrowing(self, mapping: EventMapping, row: Row, lookups: Lookups) -> Iterator[MappedEvent]:
+        """What a row takes back, as far as it can be read: why the row waits is told already."""
+        left = self._of(mapping, row._replace(fault=None), lookups)
+        yield from (one for one in left if isinstance(one, MappedEvent))
 
     def _places(self, mapping: EventMapping, row: Row, lookups: Lookups) -> Iterator[tuple[str, str]]:
         """Subject and case; a person of two cases has the record in both."""

@@ -15,15 +15,18 @@ from hub.errors import DataError
 Lookups = Mapping[str, Mapping[str, Sequence[Mapping[str, str]]]]  # name → key → rows (the columns kept)
 SEPARATOR = "\x1f"
 """Between the parts of a key; no text that is read holds it."""
-KEYLESS = "key_missing"
+KEYLESS, UNNAMED = "key_missing", "?"
+"""How a key begins that stands for one which cannot be read."""
 
 
 class Identified(NamedTuple):
-    """A row's key, whether it says that it was deleted, and why one of them cannot be told."""
+    """A row's key, whether it says that it was deleted, and why one of them cannot be told. `named`: the key is the
+    row's own, and no replacement for one that cannot be read."""
 
     key: str
     gone: bool = False
     fault: Fault | None = None
+    named: bool = True
 
 
 def identified(stream: Stream, values: Mapping[str, object]) -> Identified:
@@ -32,7 +35,8 @@ def identified(stream: Stream, values: Mapping[str, object]) -> Identified:
     try:
         key = row_key(stream, values)
     except DataError as error:
-        return Identified(f"?{[repr(values.get(name)) for name in stream.key]}", fault=fault_of(error))
+        key = f"{UNNAMED}{[repr(values.get(name)) for name in stream.key]}"
+        return Identified(key, fault=fault_of(error), named=False)
     try:
         return Identified(key, stream.gone is not None and applies(stream.gone, values))
     except DataError as error:

@@ -153,7 +153,7 @@ class Reader:
     def _row(self, stream: SqlStream, given: Mapping[str, Any]) -> Row:
         single = self._single_of(stream)
         values = {name: shortest(value) if name in single else told(value) for name, value in given.items()}
-        key, gone, fault = identified(stream.stream, values)
+        key, gone, fault, _ = identified(stream.stream, values)
         content = [(name, repr(values[name])) for name in stream.columns if name != stream.version]
         return Row(
             stream=stream.name, key=key, place=place_of(stream, self._state.key_hash(key)), values=values,

@@ -228,7 +228,7 @@ class WholeSource:
                 at = f"{place}.{missing[0]}"
                 raise DataError("column is not there", reason="column_missing", place=at, remedy=remedy)
             values = {column: found[column] for column in wanted}
-            key, gone, fault = identified(stream, values)
+            key, gone, fault, _ = identified(stream, values)
             if fault is not None and fault.reason == KEYLESS:
                 remedy = "every row needs its key"
                 raise DataError("has no key", reason=KEYLESS, place=place, remedy=remedy)

@@ -88,18 +88,17 @@ def column_gone(folder: Path, tools: Any) -> None:
     tools.rewrite_manifest(folder)
 
 
-def row_too_short(folder: Path, tools: Any) -> None:
+def rows_too_short(folder: Path, tools: Any) -> None:
     path = folder / "personen.csv"
-    lines = path.read_bytes().splitlines(keepends=True)
-    lines[2] = lines[2].replace(b";", b"", 1)
-    path.write_bytes(b"".join(lines))
+    head, *rows = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([head, rows[0], *(row.replace(b";", b"", 1) for row in rows[1:])]))
     tools.rewrite_manifest(folder)
 
 
-def key_twice(folder: Path, tools: Any) -> None:
-    path = folder / "hilfen.csv"
-    lines = path.read_bytes().splitlines(keepends=True)
-    path.write_bytes(b"".join([*lines, lines[-1]]))
+def one_key_for_all(folder: Path, tools: Any) -> None:
+    path = folder / "personen.csv"
+    head, *rows = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([head, *(b"4711;" + row.split(b";", 1)[1] for row in rows)]))
     tools.rewrite_manifest(folder)
 
 
@@ -120,8 +119,8 @@ def key_twice(folder: Path, tools: Any) -> None:
         (nul_byte, "wrong_encoding", "personen.csv:2"),
         (commas, "wrong_delimiter", "personen.csv:1"),
         (column_gone, "header_drift", "hilfen.csv:1"),
-        (row_too_short, "wrong_columns", "personen.csv:3"),
-        (key_twice, "duplicate_key", "hilfen.csv:"),
+        (rows_too_short, "wrong_columns", "personen.csv:3"),
+        (one_key_for_all, "duplicate_key", "personen.csv:2"),
     ],
 )
 def test_a_broken_snapshot_waits_as_a_whole(

@@ -372,8 +372,9 @@ def test_records_on_one_line_are_two_records(built: Build) -> None:
     house.put(text.replace("2015-06-07", "2015-06-08"), "second.xml")
     assert [row.values["geb"] for row in house.step()[0]] == ["2015-06-08"]
     house.put(text.replace('lfd="2"', 'lfd="1"'), "third.xml")
-    ((reason, _),) = [one for one in reasons(house) if one[0] == "duplicate_key"]
-    assert reason
+    rows, _ = house.step()
+    waiting = {row.place: row.fault.reason for row in rows if row.fault}
+    assert waiting == {"third.xml:1": "duplicate_key", "third.xml:1.2": "duplicate_key"}
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,6 @@ BAD = {
     "too_deep": b"[" * 200_000,
     "column_missing": b'{"daten": [{"nr": 1, "akte": {"nr": 1}}]}',
     "unreadable_text": b'{"daten": [{"nr": "a\\u0000", "geboren": "", "akte": {"nr": 1}}]}',
-    "duplicate_key": b'{"daten": [%b, %b]}' % ((b'{"nr": 1, "geboren": "", "akte": {"nr": 1}}',) * 2),
 }
 
 
@@ -88,6 +87,16 @@ def test_what_json_leaves_open_is_not_guessed(built: Build, interface: Interface
     house = built()
     interface.special = [lambda: (200, {}, body)]
     assert house.reasons() in (["unreadable_json"], ["truncated"])
+
+
+def test_objects_that_say_the_same_count_once_and_others_wait(built: Build, interface: Interface) -> None:
+    house = built()
+    one, other = (b'{"nr": 1, "geboren": "%b", "akte": {"nr": 1}}' % day for day in (b"2015-06-07", b""))
+    interface.special = [lambda: (200, {}, b'{"daten": [%b, %b]}' % (one, one))]
+    assert keys(house.step()[0]) == ["1"]
+    interface.special = [lambda: (200, {}, b'{"daten": [%b, %b]}' % (one, other))]
+    rows, incidents = house.step()
+    assert ([row.fault and row.fault.reason for row in rows], incidents) == (["duplicate_key"] * 2, [])
 
 
 @pytest.mark.parametrize("cell", ["[1, [2]]", '{"a": 1}', '["a,b"]', '"\\ud800"'])

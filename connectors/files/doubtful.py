@@ -1,0 +1,117 @@
+"""Rows of which nobody can tell which record they are: without a key of their own, or with the key of another row.
+
+Each waits alone. The record that a key names stays as it was said before while rows contradict each other; and while a
+row of a stream has no key, no other row of that stream counts as vanished: it may be the one.
+"""
+
+import json
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass, field
+
+from connectors.runtime.ports import Row
+from connectors.runtime.rows import SEPARATOR
+from connectors.runtime.state import State
+from connectors.runtime.unreadable import Fault
+
+META, TWICE = "doubtful of ", "duplicate_key"
+TOLERATED_ROWS, TOLERATED_SHARE = 10, 0.05
+SHOWN, REMEMBERED = 5, 10_000
+
+
+def too_many(doubtful: int, rows: int) -> bool:
+    """Whether so many rows are doubtful that it is the file, and not the rows, that is otherwise than agreed."""
+    return doubtful > TOLERATED_ROWS and doubtful > rows * TOLERATED_SHARE
+
+
+@dataclass(slots=True)
+class _Doubts:
+    """Keyed hashes: `twice`, keys that several rows claim → why; `unnamed`, rows without a key of their own."""
+
+    twice: dict[bytes, Fault] = field(default_factory=dict)
+    unnamed: set[bytes] = field(default_factory=set)
+
+    def saved(self) -> str:
+        return json.dumps([sorted(key.hex() for key in keys) for keys in (self.twice, self.unnamed)])
+
+    @classmethod
+    def loaded(cls, text: str | None) -> "_Doubts":
+        twice, unnamed = json.loads(text or "[[], []]")
+        return cls(
+            {bytes.fromhex(key): _fault("", ()) for key in twice}, {bytes.fromhex(key) for key in unnamed}
+        )
+
+
+class Doubtful:
+    """What an examination found out, and what was so in what was read last. `hashed`: the agency's keyed hash."""
+
+    def __init__(self, state: State, hashed: Callable[[bytes], bytes]) -> None:
+        self._state, self._hashed = state, hashed
+        self._examined: dict[str, _Doubts] = {}
+
+    def begin(self, streams: Iterable[str] = ()) -> None:
+        """These are examined now; what was found of others before counts no longer."""
+        self._examined = {name: _Doubts() for name in streams}
+
+    def unnamed(self, stream: str, key: bytes) -> None:
+        """A row has no key of its own."""
+        found = self._examined[stream].unnamed
+        if len(found) < REMEMBERED:
+            found.add(key)
+
+    def twice(self, stream: str, column: str, key: bytes, places: Collection[str]) -> None:
+        """Rows with this key say different things."""
+        self._examined[stream].twice[key] = _fault(column, places)
+
+    def still(self, stream: str, keys: Iterable[bytes]) -> None:
+        """Of a stream of changes: keys that several rows claimed, and of which nothing was said since."""
+        before = self._of_last(stream).twice
+        self._examined[stream].twice |= {key: before[key] for key in keys}
+
+    def before(self, stream: str) -> Collection[bytes]:
+        """The keys that several rows claimed in what was read last."""
+        return self._of_last(stream).twice
+
+    def keep(self) -> None:
+        """The delivery that was examined is read: what was found counts until the next one."""
+        with self._state.transaction():
+            for name, doubts in self._examined.items():
+                self._state.set_meta(f"{META}{name}", doubts.saved())
+        self.begin()
+
+    def told_apart(self, stream: str, rows: Iterable[Row]) -> Iterator[Row]:
+        """The rows; those that contradict each other wait, each under a key of its own."""
+        twice = self._of(stream).twice
+        told: set[str] = set()
+        for row in rows:
+            fault = twice.get(self._state.key_hash(row.key)) if twice else None
+            if fault is None:
+                yield row
+            elif (apart := self.apart(row)) not in told:
+                told.add(apart)
+                yield row._replace(key=apart, gone=False, fault=fault)
+
+    def apart(self, row: Row) -> str:
+        """The key under which such a row waits: contradicting rows have different ones, in every delivery the same."""
+        said = repr(sorted((name, repr(value)) for name, value in row.values.items()))
+        return f"{row.key}{SEPARATOR}{self._hashed(said.encode()).hex()}"
+
+    def vanished(self, stream: str, keys: Iterable[bytes]) -> list[bytes]:
+        """Those of these keys that vanished indeed."""
+        doubts = self._of(stream)
+        if not doubts.unnamed:
+            return list(keys)
+        never = self._of_last(stream).unnamed
+        return [key for key in keys if key in never]
+
+    def _of(self, stream: str) -> _Doubts:
+        return self._examined.get(stream) or self._of_last(stream)
+
+    def _of_last(self, stream: str) -> _Doubts:
+        return _Doubts.loaded(self._state.meta(f"{META}{stream}"))
+
+
+def _fault(column: str, places: Collection[str]) -> Fault:
+    shown = ", ".join(list(places)[:SHOWN])
+    at = f" ({shown})" if shown else ""
+    remedy = f"several rows have the same key and say different things{at}: correct the source; none of them counts"
+    return Fault(TWICE, column, remedy)
