@@ -70,13 +70,29 @@ class Offline:
 
     def judged(self, now: datetime) -> Iterator[Found]:
         """Everything new since the state, judged at `now`; the state moves on behind it, batch by batch."""
+        for found in self._read(now):
+            if isinstance(found, Batch):
+                yield from self._batch(found, now)
+            else:
+                yield found
+
+    def rows(self, now: datetime) -> Iterator[Row]:
+        """Everything new since the state, as the source says it; the state moves on behind it."""
+        for found in self._read(now):
+            if isinstance(found, Batch):
+                yield from found.rows
+
+    def _read(self, now: datetime) -> Iterator[Incident | Batch]:
         self._source.check()
         for _ in range(_ROUNDS):
             yield from self._source.refresh(now)
             self._learn()
             before = self.read
             for batch in self._source.read([*self._config.streams], self._config.batch):
-                yield from self._batch(batch, now)
+                self.read += len(batch.rows)
+                yield batch
+                with self.state.transaction():
+                    self.state.advance(batch.stream, batch.rows, batch.cursor, set())
             if self.read == before:
                 return
             self._source.finished()
@@ -110,7 +126,6 @@ class Offline:
         self._knowledge.learn(events, complete=control.complete)
 
     def _batch(self, batch: Batch, now: datetime) -> Iterator[Found]:
-        self.read += len(batch.rows)
         consented = self._knowledge.consented_cases()
         for row in batch.rows:
             if row.gone:
@@ -119,8 +134,6 @@ class Offline:
             self._ask(row)
             for one in self._mapper.events(row, self._lookups.tables):
                 yield one if isinstance(one, Unmapped) else self._fit(one, now, consented)
-        with self.state.transaction():
-            self.state.advance(batch.stream, batch.rows, batch.cursor, set())
 
     def _ask(self, row: Row) -> None:
         """Counts what its lookups find; a column that is missing is said by the mapping."""

@@ -6,12 +6,14 @@ from typing import Annotated, Any
 
 import typer
 
-from connectors.runtime.config import load_config
+from connectors.looking.locating import Located, locate
+from connectors.runtime.config import ConnectorConfig, load_config
 from connectors.runtime.faults import WHOLE
 from connectors.runtime.quarantine import Decisions, Quarantined
+from connectors.runtime.ring import Keys, agency_keys
 from connectors.runtime.state import State
 from hub.cli.connect.given import Config, clock_of, state_beside
-from hub.cli.language import AgencyTyper
+from hub.cli.language import AgencyTyper, said
 from hub.cli.output import AsJson, print_json, print_lines, print_table, rfc3339
 from hub.domain.clock import micros
 from hub.errors import UsageError
@@ -31,24 +33,61 @@ def show_all(config: Config, as_json: AsJson = False) -> None:
         gone = [one._asdict() | {"at": rfc3339(one.at)} for one in dropped]
         print_json({"quarantine": [as_object(entry) for entry in waiting], "dropped": gone})
         return
-    rows = [(e.name, e.reason, e.place, e.column, e.remedy) for e in waiting]
+    rows = [(e.name, e.reason, e.place, e.column, said(e.remedy)) for e in waiting]
     print_table(f"{len(rows)} warten", ("Name", "Grund", "Ort", "Spalte", "Abhilfe"), rows)
     print_lines(f"Gehen gelassen {rfc3339(one.at)}: {one.place}, {one.reason}: {one.why}" for one in dropped)
 
 
 @app.command()
 def show(config: Config, name: Name, as_json: AsJson = False) -> None:
-    """Ein Eintrag ganz: wo er steht, warum er wartet und was zu tun ist. Werte stehen nicht darin."""
-    with closing(state_beside(load_config(config))) as state:
+    """Ein Eintrag ganz: welche Zeile es ist (ihr Schlüssel, die Lieferung), warum sie wartet und was zu tun ist.
+
+    Dafür wird die Quelle gelesen. Andere Werte stehen nicht darin.
+    """
+    settings = load_config(config)
+    with closing(state_beside(settings)) as state:
         entry = _named(state, name)
+    row = None if _whole(entry) else locate(settings, _keys(settings), entry, clock_of(settings).now())
     if as_json:
-        print_json(as_object(entry))
+        print_json(as_object(entry) | _row_as_object(row))
         return
     words = {
-        "Name": entry.name, "Datenstrom": entry.stream, "Ereignis": "" if _whole(entry) else entry.event_type,
-        "Grund": entry.reason, "Ort": entry.place, "Spalte": entry.column, "Abhilfe": entry.remedy,
-    }  # fmt: skip
+        "Name": entry.name,
+        "Datenstrom": entry.stream,
+        "Ereignis": "" if _whole(entry) else entry.event_type,
+        "Grund": entry.reason,
+        "Ort": entry.place,
+        "Schlüssel": "" if _whole(entry) else _key_of(row),
+        "Lieferung": _delivery_of(row),
+        "Spalte": entry.column,
+        "Abhilfe": said(entry.remedy),
+    }
     print_lines(f"{title}: {text}" for title, text in words.items() if text)
+
+
+def _keys(settings: ConnectorConfig) -> Keys:
+    """The row is known by a hash under the agency's own key. Raises ConfigurationError."""
+    return agency_keys(settings.keys.agency_key_file)
+
+
+def _key_of(row: Located | None) -> str:
+    if row is None:
+        return "in der Quelle nicht mehr zu finden"
+    return ", ".join(f"{column} = {value}" for column, value in row.key.items()) or "leer"
+
+
+def _delivery_of(row: Located | None) -> str:
+    if row is None or not row.file:
+        return ""
+    return f"{row.file} vom {row.day:%d.%m.%Y}" if row.day else row.file
+
+
+def _row_as_object(row: Located | None) -> dict[str, Any]:
+    """The row's key columns, and file and day of its delivery."""
+    if row is None:
+        return {"key": None, "delivery": None}
+    day = row.day.isoformat() if row.day else None
+    return {"key": dict(row.key), "delivery": {"file": row.file, "day": day} if row.file else None}
 
 
 @app.command()
@@ -68,7 +107,7 @@ def retry(
         with state.transaction():
             Decisions(state.db).ask_again({entry.stream for entry in rows})
     print_lines(
-        f"{entry.name}: wird bei jedem Schritt neu geprüft; {entry.remedy}"
+        f"{entry.name}: wird bei jedem Schritt neu geprüft; {said(entry.remedy)}"
         for entry in chosen
         if _whole(entry)
     )
@@ -103,7 +142,8 @@ def drop(
 
 def as_object(entry: Quarantined) -> dict[str, Any]:
     """An entry for --json: no key, no content."""
-    found = {name: getattr(entry, name) for name in ("name", "stream", "reason", "place", "column", "remedy")}
+    found = {name: getattr(entry, name) for name in ("name", "stream", "reason", "place", "column")}
+    found["remedy"] = said(entry.remedy)
     return found | {"event_type": "" if _whole(entry) else entry.event_type}
 
 

@@ -15,15 +15,21 @@ STATES = {
     "never": "lief noch nie", SILENT: "schweigt",
 }  # fmt: skip
 _GUARDED = {
-    "": "ohne Kennzeichnung", "A65": "Anvertrautes (§ 65 SGB VIII)", "K8a": "Gefährdung (§ 8a SGB VIII)",
-    "CT": "Steuerdaten: liest nur das Regelwerk", "B68": "Vormundschaft (§ 68 SGB VIII)",
-}  # fmt: skip
+    "": "ohne Kennzeichnung",
+    "A65": "Anvertrautes (§ 65 SGB VIII)",
+    "K8a": "Gefährdung (§ 8a SGB VIII)",
+    "CT": "Steuerdaten: liest nur das Regelwerk",
+    "B68": "Vormundschaft (§ 68 SGB VIII)",
+}
 _CIRCUMSTANCES = {
-    "entrusted_by": "anvertraut von (§ 65 SGB VIII)", "source_203": "von Berufsgeheimnisträgern (§ 203 StGB)",
-    "task_class": "Aufgabe (§ 63 Abs. 2 SGB VIII)", "connection": "Zusammenhang zweier Aufgaben",
-    "endangers_help": "gefährdet die Hilfe (§ 64 Abs. 2 SGB VIII)", "objected_76": "Widerspruch (§ 76 Abs. 2 SGB X)",
+    "entrusted_by": "anvertraut von (§ 65 SGB VIII)",
+    "source_203": "von Berufsgeheimnisträgern (§ 203 StGB)",
+    "task_class": "Aufgabe (§ 63 Abs. 2 SGB VIII)",
+    "connection": "Zusammenhang zweier Aufgaben",
+    "endangers_help": "gefährdet die Hilfe (§ 64 Abs. 2 SGB VIII)",
+    "objected_76": "Widerspruch (§ 76 Abs. 2 SGB X)",
     "disputed": "bestritten (Art. 16, 18 DSGVO)",
-}  # fmt: skip
+}
 _COUNTED = {
     "read": "gelesen", "events": "Ereignisse", "published": "veröffentlicht", "republished": "davon neu freigegeben",
     "backfilled": "nachgeliefert", "unchanged": "unverändert",

@@ -4,6 +4,7 @@ import json
 import sqlite3
 from contextlib import closing
 from datetime import datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -41,6 +42,47 @@ def test_what_waits_is_named_without_its_value(house: Path, break_a_code: Any) -
     shown = called("quarantine", "show", config, entry["name"][:4])
     assert entry["remedy"] in shown
     assert STRANGE not in shown + called("quarantine", "list", config)
+
+
+def test_what_waits_leads_to_its_row(house: Path, break_a_code: Any, offices: Any) -> None:
+    break_a_code()
+    config = str(house)
+    called("run", config, "--once")
+    (entry,) = told("quarantine", "list", config)["quarantine"]
+    with closing(sqlite3.connect(offices.database)) as db:
+        query = "SELECT KDNR FROM T_PERSON WHERE rowid = (SELECT min(rowid) FROM T_PERSON)"
+        (number,) = db.execute(query).fetchone()
+    shown = told("quarantine", "show", config, entry["name"])
+    assert (shown["key"], shown["delivery"]) == ({"KDNR": str(number)}, None)
+    assert f"Schlüssel: KDNR = {number}" in called("quarantine", "show", config, entry["name"])
+    with closing(sqlite3.connect(offices.database)) as db, db:
+        db.execute("DELETE FROM T_PERSON WHERE KDNR = ?", (number,))
+    assert told("quarantine", "show", config, entry["name"])["key"] is None
+
+
+def test_of_a_file_the_delivery_is_named_too(youth_house: Path) -> None:
+    (path,) = youth_house.parent.glob("export/*/personen.csv")
+    lines = path.read_text(encoding="cp1252").split("\n")
+    cells = lines[1].split(";")
+    number, cells[lines[0].split(";").index("geschlecht")] = cells[0], STRANGE
+    lines[1] = ";".join(cells)
+    before = path.read_bytes()
+    path.write_text("\n".join(lines), encoding="cp1252", newline="")
+    manifest = path.with_name("manifest.json")
+    text = manifest.read_text(encoding="utf-8")
+    manifest.write_text(text.replace(sha256(before).hexdigest(), sha256(path.read_bytes()).hexdigest()))
+    config = str(youth_house)
+    called("run", config, "--once")
+    waiting = told("quarantine", "list", config)["quarantine"]
+    entry = next(one for one in waiting if one["stream"] == "personen")
+    shown = told("quarantine", "show", config, entry["name"])
+    day = path.parent.name
+    assert shown["key"] == {"personen_nr": number}
+    assert shown["delivery"] == {"file": f"{day}/personen.csv", "day": day}
+    (line,) = [
+        one for one in called("quarantine", "show", config, entry["name"]).split("\n") if "Lieferung" in one
+    ]
+    assert line == f"Lieferung: {day}/personen.csv vom {'.'.join(reversed(day.split('-')))}"
 
 
 def test_what_waits_is_read_again_by_the_running_connector(
