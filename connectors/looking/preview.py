@@ -17,10 +17,11 @@ from connectors.looking.offline import NEEDLESS, Offline, Vanished, norm_of, off
 from connectors.looking.protections import Effect, Lookalike, Unanswered, effect_of, lookalikes, unanswered
 from connectors.runtime.config import ConnectorConfig
 from connectors.runtime.judging import Judged
-from connectors.runtime.mapped import NARROWING, MappedEvent, Unmapped
+from connectors.runtime.mapped import MappedEvent, Unmapped
 from connectors.runtime.ports import Incident
 from connectors.runtime.ring import Keys
 from connectors.runtime.streams import OWN_NAME, EventMapping
+from hub.domain.consent import NARROWING
 from hub.policy.nearly import Nearly
 
 Fate = Literal["sent", "pseudonymised", "withheld"]

@@ -10,11 +10,6 @@ from schemas import EventSchema
 
 Payload = Mapping[str, Any]
 
-NARROWING = frozenset(
-    {"ConsentWithdrawn", "ConsentExpired", "ObjectionRaised", "IdentitySplit", "ErasureRequested"}
-)
-"""What takes something back holds also where the rest of its row cannot be read."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MappedEvent:

@@ -14,13 +14,14 @@ from connectors.runtime.aliases import NOBODY, Aliases
 from connectors.runtime.bounds import within_limits
 from connectors.runtime.cells import cell, read
 from connectors.runtime.config import ConnectorConfig
-from connectors.runtime.mapped import NARROWING, MappedEvent, Payload, Unmapped
+from connectors.runtime.mapped import MappedEvent, Payload, Unmapped
 from connectors.runtime.numbers import number_text
 from connectors.runtime.ports import Row
 from connectors.runtime.rows import SEPARATOR, Lookups, applies, missing, resolved
 from connectors.runtime.streams import OWN_NAME, EventMapping, Stream
 from connectors.runtime.values import VERSION
 from hub.domain.clock import BERLIN, berlin_day, micros, moment
+from hub.domain.consent import NARROWING
 from hub.domain.identifiers import Naming
 from hub.errors import DataError
 from hub.policy.facts import CATEGORIES, CONSENT_PURPOSES

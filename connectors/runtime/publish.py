@@ -11,10 +11,11 @@ from typing import Any
 
 from connectors.runtime.config import ConnectorConfig
 from connectors.runtime.judging import Judged
-from connectors.runtime.mapped import NARROWING, MappedEvent
+from connectors.runtime.mapped import MappedEvent
 from connectors.runtime.seal import encoded, envelope, key_ref
 from connectors.runtime.state import Published, State
 from connectors.runtime.unfit import Unfit
+from hub.domain.consent import NARROWING
 from hub.domain.identifiers import Naming
 from hub.errors import KeyServiceUnavailable
 from hub.failpoints import fail_point

@@ -17,15 +17,14 @@ from sqlalchemy import Connection
 from hub.adapters.store import subjects
 from hub.adapters.store.evidence import Applied
 from hub.domain.clock import micros
-from hub.domain.consent import consent_name
+from hub.domain.consent import ENDING, consent_name
 from hub.domain.envelope import Envelope
 from hub.errors import DataError
 from hub.policy.facts import CATEGORIES, CONSENT_PURPOSES
 from hub.ports import Record
 from hub.stages.boxes import content, keys_for
-from hub.stages.consents import received_at
-from hub.stages.decode import decode_event
-from hub.stages.narrowing import ENDING, broken_event
+from hub.stages.decode import decode_event, received_at
+from hub.stages.narrowing import broken_event
 from hub.stages.parts import Parts
 from schemas import decode_single
 

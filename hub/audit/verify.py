@@ -18,7 +18,7 @@ from hub.audit.declared import Asked, Declarations, Declared, Named, batches
 from hub.domain.clock import micros
 from hub.metrics.store import AUDITED_AT, BREACHES
 from hub.ports import Record
-from hub.stages.consents import received_at
+from hub.stages.decode import received_at
 from hub.stages.parts import Parts
 from hub.stages.view_record import append_deadline
 from schemas import InvalidPayload, UnknownSchema, decode_single, event_schema

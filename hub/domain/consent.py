@@ -17,6 +17,12 @@ VALID_FORMS = frozenset({"written", "electronic"})
 
 NOBODY: frozenset[str] = frozenset()
 
+ENDING = frozenset({"ConsentWithdrawn", "ConsentExpired"})
+"""The events that take a consent back, wholly or in part."""
+
+NARROWING = ENDING | {"ObjectionRaised", "IdentitySplit", "ErasureRequested"}
+"""The events that can only take something back: they take effect even when they are broken (protocol rule 7)."""
+
 
 _SECTION_76 = re.compile(r"(?<!\d)76(?!\d)")
 

@@ -29,6 +29,7 @@ from hub.stages.facts import confider, event_facts, signature
 from hub.stages.intake import Intake, lane
 from hub.stages.knowledge import Knowledge
 from hub.stages.learning import learn
+from hub.stages.narrowing import strayed
 from hub.stages.parts import CASES, Parts, topic_agency
 from hub.stages.register import key_entries
 
@@ -274,6 +275,7 @@ _ADMIT: Stage[Event, Desk] = Stage(
     decode=_decode,
     prepare=_prepare,
     apply=_apply,
+    strayed=lambda record: strayed(record, topic_agency(record.topic)),
 )
 
 

@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 
 from hub.adapters.store import subjects
 from hub.domain.clock import moment
-from hub.domain.consent import Consent, ScopedWithdrawal, consent_name
+from hub.domain.consent import ENDING, Consent, ScopedWithdrawal, consent_name
 from hub.domain.envelope import Envelope
 from hub.policy.facts import CATEGORIES, CONSENT_PURPOSES
 from hub.ports import KeyStore
@@ -27,7 +27,6 @@ from projections.consent_register import queries
 from projections.consent_register.queries import RegisterRow
 from schemas import decode_single
 
-_WITHDRAWING = frozenset(queries.ENDING)
 _GRANTED = "ConsentGranted"
 _NEEDED = frozenset({"sender", "granted_at"})  # what a grant cannot be judged without
 _DIMENSIONS: Mapping[str, frozenset[str] | None] = {
@@ -94,9 +93,9 @@ class Index:
             by_subject[one.row.subject].append(one)
             if one.grants:
                 grants[recorded].append(one)
-            elif one.row.event_type in _WITHDRAWING and _nobodys(one.row):
+            elif one.row.event_type in ENDING and _nobodys(one.row):
                 nobodys[recorded].append(one)
-            elif one.row.event_type in _WITHDRAWING:
+            elif one.row.event_type in ENDING:
                 endings[names.get(one.row.subject, one.row.subject)].append(one)
         return cls(by_subject, grants, endings, nobodys, names, agencies, offices)
 

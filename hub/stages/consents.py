@@ -15,21 +15,21 @@ from hub.adapters.store.bulk import merge
 from hub.adapters.store.erasures import Erasure
 from hub.adapters.store.quarantines import Quarantined
 from hub.domain.clock import micros
+from hub.domain.consent import ENDING
 from hub.domain.identifiers import link_digest, pairing_digest
-from hub.errors import DataError
 from hub.failpoints import fail_point
 from hub.ports import Record
 from hub.stages import birthdays
 from hub.stages.boxes import Content, Found, content, keys_for
-from hub.stages.decode import Event, decode_event
+from hub.stages.decode import Event, decode_event, received_at
 from hub.stages.driver import Stage, drive
-from hub.stages.forgetting.gone import provable
+from hub.stages.forgetting.gone import narrows, provable
 from hub.stages.forgetting.grounds_end import end_grounds
-from hub.stages.intake import TOOK_EFFECT, Intake, require_readable
-from hub.stages.narrowing import ENDING, NARROWING, broken_event
+from hub.stages.intake import TOOK_EFFECT, Intake
+from hub.stages.narrowing import broken_event
 from hub.stages.parts import Parts, topic_agency
 from projections.consent_register import apply
-from projections.consent_register.queries import naming, with_custody
+from projections.consent_register.queries import naming, present, with_custody
 from projections.consent_register.tables import ON_CONFLICT, consent_row
 
 STAGE = "consents"
@@ -87,15 +87,6 @@ def linking_keys(parts: Parts, events: Sequence[Event]) -> Found:
     return keys_for(parts.keys, "proof", opened)
 
 
-RECEIVED = "received_at"
-
-
-def received_at(record: Record) -> int:
-    """When the hub received it: the append time, or the earlier one of what a restored log was given back."""
-    first = dict(record.headers).get(RECEIVED, b"")
-    return min(int(first), record.timestamp) if first.isdigit() else record.timestamp
-
-
 def apply_events(connection: Connection, parts: Parts, events: Sequence[Event], found: Found) -> int:
     """Rows, links, epochs and marks of these events. Returns how many epochs rose."""
     events = provable(connection, events) if events else events
@@ -105,10 +96,10 @@ def apply_events(connection: Connection, parts: Parts, events: Sequence[Event], 
     rows = [
         apply.row(live, event.envelope, event.record.value, received_at(event.record)) for event in events
     ]
+    erasures.ask(connection, _requests(connection, live, events))
     merge(connection, consent_row, apply.folded(rows), ON_CONFLICT)
     birthdays.keep(connection, parts, events, found)
     subjects.register(connection, [(event.subject, event.case_key) for event in events if not event.broken])
-    erasures.ask(connection, [_erasure(event) for event in events if _erases(event)])
     changed = {event.subject for event in events}
     changed |= _link_all(connection, parts, [event for event in events if _links(event)], found)
     changed |= links.find_cases(connection, {event.subject for event in events})
@@ -149,16 +140,12 @@ def narrow_quarantined(parts: Parts, since: int | None = None) -> int:
 
 
 def _narrowing(parts: Parts, one: Quarantined) -> Event | None:
-    """What a quarantined record comes to, if it narrows; None also where the log holds it no longer."""
+    """All that a quarantined record could mean, if it narrows, as a rebuild takes it; None also where the log holds it
+    no longer. What it says to the letter follows when it is tried again."""
     found = parts.log.read(one.place.topic, {one.place.partition: one.place.offset}, 1)
     if not found or found[0].place != one.place:
         return None
-    try:
-        require_readable(found[0])
-        event = _decode(parts, found[0])
-    except DataError:
-        return broken_event(found[0], topic_agency(one.place.topic))
-    return event if narrows(event) else None
+    return broken_event(found[0], topic_agency(one.place.topic))
 
 
 def _narrow(parts: Parts, one: Quarantined, event: Event) -> bool:
@@ -168,11 +155,6 @@ def _narrow(parts: Parts, one: Quarantined, event: Event) -> bool:
         if mine:
             apply_events(connection, parts, [event], found)
         return mine
-
-
-def narrows(event: Event) -> bool:
-    """Whether it can only take something back: such an event waits behind no quarantined one (rule 8)."""
-    return event.envelope.event_type in NARROWING
 
 
 _CONSENTS: Stage[Event, _Taking] = Stage(
@@ -194,8 +176,16 @@ def _erases(event: Event) -> bool:
     return event.envelope.event_type == "ErasureRequested"
 
 
+def _requests(connection: Connection, live: int, events: Sequence[Event]) -> list[Erasure]:
+    """The requests that the register does not hold yet: one that is published again asks for nothing that came since.
+    They are executed once all consents are read (`hub.stages.forgetting.erase`)."""
+    asked = {apply.row_id(event.envelope, event.record.value): event for event in events if _erases(event)}
+    known = present(connection, live, asked) if asked else ()
+    return [_erasure(event) for key, event in asked.items() if key not in known]
+
+
 def _erasure(event: Event) -> Erasure:
-    """The request, effective like a withdrawal; executed once all consents are read (`hub.stages.forgetting.erase`)."""
+    """The request, effective like a withdrawal."""
     at = min(event.envelope.occurred_at, received_at(event.record))
     return Erasure(event.envelope.event_id.hex(), event.subject, at)
 

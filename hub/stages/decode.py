@@ -47,6 +47,16 @@ class Event(NamedTuple):
         return f"{self.envelope.controller_id}:{self.envelope.case_ref}"
 
 
+RECEIVED = "received_at"
+
+
+def received_at(record: Record) -> int:
+    """When the hub received it: the append time, or the earlier one of what the hub appended in an agency's name: a
+    restored log is given back what it lost, and a consents topic what strayed."""
+    first = dict(record.headers).get(RECEIVED, b"")
+    return min(int(first), record.timestamp) if first.isdigit() else record.timestamp
+
+
 def decode_envelope(record: Record) -> Envelope:
     """The envelope in a record's value; refuses anything else as `undecodable`."""
     try:

@@ -24,9 +24,9 @@ from hub.errors import (
     StoppedToBeSafe,
     raised_at,
 )
-from hub.ports import Record
+from hub.ports import Outgoing, Record
 from hub.stages.intake import Intake, finish, sort_out, still_mine
-from hub.stages.parts import Parts
+from hub.stages.parts import Parts, topic_agency
 
 log = structlog.get_logger()
 E = TypeVar("E")
@@ -119,7 +119,8 @@ class Stage(Generic[E, P]):
     transaction; what it does outside of the store must be harmless when done twice. `apply` writes the effects in the
     transaction that stores the position; it returns False, with nothing written, when the batch must be prepared again.
     Events that `passes` wait behind no quarantined one; in a stage that is not `ordered`, none does. `rescue` makes an
-    event of a record that cannot be taken and must take effect nevertheless, though it is quarantined.
+    event of a record that cannot be taken and must take effect nevertheless, though it is quarantined; `strayed`, of
+    a stage that takes no consents, the record of the consents topic that it comes to.
     """
 
     name: str
@@ -128,6 +129,7 @@ class Stage(Generic[E, P]):
     apply: Callable[[Connection, Parts, Intake[E], P], bool]
     passes: Callable[[E], bool] = lambda event: False
     rescue: Callable[[Record], E | None] = lambda record: None
+    strayed: Callable[[Record], Outgoing | None] = lambda record: None
     ordered: bool = True
 
 
@@ -165,8 +167,11 @@ def _take(parts: Parts, stage: Stage[E, P], topic_id: str, records: Sequence[Rec
             lambda record: stage.decode(parts, record),
             stage.passes,
             rescue=stage.rescue,
+            strayed=stage.strayed,
             ordered=stage.ordered,
         )
+        if intake.strayed:
+            parts.log.append(f"agency.{topic_agency(intake.topic)}.consents", intake.strayed)
         prepared = stage.prepare(parts, intake)
         with parts.store.transaction() as connection:
             if still_mine(connection, stage.name, intake) and stage.apply(
@@ -187,7 +192,9 @@ def _quarantine(
     except Exception as again:
         if is_outage(again):
             raise
-        return _take(parts, replace(refusing, rescue=lambda _: None), topic_id, [record])[0]
+        return _take(
+            parts, replace(refusing, rescue=lambda _: None, strayed=lambda _: None), topic_id, [record]
+        )[0]
 
 
 def _refuse(reason: str) -> Callable[[Parts, Record], Any]:

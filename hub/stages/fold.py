@@ -30,7 +30,7 @@ def facts_of(key: str, aliases: Iterable[str], index: Index) -> Knowledge:
         consents=tuple(consent for consent, _ in granted),
         recorded_at={consent.id: office for consent, office in granted},
         offices={name: index.offices[name] for name in held if name in index.offices},
-        objections=tuple(sorted(effective(one) for one in _newest(mine, _OBJECTING) if _objects_76(one))),
+        objections=tuple(sorted(effective(one) for one in _objections(mine) if _objects_76(one))),
     )
 
 
@@ -70,6 +70,18 @@ def _newest(mine: Iterable[Opened], types: frozenset[str]) -> list[Opened]:
             if held is None or _version(held) < _version(one):
                 newest[record] = one
     return [newest[record] for record in sorted(newest)]
+
+
+def _objections(mine: Iterable[Opened]) -> list[Opened]:
+    """All that was said under the newest version of each record: a publication of it takes nothing back that another
+    one says. One that nobody can open counts where none can be read."""
+    said: dict[tuple[str, str], dict[int, list[Opened]]] = {}
+    for one in mine:
+        if one.row.event_type in _OBJECTING:
+            versions = said.setdefault((one.controller, one.row.record_ref), {})
+            versions.setdefault(one.row.source_version, []).append(one)
+    newest = [versions[max(versions)] for _, versions in sorted(said.items())]
+    return [one for of in newest for one in [each for each in of if each.content.state == "open"] or of]
 
 
 def _version(one: Opened) -> tuple[int, int, str]:

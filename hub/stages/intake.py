@@ -11,7 +11,7 @@ from hub.adapters.store import positions, quarantines
 from hub.adapters.store.quarantines import Quarantined
 from hub.domain.clock import micros
 from hub.errors import DataError, OffsetGap
-from hub.ports import UNREADABLE, UNREADABLE_REASONS, Record, TopicState
+from hub.ports import UNREADABLE, UNREADABLE_REASONS, Outgoing, Record, TopicState
 from hub.stages.parts import Parts
 
 E = TypeVar("E")
@@ -21,13 +21,15 @@ TOOK_EFFECT = "narrowed_"
 
 @dataclass(slots=True)
 class Intake(Generic[E]):
-    """A batch of one topic, sorted out. `starts`, `following`: partition → first offset taken, next one after."""
+    """A batch of one topic, sorted out. `strayed`: what belongs on the consents topic of its agency; `starts`,
+    `following`: partition → first offset taken, next one after."""
 
     topic: str
     topic_id: str
     events: list[E] = field(default_factory=list)
     bad: list[Quarantined] = field(default_factory=list)
     parked: list[tuple[Record, str]] = field(default_factory=list)
+    strayed: list[Outgoing] = field(default_factory=list)
     starts: dict[int, int] = field(default_factory=dict)
     following: dict[int, int] = field(default_factory=dict)
     skipped: int = 0
@@ -70,11 +72,12 @@ def sort_out(
     passes: Callable[[E], bool] = lambda event: False,
     *,
     rescue: Callable[[Record], E | None] = lambda record: None,
+    strayed: Callable[[Record], Outgoing | None] = lambda record: None,
     ordered: bool = True,
 ) -> Intake[E]:
     """Skip what lies below the stored position, decode the rest; a bad record's lane is parked behind it, but for what
-    `passes`. What `rescue` makes of a bad record takes effect, though that stands in quarantine. In a stage that is not
-    `ordered` nothing waits behind anything."""
+    `passes`. What `rescue` or `strayed` makes of a bad record takes effect, though that stands in quarantine. In a
+    stage that is not `ordered` nothing waits behind anything."""
     intake: Intake[E] = Intake(batch[0].topic, topic_id)
     with parts.store.transaction() as connection:
         stored = positions.load(connection, stage, intake.topic)
@@ -87,7 +90,7 @@ def sort_out(
         if record.partition not in intake.starts:
             intake.starts[record.partition] = _start(parts, record, following if read_id == topic_id else 0)
         intake.following[record.partition] = record.offset + 1
-        event = _decoded(intake, record, decode, waiting if ordered else set(), rescue)
+        event = _decoded(intake, record, decode, waiting if ordered else set(), rescue, strayed)
         if event and (not waiting or lane(record) not in waiting or passes(event)):
             intake.events.append(event)
         elif event:
@@ -111,6 +114,7 @@ def _decoded(
     decode: Callable[[Record], E],
     waiting: set[str],
     rescue: Callable[[Record], E | None],
+    strayed: Callable[[Record], Outgoing | None],
 ) -> E | None:
     """The event, or None when the record was set aside: quarantined, or parked behind one that was before."""
     try:
@@ -118,7 +122,9 @@ def _decoded(
         return decode(record)
     except DataError as error:
         at = lane(record)
-        if event := rescue(record):
+        event, moved = rescue(record), strayed(record)
+        intake.strayed += [moved] if moved else []
+        if event or moved:
             intake.bad.append(Quarantined(record.place, at, f"{TOOK_EFFECT}{error.reason}"))
             waiting.add(at)
             return event

@@ -4,19 +4,20 @@ A withdrawal, an expiry, an objection, a split, an erasure request: nobody may g
 system garbled the paper. Where such a record cannot be taken as it is, the clear head of its envelope is read as far as
 it can be, and it withdraws everything that it could mean: the whole consent that it names, else every consent of the
 person. It stands in quarantine besides (`hub.stages.intake.TOOK_EFFECT`), so that somebody has it said again.
+
+One that an agency published on another topic of its own is appended to its consents topic, where it is taken like any
+other, and where a rebuild and the auditor find it.
 """
 
 import hashlib
 from collections.abc import Mapping
 from typing import Any
 
+from hub.domain.consent import ENDING, NARROWING
 from hub.domain.envelope import Envelope
-from hub.ports import Record
-from hub.stages.decode import ENVELOPE, Event, encode_envelope, in_range
+from hub.ports import Outgoing, Record
+from hub.stages.decode import ENVELOPE, RECEIVED, Event, encode_envelope, in_range, received_at
 from schemas import HEADER, UnknownSchema, by_fingerprint, event_schema, limits
-
-ENDING = frozenset({"ConsentWithdrawn", "ConsentExpired"})
-NARROWING = ENDING | {"ObjectionRaised", "IdentitySplit", "ErasureRequested"}
 
 
 def broken_event(record: Record, agency: str) -> Event | None:
@@ -35,6 +36,17 @@ def broken_event(record: Record, agency: str) -> Event | None:
     identity = (envelope.event_id.hex(), envelope.publication)
     taken = record._replace(value=encode_envelope(envelope))
     return Event(taken, envelope, schema, f"{agency}:{subject}", identity, broken=True)
+
+
+def strayed(record: Record, agency: str) -> Outgoing | None:
+    """The record of the consents topic that this record of another topic of `agency` comes to: as it came, or where
+    it is too large to be carried, all that it could mean. None when it takes no effect."""
+    event = broken_event(record, agency)
+    if event is None:
+        return None
+    value = record.value if len(record.value) <= limits.EVENT_BYTES else event.record.value
+    key = event.envelope.subject_ref.encode() or record.key
+    return Outgoing(key, value, ((RECEIVED, b"%d" % received_at(record)),))
 
 
 def _narrowing_type(raw: Mapping[str, Any]) -> str | None:

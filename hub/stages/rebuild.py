@@ -20,10 +20,10 @@ from hub.failpoints import fail_point
 from hub.ports import Place, Record
 from hub.stages import consents, project
 from hub.stages.caught_up import consent_topics
-from hub.stages.decode import Event, decode_event
+from hub.stages.decode import Event, decode_event, received_at
 from hub.stages.driver import halved, note_failure
-from hub.stages.forgetting.gone import living, provable
-from hub.stages.intake import lane, require_readable
+from hub.stages.forgetting.gone import living, narrows, still_provable
+from hub.stages.intake import TOOK_EFFECT, lane, require_readable
 from hub.stages.narrowing import broken_event
 from hub.stages.parts import CASES, Parts, topic_agency
 from projections.consent_register import apply as register_rows
@@ -80,9 +80,9 @@ def read_models(parts: Parts) -> dict[str, ReadModel]:
         register_tables.ON_CONFLICT,
         _decode_consent,
         _register_rows,
-        consents.narrows,
+        narrows,
         lambda record: broken_event(record, topic_agency(record.topic)),
-        living=provable,
+        living=still_provable,
     )
     return {model.name: model for model in (joint, register)}
 
@@ -128,6 +128,7 @@ class _Rebuild:
             self._released = quarantines.released(connection, stage)
             self._waits = quarantines.waiting_places(connection, stage)
             self._dropped = quarantines.dropped(connection, stage).keys()
+            self._rescued = quarantines.places_of(connection, stage, TOOK_EFFECT)
         for topic in self._model.topics:
             for batch in self._batches(topic):
                 halved(batch, partial(self._take, new), self._quarantine)
@@ -173,16 +174,17 @@ class _Rebuild:
                 yield batch
 
     def _decoded(self, batch: Sequence[Record], parked: list[tuple[Place, str]]) -> Iterator[Any]:
-        """What a live stage would have taken: nothing behind a record that it could not."""
+        """What a live stage would have taken: nothing behind a record that it could not, and all that one came to
+        which took effect though it was broken, even if it can be read by now."""
         for record in batch:
             at = lane(record)
             event = self._event(record)
+            rescued = event is None or record.place in self._rescued
+            if rescued and (broken := self._model.rescue(record)):
+                yield broken
             if event is None:
                 if record.place not in self._released:
                     self._waiting.add(at)
-                event = self._model.rescue(record)
-                if event:
-                    yield event
             elif at not in self._waiting or self._model.passes(event):
                 yield event
             elif at in self._failed:
@@ -243,5 +245,5 @@ def _decode_consent(record: Record) -> Event:
 
 def _register_rows(new: int, events: Sequence[Event]) -> list[tuple[object, ...]]:
     return register_rows.folded(
-        register_rows.row(new, e.envelope, e.record.value, consents.received_at(e.record)) for e in events
+        register_rows.row(new, e.envelope, e.record.value, received_at(e.record)) for e in events
     )

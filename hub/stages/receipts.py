@@ -13,6 +13,7 @@ from hub.ports import Record
 from hub.stages.decode import in_range
 from hub.stages.driver import Stage, drive
 from hub.stages.intake import Intake
+from hub.stages.narrowing import strayed
 from hub.stages.parts import Parts, topic_agency
 from schemas import InvalidPayload, UnknownSchema, decode_single, record_schema
 
@@ -83,6 +84,7 @@ _RECEIPTS: Stage[dict[str, Any], None] = Stage(
     decode=lambda parts, record: decode_receipt(record),
     prepare=lambda parts, intake: None,
     apply=_apply,
+    strayed=lambda record: strayed(record, topic_agency(record.topic)),
     ordered=False,  # the sink sends a better receipt of its own accord
 )
 

@@ -28,7 +28,7 @@ from hub.errors import LogIsOlder, OffsetGap, Refused, StoppedToBeSafe, TopicRec
 from hub.ports import Outgoing, TopicState
 from hub.stages import admit, consents, project, receipts, standing
 from hub.stages.caught_up import consent_topics
-from hub.stages.decode import whole_headers
+from hub.stages.decode import RECEIVED, whole_headers
 from hub.stages.parts import CASES, Parts
 from hub.stages.register import write_again
 from hub.stages.view_record import VIEW, VIEW_PART
@@ -168,7 +168,7 @@ def _outgoing(
 
 
 def _headers(value: bytes, received_at: int | None) -> tuple[tuple[str, bytes], ...]:
-    first = () if received_at is None else ((consents.RECEIVED, b"%d" % received_at),)
+    first = () if received_at is None else ((RECEIVED, b"%d" % received_at),)
     return whole_headers(value) + first
 
 

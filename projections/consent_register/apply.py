@@ -1,10 +1,28 @@
 """From an event of a consents topic to a row of the register. Pure."""
 
+import hashlib
 from collections.abc import Iterable
+from operator import attrgetter
 from typing import Any
 
+from hub.domain.consent import NARROWING
 from hub.domain.envelope import Envelope
 
+SEPARATOR = ":"
+"""Between the id of an event and the digest of a record that narrows, in a row's id."""
+_SAID = attrgetter(
+    "record_ref",
+    "source_version",
+    "controller_id",
+    "subject_ref",
+    "case_ref",
+    "event_type",
+    "consent_id",
+    "occurred_at",
+    "valid_from",
+    "valid_until",
+    "scope",
+)
 _LONGEST = 10_000  # characters
 _SUBJECT = 5  # its place in a row
 
@@ -14,7 +32,7 @@ def row(generation: int, envelope: Envelope, value: bytes, received_at: int) -> 
     owner = envelope.controller_id
     return (
         generation,
-        envelope.event_id.hex(),
+        row_id(envelope, value),
         envelope.publication,
         envelope.record_ref.hex(),
         envelope.source_version,
@@ -31,9 +49,21 @@ def row(generation: int, envelope: Envelope, value: bytes, received_at: int) -> 
     )
 
 
+def row_id(envelope: Envelope, value: bytes) -> str:
+    """The event's id. A record that narrows has a row of its own whatever ids it bears (rule 7): a digest of all that
+    it says in clear follows its id, so that a publication of the same record again finds its row. The norm of an
+    objection decides what it ends and is sealed, so there the bytes count."""
+    e = envelope
+    if e.event_type not in NARROWING:
+        return e.event_id.hex()
+    sealed = value if e.event_type == "ObjectionRaised" else b""
+    said = hashlib.sha256(ascii(_SAID(e)).encode() + sealed)
+    return f"{e.event_id.hex()}{SEPARATOR}{said.hexdigest()[:32]}"
+
+
 def folded(rows: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    """What rows come to that arrive one after the other, as the table folds them: of one event the first stands, and a
-    higher publication replaces number and envelope alone. So no row depends on where a batch ended."""
+    """What rows come to that arrive one after the other, as the table folds them: of one row id the first stands, and
+    a higher publication replaces number and envelope alone. So no row depends on where a batch ended."""
     standing: dict[str, tuple[Any, ...]] = {}
     for new in rows:
         generation, event_id, publication, *_, envelope = new

@@ -7,13 +7,15 @@ from sqlalchemy import Connection, Select, select, union
 
 from hub.adapters.store.bulk import among, values
 from hub.adapters.store.tables import coming_of_age
+from hub.domain.consent import ENDING
+from projections.consent_register.apply import SEPARATOR
 from projections.consent_register.tables import consent_row
 
 _ROW = consent_row.c
 
 
 class RegisterRow(NamedTuple):
-    """One event of a consents topic as the register keeps it."""
+    """One event of a consents topic as the register keeps it; `event_id` is the row's own (`apply.row_id`)."""
 
     event_id: str
     record_ref: str
@@ -27,10 +29,13 @@ class RegisterRow(NamedTuple):
     scope: str | None
     envelope: bytes
 
+    @property
+    def event(self) -> str:
+        """The id that the event bears."""
+        return self.event_id.partition(SEPARATOR)[0]
+
 
 _LINKING = ("IdentityLinkProposed", "IdentityLinked", "IdentitySplit")
-ENDING = ("ConsentWithdrawn", "ConsentExpired")
-"""The events that take a consent back, wholly or in part."""
 GRANT = "ConsentGranted"
 RECORDING = ("SubjectRecorded", "SubjectChanged")
 """The events that may hold a birth date."""
@@ -54,6 +59,12 @@ def said_by(connection: Connection, generation: int, subjects: Iterable[str]) ->
         _ROW.generation == generation, among(connection, _ROW.subject), _ROW.event_type.in_(ENDING)
     )
     return _rows(connection, wanted, subjects)
+
+
+def present(connection: Connection, generation: int, row_ids: Iterable[str]) -> set[str]:
+    """Those of these rows that the register holds."""
+    wanted = select(_ROW.event_id).where(_ROW.generation == generation, among(connection, _ROW.event_id))
+    return set(connection.execute(wanted, {"keys": values(connection, row_ids)}).scalars())
 
 
 def granted(connection: Connection, generation: int, agency: str) -> list[RegisterRow]:

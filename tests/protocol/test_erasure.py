@@ -41,13 +41,13 @@ def _certificate(world: World, request: str) -> Row:
     return said
 
 
-def _confirms(world: World, agency: str, answer: str) -> None:
+def _confirms(world: World, agency: str, answer: str, norm: str | None = None) -> None:
     """The agency's sink answers to the newest view of every role."""
     office = world.jc if agency == JC else world.ja
     for role in world.parts.agencies[agency].roles:
         if last := world.last(agency, role):
             names = ("view_id", "recipient", "role", "case_ref", "generation", "version")
-            receipt = {name: last.view[name] for name in names} | {"answer": answer, "at": 1}
+            receipt = {name: last.view[name] for name in names} | {"answer": answer, "norm": norm, "at": 1}
             office.put("receipts", _outgoing(last.view["case_ref"], receipt))
     office.flush()
     world.run()
@@ -159,11 +159,11 @@ def test_it_stays_open_and_visible_until_every_recipient_has_answered(world: Wor
     (open_one,) = status(world.parts, [request])
     assert open_one["state"] == "waiting_for_answers"
     assert {(one["recipient"], one["answered"]) for one in open_one["recipients"]} == {(JA, False)}
-    _confirms(world, JA, "kept in own file under § 84 SGB X")
+    _confirms(world, JA, "kept", "§ 84 SGB X")
     (done,) = status(world.parts, [request])
     assert done["state"] == "completed"
     answers = {one["answer"] for one in _certificate(world, request)["recipients"]}
-    assert answers == {"kept in own file under § 84 SGB X"}
+    assert answers == {"kept § 84 SGB X"}
 
 
 def test_what_nobody_was_shown_is_complete_at_once(world: World) -> None:

@@ -2,22 +2,28 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
+from hub.adapters.store import erasures
+from hub.adapters.store.erasures import Erasure
 from hub.cli.doctor.store import store_checks
 from hub.config import load_settings
 from hub.domain.envelope import Envelope
+from hub.domain.seal import place, seal
 from hub.metrics.store import StoreCollector
-from hub.ports import Outgoing
+from hub.ports import KeyRef, Outgoing
 from hub.stages import consents
 from hub.stages.decode import encode_envelope
-from hub.stages.release import release
-from schemas import event_schema
-from tests.support.world import JA, JC, MASTER, MOTHER, World
+from hub.stages.rebuild import rebuild
+from hub.stages.release import drop, release, retry
+from hub.stages.trail.trail import trail
+from schemas import by_fingerprint, event_schema
+from tests.support.world import CHILD, JA, JC, MASTER, MOTHER, World
 
 Spoil = Callable[[Envelope], Envelope]
 
@@ -246,10 +252,10 @@ def test_metric_and_doctor_tell_that_a_broken_record_took_effect(world: World, f
     ("scope", "seen"),
     [
         ('{"categories": ["EG", "XX"], "recipients": ["ja-a"]}', []),
-        ('{"categories": ["EG"], "recipients": ["nobody"]}', ["BenefitGranted"]),
-        ('{"categories": ["EG"], "recipients": ["ja-a", "nobody"]}', ["BenefitGranted"]),
-        ('{"categories": ["XX"], "recipients": ["jc-a"]}', ["BenefitGranted", "MeasureStarted"]),
-        ('{"categories": ["EG"], "workers": ["w1"]}', ["BenefitGranted"]),
+        ('{"categories": ["EG"], "recipients": ["nobody"]}', ["BenefitTotal"]),
+        ('{"categories": ["EG"], "recipients": ["ja-a", "nobody"]}', ["BenefitTotal"]),
+        ('{"categories": ["XX"], "recipients": ["jc-a"]}', ["BenefitTotal", "MeasureStarted"]),
+        ('{"categories": ["EG"], "workers": ["w1"]}', ["BenefitTotal"]),
         ('{"purposes": ["everything"], "categories": ["LS"]}', ["MeasureStarted"]),
         ('{"purposes": ["everything"], "categories": "LS"}', []),
         ('{"recipients": ["nobody"]}', []),
@@ -263,3 +269,214 @@ def test_a_scope_withdraws_wholly_where_it_names_anything_unknown(
     world.jc.withdraws("c1", MOTHER, scope=scope)
     world.run()
     assert world.seen(JA, "ja_asd") == seen
+
+
+def _taking_ids_of(world: World, other: Envelope, *how: str) -> Envelope:
+    """A well-formed withdrawal of c1 that bears ids of another event, sealed where it stands."""
+    drawn = world.jc.draft(
+        "ConsentWithdrawn", MOTHER, {"consent_id": "c1"}, key="reused", consent_id="c1", version=7
+    )
+    ids = {name: getattr(other, name) for name in how}
+    ref = KeyRef("proof", JC, drawn.subject_ref)
+    key = world.parts.keys.sealing([ref])[ref]
+    changed = drawn._replace(**ids)
+    where = place("event", changed.schema, changed.event_id, changed.subject_ref, "CT", key.version)
+    plain = event_schema("ConsentWithdrawn").encode_part({"consent_id": "c1"})
+    return changed._replace(boxes={"CT": seal(key.cipher, key.version, plain, where)})
+
+
+@pytest.mark.parametrize(
+    "how", [("event_id",), ("event_id", "record_ref"), ("event_id", "record_ref", "source_version")]
+)
+@pytest.mark.parametrize("whose", ["grant", "birth", "withdrawal", "other agency's"])
+def test_a_withdrawal_takes_effect_whatever_ids_it_bears(
+    world: World, whose: str, how: tuple[str, ...]
+) -> None:
+    other = {
+        "grant": lambda: world.jc.grants("c8", MOTHER, ["EG"]),
+        "birth": lambda: world.jc.born(MOTHER, date(1990, 1, 1)),
+        "withdrawal": lambda: world.jc.withdraws("c8", MOTHER),
+        "other agency's": lambda: world.ja.withdraws("c7", CHILD),
+    }[whose]()
+    world.run()
+    assert world.seen(JA, "ja_asd") == ["MeasureStarted"]
+    drawn = _taking_ids_of(world, other, *how)
+    world.jc.send(drawn)
+    world.run()
+    assert world.seen(JA, "ja_asd") == []
+    assert _reasons(world) == []
+    assert world.divergence() == 0
+    world.measure(key="after the withdrawal")
+    world.run()
+    assert world.seen(JA, "ja_asd") == []
+    outcomes = [step.outcome for step in trail(world.parts, drawn.event_id.hex()).steps]
+    assert "registered" in outcomes
+
+
+def test_a_withdrawal_that_bears_the_ids_of_one_of_a_part_withdraws_the_rest(world: World) -> None:
+    part = world.jc.withdraws("c1", MOTHER, scope='{"categories": ["LS"]}')
+    world.run()
+    assert world.seen(JA, "ja_asd") == ["MeasureStarted"]
+    world.jc.send(_taking_ids_of(world, part, "event_id", "record_ref", "source_version", "publication"))
+    world.run()
+    assert world.seen(JA, "ja_asd") == []
+
+
+def test_an_objection_takes_effect_though_it_bears_the_ids_of_another(small: World) -> None:
+    small.know_family()
+    small.jc.grants(
+        "c1", MOTHER, ["EG", "G9"], payload={"explicit_special": True, "recipient_workers": ["w1"]}
+    )
+    small.measure(source_203=True)
+    small.run()
+    small.jc.say("ObjectionRaised", MOTHER, {"norm": "§ 21 Abs. 1"}, key="objection")
+    small.run()
+    assert len(small.open(JA, "ja_asd").cut.parts) == 1
+    small.jc.say("ObjectionRaised", MOTHER, {"norm": "§ 76 SGB X"}, key="objection")
+    small.run()
+    assert small.open(JA, "ja_asd").cut.parts == ()
+    small.parts.knowledge.clear()
+    assert small.divergence() == 0
+    assert small.open(JA, "ja_asd").cut.parts == ()
+
+
+def test_a_request_for_erasure_is_executed_though_it_bears_the_id_of_another(world: World) -> None:
+    first = world.ja.say("ErasureRequested", CHILD, {"norm": "Art. 17"}, key="erase")
+    world.run()
+    again = world.jc.draft("ErasureRequested", MOTHER, {"norm": "Art. 17"}, key="erase")
+    world.jc.send(again._replace(event_id=first.event_id))
+    world.run()
+    rows = world.rows("erasure")
+    assert {row["subject"] for row in rows} == {f"{JC}:{again.subject_ref}", f"{JA}:{first.subject_ref}"}
+    assert all(row["executed_at"] for row in rows)
+    assert world.open(JA, "ja_asd").cut.parts == ()
+
+
+def test_a_request_for_erasure_that_is_published_again_asks_for_nothing_more(world: World) -> None:
+    world.jc.say("ErasureRequested", MOTHER, {"norm": "Art. 17"}, key="erase")
+    world.run()
+    at = world.clock.now()
+    world.wait(hours=1)
+    world.jc.grants("c9", MOTHER, ["EG"])
+    world.measure(["c9"], key="after the erasure")
+    world.run()
+    assert world.seen(JA, "ja_asd") == ["MeasureStarted"]
+    world.jc.say("ErasureRequested", MOTHER, {"norm": "Art. 17"}, key="erase", publication=2, at=at)
+    world.run()
+    assert len(world.rows("erasure")) == 1
+    assert world.seen(JA, "ja_asd") == ["MeasureStarted"]
+
+
+def _proof_gone(world: World) -> None:
+    """The retention of proofs destroyed the key; the agency sealed with it and had not said so yet."""
+    ref = KeyRef("proof", JC, world.jc.ref(MOTHER))
+    versions = world.parts.keys.destroy(ref).versions
+    with world.parts.store.transaction() as connection:
+        erasures.mark_gone(connection, "proof", {f"{JC}:{ref.subject}": max(versions)})
+
+
+@pytest.mark.parametrize(
+    ("event_type", "payload"),
+    [
+        ("ConsentWithdrawn", {"consent_id": "c1"}),
+        ("ErasureRequested", {"norm": "Art. 17"}),
+        ("IdentitySplit", {"refs": [], "confirmed_by": ["w1"]}),
+    ],
+)
+def test_what_narrows_takes_effect_under_a_destroyed_key(
+    world: World, event_type: str, payload: dict[str, Any]
+) -> None:
+    late = world.jc.draft(event_type, MOTHER, payload)._replace(consent_id=payload.get("consent_id"))
+    _proof_gone(world)
+    world.jc.send(late)
+    world.run()
+    assert [row["event_type"] for row in world.rows("consent_row")].count(event_type) == 1
+    assert world.seen(JA, "ja_asd") == []
+    assert JC not in {part.sender for part in world.open(JA, "ja_asd").cut.parts}
+    assert len(world.rows("erasure")) == (event_type == "ErasureRequested")
+    rebuild(world.parts, "consent_register")
+    assert [row["event_type"] for row in world.rows("consent_row")].count(event_type) == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [("receipts", ""), ("receipts", "box missing"), ("events", ""), *(("events", name) for name in BROKEN)],
+)
+def test_what_narrows_takes_effect_on_another_topic_of_its_agency(world: World, kind: str, name: str) -> None:
+    broken = BROKEN.get(name, Broken(""))
+    good = world.jc.draft("ConsentWithdrawn", MOTHER, {"consent_id": "c1"}, consent_id="c1")
+    value = broken.garble(encode_envelope(broken.spoil(good)))
+    world.jc.put(kind, Outgoing(good.case_ref.encode(), value))
+    world.run()
+    assert world.seen(JA, "ja_asd") == []
+    assert any(reason.startswith("narrowed_") for reason in _reasons(world))
+    assert world.divergence() == 0
+    assert len([row for row in world.rows("consent_row") if row["event_type"] == "ConsentWithdrawn"]) == 1
+    (row,) = [row for row in world.rows("consent_row") if row["event_type"] == "ConsentWithdrawn"]
+    assert row["received_at"] == world.records(f"agency.{JC}.{kind}")[-1].timestamp
+
+
+def test_a_scope_holds_on_another_topic_too(world: World) -> None:
+    world.jc.say("BenefitGranted", MOTHER, {"kind": "RB", "month": "2026-09"}, consents=["c1"])
+    good = world.jc.draft(
+        "ConsentWithdrawn", MOTHER, {"consent_id": "c1"}, consent_id="c1", scope='{"categories": ["EG"]}'
+    )
+    world.jc.put("events", Outgoing(good.case_ref.encode(), encode_envelope(good)))
+    world.run()
+    assert world.seen(JA, "ja_asd") == ["BenefitTotal"]
+
+
+@pytest.mark.parametrize("spoil", [_with(controller_id=JA), _with(consent_id=None, subject_ref="\0")])
+def test_a_strayed_record_that_speaks_for_another_or_names_nobody_takes_no_effect(
+    world: World, spoil: Spoil
+) -> None:
+    good = spoil(world.jc.draft("ConsentWithdrawn", MOTHER, {"consent_id": "c1"}, consent_id="c1"))
+    world.jc.put("events", Outgoing(b"\0", encode_envelope(good)))
+    world.run()
+    assert world.seen(JA, "ja_asd") == ["MeasureStarted"]
+
+
+@pytest.mark.parametrize("verb", ["retry", "drop", "retry what can be read by now"])
+@pytest.mark.parametrize("kind", ["consents", "events"])
+def test_no_word_of_an_operator_takes_back_what_took_effect(
+    world: World, monkeypatch: pytest.MonkeyPatch, kind: str, verb: str
+) -> None:
+    scope = '{"categories": ["LB"]}'
+    good = world.jc.draft("ConsentWithdrawn", MOTHER, {"consent_id": "c1"}, consent_id="c1", scope=scope)
+    later = {"ConsentWithdrawn": event_schema("ConsentWithdrawn")}
+    unknown = good._replace(schema=b"newschma")
+    world.jc.put(kind, Outgoing(good.subject_ref.encode(), encode_envelope(unknown)))
+    world.run()
+    assert world.seen(JA, "ja_asd") == []
+    stages = {(row["stage"], row["lane"]) for row in world.rows("quarantine")}
+    if verb.endswith("now"):
+        for module in ("hub.stages.decode", "hub.stages.boxes", "hub.stages.narrowing"):
+            monkeypatch.setattr(
+                f"{module}.by_fingerprint",
+                lambda one: later["ConsentWithdrawn"] if one == b"newschma" else by_fingerprint(one),
+            )
+    for stage, lane in stages:
+        if verb == "drop":
+            drop(world.parts, stage, lane, "op", "said again")
+        else:
+            retry(world.parts, stage, lane)
+    world.run()
+    assert world.seen(JA, "ja_asd") == []
+    world.measure(key="after the operator")
+    world.run()
+    assert world.divergence() == 0
+    world.parts.knowledge.clear()
+    assert world.open(JA, "ja_asd").cut.parts == () or [
+        part.sender for part in world.open(JA, "ja_asd").cut.parts
+    ] == [JA]
+
+
+def test_an_erasure_that_took_effect_broken_is_not_executed_twice(world: World) -> None:
+    _send(world, BROKEN["box missing"], "ErasureRequested", payload={"norm": "Art. 17"})
+    world.run()
+    (row,) = world.rows("quarantine")
+    (known,) = world.rows("erasure")
+    assert retry(world.parts, row["stage"], row["lane"]).still
+    with world.parts.store.transaction() as connection:
+        erasures.ask(connection, [Erasure("f" * 32, known["subject"], known["requested_at"])])
+    assert len(world.rows("erasure")) == 1

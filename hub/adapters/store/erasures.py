@@ -1,5 +1,6 @@
 """Erasures that were asked for, how far they are, and which boxes make no row any more."""
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -12,7 +13,8 @@ _FORGETTING = 0x666272_18  # names the lock in the database; any number that not
 
 
 class Erasure(NamedTuple):
-    """One request (`id`: its event id in hex) and how far it is. Times are microseconds since 1970 UTC."""
+    """One request and how far it is; `id`: its event id in hex, or where another request bears that, one of its own.
+    Times are microseconds since 1970 UTC."""
 
     id: str
     subject: str
@@ -24,8 +26,17 @@ class Erasure(NamedTuple):
 
 
 def ask(connection: Connection, requests: Iterable[Erasure]) -> None:
-    """Remember these requests; one that is known stays as it is."""
-    merge(connection, erasure, list({one.id: one for one in requests}.values()), "(id) DO NOTHING")
+    """Remember these requests; one about the same subject and of the same moment as a known one is that."""
+    for one in requests:
+        same = (erasure.c.subject == one.subject) & (erasure.c.requested_at == one.requested_at)
+        if connection.execute(select(exists().where(same))).scalar_one():
+            continue
+        taken = connection.execute(select(exists().where(erasure.c.id == one.id))).scalar_one()
+        merge(connection, erasure, [one._replace(id=_own_id(one)) if taken else one], "(id) DO NOTHING")
+
+
+def _own_id(one: Erasure) -> str:
+    return hashlib.sha256(f"{one.id} {one.subject} {one.requested_at}".encode()).hexdigest()[:32]
 
 
 def any_open(connection: Connection) -> bool:

@@ -76,6 +76,15 @@ def waiting_places(connection: Connection, stage: str) -> set[Place]:
     return {Place(*row) for row in connection.execute(wanted)}
 
 
+def places_of(connection: Connection, stage: str, reason: str) -> set[Place]:
+    """The records that stand or stood in quarantine for reasons that begin so."""
+    q = quarantine.c
+    wanted = select(q.topic, q.partition, q.offset).where(
+        q.stage == stage, q.reason.startswith(reason, autoescape=True)
+    )
+    return {Place(*row) for row in connection.execute(wanted)}
+
+
 class Waiting(NamedTuple):
     """One lane that waits: the records that could not be taken, oldest first, and how many stand behind them."""
 

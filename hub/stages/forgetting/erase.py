@@ -26,10 +26,10 @@ from hub.stages.driver import isolated
 from hub.stages.forgetting import certificate as certificates
 from hub.stages.forgetting.answers import Who, complete, recipients, who_is
 from hub.stages.forgetting.purge import destroy_keys, remove_held, remove_rows
-from hub.stages.forgetting.speaking import EXECUTED, executed_id, say
+from hub.stages.forgetting.speaking import EXECUTED, REQUESTED, executed_id, say
 from hub.stages.parts import Parts
 from hub.stages.register import erased_entry
-from projections.consent_register.queries import about
+from projections.consent_register.queries import RegisterRow, about
 from schemas import decode_single
 
 _RULE = "erased"
@@ -112,12 +112,19 @@ _KEPT = [
 def _said(connection: Connection, parts: Parts, one: Erasure) -> tuple[Mapping[str, Any], list[str]]:
     """What the request says, and which keys its execution named if there was one."""
     live = subjects.live_generation(connection, "consent_register")
-    rows = {row.event_id: row.envelope for row in about(connection, live, [one.subject])}
-    wanted = (one.id, executed_id(parts.secret, one.id).hex())
-    envelopes = {key: envelope_of(decode_single(rows[key])[1]) for key in wanted if key in rows}
+    done = executed_id(parts.secret, one.id).hex()
+    envelopes = {
+        row.event_type: envelope_of(decode_single(row.envelope)[1])
+        for row in about(connection, live, [one.subject])
+        if row.event_id == done or _is_request(row, one)
+    }
     found = keys_for(parts.keys, "proof", envelopes.values())
-    opened = {key: content(envelope, "proof", found).fields for key, envelope in envelopes.items()}
-    return opened.get(wanted[0], {}), list(opened.get(wanted[1], {}).get("key_ids", ()))
+    opened = {kind: content(envelope, "proof", found).fields for kind, envelope in envelopes.items()}
+    return opened.get(REQUESTED, {}), list(opened.get(EXECUTED, {}).get("key_ids", ()))
+
+
+def _is_request(row: RegisterRow, one: Erasure) -> bool:
+    return row.event_type == REQUESTED and min(row.occurred_at, row.received_at) == one.requested_at
 
 
 def executed_versions(connection: Connection, parts: Parts, keys: Sequence[str]) -> dict[str, int]:

@@ -9,11 +9,14 @@ from typing import Protocol, TypeVar
 
 from sqlalchemy import Connection
 
-from hub.adapters.store import erasures
+from hub.adapters.store import erasures, subjects
+from hub.domain.consent import NARROWING
 from hub.domain.envelope import Envelope, Head
 from hub.domain.seal import key_version
 from hub.ports import Record
 from hub.stages.decode import Event, decode_envelope
+from projections.consent_register.apply import row_id
+from projections.consent_register.queries import present
 
 
 class OfCase(Protocol):
@@ -50,9 +53,35 @@ def living(connection: Connection, events: Sequence[E]) -> list[E]:
 
 
 def provable(connection: Connection, events: Sequence[Event]) -> list[Event]:
-    """Those events of a consents topic whose proof has not been destroyed with its retention."""
-    gone = erasures.gone(connection, "proof", {event.subject for event in events})
-    return [event for event in events if not dark(event.envelope, gone.get(event.subject, 0))]
+    """Those events of a consents topic whose proof has not been destroyed with its retention, and all that narrow:
+    they take effect even if nobody can open them (rule 7)."""
+    gone = _proofs_gone(connection, events)
+    return [event for event in events if narrows(event) or not _unprovable(event, gone)]
+
+
+def still_provable(connection: Connection, events: Sequence[Event]) -> list[Event]:
+    """The same for a rebuild: of what narrows and nobody can open, it keeps the rows that the live model has. The
+    retention of proofs removed the others, and they stay away."""
+    gone = _proofs_gone(connection, events)
+    ids = {
+        id(event): row_id(event.envelope, event.record.value) for event in events if _unprovable(event, gone)
+    }
+    live = subjects.live_generation(connection, "consent_register")
+    kept = present(connection, live, set(ids.values())) if ids else set()
+    return [event for event in events if id(event) not in ids or (narrows(event) and ids[id(event)] in kept)]
+
+
+def narrows(event: Event) -> bool:
+    """Whether it can only take something back: such an event waits behind no quarantined one (rule 8)."""
+    return event.envelope.event_type in NARROWING
+
+
+def _proofs_gone(connection: Connection, events: Sequence[Event]) -> Mapping[str, int]:
+    return erasures.gone(connection, "proof", {event.subject for event in events})
+
+
+def _unprovable(event: Event, gone: Mapping[str, int]) -> bool:
+    return event.subject in gone and dark(event.envelope, gone[event.subject])
 
 
 def _dark(event: OfCase, gone: Mapping[str, int]) -> bool:

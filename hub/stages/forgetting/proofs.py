@@ -13,13 +13,14 @@ from sqlalchemy import BigInteger, Column, Connection, Row, case, delete, func, 
 from hub.adapters.store import erasures, subjects
 from hub.adapters.store.bulk import among, values
 from hub.adapters.store.retention import forget_links
+from hub.domain.consent import ENDING
 from hub.ports import KeyRef
 from hub.stages import birthdays
 from hub.stages.parts import Parts
 from projections.consent_register.tables import consent_row
 from projections.joint_case.tables import case_row
 
-_GRANTS, _ENDS = "ConsentGranted", frozenset({"ConsentWithdrawn", "ConsentExpired"})
+_GRANTS = "ConsentGranted"
 _COLUMNS = (
     "subject",
     "case_key",
@@ -88,7 +89,7 @@ def _ends(rows: Iterable[Row[Any]]) -> Mapping[str, int]:
     """consent → when it was withdrawn as a whole, at any agency that has the case."""
     ends: dict[str, int] = {}
     for row in rows:
-        if row.event_type in _ENDS and row.consent_id and row.scope is None:
+        if row.event_type in ENDING and row.consent_id and row.scope is None:
             at = max(row.occurred_at, row.received_at)
             ends[row.consent_id] = min(at, ends.get(row.consent_id, at))
     return ends

@@ -15,6 +15,7 @@ from hub.ports import Place, Record
 from hub.stages.decode import decode_envelope, envelope_of
 from hub.stages.parts import CASES, Parts
 from hub.stages.trail.places import place_of
+from projections.consent_register.apply import SEPARATOR
 from projections.consent_register.tables import consent_row
 from projections.joint_case.tables import case_row
 from schemas import decode_single
@@ -77,7 +78,10 @@ def find(connection: Connection, parts: Parts, event_id: str) -> Found:
     live = subjects.live_generation(connection, "consent_register")
     c = consent_row.c
     registered = connection.execute(
-        select(consent_row).where(c.generation == live, c.event_id == event_id)
+        select(consent_row).where(
+            c.generation == live,
+            or_(c.event_id == event_id, c.event_id.startswith(f"{event_id}{SEPARATOR}", autoescape=True)),
+        )
     ).all()
     seen = [read(parts, Place(row.topic, row.partition, row.offset), event_id) for row in decisions]
     seen += [_held(row, event_id) for row in holds]

@@ -132,7 +132,7 @@ def _endings(connection: Connection, parts: Parts, found: Found, envelope: Envel
     rows += splits(connection, live, own)
     ended = {row.event_id for name, ends in taken if name in meant for row in ends}
     for row in {row.event_id: row for row in rows}.values():
-        if row.event_type in _ENDING and row.event_id != found.event_id and _concerns(row, consents, ended):
+        if row.event_type in _ENDING and row.event != found.event_id and _concerns(row, consents, ended):
             yield _ending(parts, row)
         if row.event_type == "ConsentGranted" and row.consent_id in consents:
             yield from _expiry(parts, row)
@@ -155,7 +155,7 @@ def _expiry(parts: Parts, row: RegisterRow) -> Iterator[Step]:
 
 def _row_place(parts: Parts, row: RegisterRow) -> str:
     controller, subject = row.subject.split(":", 1)
-    return _control_place(parts, f"agency.{controller}.consents", subject, row.received_at, row.event_id)
+    return _control_place(parts, f"agency.{controller}.consents", subject, row.received_at, row.event)
 
 
 def _concerns(row: RegisterRow, consents: set[str], ended: set[str]) -> bool:
