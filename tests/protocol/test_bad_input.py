@@ -181,10 +181,13 @@ def test_a_released_lane_goes_on_in_order(ready: World, name: str) -> None:
     assert "MeasureStarted" in ready.seen(JA, "ja_asd")
 
 
-def test_what_should_be_sealed_on_the_consents_topic_counts_for_nothing(ready: World) -> None:
+def test_a_birth_date_that_does_not_open_is_unknown_until_it_is_corrected(ready: World) -> None:
     envelope = ready.jc.draft("SubjectRecorded", MOTHER, {"birth_date": date(2020, 1, 1)}, version=9)
     ready.jc.send(envelope._replace(boxes={"CT": b"x" * 60}))
     ready.measure()
+    ready.run()
+    assert ready.seen(JA, "ja_asd") == []
+    ready.jc.say("SubjectRecorded", MOTHER, {"birth_date": date(1990, 1, 1)}, version=10)
     ready.run()
     assert ready.seen(JA, "ja_asd") == ["MeasureStarted"]
 
