@@ -8,6 +8,7 @@ Connectors and hub read this list; `docs/reference/limits.md` is made of it.
 Lengths are in characters and sizes in bytes; a character takes at most four bytes, in UTF-8 and in MariaDB's utf8mb4.
 """
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -42,7 +43,7 @@ ENVELOPE: Mapping[str, str] = {
     "task_norm": "norm", "attested_by": "label", "entrusted_by": "ref", "task_class": "code", "connection": "code",
     "merges_with": "label", "disputed": "code", "addressee": "code", "consent_id": "consent", "held": "code",
 }  # fmt: skip
-"""Text of an envelope → its limit; `scope` is a text (`TEXT`)."""
+"""Text of an envelope → its limit; `scope` is bounded by `scope_problem`."""
 
 PAYLOAD: Mapping[str, str] = {
     "id": "consent", "consent_id": "consent", "consents": "consent", "supersedes": "consent", "sender": "controller",
@@ -113,6 +114,33 @@ def name_problem(text: str, limit: str) -> str | None:
     if len(text) > most:
         return f"is longer than {most} characters"
     return None if text.isprintable() else "holds a character that is not printable"
+
+
+def scope_problem(text: str) -> str | None:
+    """Why this text is no scope of a withdrawal, or None: a JSON object of lists of codes, each said once. What a
+    withdrawal of a part says in clear is kept in clear, so that nothing else may stand there."""
+    if len(text) > TEXT or not text.isprintable():
+        return f"is longer than {TEXT} characters or holds a character that is not printable"
+    try:
+        scope = json.loads(text, object_pairs_hook=_each_once)
+    except (ValueError, RecursionError):
+        return "is no JSON object"
+    if not isinstance(scope, dict):
+        return "is no JSON object"
+    return _first(_codes_problem([name], codes) for name, codes in scope.items())
+
+
+def _codes_problem(name: list[str], codes: Any) -> str | None:
+    codes = [] if codes is None else codes
+    if not isinstance(codes, list) or not all(isinstance(code, str) for code in codes):
+        return "holds something else than lists of codes"
+    return _first(name_problem(code, "code") for code in (*name, *codes))
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(dict(pairs)) < len(pairs):
+        raise ValueError
+    return dict(pairs)
 
 
 def value_problem(name: str, value: Any) -> str | None:

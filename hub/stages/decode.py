@@ -28,6 +28,7 @@ from schemas import (
 ENVELOPE = record_schema("envelope")
 _STRICTER = frozenset({"A65", "G9"})
 _FIRST_TIME, _LAST_TIME = micros(limits.FIRST_TIME), micros(limits.LAST_TIME)
+_DIGITS = 16  # of a time in microseconds; Python refuses to read a number of thousands
 _NAMES_OF = attrgetter(*limits.ENVELOPE)
 _LONGEST = tuple(limits.NAMES[kind].characters for kind in limits.ENVELOPE.values())
 
@@ -54,7 +55,8 @@ def received_at(record: Record) -> int:
     """When the hub received it: the append time, or the earlier one of what the hub appended in an agency's name: a
     restored log is given back what it lost, and a consents topic what strayed."""
     first = dict(record.headers).get(RECEIVED, b"")
-    return min(int(first), record.timestamp) if first.isdigit() else record.timestamp
+    said = first.isdigit() and len(first) <= _DIGITS
+    return min(int(first), record.timestamp) if said else record.timestamp
 
 
 def decode_envelope(record: Record) -> Envelope:
@@ -125,8 +127,8 @@ def _check_readable(record: Record, envelope: Envelope) -> None:
                 raise _bad(
                     record, "unreadable", "a name is too long or holds a character that is not printable"
                 )
-    if e.scope is not None and limits.text_problem(e.scope):
-        raise _bad(record, "unreadable", "the scope is too long or holds a control character")
+    if e.scope is not None and limits.scope_problem(e.scope):
+        raise _bad(record, "unreadable", "the scope is no JSON object of lists of codes")
     if e.subject_ref.startswith("f_") and not e.about_family:
         raise _bad(record, "unreadable", "the subject is a family, but another than the case's")
     _check_numbers(record, e)

@@ -23,7 +23,6 @@ _SAID = attrgetter(
     "valid_until",
     "scope",
 )
-_LONGEST = 10_000  # characters
 _SUBJECT = 5  # its place in a row
 
 
@@ -44,7 +43,7 @@ def row(generation: int, envelope: Envelope, value: bytes, received_at: int) -> 
         received_at,
         envelope.valid_from,
         envelope.valid_until,
-        _storable(envelope.scope),
+        envelope.scope,
         value,
     )
 
@@ -71,8 +70,3 @@ def folded(rows: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
         if old[2] < publication and old[_SUBJECT] == new[_SUBJECT]:
             standing[event_id] = (generation, event_id, publication, *old[3:-1], envelope)
     return list(standing.values())
-
-
-def _storable(scope: str | None) -> str | None:
-    """A scope that no database takes cannot be read either; such a one withdraws everything (rule 7)."""
-    return scope if scope is None or (len(scope) <= _LONGEST and scope.isprintable()) else "unreadable"

@@ -140,7 +140,11 @@ CONTROLS: tuple[Control, ...] = (
     ),
     Control(
         "knowledge prints no birth date",
-        {"hub.stages.knowledge.Knowledge.__repr__": lambda self: str(self.birth_date)},
+        {
+            "hub.stages.knowledge.Knowledge.__repr__": lambda self: str(
+                [one.value for one in self.control.births]
+            )
+        },
         cases.everything_that_is_opened_is_printed,
     ),
     Control(

@@ -40,8 +40,11 @@ NUMBERS = (-(2**63), -(2**31) - 1, -1, 0, 2**31 - 1, 2**31, 2**53 + 1, 2**62, 2*
 SCOPES = (
     "", "{", "null", "[]", "17", '"x"', "NaN", "[" * 20_000, '{"purposes": {}}', '{"purposes": [17, null]}',
     '{"recipients": ["\\ud800"]}', '{"categories": ["EG"], "categories": ["TM"]}', '{"x": 1e999}',
+    CANARY, f'"{CANARY}"', f'{{"{CANARY}": 17}}', f'{{"purposes": "{CANARY}"}}', f'{{"purposes": {{"{CANARY}": []}}}}',
+    f'{{"categories": ["{CANARY}\\u0000"]}}', f'{{"purposes": ["{CANARY * 9}"]}}', f'["{CANARY}"]', f"{CANARY}\n" * 400,
 )  # fmt: skip
 HEADERS = (
+    ("received_at", b"9" * 5_000),
     ("received_at", b"-1"), ("received_at", b"9" * 400), ("crc32", b"\xff"), ("", b""), ("hub-unreadable", b"x" * 99),
     ("hub-unreadable", b"corrupt_batch"), ("n" * 200_000, b"1"), ("epoch", b"x" * 500_000), ("\0", b"\0"),
 )  # fmt: skip

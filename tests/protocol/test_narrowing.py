@@ -416,6 +416,26 @@ def test_what_narrows_takes_effect_on_another_topic_of_its_agency(world: World, 
     assert row["received_at"] == world.records(f"agency.{JC}.{kind}")[-1].timestamp
 
 
+@pytest.mark.parametrize("kind", ["consents", "events"])
+@pytest.mark.parametrize("said", [b"9" * 5_000, b"-1", b"\xb2", b""])
+def test_a_withdrawal_takes_effect_whatever_its_header_says(world: World, kind: str, said: bytes) -> None:
+    good = world.jc.draft("ConsentWithdrawn", MOTHER, {"consent_id": "c1"}, consent_id="c1")
+    record = Outgoing(good.subject_ref.encode(), encode_envelope(good), (("received_at", said),))
+    world.jc.put(kind, record)
+    world.run()
+    assert world.seen(JA, "ja_asd") == []
+
+
+def test_a_scope_that_is_no_list_of_codes_stands_nowhere_in_clear(world: World) -> None:
+    world.jc.withdraws("c1", MOTHER, scope='{"purposes": "Kaninchenbau"}')
+    world.run()
+    assert world.seen(JA, "ja_asd") == []
+    assert _reasons(world) == ["narrowed_unreadable"]
+    assert not [
+        row for row in world.rows("consent_row") if b"Kaninchenbau" in row["envelope"] or row["scope"]
+    ]
+
+
 def test_a_scope_holds_on_another_topic_too(world: World) -> None:
     world.jc.say("BenefitGranted", MOTHER, {"kind": "RB", "month": "2026-09"}, consents=["c1"])
     good = world.jc.draft(

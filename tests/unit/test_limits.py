@@ -236,3 +236,23 @@ def test_the_view_s_names_are_in_the_list() -> None:
         tomllib.loads((ROOT / "schemas" / "topics.toml").read_text(encoding="utf-8")).keys()
         == topics().keys()
     )
+
+
+@pytest.mark.parametrize(
+    "scope",
+    [
+        "", "{", "null", "[]", "17", "NaN", "[" * 14_000, '{"purposes": {}}', '{"purposes": "x"}', '{"purposes": [17]}',
+        '{"recipients": ["\\ud800"]}', '{"categories": ["EG\\u0000"]}', '{"categories": ["EG"], "categories": ["TM"]}',
+        '{"x": 1e999}', '{"purposes": ["' + "x" * 65 + '"]}', '{"' + "x" * 65 + '": []}', '{\n"categories": ["EG"]}',
+    ],
+)  # fmt: skip
+def test_a_text_that_is_no_scope(scope: str) -> None:
+    assert limits.scope_problem(scope)
+
+
+@pytest.mark.parametrize(
+    "scope",
+    ["{}", '{"categories": ["EG"]}', '{"purposes": null, "recipients": ["ja-a"]}', '{"workers": ["w1"]}'],
+)
+def test_a_scope(scope: str) -> None:
+    assert limits.scope_problem(scope) is None
