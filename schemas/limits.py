@@ -26,7 +26,7 @@ class Name:
 
 NAMES: Mapping[str, Name] = {
     "controller": Name(64, "id of an agency"),
-    "ref": Name(64, "pseudonym of a person or a case"),
+    "ref": Name(64, "pseudonym of a person or a case, without a blank"),
     "role": Name(32, "role of a recipient"),
     "worker": Name(64, "id of a worker whom a consent or an event names"),
     "local id": Name(64, "an agency's own number of a person or a case, as its sink shows it"),
@@ -113,6 +113,8 @@ def name_problem(text: str, limit: str) -> str | None:
     most = NAMES[limit].characters
     if len(text) > most:
         return f"is longer than {most} characters"
+    if limit == "ref" and " " in text:
+        return "holds a blank, and is a pseudonym"
     return None if text.isprintable() else "holds a character that is not printable"
 
 

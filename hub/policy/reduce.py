@@ -38,7 +38,7 @@ _PERSON_OF_WORKER = frozenset({"name", "worker_id", "room", "mail", "substitute"
 _TAG = re.compile(r"[^\W\d_]+(?:[_-][^\W\d_]+)*")
 _LONGEST_TAG = 30
 _GOAL_TAGS = frozenset({"work", "childcare", "school"})
-_MONTH = re.compile(r"\d{4}-(?:0[1-9]|1[0-2])")
+_MONTH = re.compile(r"[0-9]{4}-(?:0[1-9]|1[0-2])")
 _LINES = frozenset({"BenefitGranted", "BenefitChanged"})
 _FOLLOWS: Mapping[str, tuple[str, str]] = {
     "AgreementAcknowledged": ("AgreementMade", "agreement_ref"),

@@ -127,6 +127,8 @@ def _check_readable(record: Record, envelope: Envelope) -> None:
                 raise _bad(
                     record, "unreadable", "a name is too long or holds a character that is not printable"
                 )
+    if any(ref and " " in ref for ref in (e.subject_ref, e.case_ref, e.entrusted_by)):
+        raise _bad(record, "unreadable", "a pseudonym holds a blank")
     if e.scope is not None and limits.scope_problem(e.scope):
         raise _bad(record, "unreadable", "the scope is no JSON object of lists of codes")
     if e.subject_ref.startswith("f_") and not e.about_family:

@@ -24,7 +24,7 @@ ANSWERS = frozenset({"shown", "deleted", "hidden", "superseded", "late", "kept",
 _AHEAD = 24 * 3600 * 1_000_000
 """How far a sink's clock may run ahead of the broker's, in microseconds."""
 _NORM = re.compile(
-    r"(§§?|Art\.) ?\d+[a-z]?( (Abs\.|S\.|Nr\.|lit\.|SGB|AO|BGB|DSGVO|[IVX]+|\d+[a-z]?|[a-z]\b)){0,10}"
+    r"(§§?|Art\.) ?[0-9]{1,4}[a-z]?( (Abs\.|S\.|Nr\.|lit\.|SGB|AO|BGB|DSGVO|[IVX]{1,5}|[0-9]{1,2}[a-z]?|[a-z]\b)){0,10}"
 )
 
 

@@ -60,6 +60,18 @@ def test_any_other_answer_is_quarantined_and_kept_nowhere(world: World, answer: 
     assert _receipt(world) == [("shown", None)]
 
 
+@pytest.mark.parametrize(
+    "norm", ["§ 01711234567", "§ 84 " + "1" * 500, "§ 84 SGB X\n", "Art. ١٧", "§ 84 Frau Müller"]
+)
+def test_a_norm_in_which_anything_may_stand_is_not_kept(world: World, norm: str) -> None:
+    assert _receipt(world, answer="kept", norm=norm) == [("kept", None)]
+
+
+def test_the_norm_of_what_is_kept_is_noted(world: World) -> None:
+    norm = "§ 84 Abs. 3 S. 1 Nr. 2 SGB X"
+    assert _receipt(world, answer="kept", norm=norm) == [(f"kept {norm}", None)]
+
+
 @pytest.mark.parametrize("at", [2**62, -(2**62), micros(NOW) + 2 * DAY])
 def test_an_answer_of_an_impossible_time_is_quarantined(world: World, at: int) -> None:
     assert _receipt(world, at=at) == [(None, None)]

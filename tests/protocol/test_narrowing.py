@@ -74,6 +74,7 @@ BROKEN = {
     "happened before all time": Broken("unreadable", _with(occurred_at=-(2**63))),
     "valid until the end of time": Broken("unreadable", _with(valid_until=2**62)),
     "case with a tab": Broken("unreadable", lambda good: good._replace(case_ref=good.case_ref + "\t")),
+    "case with a blank": Broken("unreadable", lambda good: good._replace(case_ref=f"{good.case_ref} ")),
     "case with a NUL": Broken("unreadable", lambda good: good._replace(case_ref="\0")),
     "case without end": Broken("unreadable", _with(case_ref="f_" + "x" * 5000)),
     "confider with a NUL": Broken("unreadable", _with(entrusted_by="\0")),
@@ -93,6 +94,9 @@ NAMING_NOBODY = {
     "consent without end": Broken("unreadable", _with(consent_id="c1" * 5000)),
     "subject with a tab": Broken(
         "unreadable", lambda good: good._replace(subject_ref=good.subject_ref + "\t")
+    ),
+    "subject with a blank": Broken(
+        "unreadable", lambda good: good._replace(subject_ref=f"{good.subject_ref} ")
     ),
     "subject without end": Broken("unreadable", _with(subject_ref="p_" + "x" * 5000)),
     "another family": Broken("unreadable", _with(subject_ref="f_another")),
