@@ -10,7 +10,7 @@ from typing import Any
 from hub.adapters.store import positions
 from hub.ports import Record, TopicState
 from hub.stages import admit, consents, project, receipts
-from hub.stages.caught_up import consent_topics, mark_if_caught_up, start_closed
+from hub.stages.caught_up import consent_topics, is_open, mark_if_caught_up, start_closed
 from hub.stages.disclose import disclose
 from hub.stages.held import answer_held
 from hub.stages.intake import pass_markers
@@ -52,6 +52,10 @@ class Embedded:
         return busy
 
     def _cases(self) -> bool:
+        """Admitted and projected, while consents are kept up (rule 14). A host gates its stages rather than they
+        themselves: it alone knows when it started, and since when a mark counts."""
+        if not is_open(self._parts):
+            return False
         busy = False
         for agency in sorted(self._parts.agencies):
             busy |= self._drain(admit.STAGE, f"agency.{agency}.events", admit.admit)
@@ -68,7 +72,7 @@ class Embedded:
 
     def _views(self) -> bool:
         busy = False
-        while (outcome := disclose(self._parts)).marks:
+        while is_open(self._parts) and (outcome := disclose(self._parts)).marks:
             self._tell("disclose", outcome)
             busy |= bool(outcome.delivered or outcome.removed)
         for agency in sorted(self._parts.agencies):

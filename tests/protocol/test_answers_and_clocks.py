@@ -6,13 +6,14 @@ from typing import Any
 import pytest
 
 from connectors.runtime.register import Register
+from hub.adapters.store.subjects import mark_dirty
 from hub.domain.clock import micros
 from hub.ports import Outgoing
 from hub.stages.caught_up import is_open, mark_if_caught_up
 from hub.stages.receipts import ANSWERS
 from hub.stages.register import beat
 from schemas import encode_single, record_schema
-from tests.support.world import JA, JC, NOW, World
+from tests.support.world import FAMILY, JA, JC, MOTHER, NOW, World
 
 DAY = 24 * 3600 * 1_000_000
 
@@ -106,3 +107,22 @@ def test_a_heartbeat_from_the_future_keeps_no_gate_open(world: World, ahead: int
     beat(world.parts)
     register.refresh(set())
     assert register.fresh(NOW, 60)
+
+
+@pytest.mark.parametrize("ahead", [0, 24])
+def test_the_embedded_hub_shows_nothing_while_consents_are_behind(world: World, ahead: int) -> None:
+    world.wait(hours=ahead)
+    mark_if_caught_up(world.parts)
+    world.clock.set(NOW)
+    world.jc.withdraws("c1", MOTHER)
+    world.measure(key="m9")
+    world.wait(hours=13)
+    sent, decided = len(world.views(JA)), world.decisions()
+    assert not world.host._cases()
+    assert not world.host._views()
+    assert (len(world.views(JA)), world.decisions()) == (sent, decided)
+    with world.parts.store.transaction() as connection:
+        mark_dirty(connection, [world.jc.key.case(FAMILY)], micros(world.clock.now()))
+    assert not world.host._views()
+    world.run()
+    assert world.seen(JA, "ja_asd") == []
