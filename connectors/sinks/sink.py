@@ -171,12 +171,16 @@ class ViewSink:
         self, connection: Connection, one: Received, keys: Answers, local: Mapping[str, Local], now: datetime
     ) -> Receipt | None:
         """What this record becomes: deletions always count, what came too late never does, the highest version wins.
-        None while other parts are missing."""
+        None while other parts are missing, and for the removal that goes before the parts of its own version."""
         view = one.view
-        if self._superseded(connection, view):
+        version, held, shown = (view["generation"], view["version"]), *self._held(connection, view)
+        if held > version:
             return view, SUPERSEDED, None
         if one.removed:
-            return self._replaced(connection, view, (), DELETED)
+            parts_are_there = held == version and shown
+            return None if parts_are_there else self._replaced(connection, view, (), DELETED)
+        if book.newer_waits(connection, view):
+            return view, SUPERSEDED, None
         if one.timestamp > view["not_after"]:
             return view, LATE, None
         whole = self._whole(connection, one, now)
@@ -202,12 +206,11 @@ class ViewSink:
         ]
         return there if [part.part for part in there] == list(range(1, one.part_count + 1)) else None
 
-    def _superseded(self, connection: Connection, view: View) -> bool:
-        query = select(fassung.c.generation, fassung.c.version).where(slot(fassung, view))
+    def _held(self, connection: Connection, view: View) -> tuple[tuple[int, int], bool]:
+        """The version that was handed over last, and whether it shows anything."""
+        query = select(fassung.c.generation, fassung.c.version, fassung.c.entfernt).where(slot(fassung, view))
         held = connection.execute(query).first()
-        if held is not None and (held.generation, held.version) > (view["generation"], view["version"]):
-            return True
-        return book.newer_waits(connection, view)
+        return ((held.generation, held.version), not held.entfernt) if held else ((-1, -1), False)
 
     def _set_aside(self, one: Received, reason: str, now: datetime) -> Receipt:
         """Let a view wait that cannot be applied; what it would have replaced may be shown no longer."""
@@ -235,7 +238,7 @@ class ViewSink:
         norm = self._kept(connection, view, new)
         self._note(connection, view, removed=answer == DELETED)
         said = self._target.replace(connection, view, new)
-        book.forget_waiting(connection, view)
+        book.forget_waiting(connection, view, older_only=answer == DELETED)
         answer, norm = (said.answer, said.norm or norm) if said else (answer, norm)
         return view, KEPT if norm else answer, norm
 

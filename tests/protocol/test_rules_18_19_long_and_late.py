@@ -111,6 +111,39 @@ def test_a_smaller_version_never_wins_in_parts_either(small: World, staging: Sta
     assert staging.rows() == []
 
 
+@pytest.mark.parametrize("place", [0, 1, -1])
+def test_parts_come_in_any_order_and_twice(small: World, staging: Staging, place: int) -> None:
+    """The removal that tells a sink of an earlier release has the version of the parts, wherever it stands."""
+    small.shared()
+    staging.step()
+    with _not_appended(small) as held:
+        _long(small)
+    told = [one for one in held if decode_single(one.value)[1]["role"] == "ja_asd"]
+    parts = [*reversed(told[1:]), told[-1]]
+    parts.insert(place % (len(parts) + 1), told[0])
+    assert decode_single(told[0].value)[1]["removed"]
+    assert len(told) > 2
+    small.parts.log.append(f"agency.{JA}.views", parts)
+    staging.step()
+    assert len(staging.values("provider")) == COUNT + 1
+
+
+def test_a_removal_counts_though_parts_of_a_newer_version_wait(small: World, staging: Staging) -> None:
+    small.shared()
+    with _not_appended(small) as held:
+        _long(small)
+    newest = [one for one in held if decode_single(one.value)[1]["role"] == "ja_asd"]
+    old = decode_single(_topic(small)[-1].value)[1]
+    staging.step()
+    assert len(staging.values("provider")) == 1
+    schema, part = decode_single(newest[-1].value)
+    later = Outgoing(newest[-1].key, encode_single(schema, {**part, "version": part["version"] + 1}))
+    removal = encode_single(VIEW, {**old, "version": part["version"], "removed": True, "parts": []})
+    small.parts.log.append(f"agency.{JA}.views", [later, Outgoing(newest[-1].key, removal)])
+    staging.step()
+    assert staging.values("provider") == []
+
+
 def test_a_part_that_says_another_number_or_version_does_not_open(small: World, staging: Staging) -> None:
     """The release is the same when a lease is renewed; each piece is bound to its version all the same."""
     small.shared()
