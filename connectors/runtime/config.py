@@ -37,7 +37,7 @@ class Role:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyFiles:
     """Where the agency key is, and either the key service with the certificates for it or the key database with the
-    controller's key-encryption key; never the keys themselves."""
+    controller's key-encryption key; never the keys themselves. `cache_mb`: megabytes of opened keys in memory."""
 
     agency_key_file: Path | None
     kek_file: Path | None
@@ -46,6 +46,7 @@ class KeyFiles:
     tls_ca: Path | None = None
     tls_cert: Path | None = None
     tls_key: Path | None = None
+    cache_mb: float = 64.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,13 +228,16 @@ def _keys(table: Table, folder: Path) -> KeyFiles:
     }
     paths = {name: folder / file if file else None for name, file in files.items()}
     database, service = table.take("database_url", str, ""), table.take("service_url", str, "")
+    cache_mb = table.take("cache_mb", float, 64.0)
     table.close()
+    if not cache_mb > 0:
+        raise ConfigurationError("must be positive", place="config.keys.cache_mb", remedy="megabytes of keys")
     if database and service:
         raise ConfigurationError(
             "names a key service and a key database", place="config.keys",
             remedy="keep one of service_url, database_url",
         )  # fmt: skip
-    return KeyFiles(**paths, database_url=database, service_url=service)
+    return KeyFiles(**paths, database_url=database, service_url=service, cache_mb=cache_mb)
 
 
 def log_address(table: Table, folder: Path) -> LogAddress:

@@ -1,11 +1,15 @@
 """What the hub tells an agency's gate: consents signed elsewhere with the hub's verdict, key versions, a heartbeat.
 
 Read from the start of the compacted topic at every start of the connector, and followed from there (protocol rule 9).
+It is state and no cache: without an entry the gate would not know of a consent, or not of its end. So all entries of an
+agency are kept, each small (`docs/reference/connector-toml.md` says how small): equal lists of codes are kept once.
 """
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
+from sys import intern
 from typing import Any, NamedTuple
 
 import orjson
@@ -166,15 +170,16 @@ def _registered(plain: bytes, consent_id: str, subject: str) -> Registered | Non
 
 def _consent_of(raw: Mapping[str, Any], consent_id: str, subject: str) -> Consent:
     return Consent(
-        id=consent_id, subject=subject, granted_by=_confider(raw), sender=raw["sender"],
-        recipients=frozenset(raw["recipients"]),
-        recipient_workers=frozenset(raw["recipient_workers"]), purposes=frozenset(raw["purposes"]),
-        categories=frozenset(raw["categories"]), form=raw["form"], explicit_special=raw["explicit_special"] is True,
-        notices=frozenset(raw["notices"]), text_version=raw["text_version"], proof_hash=raw["proof_hash"],
+        id=consent_id, subject=subject, granted_by=_confider(raw), sender=intern(raw["sender"]),
+        recipients=_codes(raw["recipients"]),
+        recipient_workers=_codes(raw["recipient_workers"]), purposes=_codes(raw["purposes"]),
+        categories=_codes(raw["categories"]), form=intern(raw["form"]),
+        explicit_special=raw["explicit_special"] is True, notices=_codes(raw["notices"]),
+        text_version=intern(raw["text_version"]), proof_hash=raw["proof_hash"],
         granted_at=datetime.fromisoformat(raw["granted_at"]), valid_until=_time(raw["valid_until"]),
         withdrawn_at=_time(raw["withdrawn_at"]),
         scoped_withdrawals=tuple(_part(part) for part in raw.get("scoped_withdrawals", ())),
-        number=str(raw.get("id", consent_id)), recorded_by=str(raw.get("recorded_by", "")),
+        number=str(raw.get("id", consent_id)), recorded_by=intern(str(raw.get("recorded_by", ""))),
     )  # fmt: skip
 
 
@@ -185,9 +190,19 @@ def _confider(raw: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _part(raw: Mapping[str, Any]) -> ScopedWithdrawal:
     return ScopedWithdrawal(
-        at=datetime.fromisoformat(raw["at"]), purposes=frozenset(raw["purposes"]),
-        categories=frozenset(raw["categories"]), recipients=frozenset(raw["recipients"]),
+        at=datetime.fromisoformat(raw["at"]), purposes=_codes(raw["purposes"]),
+        categories=_codes(raw["categories"]), recipients=_codes(raw["recipients"]),
     )  # fmt: skip
+
+
+def _codes(raw: Sequence[str]) -> frozenset[str]:
+    return _one(tuple(sorted(raw)))
+
+
+@lru_cache(maxsize=4096)
+def _one(codes: tuple[str, ...]) -> frozenset[str]:
+    """The same object for equal lists: an agency's consents name few of them."""
+    return frozenset(codes)
 
 
 def _time(raw: str | None) -> datetime | None:

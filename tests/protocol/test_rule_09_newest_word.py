@@ -91,3 +91,14 @@ def test_the_gate_reads_the_same_in_any_order(small: World, order: tuple[int, ..
     register._topic = "agency.shuffled.register"
     register.refresh(set())
     assert register.consents["c1"].consent.withdrawn_at is not None
+
+
+def test_equal_lists_of_codes_are_kept_once(known: World) -> None:
+    known.jc.grants("c7", CHILD, ["EG", "LS", "ID"], by=[MOTHER])
+    known.jc.grants("c8", MOTHER, ["ID", "LS", "EG"])
+    known.run()
+    kept = [one.consent for one in _gate(known).consents.values()]
+    assert len(kept) > 1
+    for name in ("recipients", "purposes", "notices"):
+        assert len({id(getattr(one, name)) for one in kept}) == 1
+    assert len({id(one.categories) for one in kept}) == len({one.categories for one in kept})

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from connectors.runtime.build import secret_of
 from connectors.runtime.config import ConnectorConfig, LogAddress
+from hub.adapters.keys.cache import KeyCache
 from hub.adapters.keys.kek import next_file
 from hub.adapters.keys.tls import tls_files
 from hub.adapters.keys.wrapping import Keks
@@ -35,11 +36,12 @@ def open_log(settings: Logged, clock: Clock) -> EventLog:
 def open_keys(settings: ConnectorConfig, clock: Clock) -> HubKeyStore:
     """The key service, or the key database with this controller's key-encryption key; raises ConfigurationError."""
     keys = settings.keys
+    cache = KeyCache(size=round(keys.cache_mb * 2**20))
     if keys.service_url:
         from hub.adapters.keys.remote import RemoteKeyStore
 
         files = tls_files(keys.tls_ca, keys.tls_cert, keys.tls_key, place="config.keys.tls")
-        return RemoteKeyStore(keys.service_url, files)
+        return RemoteKeyStore(keys.service_url, files, cache=cache)
     from hub.adapters.keys.sql import SqlKeyStore
 
     if not keys.database_url:
@@ -47,7 +49,7 @@ def open_keys(settings: ConnectorConfig, clock: Clock) -> HubKeyStore:
     url, prefix = keys.database_url, "sqlite:///"
     if url.startswith(prefix) and not url.startswith(f"{prefix}/"):
         url = f"{prefix}{settings.path(url.removeprefix(prefix))}"
-    return SqlKeyStore.for_controller(url, settings.agency, _keks(keys.kek_file), clock=clock)
+    return SqlKeyStore.for_controller(url, settings.agency, _keks(keys.kek_file), clock=clock, cache=cache)
 
 
 def _keks(kek_file: Path | None) -> Keks:

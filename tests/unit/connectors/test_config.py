@@ -1,15 +1,19 @@
 """The configuration is checked as a whole, with the place of what is wrong, before anything is opened."""
 
 import tomllib
+from base64 import b64encode
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
 from connectors.runtime.config import load_config, parse_config
 from connectors.snapshot_csv.config import csv_settings
 from connectors.sql.config import sql_settings
+from hub.adapters.clocks import SystemClock
+from hub.cli.connect.host import open_keys
 from hub.errors import ConfigurationError, NoInput
 
 EXAMPLES = Path(__file__).parents[3] / "hub" / "simulate" / "connectors"
@@ -40,6 +44,7 @@ def test_the_examples_are_valid(file: Path) -> None:
         (lambda c: c["agency"].update(kind="police"), "config.agency.kind"),
         (lambda c: c["agency"].pop("id"), "config.agency.id"),
         (lambda c: c["log"].update(bootstrap="b:1"), "config.log"),
+        (lambda c: c["keys"].update(cache_mb=0), "config.keys.cache_mb"),
         (lambda c: c["lookups"]["haushalte"].update(stream="weg"), "config.lookups.haushalte.stream"),
         (lambda c: c["lookups"].pop("haushalte"), "config.streams."),
         (lambda c: c["streams"]["personen"]["events"][0].update(type="Geraten"), "config.streams.personen.events[0]"),
@@ -112,3 +117,14 @@ def test_secrets_do_not_show() -> None:
     config = parse_config(raw, EXAMPLES)
     assert "geheim" not in repr(config)
     assert "geheim" not in repr(sql_settings(config))
+
+
+def test_the_cache_of_opened_keys_is_as_large_as_the_file_says(tmp_path: Path) -> None:
+    raw = example()
+    assert parse_config(raw, tmp_path).keys.cache_mb == 64
+    (tmp_path / "kek").write_bytes(b64encode(bytes(32)))
+    keys = {"agency_key_file": "key", "kek_file": "kek", "database_url": "sqlite:///keys", "cache_mb": 0.5}
+    small = parse_config(raw | {"keys": keys}, tmp_path)
+    with patch("hub.cli.connect.host.KeyCache") as cache:
+        open_keys(small, SystemClock()).close()
+    cache.assert_called_once_with(size=2**19)
