@@ -29,6 +29,8 @@ from hub.errors import DataError, ServiceUnavailable
 ANSWERS = frozenset({"shown", "deleted", "kept"})
 MOST = 64 * 1024  # bytes of an answer that are read
 AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
+STUMBLED = 500
+"""The receiver stumbles over this very request: again and again, it is this view that waits."""
 REFUSED = frozenset({401, 407})  # of the sink itself: no view would be taken
 FIRST_WAIT = 0.5  # seconds before the second try; doubled then
 
@@ -61,6 +63,8 @@ class Hook:
             except HTTPError as error:
                 with error:
                     cause = f"HTTP {error.code}"
+                if error.code == STUMBLED and number == self._settings.tries:
+                    raise _refused(error.code) from None
                 if 400 <= error.code < 500 and error.code not in AGAIN | REFUSED:
                     raise _refused(error.code) from None
                 last = number == self._settings.tries or error.code not in AGAIN
@@ -111,10 +115,10 @@ def _body(view: View, new: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _once(view: View, new: Sequence[Mapping[str, Any]]) -> str:
-    """Names this version of this view, telling nothing else. Where a view that the receiver refused is taken away, that
-    is another request than the view itself, which comes again."""
+    """Names this version of this view, telling nothing else. What takes a view away is another request than the view of
+    that version: one that the receiver refused comes again, and a removal may go before a long view in parts."""
     parts = [view["case_ref"], view["role"], view["worker"] or "", view["generation"], view["version"]]
-    if not new and not view.get("removed"):
+    if not new:
         parts.append("taken away")
     return hashlib.sha256(repr(tuple(parts)).encode()).hexdigest()
 
