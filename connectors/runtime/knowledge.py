@@ -13,7 +13,7 @@ from datetime import date, datetime
 from connectors.runtime.mapped import MappedEvent
 from connectors.runtime.register import Register
 from hub.domain.clock import berlin_day, moment
-from hub.domain.consent import Consent, ScopedWithdrawal, objects_76, recorded_id
+from hub.domain.consent import NARROWING, Consent, ScopedWithdrawal, objects_76, recorded_id
 from hub.domain.identifiers import Naming
 from hub.policy.control import ControlData, Custody, Statement
 from hub.policy.facts import CATEGORIES, CONSENT_PURPOSES, Subject
@@ -34,12 +34,14 @@ class Knowledge:
         self._grants: dict[bytes, MappedEvent] = {}
         self._withdrawals: dict[str, dict[bytes, MappedEvent]] = defaultdict(dict)
         self._members: dict[str, set[str]] = defaultdict(set)  # case → subjects
+        self.objectors: frozenset[str] = frozenset()  # also those whose row is there no longer
 
     def learn(self, events: Iterable[MappedEvent], *, complete: bool) -> frozenset[str]:
-        """Take control events in (`complete`: instead of all known); the subjects concerned."""
+        """Take control events in (`complete`: instead of all known, but for what narrows); the subjects concerned."""
         events = list(events)
         before = set(self._of) if complete else set()
         if complete:
+            events = [*filter(_stays, self._facts.values()), *events]
             self._facts, self._of = {}, defaultdict(set)
         for event in events:
             held = self._facts.get(event.record_ref)
@@ -50,8 +52,9 @@ class Knowledge:
         return frozenset(before | {event.subject_ref for event in events})
 
     def forget(self, record_refs: Iterable[bytes]) -> frozenset[str]:
-        """Rows that are gone: what they said is known no longer."""
-        gone = [event for ref in record_refs if (event := self._facts.pop(ref, None))]
+        """Rows that are gone: what they said is known no longer, unless it narrows."""
+        known = (ref for ref in record_refs if (event := self._facts.get(ref)) and not _stays(event))
+        gone = [self._facts.pop(ref) for ref in dict.fromkeys(known)]
         for event in gone:
             self._of[event.subject_ref].discard(event.record_ref)
         if gone:
@@ -68,6 +71,13 @@ class Knowledge:
             elif event.schema.event_type == "ConsentWithdrawn":
                 number = recorded_id(self._agency, event.payload["consent_id"])
                 self._withdrawals[number][event.record_ref] = event
+
+    def granted_by_another(self, consent: str, record_ref: bytes) -> bool:
+        """Whether another record than this one grants the consent of this pseudonym: the paper is there."""
+        others = (event for ref, event in self._grants.items() if ref != record_ref)
+        return any(
+            event.key.consent(recorded_id(self._agency, event.payload["id"])) == consent for event in others
+        )
 
     def subjects(self) -> frozenset[str]:
         """Everybody about whom anything is known."""
@@ -86,7 +96,7 @@ class Knowledge:
 
     def objected(self, subject_ref: str) -> bool:
         """§ 76(2) SGB X: an objection holds for all records of the subject."""
-        return any(
+        return subject_ref in self.objectors or any(
             event.schema.event_type == "ObjectionRaised"
             and objects_76(str(event.payload.get("norm") or "76"))
             for event in self._events(subject_ref)
@@ -235,6 +245,11 @@ def control_data(office: str, events: Iterable[MappedEvent]) -> ControlData:
         elif kind == "CustodyChanged":
             custody.append(Statement(office, since, tuple(said.get("custodians") or ())))
     return ControlData(tuple(births), tuple(capacities), tuple(custody))
+
+
+def _stays(event: MappedEvent) -> bool:
+    """A withdrawal and an objection hold, whatever becomes of their row."""
+    return event.schema.event_type in NARROWING
 
 
 def _latest_first(event: MappedEvent) -> int:

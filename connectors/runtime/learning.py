@@ -9,6 +9,7 @@ from connectors.runtime.erasing import Erasures
 from connectors.runtime.knowledge import Knowledge
 from connectors.runtime.ports import NothingKept, Row, Source
 from connectors.runtime.pseudonyms import Local, Pseudonyms, spoken_of
+from connectors.runtime.reported import Reported
 from connectors.runtime.translating import Translator
 from hub.failpoints import fail_point
 
@@ -18,11 +19,11 @@ class Learning:
 
     def __init__(
         self, config: ConnectorConfig, source: Source, *, translator: Translator, knowledge: Knowledge,
-        erasures: Erasures, pseudonyms: Pseudonyms,
+        erasures: Erasures, pseudonyms: Pseudonyms, reported: Reported,
     ) -> None:  # fmt: skip
         self._aliases, self._control = config.aliases, config.control
         self._source, self._translator, self._pseudonyms = source, translator, pseudonyms
-        self.knowledge, self.erasures = knowledge, erasures
+        self.knowledge, self.erasures, self._reported = knowledge, erasures, reported
         self.consented: frozenset[str] = frozenset()
         self.pending: set[str] = set()
         self._moved: set[str] = set()  # local ids whose case may be another one
@@ -32,6 +33,7 @@ class Learning:
     def learn(self, now: datetime, policy: str) -> None:
         """Bring the gate's knowledge up to date; `policy` names what the policy says now."""
         self.knowledge.register.refresh(self.pending)
+        self.knowledge.objectors = self._reported.objectors()
         lookups = self._translator.lookups
         control = self._source.control([*dict.fromkeys((*lookups.streams, *self._control))])
         rows = list(control.rows)

@@ -175,6 +175,7 @@ class Mapper:
             endangers_help=bool(self._fact(mapping, "endangers_help", row, "boolean")),
             disputed=tuple(self._fact(mapping, "disputed", row, "strings") or ()),
             addressee=self._fact(mapping, "addressee", row, "string"), key=key, mentioned=mentioned,
+            row_key=row.key,
         )  # fmt: skip
 
     def _field(self, mapping: EventMapping, name: str, row: Row, mentioned: dict[str, str]) -> Any:

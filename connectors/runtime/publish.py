@@ -12,6 +12,7 @@ from typing import Any
 from connectors.runtime.config import ConnectorConfig
 from connectors.runtime.judging import Judged
 from connectors.runtime.mapped import MappedEvent
+from connectors.runtime.reported import EMPTIED, Reported
 from connectors.runtime.seal import encoded, envelope, key_ref
 from connectors.runtime.state import Published, State
 from connectors.runtime.unfit import Unfit
@@ -51,6 +52,7 @@ class Publisher:
     ) -> None:
         self._agency, self._domain, self._limit = config.agency, config.legal_domain, config.max_event_bytes
         self._key, self._keys, self._log, self._state = key, keys, log, state
+        self._reported = Reported(state.db)
         self._topics = {name: topics()[name].of(config.agency) for name in ("consents", "events")}
 
     def prepare(
@@ -90,14 +92,24 @@ class Publisher:
 
     def narrowing(self, judged: Sequence[Judged], *, again: bool = False) -> list[Judged]:
         """Those of these events, of which the gate keeps nothing, that must leave all the same: what was published of
-        the record is corrected, or has come on hold, and counts no longer as it stands in the hub. `again`: also where
-        the hub was told so before."""
+        the record is corrected, taken back, or has come on hold, and counts no longer as it stands in the hub. `again`:
+        also where the hub was told so before."""
         before = self._state.published(one.event.record_ref for one in judged)
+        emptied = [
+            one
+            for one in judged
+            if one.event.schema.event_type in EMPTIED
+            and (last := before.get(one.event.record_ref))
+            and (last.kept or not last.sent)
+        ]
         found = [(one, before.get(one.event.record_ref)) for one in judged if not one.event.control]
         return [
-            replace(one, kept=one.would)
-            for one, last in found
-            if last and (_is_overtaken(one, last) or (again and _said_so(one, last)))
+            *emptied,
+            *(
+                replace(one, kept=one.would)
+                for one, last in found
+                if last and (_is_overtaken(one, last) or (again and _said_so(one, last)))
+            ),
         ]
 
     def send(self, publications: Sequence[Publication]) -> None:
@@ -115,7 +127,10 @@ class Publisher:
 
     def confirm(self, publications: Iterable[Publication]) -> None:
         """Inside the caller's transaction: these are in the log."""
+        publications = list(publications)
         self._state.save_published(publication.entry._replace(sent=True) for publication in publications)
+        events = [publication.judged.event for publication in publications]
+        self._reported.note(events, self._agency, self._state.key_hash)
 
     def _publication(self, judged: Judged, key: Key | None, entry: Published) -> Publication:
         judged, event = _under(judged, entry.source_version), judged.event

@@ -27,6 +27,7 @@ from connectors.runtime.quarantine import Decisions
 from connectors.runtime.register import Register
 from connectors.runtime.renumbering import heed, refuse_spoken_of
 from connectors.runtime.report import StepReport, Tally
+from connectors.runtime.reported import Reported, TakingBack
 from connectors.runtime.republishing import Republishing
 from connectors.runtime.settling import Settling
 from connectors.runtime.state import State
@@ -54,13 +55,17 @@ class Connector:
         self._register, translator = knowledge.register, Translator(config, key)
         self._learning = Learning(
             config, source, translator=translator, knowledge=knowledge, erasures=Erasures(state, knowledge),
-            pseudonyms=pseudonyms,
+            pseudonyms=pseudonyms, reported=(reported := Reported(state.db)),
         )  # fmt: skip
         self._egress = egress = Egress(
             config, self._learning, judge=judge, publisher=Publisher(config, key, keys, log, state),
             pseudonyms=pseudonyms, journal=self._journal,
         )  # fmt: skip
-        self._settling = Settling(state, translator, egress, self._decisions)
+        decided = [name for name, stream in config.streams.items() if stream.on_vanish]
+        self._settling = Settling(
+            state, translator, egress, decisions=self._decisions, reported=reported,
+            taking_back=TakingBack(reported, pseudonyms, knowledge, key, decided),
+        )  # fmt: skip
         self._republishing = Republishing(
             source, state, self._learning, translator=translator, egress=egress, pseudonyms=pseudonyms
         )

@@ -7,9 +7,11 @@ from datetime import datetime
 from connectors.runtime.egress import Egress
 from connectors.runtime.faults import WHOLE, of_incidents, of_refused, of_rows
 from connectors.runtime.judging import Judged
+from connectors.runtime.mapped import MappedEvent
 from connectors.runtime.ports import Batch, Incident, Row
 from connectors.runtime.quarantine import Decisions, Quarantined
 from connectors.runtime.report import Tally
+from connectors.runtime.reported import Entry, Reported, TakingBack
 from connectors.runtime.state import State
 from connectors.runtime.translating import Translator
 from connectors.runtime.unfit import Unfit
@@ -19,8 +21,12 @@ from hub.failpoints import fail_point
 class Settling:
     """Publishes what was read, keeps what cannot be, and lets the source's position move."""
 
-    def __init__(self, state: State, translator: Translator, egress: Egress, decisions: Decisions) -> None:
+    def __init__(
+        self, state: State, translator: Translator, egress: Egress, *, decisions: Decisions, reported: Reported,
+        taking_back: TakingBack,
+    ) -> None:  # fmt: skip
         self._state, self._translator, self._egress, self._decisions = state, translator, egress, decisions
+        self._reported, self._taking_back = reported, taking_back
 
     def publish(
         self, batch: Batch, now: datetime, tally: Tally, *, is_open: bool, moved: Callable[[], None] | None = None
@@ -37,7 +43,10 @@ class Settling:
         again = self._known_faults(held) | ({entry.place for entry in faults} - waiting)
         unfit = Unfit()
         judged = self._egress.judged(events, now, again=moved is not None, unfit=unfit)
-        taken_back = self._taken_back(batch.rows, {entry.place for entry in faults})
+        held_places = {entry.place for entry in faults}
+        taken_back = self._taken_back(batch.rows, held_places)
+        missing, ended = self._no_longer_said(batch.rows, events, held_places, now)
+        taken_back += ended
         prepared = self._egress.send(
             [*judged, *taken_back], now, again=moved is not None,
             anew={one.event.place for one in taken_back}, unfit=unfit,
@@ -47,6 +56,7 @@ class Settling:
             batch = replace(batch, cursor=None)
         with self._state.transaction():
             self._egress.confirm(judged, prepared, now)
+            self._reported.forget(missing)
             tally.published += len(prepared.publications)
             tally.unchanged += len(prepared.unchanged)
             if is_open:
@@ -74,6 +84,15 @@ class Settling:
             for event in ends
             if (last := published.get(event.record_ref)) and last.kept and not event.control
         ]
+
+    def _no_longer_said(
+        self, rows: Sequence[Row], events: Sequence[MappedEvent], held: Collection[str], now: datetime
+    ) -> tuple[list[Entry], list[Judged]]:
+        """Control records that rows reported and say no longer, and the events that take them back."""
+        there = [row for row in rows if row.place not in held]
+        missing = self._taking_back.missing(there, events, self._state.key_hash)
+        published = self._state.published(entry.record_ref for entry in missing)
+        return missing, list(self._taking_back.events(missing, published, now))
 
     def note(self, incidents: Sequence[Incident], tally: Tally) -> None:
         """Whole streams or snapshots that cannot be read: one event each, once."""

@@ -15,10 +15,10 @@ from hub.domain.identifiers import AgencyKey
 NOW = datetime(2026, 11, 16, 20, tzinfo=UTC)
 
 
-def test_an_objection_and_its_end_are_reasons_to_judge_again(
+def test_an_objection_is_a_reason_to_judge_again_and_outlives_its_row(
     make_event: Callable[..., MappedEvent], tmp_path: Path
 ) -> None:
-    """§ 76(2) SGB X: it holds back for as long as it stands, so its end opens what was withheld."""
+    """§ 76(2) SGB X: it holds back for as long as it stands; a row that is lost takes nothing back."""
     keys = SqlKeyStore.for_controller(
         f"sqlite:///{tmp_path}/keys.sqlite", "a", controller_kek(bytes(32), "a")
     )
@@ -36,6 +36,8 @@ def test_an_objection_and_its_end_are_reasons_to_judge_again(
     knowledge.forget([objection.record_ref])
 
     assert raised != before
-    assert knowledge.signature(subject, NOW, frozenset(), "policy") == before
+    assert knowledge.signature(subject, NOW, frozenset(), "policy") == raised
+    knowledge.learn([born], complete=True)
+    assert knowledge.signature(subject, NOW, frozenset(), "policy") == raised
     keys.close()
     log.close()
