@@ -10,7 +10,7 @@ from functools import cache
 from importlib.resources import files
 from itertools import combinations
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from connectors.proposal.exported import SUFFIXES
 from connectors.proposal.profile import Column, Table
@@ -47,7 +47,7 @@ class Coded:
 @dataclass(frozen=True, slots=True)
 class Event:
     """An event that a table makes. `values`: field → column, columns joined, or a coded column; `facts`: circumstances
-    that narrow its release, likewise."""
+    that narrow its release, likewise. `by`: the column by which subject and case are found in the table of consents."""
 
     type: str
     subject: str
@@ -56,6 +56,16 @@ class Event:
     times: Mapping[str, str]
     values: Mapping[str, Any]
     facts: Mapping[str, Any] = field(default_factory=dict)
+    by: str = ""
+
+
+class Papers(NamedTuple):
+    """The stream of consents: the columns of their number, and of the person and case that they are about."""
+
+    stream: str
+    number: str
+    person: str
+    case: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +86,15 @@ class Stream:
 @dataclass(frozen=True, slots=True)
 class Proposal:
     """What a configuration begins with. `members`: the stream that says whose case is whose (stream, person, case);
-    `keyless`: tables that would make events, and have no columns that tell their rows apart."""
+    `papers`: the one that says whose consent is whose, where another needs it; `keyless`: tables that would make
+    events, and have no columns that tell their rows apart."""
 
     streams: tuple[Stream, ...]
     codes: tuple[Coded, ...]
     members: tuple[str, str, str] | None
     unrecognised: tuple[Table, ...]
     keyless: tuple[Table, ...] = ()
+    papers: Papers | None = None
 
 
 @cache
@@ -114,7 +126,10 @@ def propose(tables: Sequence[Table]) -> Proposal:
         )
     )
     coded: dict[str, Coded] = {}
-    streams = [_stream(table, known[table.name], members, coded, counted=counted) for table in tables]
+    papers = None if counted else _papers(known)
+    streams = [
+        _stream(table, known[table.name], (members, papers), coded, counted=counted) for table in tables
+    ]
     pairs = list(zip(tables, streams, strict=True))
     return Proposal(
         tuple(stream for stream in streams if stream.events and stream.key),
@@ -122,6 +137,20 @@ def propose(tables: Sequence[Table]) -> Proposal:
         members,
         tuple(table for table, stream in pairs if not stream.events),
         tuple(table for table, stream in pairs if stream.events and not stream.key),
+        papers if any(event.by for stream in streams for event in stream.events) else None,
+    )
+
+
+def _papers(known: Mapping[str, Concepts]) -> Papers | None:
+    """The table that grants consents, if it names both person and case."""
+    wanted = {"consent", "granted_at", "person", "case"}
+    return next(
+        (
+            Papers(stream_name(name), found["consent"], found["person"], found["case"])
+            for name, found in known.items()
+            if wanted <= found.keys()
+        ),
+        None,
     )
 
 
@@ -160,13 +189,16 @@ def concepts(table: Table) -> Concepts:
 def _stream(
     table: Table,
     known: Concepts,
-    members: tuple[str, str, str] | None,
+    lookups: tuple[tuple[str, str, str] | None, Papers | None],
     coded: dict[str, Coded],
     *,
     counted: bool,
 ) -> Stream:
+    members, papers = lookups
     found = (
-        _event(entry, table, known, coded) for entry in vocabulary()["event"] if _fits(entry, known, members)
+        _event(entry, table, known, coded)
+        for entry in vocabulary()["event"]
+        if _fits(entry, known, members, papers)
     )
     events = tuple(_of_case(event) if counted else event for event in found if not counted or _own(event))
     within = tuple(known[name] for name in ("case", "person") if name in known) if counted else ()
@@ -188,11 +220,20 @@ def _of_case(event: Event) -> Event:
     return replace(event, subject=PERSON_OF_CASE) if event.subject else event
 
 
-def _fits(entry: Mapping[str, Any], known: Concepts, members: tuple[str, str, str] | None) -> bool:
+def _fits(
+    entry: Mapping[str, Any], known: Concepts, members: tuple[str, str, str] | None, papers: Papers | None
+) -> bool:
     if not {*entry["needs"]} <= known.keys() or {*entry.get("without", ())} & known.keys():
         return False
     subject = entry.get("subject")
+    if _looked_up(entry, known):
+        return papers is not None
     return (subject is None or subject in known) and ("case" in known or members is not None)
+
+
+def _looked_up(entry: Mapping[str, Any], known: Concepts) -> bool:
+    """Whether its subject stands in the table of consents alone."""
+    return entry.get("by") in known and entry.get("subject") not in known
 
 
 def _event(entry: Mapping[str, Any], table: Table, known: Concepts, coded: dict[str, Coded]) -> Event:
@@ -213,7 +254,8 @@ def _event(entry: Mapping[str, Any], table: Table, known: Concepts, coded: dict[
             if f"notice_{name}" in known
         }
         values |= {"notices": {"flags": flags}} if flags else {}
-    subject = known[entry["subject"]] if "subject" in entry else ""
+    by = known[entry["by"]] if _looked_up(entry, known) else ""
+    subject = known[entry["subject"]] if "subject" in entry and not by else ""
     times = {
         name: found
         for name, wanted in entry.get("times", {}).items()
@@ -224,11 +266,12 @@ def _event(entry: Mapping[str, Any], table: Table, known: Concepts, coded: dict[
     return Event(
         entry["type"],
         subject,
-        known.get("case", ""),
+        "" if by else known.get("case", ""),
         filled,
         times or {"occurred_at": "@version"},
         values,
         facts,
+        by,
     )
 
 
@@ -308,7 +351,7 @@ def _key(table: Table, known: Concepts) -> tuple[str, ...]:
 
 
 def _columns(event: Event) -> set[str]:
-    found = {event.subject, event.case, event.filled, *event.times.values()}
+    found = {event.subject, event.case, event.filled, event.by, *event.times.values()}
     for value in (*event.values.values(), *event.facts.values()):
         if isinstance(value, str):
             found.add(value)

@@ -7,7 +7,7 @@ from textwrap import wrap
 from typing import Any
 
 from connectors.proposal.profile import DOUBTFUL, NEGATIVE, Column, Table, most
-from connectors.proposal.propose import PERSON_OF_CASE, Coded, Event, Proposal, Stream
+from connectors.proposal.propose import PERSON_OF_CASE, Coded, Event, Papers, Proposal, Stream
 from connectors.runtime.streams import ANSWERING, CIRCUMSTANCES
 from schemas import event_schema
 
@@ -38,6 +38,8 @@ def config_text(
     parts += [_codes(one) for one in proposal.codes]
     lookup = proposal.members is not None and proposal.members[0] in _read(proposal, idle)
     parts += [_lookup(proposal)] if lookup else []
+    if (papers := proposal.papers) and papers.stream in _read(proposal, idle):
+        parts += [_of_consents(papers)]
     parts += [_stream(house, stream, proposal, idle.get(stream.name, "")) for stream in proposal.streams]
     parts += (
         [_rest("Nicht erkannt, wird nicht gelesen:", proposal.unrecognised)] if proposal.unrecognised else []
@@ -59,12 +61,17 @@ def _idle(house: House, proposal: Proposal, refused: Mapping[str, str]) -> Mappi
             idle.setdefault(stream.name, _UNVERSIONED)
         if stream.within and (house.kind not in _DERIVING or len(stream.within) < _BOTH):
             idle.setdefault(stream.name, _WITHIN)
-    if proposal.members and proposal.members[0] not in _read(proposal, idle):
-        for stream in proposal.streams:
-            if not all(event.case for event in stream.events):
-                idle.setdefault(
-                    stream.name, f"Der Fall steht in {proposal.members[0]}, und das wird nicht gelesen."
-                )
+    read = _read(proposal, idle)
+    for stream in proposal.streams:
+        whole = all(event.case or event.by for event in stream.events)
+        if proposal.members and proposal.members[0] not in read and not whole:
+            idle.setdefault(
+                stream.name, f"Der Fall steht in {proposal.members[0]}, und das wird nicht gelesen."
+            )
+        if proposal.papers and proposal.papers.stream not in read and any(one.by for one in stream.events):
+            idle.setdefault(
+                stream.name, f"Die Person steht in {proposal.papers.stream}, und das wird nicht gelesen."
+            )
     return idle
 
 
@@ -169,6 +176,12 @@ def _lookup(proposal: Proposal) -> Iterator[str]:
     yield from ("[lookups.cases]", f"stream = {_s(stream)}", f"key = {_s(person)}", f"columns = {_s([case])}")
 
 
+def _of_consents(papers: Papers) -> Iterator[str]:
+    yield "# Ein Widerruf nennt nur die Nummer der Einwilligung: Person und Fall stehen dort."
+    yield from ("[lookups.consents]", f"stream = {_s(papers.stream)}", f"key = {_s(papers.number)}")
+    yield f"columns = {_s([papers.person, papers.case])}"
+
+
 _KEYLESS = "Ohne Schlüssel (keine drei Spalten unterscheiden alle Zeilen), wird nicht gelesen; nötig ist eine Nummer:"
 _DERIVING = frozenset({"snapshot_csv", "file_drop", "rest"})
 
@@ -211,21 +224,16 @@ def _active(house: House, stream: Stream, proposal: Proposal) -> Iterator[str]:
         yield f"# nicht zugeordnet, wird nie gesendet: {', '.join(stream.unused)}"
     for event in stream.events:
         yield ""
-        yield from _event(house, name, event, proposal.members[2] if proposal.members else "")
+        yield from _event(house, name, event, proposal)
 
 
-def _event(house: House, stream: str, event: Event, case: str) -> Iterator[str]:
+def _event(house: House, stream: str, event: Event, proposal: Proposal) -> Iterator[str]:
     schema = event_schema(event.type)
     yield f"[[streams.{stream}.events]]"
     yield f"type = {_s(event.type)}"
     if event.filled:
         yield f"when = [{{ column = {_s(event.filled)}, filled = true }}]"
-    if event.subject:
-        yield f"subject = {_s(event.subject)}"
-    if event.case:
-        yield f"case = {_s(event.case)}"
-    else:
-        yield f'case = {{ lookup = "cases", by = {_s(event.subject)}, column = {_s(case)} }}'
+    yield from _places(event, proposal)
     for name, value in (*event.times.items(), *event.facts.items()):
         yield f"{name} = {_s(value)}"
     yield f"[streams.{stream}.events.fields]"
@@ -236,6 +244,22 @@ def _event(house: House, stream: str, event: Event, case: str) -> Iterator[str]:
             yield f"sender = {{ constant = {_s(house.agency)} }}  # keine Spalte erkannt: das eigene Amt?"
         elif name not in ("subject", "child"):
             yield f'# {name} = ""  # {spec.category}; keine Spalte erkannt'
+
+
+def _places(event: Event, proposal: Proposal) -> Iterator[str]:
+    """Where its subject and case stand."""
+    if event.by and (papers := proposal.papers):
+        for name, column in (("subject", papers.person), ("case", papers.case)):
+            yield f'{name} = {{ lookup = "consents", by = {_s(event.by)}, column = {_s(column)} }}'
+        yield "# gilt für die ganze Einwilligung; ein Teil: fields.scope, siehe docs/reference/connector-toml.md"
+        return
+    if event.subject:
+        yield f"subject = {_s(event.subject)}"
+    if event.case:
+        yield f"case = {_s(event.case)}"
+    elif proposal.members:
+        column = _s(proposal.members[2])
+        yield f'case = {{ lookup = "cases", by = {_s(event.subject)}, column = {column} }}'
 
 
 def _value(value: Any) -> str:

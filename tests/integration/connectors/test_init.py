@@ -6,6 +6,7 @@ import sqlite3
 import stat
 import tomllib
 from contextlib import closing
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from typer.testing import CliRunner
 from hub.cli import USAGE
 from hub.cli.connect import app
 from hub.errors import ConfigurationError, DataError, NoInput, UsageError
+from hub.simulate import Simulation
 from tests.integration.connectors.interface import TOKEN, Interface
 
 NORTH = {
@@ -331,3 +333,25 @@ def test_an_answer_without_rows_says_where_it_was(tmp_path: Path) -> None:
         result = init(tmp_path / "source.toml", "--url", f"{served.url}/v1/personen")
         assert isinstance(result.exception, DataError)
         assert result.exception.place == "personen"
+
+
+def test_a_withdrawal_that_names_a_consent_alone_finds_its_person(tmp_path: Path) -> None:
+    """The simulated youth office: `widerrufe.csv` has the consent's number, the person stands with the consent."""
+    Simulation(4, 7, date(2026, 11, 16), f"sqlite:///{tmp_path}/jc.sqlite", tmp_path / "export").write_day(
+        date(2026, 11, 16)
+    )
+    (plain := tmp_path / "plain").mkdir()
+    for file in (tmp_path / "export" / "2026-11-16").glob("*.csv"):
+        (plain / file.name).write_bytes(file.read_bytes())
+    out = tmp_path / "source.toml"
+    result = init(out, "--folder", str(plain), "--encoding", "cp1252", "--delimiter", ";")
+    assert result.exit_code == 0, result.output
+    raw = tomllib.loads(out.read_text(encoding="utf-8"))
+    assert raw["lookups"]["consents"]["stream"] == "einwilligungen"
+    (withdrawal,) = raw["streams"]["widerrufe"]["events"]
+    assert withdrawal["type"] == "ConsentWithdrawn"
+    where = {"lookup": "consents", "by": "einwilligung_nr"}
+    assert withdrawal["subject"] == {**where, "column": "personen_nr"}
+    assert withdrawal["case"] == {**where, "column": "aktenzeichen"}
+    lines = json.loads(called("check", str(out), "--json").stdout)["checks"]
+    assert [line for line in lines if line["name"] == "withdrawals" and not line["ok"]] == []
