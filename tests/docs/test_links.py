@@ -51,3 +51,9 @@ def _is_there(code: str) -> bool:
     if not found:
         return False
     return not test or any(f"def {test}(" in path.read_text(encoding="utf-8") for path in found)
+
+
+def test_decisions_are_numbered_without_holes_and_doubles() -> None:
+    pages = sorted((ROOT / "docs" / "adr").glob("*.md"))
+    assert [page.name[:4] for page in pages] == [f"{number:04d}" for number in range(1, len(pages) + 1)]
+    assert [page for page in pages if not page.read_text().startswith(f"# {page.name[:4]} ")] == []
