@@ -35,6 +35,10 @@ def agency_keys(path: Path | None) -> AgencyKeys:
 
 def secrets_of(path: Path | None, place: str) -> list[bytes]:
     """Secrets of 32 bytes, one to a line, in base64; raises ConfigurationError."""
+    if path and not path.exists():
+        raise ConfigurationError(
+            f"the key file {path.name} is not there", place=f"config.{place}", remedy="create the key file"
+        )
     try:
         lines = path.read_text(encoding="ascii").split() if path else []
         secrets = [base64.b64decode(line, validate=True) for line in lines]

@@ -2,33 +2,78 @@
 
 import sys
 import traceback
+from collections.abc import Sequence
+from itertools import pairwise
 
-from hub.errors import ConfigurationError, HubError
+from typer import TyperException
+
+from hub.cli.language import error_said, speak
+from hub.errors import ConfigurationError, HubError, NoInput, UsageError
 
 USAGE, INTERNAL = 64, 70
+_HELP_SHOWN = "NoArgsIsHelpError"
 _WRONG_CALL = 2  # how the option parser leaves; sysexits calls it 64
+_AGENCY = frozenset({"connect", "consent", "danger"})
+"""The verbs that agencies call: they speak German, or English with `--lang en`."""
 _HUB_ONLY = frozenset({"aiokafka", "alembic", "faust", "jinja2", "mode", "psycopg", "starlette", "uvicorn"})
 
 
 def main() -> None:
     """Run the command; every error becomes one line on standard error and its exit code."""
-    from hub.cli.app import app
-
     try:
-        app()
+        _run(agency=not _AGENCY.isdisjoint(sys.argv[1:2]))
     except SystemExit as end:
         raise SystemExit(USAGE if end.code == _WRONG_CALL else end.code) from None
     except HubError as error:
         _leave(error)
     except ModuleNotFoundError as error:
         _leave(_missing(error))
+    except OSError as error:
+        _leave(_not_there(error) if error.filename else _bug(error))
     except Exception as error:  # noqa: BLE001 - the last place: anything else is a bug
         _leave(_bug(error))
 
 
+def _run(*, agency: bool) -> None:
+    from hub.cli.app import app
+
+    if not agency:
+        speak("en")
+        app()
+        return
+    speak("en" if _asks_for_english(sys.argv) else "de")
+    try:
+        code = app(standalone_mode=False, prog_name="hub")
+    except TyperException as error:
+        raise _wrong_call(error) from None
+    raise SystemExit(code if isinstance(code, int) else 0)
+
+
+def _asks_for_english(words: Sequence[str]) -> bool:
+    """Needed before the options are read, for what is wrong with them is said too."""
+    return "--lang=en" in words or ("--lang", "en") in pairwise(words)
+
+
+def _wrong_call(error: TyperException) -> BaseException:
+    """What the option parser complains of, as an error of ours; nothing where it has shown the help instead."""
+    command = getattr(getattr(error, "ctx", None), "command_path", " ".join(["hub", *sys.argv[1:2]]))
+    if type(error).__name__ == _HELP_SHOWN:
+        return SystemExit(USAGE)
+    return UsageError(error.format_message(), place=command, remedy=f"{command} --help")
+
+
 def _leave(error: HubError) -> None:
-    print(f"hub: {error}", file=sys.stderr)
+    print(f"hub: {error_said(error)}", file=sys.stderr)
     raise SystemExit(error.exit_code) from None
+
+
+def _not_there(error: OSError) -> HubError:
+    """A path that somebody named and that cannot be used."""
+    return NoInput(
+        f"cannot be read or written ({type(error).__name__})",
+        place=str(error.filename),
+        remedy="check path and permissions",
+    )
 
 
 def _missing(error: ModuleNotFoundError) -> HubError:

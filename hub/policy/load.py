@@ -121,6 +121,8 @@ def read_own(paths: Iterable[Path]) -> list[dict[str, Any]]:
 def _read(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise fault(path.name, "there is no such policy file") from None
     except (OSError, ValueError) as error:
         raise fault(path.name, "cannot be read as TOML") from error
 

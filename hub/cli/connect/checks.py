@@ -21,6 +21,7 @@ from connectors.runtime.files import holder, lease_of, prove_writable
 from connectors.runtime.ring import agency_keys, first_of
 from hub.cli.connect.given import clock_of, keys_to_look
 from hub.cli.connect.host import open_keys, open_log
+from hub.cli.language import said
 from hub.config import load_settings
 from hub.domain.clock import moment
 from hub.errors import HubError
@@ -47,7 +48,16 @@ class Line:
 
 
 def all_lines(config: ConnectorConfig, rows: int | None = None) -> Iterator[Line]:
-    """Every check of this connector."""
+    """Every check of this connector; one cause is told once, by the first check that meets it."""
+    told = set[tuple[object, str]]()
+    for line in _lines(config, rows):
+        cause = (line.said.get("cause"), line.remedy)
+        if line.case != "error" or cause not in told:
+            told.add(cause)
+            yield line
+
+
+def _lines(config: ConnectorConfig, rows: int | None) -> Iterator[Line]:
     role = kind(config).spec.role
     now = clock_of(config).now()
     yield Line("config", ok=True, case="ok", said={"kind": config.kind, "streams": len(config.streams)})
@@ -67,8 +77,8 @@ def all_lines(config: ConnectorConfig, rows: int | None = None) -> Iterator[Line
 
 def failed(name: str, error: HubError) -> Line:
     """A check that could not be made."""
-    cause = f"{error.place}: {error.message}" if error.place else error.message
-    return Line(name, ok=False, case="error", said={"cause": cause}, remedy=error.remedy)
+    cause = f"{said(error.place)}: {said(error.message)}" if error.place else said(error.message)
+    return Line(name, ok=False, case="error", said={"cause": cause}, remedy=said(error.remedy))
 
 
 def _try(name: str, check: Callable[[], Line]) -> Line:
@@ -136,8 +146,8 @@ def _source(config: ConnectorConfig, now: datetime, rows: int | None) -> Iterato
         return
     yield Line("source", ok=True, case="ok" if found.read else "empty", said={"read": found.read})
     for one in found.incidents:
-        said = {"stream": one.stream, "place": one.place, "reason": one.reason}
-        yield Line("columns", ok=False, case="incident", said=said, remedy=one.remedy)
+        named = {"stream": one.stream, "place": one.place, "reason": one.reason}
+        yield Line("columns", ok=False, case="incident", said=named, remedy=said(one.remedy))
     if not found.incidents:
         yield Line("columns", ok=True, case="ok", said={"unmapped": sum(map(len, found.unmapped.values()))})
     yield from _circumstances(config, found)
@@ -155,12 +165,12 @@ def _circumstances(config: ConnectorConfig, found: Found) -> Iterator[Line]:
     """What narrows a release must be mapped, or said to be nowhere."""
     open_ = list(unanswered(config))
     for one in open_:
-        said = {
+        named = {
             "stream": one.stream,
             "event_type": one.event_type,
             "circumstances": ", ".join(one.circumstances),
         }
-        yield Line("circumstances", ok=False, case="open", said=said)
+        yield Line("circumstances", ok=False, case="open", said=named)
     alike = list(lookalikes(config, found.unmapped))
     for column in alike:
         yield Line("circumstances", ok=False, case="unmapped", said=column._asdict())
@@ -171,8 +181,8 @@ def _circumstances(config: ConnectorConfig, found: Found) -> Iterator[Line]:
 def _consents(config: ConnectorConfig, effect: Effect) -> Iterator[Line]:
     if not withdrawable(config):
         yield Line("withdrawals", ok=False, case="none")
-    said = {"effective": effect.effective, "without": effect.without, "flaws": effect.flawed}
-    yield Line("consents", ok=True, case="some" if effect.without else "ok", said=said)
+    counts = {"effective": effect.effective, "without": effect.without, "flaws": effect.flawed}
+    yield Line("consents", ok=True, case="some" if effect.without else "ok", said=counts)
 
 
 def _asked(one: Asked) -> Line:
@@ -182,7 +192,7 @@ def _asked(one: Asked) -> Line:
 
 
 def _fault(name: str, one: Fault) -> Line:
-    return Line(name, ok=False, case="fault", said=one._asdict(), remedy=one.remedy)
+    return Line(name, ok=False, case="fault", said=one._asdict(), remedy=said(one.remedy))
 
 
 def _keys(config: ConnectorConfig) -> Iterator[Line]:

@@ -39,6 +39,7 @@ from hub.cli.connect.discover import (
     is_http,
     look,
 )
+from hub.cli.language import in_german
 from hub.cli.output import AsJson, print_json, print_lines
 from hub.domain.agencies import ROLES_BY_KIND
 from hub.domain.identifiers import AgencyKey
@@ -188,7 +189,9 @@ def _write(out: Path, house: House, tables: Sequence[Table], proposal: Proposal)
                 SystemClock().now(),
                 rows=_LOOKED_AT,
             )
-            more = {one.stream: f"{one.reason}, {one.place}. {one.remedy}" for one in found.incidents}
+            more = {
+                one.stream: f"{one.reason}, {one.place}. {in_german(one.remedy)}" for one in found.incidents
+            }
             if not more.keys() & {stream.name for stream in proposal.streams} - refused.keys():
                 break
             refused |= more

@@ -14,7 +14,8 @@ from connectors.runtime.config import ConnectorConfig, load_config
 from connectors.runtime.files import open_file
 from connectors.runtime.ring import agency_keys, first_of
 from hub.cli.connect.given import clock_of
-from hub.cli.connect.pages import table, whole
+from hub.cli.connect.pages import table, whole, write_page
+from hub.cli.language import error_said
 from hub.cli.output import AsJson, print_json, print_lines, print_table, warn
 from hub.config import load_settings
 from hub.errors import ServiceUnavailable
@@ -35,7 +36,7 @@ def shadow(
     with closing(open_file(place)) as db:
         found = Figures(db).report()
     if html:
-        html.write_text(_page(settings.agency, found), encoding="utf-8")
+        write_page(html, _page(settings.agency, found))
     if as_json:
         print_json(as_object(found))
     else:
@@ -63,7 +64,7 @@ def _read(settings: ConnectorConfig, place: Path, *, watch: bool) -> None:
         except ServiceUnavailable as error:
             if not watch:
                 raise
-            warn(str(error))
+            warn(error_said(error))
         if not watch:
             return
         stop.wait(max(settings.interval_seconds, 1.0))

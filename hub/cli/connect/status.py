@@ -17,6 +17,7 @@ from hub.cli.connect.given import Config, clock_of
 from hub.cli.connect.quarantine import as_object as entry_object
 from hub.cli.connect.standing import RENEW_DAYS, Standing, decide_held, standing
 from hub.cli.connect.words import STATES, ago, counted
+from hub.cli.language import said
 from hub.cli.output import AsJson, print_json, print_lines, print_table, rfc3339_of
 from hub.errors import ConfigurationError
 
@@ -114,7 +115,7 @@ def _print(agency: str, found: Standing, now: datetime) -> None:
         if beat.totals:
             lines.append(f"Seit dem Start: {counted(beat.totals)}")
     if stuck := found.trouble:
-        lines.append(f"{stuck.status} seit {stuck.since}: {stuck.place} → {stuck.remedy}")
+        lines.append(f"{stuck.status} seit {stuck.since}: {said(stuck.place)} → {said(stuck.remedy)}")
     lines += [_certificate(one, now) for one in found.certificates]
     lines += _backfills(found.backfills, running=found.state == "running")
     if held := found.held:
@@ -123,7 +124,8 @@ def _print(agency: str, found: Standing, now: datetime) -> None:
         )
     print_lines(lines)
     rows = [
-        (entry.name, entry.reason, entry.place, entry.column, entry.remedy) for entry in found.quarantined
+        (entry.name, entry.reason, entry.place, entry.column, said(entry.remedy))
+        for entry in found.quarantined
     ]
     if rows:
         print_table(f"{len(rows)} in Quarantäne", ("Name", "Grund", "Ort", "Spalte", "Abhilfe"), rows)

@@ -145,8 +145,9 @@ def custody(
 ) -> None:
     """Festhalten, wer für ein Kind sorgeberechtigt ist. Derselbe Tag noch einmal berichtigt den ersten Eintrag."""
     if bool(holder) is nobody:
-        raise UsageError("Angabe fehlt oder widerspricht sich", place="--holder",
-                         remedy="die sorgeberechtigten Personen nennen, oder --nobody")  # fmt: skip
+        raise UsageError(
+            "either custodians or nobody must be named", place="--holder", remedy="name them, or --nobody"
+        )
     with opened_desk(config) as (desk, clock):
         now, day = clock.now(), day_of(since, "--from")
         family = family_of(desk, case, clock)

@@ -15,6 +15,7 @@ from connectors.danger.post import Post
 from connectors.danger.reporter import Reporter
 from hub.adapters.clocks import FileClock, SystemClock
 from hub.cli.connect.host import open_log
+from hub.cli.language import error_said
 from hub.cli.output import warn
 from hub.errors import HubError, ServiceUnavailable, UsageError
 from hub.ports import Clock
@@ -61,7 +62,7 @@ class Desk:
         try:
             carry()
         except HubError as error:
-            warn(str(error))
+            warn(error_said(error))
             return False
         return True
 
@@ -84,7 +85,7 @@ def opened_desk(path: Path) -> Iterator[Desk]:
     try:
         kept = LetterBox(config.state)
     except ServiceUnavailable as error:
-        warn(str(error))
+        warn(error_said(error))
         kept = None
     post = Post(config, kept, lambda: open_log(config, clock), clock)
     try:

@@ -57,7 +57,7 @@ def _mode(name: str, mode: int) -> Change:
         ("agency_key", _file("agency.key", "short")),
         ("agency_key", _mode("agency.key", 0o644)),
         ("kek", _mode("controller.kek", 0o640)),
-        ("keys", _file("controller.kek", "short")),
+        ("kek", _file("controller.kek", "short")),
         ("policy", _toml("[connector]\n", '[connector]\npolicy_files = ["none.toml"]\n')),
         ("source", _toml('url = "sqlite:///jobcenter.sqlite"', 'url = "sqlite:////nowhere/at/all.sqlite"')),
         ("columns", _toml('"GESCHLECHT"', '"NICHTDA"')),
@@ -182,3 +182,17 @@ def test_both_languages_say_the_same_things() -> None:
 
 def _named(text: str) -> set[str | None]:
     return {name for _, name, _, _ in string.Formatter().parse(text) if name}
+
+
+@pytest.mark.parametrize("missing", ["agency.key", "controller.kek", "aliases.csv", "own.toml"])
+def test_one_missing_file_is_one_fail(house: Path, offices: Any, missing: str) -> None:
+    if missing == "aliases.csv":
+        _toml("[connector]\n", '[connector]\naliases = "aliases.csv"\n')(offices, house.parent)
+    elif missing == "own.toml":
+        _toml("[connector]\n", '[connector]\npolicy_files = ["own.toml"]\n')(offices, house.parent)
+    (house.parent / missing).unlink(missing_ok=True)
+    code = 66 if missing == "aliases.csv" else 1
+    failed = [line for line in lines(house, code=code)["checks"] if not line["ok"]]
+    assert len(failed) == 1, failed
+    assert failed[0]["found"]
+    assert failed[0]["remedy"]

@@ -21,11 +21,18 @@ _PLACES = (
     "hub/cli/consent/**/*.py",
     "hub/cli/danger/**/*.py",
 )
-_OTHERS = ("connectors/kit/example", "hub/adapters/store", "connectors/kit/checks")
-"""Whose texts no agency reads: the hub's own store, and what speaks to developers of connectors."""
+_OTHERS = (
+    "connectors/kit/suite.py",
+    "connectors/kit/checks",
+    "connectors/kit/example",
+    "hub/adapters/store",
+    "connectors/proposal/text.py",
+)
+"""Whose texts no agency reads (the hub's own store, what speaks to developers of connectors), or that are German: the
+remarks of a proposed configuration."""
 _ERRORS = {name for name, found in vars(errors).items() if isinstance(found, type)}
 _CARRIERS = {"Incident", "Unmapped", "Quarantined", "Fault", "Unreadable", "InvalidPayload", "Corrupt"}
-_TEXTS = frozenset({"message", "remedy", "why", "cause"})
+_TEXTS = frozenset({"message", "remedy", "why", "cause", "problem"})
 """Parameters, keywords and variables that hold what somebody will read."""
 
 Helpers = Mapping[str, frozenset[int]]
@@ -39,25 +46,36 @@ def modules() -> list[Path]:
 def templates() -> dict[str, str]:
     """Template (`{}` for what is put in) → where it stands."""
     found: dict[str, str] = {}
-    for path in modules():
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        for node, text in _Texts(tree).all():
-            if any(sign.isalpha() for sign in text.replace("{}", "")):
+    trees = {path: ast.parse(path.read_text(encoding="utf-8")) for path in modules()}
+    shared = _helpers(node for tree in trees.values() for node in tree.body)
+    for path, tree in trees.items():
+        for node, text in _Texts(tree, shared).all():
+            if " " in text and any(sign.isalpha() for sign in text.replace("{}", "")):
                 found.setdefault(text, f"{path.relative_to(ROOT)}:{node.lineno}")
     return found
 
 
-class _Texts:
-    """The texts of one module."""
-
-    def __init__(self, tree: ast.Module) -> None:
-        self._tree = tree
-        functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
-        self._helpers: dict[str, frozenset[int]] = {}
-        for function in functions:
+def _helpers(nodes: Iterable[ast.AST]) -> dict[str, frozenset[int]]:
+    """Functions that are given a text → the places of their arguments that are one."""
+    found: dict[str, frozenset[int]] = {}
+    for function in nodes:
+        if isinstance(function, ast.FunctionDef):
             names = [argument.arg for argument in function.args.args if argument.arg != "self"]
             places = frozenset(place for place, name in enumerate(names) if name in _TEXTS)
-            self._helpers[function.name] = self._helpers.get(function.name, frozenset()) | places
+            found[function.name] = found.get(function.name, frozenset()) | places
+    return found
+
+
+class _Texts:
+    """The texts of one module; `shared`: functions of other modules that are given one."""
+
+    def __init__(self, tree: ast.Module, shared: Helpers) -> None:
+        self._tree = tree
+        imported = {
+            name.name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for name in node.names
+        }
+        others = {name: places for name, places in shared.items() if name in imported}
+        self._helpers = others | _helpers(ast.walk(tree))
         self._named: dict[str, list[ast.expr]] = {}
         for node in ast.walk(tree):
             if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
@@ -82,13 +100,13 @@ class _Texts:
                     if isinstance(inner, ast.Return) and inner.value is not None:
                         yield from self._texts(inner.value, frozenset())
         for name, values in self._named.items():
-            if name.strip("_").lower() in {*_TEXTS, *(f"{one}s" for one in _TEXTS), "remedies"}:
+            if name.strip("_").lower() in {*_TEXTS, "remedies"}:
                 for value in values:
                     yield from self._texts(value, frozenset())
 
     def _said(self, call: ast.Call) -> Iterator[ast.expr]:
         name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
-        if name in _ERRORS:
+        if name in _ERRORS or (name == "__init__" and isinstance(call.func, ast.Attribute)):
             yield from call.args[:1]
         elif name in _CARRIERS:
             yield from (
