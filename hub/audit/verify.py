@@ -15,7 +15,7 @@ from hub.adapters.store.evidence import Appended, Ground, Release
 from hub.adapters.store.tables import disclosure
 from hub.adapters.store.views import DisclosureRow
 from hub.audit.declared import Asked, Declarations, Declared, Named, batches
-from hub.domain.clock import micros
+from hub.domain.clock import berlin_day, micros, moment
 from hub.metrics.store import AUDITED_AT, BREACHES
 from hub.ports import Record
 from hub.stages.decode import received_at
@@ -192,13 +192,23 @@ class _Judging:
         return {name: covered.get(name, Covered.NO) for name in {*named, *covered}}
 
     def _on(self, ground: Ground, name: str) -> Covered:
-        if ground.norm is not None:
-            return Covered.YES if ground.norm.startswith(_POWER) else Covered.NO
-        category = self._category(name)
+        category = ground.category if ground.category in _STRICTER else self._category(name)
         if category is None:
             return Covered.NO
-        stricter = ground.category in _STRICTER
-        return self._by(ground.consents, (ground.category if stricter else category,))
+        if ground.norm is not None:
+            opened = ground.norm.startswith(_POWER) and self._opens_by_norm(category)
+            return Covered.YES if opened else Covered.NO
+        return self._by(ground.consents, (category,))
+
+    def _opens_by_norm(self, category: str) -> bool:
+        """Whether the hub's own matrix of that day lets this role see the category without a consent: what an agency
+        tightened, perhaps since, is left out."""
+        row = self.row
+        period = self.parts.gate.policy.on(berlin_day(moment(self.at)))
+        cell = period.row(row.role, row.sender, row.recipient).get(category) if period else None
+        while cell and cell.before:
+            cell = cell.before
+        return cell is not None and cell.show in ("A", "R") and not cell.consent_only
 
     def _of_old_entry(self, name: str) -> Covered:
         pieces = [piece for piece in self.row.grounds.split(",") if piece]

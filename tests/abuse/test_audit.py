@@ -67,6 +67,28 @@ def released(folder: Path, spoil: Callable[[World], object], patience: float | N
         return verify(world.parts, patience=patience)
 
 
+@pytest.mark.parametrize(
+    ("event_type", "payload", "fields"),
+    [
+        ("MeasureStarted", {"norm": "16d", "provider": "x", "status": "running"}, 3),
+        ("BenefitGranted", {"kind": "21(5)", "month": "2026-09"}, 2),
+    ],
+)
+def test_a_power_of_the_law_covers_no_cell_that_asks_for_consent(
+    folder: Path, event_type: str, payload: dict[str, Any], fields: int
+) -> None:
+    everywhere = {**DELIVERY_DECIDES_NOT, "hub.policy.gate.decide": all_is_kept}
+    with fresh(folder) as world, switched_off(everywhere):
+        world.know_family()
+        world.jc.say(
+            event_type, MOTHER, payload, norm="§ 69 SGB X", task_norm="§ 36 SGB VIII", attested_by="w9"
+        )
+        world.run()
+        found = verify(world.parts)
+        assert found.fields >= fields
+        assert found.without_consent == found.fields
+
+
 def test_delivery_that_does_not_decide_is_found(folder: Path) -> None:
     found = released(folder, lambda world: world.jc.withdraws("c1", MOTHER))
     assert {(one.sender, one.recipient, one.fields) for one in found.breaches} == {(JC, JA, FIELDS)}
