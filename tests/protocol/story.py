@@ -42,12 +42,21 @@ class Declared:
     parts: list[frozenset[str]] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class TakenBack:
+    """A withdrawal: where and by whom it was said, and the categories it names (none: all of the consent)."""
+
+    agency: str
+    author: str
+    part: frozenset[str]
+
+
 @dataclass(slots=True)
 class Story:
     """Everything that was published so far."""
 
     consents: dict[str, Declared] = field(default_factory=dict)
-    withdrawn: dict[str, list[frozenset[str]]] = field(default_factory=dict)  # an empty set: all of it
+    withdrawn: dict[str, list[TakenBack]] = field(default_factory=dict)
     told: dict[tuple[str, int], Told] = field(default_factory=dict)  # by event id and publication
     erased: set[str] = field(default_factory=set)  # markers of what was told before its erasure was asked for
     linked: dict[str, bool] = field(default_factory=lambda: {"mother": True, "child": True})
@@ -70,8 +79,17 @@ class Story:
         if consent is None or (consent.person, consent.sender) != (one.person, one.sender):
             return False
         in_time = consent.at <= at and (consent.until is None or at < consent.until)
-        taken_back = any(not part or one.category in part for part in self.withdrawn.get(name, ()))
+        taken_back = any(not part or one.category in part for part in self._taken_back(name))
         return in_time and one.category in consent.categories and not taken_back and self._signed(consent, at)
+
+    def _taken_back(self, name: str) -> Iterable[frozenset[str]]:
+        """What was taken back of a consent: by its subject or by who signed it, at its own office, or at the other one
+        as long as that is known to be the same person there."""
+        consent = self.consents[name]
+        for end in self.withdrawn.get(name, ()):
+            may = end.author == consent.person or end.author in consent.signers
+            if may and (end.agency == consent.home or self.linked[end.author]):
+                yield end.part
 
     def _signed(self, consent: Declared, at: datetime) -> bool:
         if consent.person == "mother":
@@ -101,4 +119,4 @@ class Story:
 
     def _over(self, name: str, at: datetime) -> bool:
         until = self.consents[name].until
-        return (until is not None and until <= at) or frozenset() in self.withdrawn.get(name, ())
+        return (until is not None and until <= at) or frozenset() in self._taken_back(name)

@@ -25,19 +25,19 @@ from hub.ports import Place
 from hub.stages.rebuild import rebuild
 from hub.stages.resume import resume
 from tests.protocol.homes import Files, Home
-from tests.protocol.story import CANARY, CHILD_BORN, Declared, Story, Told
+from tests.protocol.story import CANARY, CHILD_BORN, Declared, Story, TakenBack, Told
 from tests.support.world import CHILD, JA, JC, MOTHER, NOW, CrashError, Shown
 
 STORIES = int(os.environ.get("HUB_STORIES", "25"))
 ROLES = {JA: "ja_asd", JC: "jc_case_manager"}
 KINDS = {
     "measure": (JC, "MeasureStarted", "provider", "EG"),
-    "benefit": (JC, "BenefitGranted", "month", "LS"),
+    "milestone": (JC, "MilestoneReached", "code", "IN"),
     "help": (JA, "HelpStarted", "provider", "HS"),
     "name at jc": (JC, "PersonRegistered", "names", "ID"),
     "name at ja": (JA, "PersonRegistered", "names", "ID"),
 }
-ALL = frozenset({"EG", "LS", "HS", "ID"})
+ALL = frozenset({"EG", "IN", "HS", "ID"})
 POINTS = [
     "consents.in_transaction",
     "admit.after_produce",
@@ -50,7 +50,7 @@ POINTS = [
 people = st.sampled_from([MOTHER, CHILD])
 agencies = st.sampled_from([JC, JA])
 numbers = st.integers(0, 1)
-some = st.sets(st.sampled_from(["EG", "LS", "HS", "ID"]), min_size=1).map(frozenset)
+some = st.sets(st.sampled_from(["EG", "IN", "HS", "ID"]), min_size=1).map(frozenset)
 
 
 class Stories(RuleBasedStateMachine):
@@ -103,7 +103,7 @@ class Stories(RuleBasedStateMachine):
         name, now = _consent(of, sender, number), self._later()
         scope = orjson.dumps({"categories": sorted(part)}).decode() if part else None
         self.office[agency].withdraws(name, person, scope=scope, key=f"end {name} {now}")
-        self.story.withdrawn.setdefault(name, []).append(part or frozenset())
+        self.story.withdrawn.setdefault(name, []).append(TakenBack(agency, person, part or frozenset()))
 
     @rule(custodians=st.sampled_from([(MOTHER,), (MOTHER, "father"), ()]))
     def custody(self, custodians: tuple[str, ...]) -> None:
