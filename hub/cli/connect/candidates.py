@@ -16,7 +16,7 @@ from connectors.runtime.judging import Judged
 from connectors.runtime.mapped import MappedEvent
 from connectors.runtime.ring import first_of
 from hub.cli.connect.given import clock_of, keys_to_look
-from hub.cli.output import AsJson, print_lines, print_table
+from hub.cli.output import AsJson, print_lines, print_table, warn
 from hub.domain.clock import berlin_day
 from hub.errors import UsageError
 
@@ -38,7 +38,8 @@ def candidates(
     settings, agreed = load_config(config), load_groups(groups or packaged())
     now = clock_of(settings).now()
     with offline(settings, first_of(keys_to_look(settings))) as house:
-        found = find(_standing(house.judged(now)), agreed, berlin_day(now))
+        standing, unread = _standing(house.judged(now))
+        found = find(standing, agreed, berlin_day(now))
     if out:
         _private(out, _answer(found, agreed))
         print_lines([f"{len(found)} Familien in {out.name} (nur für Sie lesbar). {REMARK}"])
@@ -49,17 +50,24 @@ def candidates(
         rows = ((one.case_id, "; ".join(labels[group] for group in one.groups)) for one in found)
         print_table(f"{len(found)} Familien", ("Fall", "trifft zu"), rows)
         print_lines([REMARK])
+    if unread:
+        warn(f"{unread} Angaben waren nicht lesbar, Familien können fehlen: hub connect check CONFIG")
+        raise typer.Exit(1)
 
 
-def _standing(found: Iterable[Found]) -> Iterable[MappedEvent]:
-    """The records as they stand at the end: corrected ones once, vanished ones not at all."""
+def _standing(found: Iterable[Found]) -> tuple[Iterable[MappedEvent], int]:
+    """The records as they stand at the end (corrected ones once, vanished ones not at all), and how many could not be
+    read."""
     standing: dict[bytes, MappedEvent] = {}
+    unread = 0
     for one in found:
         if isinstance(one, Judged):
             standing[one.event.record_ref] = one.event
         elif isinstance(one, Vanished):
             standing.pop(one.record_ref, None)
-    return standing.values()
+        else:
+            unread += 1
+    return standing.values(), unread
 
 
 def _answer(found: list[Candidate], agreed: tuple[Group, ...]) -> bytes:

@@ -52,6 +52,12 @@ def discover(
         tables = [one.table for one in ask(url, paths or (), token_file, token_env)[1].lists]
     else:
         tables = look(url, url_env, folder, dialect(encoding, delimiter, quote, skip, trailer))
+    _print(tables, as_json=as_json)
+    if any(table.unreadable for table in tables):
+        raise typer.Exit(1)
+
+
+def _print(tables: Sequence[Table], *, as_json: bool) -> None:
     if as_json:
         print_json({"tables": [_object(table) for table in tables]})
         return

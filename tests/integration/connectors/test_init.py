@@ -206,7 +206,9 @@ def test_one_bad_row_is_named_and_the_others_are_looked_at(tmp_path: Path) -> No
     with (folder / "klienten.csv").open("ab") as file:
         file.write("45,Öz,Can,03.02.1990,männlich\n".encode("cp1252"))
     written = ("--folder", str(folder), "--encoding", "utf-8", "--delimiter", ",", "--json")
-    (table,) = json.loads(called("discover", *written).stdout)["tables"]
+    result = called("discover", *written)
+    assert result.exit_code == 1
+    (table,) = json.loads(result.stdout)["tables"]
     assert (table["rows"], table["unreadable"]) == (62, ["klienten.csv:64", "klienten.csv:65"])
 
 
