@@ -28,6 +28,9 @@ _MARKS = "marks"
 _SECONDS = 1_000_000
 
 
+_Positions = Mapping[tuple[str, str], Mapping[int, tuple[str, int]]]
+
+
 @dataclass(frozen=True, slots=True)
 class _Waiting:
     """One partition that a stage has not read to its end."""
@@ -62,7 +65,8 @@ class StoreCollector(Collector):
     def _families(self) -> Iterator[Metric]:
         states = self._parts.log.state(sorted(self._stages))
         with self._parts.store.transaction() as connection:
-            waiting = [one for state in states.values() for one in self._behind(connection, state)]
+            stored = positions.all_of(connection, *set(self._stages.values()))
+            waiting = [one for state in states.values() for one in self._behind(stored, state)]
             marks, since = connection.execute(select(func.count(), func.min(tables.dirty.c.since))).one()
             caught_up = meta.get(connection, "consents.caught_up")
             standing = _standing(connection)
@@ -85,11 +89,11 @@ class StoreCollector(Collector):
                 "hub_consent_state_age_seconds", {(agency,): age for agency in self._parts.agencies}
             )
 
-    def _behind(self, connection: Connection, state: TopicState) -> Iterator[_Waiting]:
+    def _behind(self, stored: _Positions, state: TopicState) -> Iterator[_Waiting]:
         stage = self._stages[state.name]
-        stored = positions.load(connection, stage, state.name)
+        read = stored.get((stage, state.name), {})
         for partition, end in sorted(state.end.items()):
-            _, following = stored.get(partition, ("", state.first[partition]))
+            _, following = read.get(partition, ("", state.first[partition]))
             yield _Waiting(stage, state.name, partition, following, max(0, end - following))
 
     def _oldest(self, waiting: Iterable[_Waiting]) -> dict[tuple[str, ...], float]:

@@ -28,10 +28,14 @@ def mark_if_caught_up(parts: Parts) -> bool:
     """Called by the consents worker after each round: note the time if everything that was there is read."""
     at = micros(parts.clock.now())
     ends = parts.log.state(consent_topics(parts))
-    for state in ends.values():
-        pass_markers(parts, STAGE, state)
     with parts.store.transaction() as connection:
-        done = all(_read(positions.load(connection, STAGE, name), state) for name, state in ends.items())
+        stored = positions.all_of(connection, STAGE)
+    for name, state in ends.items():
+        if not _read(stored.get((STAGE, name), {}), state):
+            pass_markers(parts, STAGE, state)
+    with parts.store.transaction() as connection:
+        stored = positions.all_of(connection, STAGE)
+        done = all(_read(stored.get((STAGE, name), {}), state) for name, state in ends.items())
         if done and len(ends) == len(parts.agencies):
             meta.put(connection, _MARK, at)
     return done

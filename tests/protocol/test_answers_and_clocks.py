@@ -1,13 +1,17 @@
 """Receipts say one of the known answers at a possible time, and nothing from the future is fresh (rule 14)."""
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from connectors.runtime.register import Register
 from hub.adapters.store.subjects import mark_dirty
+from hub.domain.agencies import default_agency
 from hub.domain.clock import micros
+from hub.metrics.store import StoreCollector
 from hub.ports import Outgoing
 from hub.stages.caught_up import is_open, mark_if_caught_up
 from hub.stages.receipts import ANSWERS
@@ -126,3 +130,22 @@ def test_the_embedded_hub_shows_nothing_while_consents_are_behind(world: World, 
     assert not world.host._views()
     world.run()
     assert world.seen(JA, "ja_asd") == []
+
+
+def test_looking_at_every_consent_topic_takes_the_same_statements_for_any_number_of_agencies(
+    tmp_path: Path,
+) -> None:
+    def statements(folder: str, agencies: int) -> tuple[int, int]:
+        more = [default_agency(f"a{number}", "jobcenter") for number in range(agencies)]
+        (tmp_path / folder).mkdir()
+        world = World.at(tmp_path / folder, more=more)
+        world.run()
+        engine, asked = world.parts.store.engine, list[str]()
+        event.listen(engine, "before_cursor_execute", lambda _c, _k, said, *_: asked.append(said))
+        assert mark_if_caught_up(world.parts)
+        looked = len(asked)
+        assert list(StoreCollector(world.parts).collect())
+        world.close()
+        return looked, len(asked) - looked
+
+    assert statements("few", 0) == statements("many", 9)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -356,10 +356,13 @@ def test_a_request_for_erasure_is_executed_though_it_bears_the_id_of_another(wor
     assert world.open(JA, "ja_asd").cut.parts == ()
 
 
-def test_a_request_for_erasure_that_is_published_again_asks_for_nothing_more(world: World) -> None:
-    world.jc.say("ErasureRequested", MOTHER, {"norm": "Art. 17"}, key="erase")
+@pytest.mark.parametrize("hours", [0, 5])
+def test_a_request_for_erasure_that_is_published_again_asks_for_nothing_more(
+    world: World, hours: int
+) -> None:
+    at = world.clock.now() + timedelta(hours=hours)
+    world.jc.say("ErasureRequested", MOTHER, {"norm": "Art. 17"}, key="erase", at=at)
     world.run()
-    at = world.clock.now()
     world.wait(hours=1)
     world.jc.grants("c9", MOTHER, ["EG"])
     world.measure(["c9"], key="after the erasure")

@@ -20,6 +20,14 @@ def load(connection: Connection, stage: str, topic: str) -> dict[int, tuple[str,
     return {row.partition: (row.topic_id, row.next_offset) for row in connection.execute(wanted)}
 
 
+def all_of(connection: Connection, *stages: str) -> dict[tuple[str, str], dict[int, tuple[str, int]]]:
+    """(stage, topic) → partition → (topic id, next offset) of all that these stages have read, in one statement."""
+    found: dict[tuple[str, str], dict[int, tuple[str, int]]] = {}
+    for row in connection.execute(select(position).where(position.c.stage.in_(stages))):
+        found.setdefault((row.stage, row.topic), {})[row.partition] = row.topic_id, row.next_offset
+    return found
+
+
 def total(connection: Connection, stages: Sequence[str]) -> int:
     """How many records these stages have behind them: it rises while they work."""
     wanted = select(func.coalesce(func.sum(position.c.next_offset), 0)).where(position.c.stage.in_(stages))
