@@ -106,7 +106,7 @@ class Knowledge:
         """The other office's names, where each of them may be a different one of the signers."""
         missing = sorted(set(other.value) - own)
         spare = sorted(own - set(other.value))
-        return missing if _each_may_be_one(missing, spare, self._may_be_same) else ()
+        return missing if each_may_be_one(missing, spare, self._may_be_same) else ()
 
     def _may_be_same(self, one: str, other: str) -> bool:
         """An office knows a person by one name: two persons whom one office knows are two."""
@@ -124,15 +124,28 @@ def _ended_by(consent: Consent, at: datetime) -> Consent:
     return replace(consent, withdrawn_at=whole, scoped_withdrawals=parts)
 
 
-def _each_may_be_one(names: Sequence[str], spare: Sequence[str], same: Callable[[str, str], bool]) -> bool:
-    """Whether every name can stand for another one of `spare`."""
-    if not names:
-        return True
-    first, *rest = names
-    return any(
-        same(first, one) and _each_may_be_one(rest, [left for left in spare if left != one], same)
-        for one in spare
-    )
+MOST_HOLDERS = 20
+"""Custodians of one list whose names are held against those of another office; of more, nobody is equated."""
+
+
+def each_may_be_one(names: Sequence[str], spare: Sequence[str], same: Callable[[str, str], bool]) -> bool:
+    """Whether every name can stand for another one of `spare`: a matching, found by augmenting paths, so that a list
+    costs no more than the cube of its length."""
+    if len(names) > min(len(spare), MOST_HOLDERS):
+        return False
+    standing: dict[str, str] = {}
+
+    def place(name: str, tried: set[str]) -> bool:
+        for one in spare:
+            if one in tried or not same(name, one):
+                continue
+            tried.add(one)
+            if one not in standing or place(standing[one], tried):
+                standing[one] = name
+                return True
+        return False
+
+    return all(place(name, set()) for name in names)
 
 
 LONGEST = 300.0  # seconds; as long as a key may be cached (protocol rule 4)
