@@ -414,6 +414,7 @@ def test_what_narrows_takes_effect_on_another_topic_of_its_agency(world: World, 
     good = world.jc.draft("ConsentWithdrawn", MOTHER, {"consent_id": "c1"}, consent_id="c1")
     value = broken.garble(encode_envelope(broken.spoil(good)))
     world.jc.put(kind, Outgoing(good.case_ref.encode(), value))
+    world.wait(seconds=30)
     world.run()
     assert world.seen(JA, "ja_asd") == []
     assert any(reason.startswith("narrowed_") for reason in _reasons(world))
