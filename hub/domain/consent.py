@@ -135,9 +135,17 @@ class Consent:
             and self.well_formed()
             and any(
                 not self.withdrawn_for(purpose, category, recipient, at)
-                for purpose, category, recipient in product(self.purposes, self.categories, self.recipients)
+                for purpose, category, recipient in product(
+                    self._unlike("purposes"), self._unlike("categories"), self._unlike("recipients")
+                )
             )
         )
+
+    def _unlike(self, dimension: str) -> frozenset[str]:
+        """Its codes in one dimension; of those that no withdrawal of a part names, one stands for all."""
+        mine: frozenset[str] = getattr(self, dimension)
+        named = NOBODY.union(*(getattr(part, dimension) for part in self.scoped_withdrawals))
+        return mine & named | frozenset(sorted(mine - named)[:1])
 
     def withdrawn_for(self, purpose: str, category: str, recipient: str, at: datetime) -> bool:
         """Whether a withdrawal of a part reaches this use at `at`."""
