@@ -18,7 +18,7 @@ from connectors.runtime.renumbering import refuse_spoken_of
 from connectors.runtime.ring import agency_keys
 from connectors.runtime.state import State
 from hub.cli.connect.key import Configs, KeyFile, shared_file
-from hub.cli.language import AgencyTyper
+from hub.cli.language import AgencyTyper, said
 from hub.cli.output import AsJson, print_json, print_lines, print_table, warn
 from hub.domain.identifiers import AgencyKeys
 from hub.errors import ConfigurationError, NoInput
@@ -53,12 +53,10 @@ def add(
             _refuse_spoken_of(one, keys, new.strip())
         replace_file(file, content, like=file)
     if config[0].stat().st_mode & 0o007:
-        warn(
-            f"{file.name} is not for everybody, as {config[0].name} is: its group must be the connectors' own"
-        )
+        warn(said(f"{file.name} is readable by fewer than {config[0].name}: give it the connectors' group"))
     known = any(_is_known(one, keys, aliases.of(new.strip())) for one in configs)
     if not known:
-        warn("nobody is known by the old number yet: look whether it is right")
+        warn(said("nobody is known by the old number yet: check the number"))
     if as_json:
         print_json({"aliases": len(aliases.first), "old_is_known": known})
     else:

@@ -16,6 +16,7 @@ from connectors.runtime.judging import Judged
 from connectors.runtime.mapped import MappedEvent
 from connectors.runtime.ring import first_of
 from hub.cli.connect.given import clock_of, keys_to_look
+from hub.cli.language import said
 from hub.cli.output import AsJson, print_lines, print_table, warn
 from hub.domain.clock import berlin_day
 from hub.errors import UsageError
@@ -51,7 +52,7 @@ def candidates(
         print_table(f"{len(found)} Familien", ("Fall", "trifft zu"), rows)
         print_lines([REMARK])
     if unread:
-        warn(f"{unread} Angaben waren nicht lesbar, Familien können fehlen: hub connect check CONFIG")
+        warn(said(f"{unread} records could not be read, families may be missing: see hub connect check"))
         raise typer.Exit(1)
 
 

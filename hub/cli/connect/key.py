@@ -21,7 +21,7 @@ from connectors.runtime.rotation import marked, named_by, refuse_forgotten
 from connectors.runtime.rotation import rotate as rotate_keys
 from hub.cli.connect.check import Language
 from hub.cli.connect.checks import CREDENTIALS
-from hub.cli.language import AgencyTyper
+from hub.cli.language import AgencyTyper, said
 from hub.cli.output import AsJson, print_json, print_lines, print_table, warn
 from hub.domain.identifiers import AgencyKey
 from hub.errors import ConfigurationError
@@ -86,7 +86,7 @@ def show(config: Configs, key_file: KeyFile = None, as_json: AsJson = False) -> 
         print_table("Schlüssel, der neueste zuerst", ("Schlüssel", "seit (UTC)", "Personen", "Fälle"), rows)
         print_lines([f"{gone} Pseudonyme stehen für niemanden mehr (gelöscht)."] if gone else [])
     if not fits:
-        warn("the table was made with other keys: see hub connect check")
+        warn(said("the table was made with other keys: see hub connect check"))
         raise typer.Exit(1)
 
 

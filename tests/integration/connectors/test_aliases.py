@@ -135,7 +135,7 @@ def own(offices: Any, house: Path) -> Path:
 
 def test_an_alias_is_entered_whole_and_in_a_readable_file(own: Path) -> None:
     file = own.parent / "neu.csv"
-    assert "nobody is known" in run("add", "N-1", "A-1", "--config", own).stderr
+    assert "noch niemand bekannt" in run("add", "N-1", "A-1", "--config", own).stderr
     run("add", " N;2 ", "N-1", "--config", own)
     assert load_aliases(file).first == {"N-1": "A-1", "N;2": "A-1"}
     assert (file.read_text(encoding="utf-8").splitlines()[0], file.stat().st_mode & 0o777) == (
@@ -211,7 +211,7 @@ def test_a_number_that_was_spoken_of_waits_for_its_erasure(offices: Any, own: Pa
     )
     with closing(Pseudonyms(load_config(own).pseudonyms)) as names:
         number = names.local([subject])[subject].local_id
-    assert "nobody is known" not in run("add", "N-1", number, "--config", own).stderr
+    assert "noch niemand bekannt" not in run("add", "N-1", number, "--config", own).stderr
     with pytest.raises(ConfigurationError) as error:
         run("add", number, "A-1", "--config", own)
     assert number not in str(error.value)

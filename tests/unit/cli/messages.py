@@ -106,7 +106,7 @@ class _Texts:
 
     def _said(self, call: ast.Call) -> Iterator[ast.expr]:
         name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
-        if name in _ERRORS or (name == "__init__" and isinstance(call.func, ast.Attribute)):
+        if name in _ERRORS or name == "said" or (name == "__init__" and isinstance(call.func, ast.Attribute)):
             yield from call.args[:1]
         elif name in _CARRIERS:
             yield from (
