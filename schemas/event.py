@@ -111,17 +111,30 @@ class EventSchema:
         """Field → category for every field that is there; "" for one that has none.
 
         Entrusted data are A65 altogether (§ 65 SGB VIII), and a code that tells of health raises the whole
-        record to G9 (Art. 9 GDPR), by the code list of the day ``on``.
+        record to G9 (Art. 9 GDPR), by the code list of the day ``on``. A code of another category than its field
+        (a benefit for education and participation: BT) brings the whole record there.
         """
         present = [name for name, value in payload.items() if value is not None]
         if entrusted:
             return dict.fromkeys(present, ENTRUSTED)
         if self._is_special(payload, on):
             return dict.fromkeys(present, SPECIAL)
+        if moved := self._category_of_codes(payload, on):
+            return dict.fromkeys(present, moved)
         return {
             name: self.fields[name].category_for(controller_kind) if name in self.fields else ""
             for name in present
         }
+
+    @property
+    def moving(self) -> frozenset[str]:
+        """The categories to which a code may bring a whole record."""
+        return frozenset().union(*map(self.moved_by, self.fields.values()))
+
+    @staticmethod
+    def moved_by(spec: FieldSpec) -> frozenset[str]:
+        """The same, by the codes of one field."""
+        return _moving(spec.codelist) if spec.special and spec.codelist else frozenset()
 
     def check_codes(self, payload: Mapping[str, Any], on: dt.date) -> tuple[CodeProblem, ...]:
         """The fields whose code is not in its list on the day ``on``."""
@@ -151,11 +164,25 @@ class EventSchema:
             for value in _texts(payload.get(name))
         )
 
+    def _category_of_codes(self, payload: Mapping[str, Any], on: dt.date) -> str:
+        entries = (
+            code_list(spec.codelist).entry(value, on)
+            for name, spec in self.fields.items()
+            if spec.special and spec.codelist
+            for value in _texts(payload.get(name))
+        )
+        return next((entry.category for entry in entries if entry and entry.category), "")
+
     def _code_problem(self, spec: FieldSpec, value: str, on: dt.date) -> CodeProblem | None:
         codes = code_list(str(spec.codelist))
         if codes.entry(value, on):
             return None
         return CodeProblem(spec.name, codes.name, "not valid" if codes.known(value) else "unknown")
+
+
+@cache
+def _moving(codelist: str) -> frozenset[str]:
+    return frozenset(code.category for code in code_list(codelist).codes if code.category)
 
 
 def _texts(value: Any) -> tuple[str, ...]:

@@ -148,8 +148,9 @@ def _reads(text: str, written: str) -> bool:
 
 
 def _codes(filled: Sequence[str]) -> tuple[str, ...]:
-    """Values that could be codes: few and short. They leave memory only for a column that was recognised as coded."""
-    found = set(filled)
+    """Values that could be codes, alone or in lists: few and short. They leave memory only for a column that was
+    recognised as coded."""
+    found = {part.strip() for text in filled for part in text.split(",")} - {""}
     could_be = 0 < len(found) <= _MOST_CODES and max(map(len, found)) <= _LONGEST_CODE
     return tuple(sorted(found)) if could_be else ()
 

@@ -192,7 +192,8 @@ class _Judging:
         return {name: covered.get(name, Covered.NO) for name in {*named, *covered}}
 
     def _on(self, ground: Ground, name: str) -> Covered:
-        category = ground.category if ground.category in _STRICTER else self._category(name)
+        moved = ground.category in (*_STRICTER, *self._moving(name))
+        category = ground.category if moved else self._category(name)
         if category is None:
             return Covered.NO
         if ground.norm is not None:
@@ -216,7 +217,7 @@ class _Judging:
         if powers and powers == pieces:
             return Covered.YES
         category = self._category(name)
-        asked = _STRICTER if category is None else (category, *_STRICTER)
+        asked = _STRICTER if category is None else (category, *_STRICTER, *self._moving(name))
         covered = self._by(_texts(self.row.grounds), asked)
         return Covered.UNPROVABLE if powers and covered is Covered.NO else covered
 
@@ -245,6 +246,14 @@ class _Judging:
         except (UnknownSchema, KeyError):
             return None
         return spec.category_for(agency.kind) if agency else None
+
+
+    def _moving(self, name: str) -> frozenset[str]:
+        """The categories to which a code of its record may have brought the field."""
+        try:
+            return event_schema(name.partition(".")[0]).moving
+        except UnknownSchema:
+            return frozenset()
 
 
 def _consents(row: DisclosureRow, grounds: Sequence[Ground]) -> Iterable[str]:

@@ -196,13 +196,14 @@ def _check_labels(record: Record, envelope: Envelope, schema: EventSchema) -> No
 @lru_cache(maxsize=4096)
 def _wrong_labels(fingerprint: bytes, labels: tuple[tuple[str, str], ...]) -> tuple[str, str] | None:
     """Reason and message, or None; the same labels come again and again, so they are looked at once."""
-    fields = by_fingerprint(fingerprint).fields
+    schema = by_fingerprint(fingerprint)
+    fields = schema.fields
     for name, category in labels:
         spec = fields.get(name)
         if spec is None:
             return "unknown_field", "a field is not in the event's schema"
         allowed = {spec.category, *(spec.category_by_kind or {}).values()}
-        if category not in allowed and category not in _STRICTER:
+        if category not in allowed | schema.moving | _STRICTER:
             return "wrong_label", "a field carries another category than its schema says"
     return None
 

@@ -10,7 +10,7 @@ from hub.web.wording import day_text, value_text, word
 
 Entries = Sequence[tuple[str, Entry]]
 _MASTER = frozenset({"PersonRegistered", "PersonChanged"})
-_ORDER = ("names", "birth_date", "sex", "address", "contact", "languages", "interpreter")
+_ORDER = ("names", "birth_date", "sex", "address", "sozialraum_code", "contact", "languages", "interpreter")
 
 
 @dataclass(frozen=True, slots=True)

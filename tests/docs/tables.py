@@ -13,7 +13,7 @@ from hub.metrics.danger import LABELS, OVERDUE, SAYS
 from hub.metrics.named import CONNECTOR_GAUGES, STORE_GAUGES, metrics
 from hub.policy import decide, default_policy, parse_request
 from hub.policy.retention import default_retention
-from schemas import event_schema, event_types, event_versions, limits, topics
+from schemas import EventSchema, event_schema, event_types, event_versions, limits, topics
 from tests.docs.pages import ROOT, pages
 from tests.unit.policy.reducing import rows
 from tests.unit.policy.rules import WITNESSES
@@ -87,7 +87,8 @@ def event_table() -> Rows:
 
 def _category(field: Any) -> str:
     kinds = ", ".join(f"{kind}: {label}" for kind, label in (field.category_by_kind or {}).items())
-    special = "; G9 by code" if field.special else ""
+    moving = sorted(EventSchema.moved_by(field)) if field.special else []
+    special = f"; {', '.join(moving)} by code" if moving else ""
     return f"{kinds or field.category or 'none'}{special}"
 
 

@@ -1,6 +1,7 @@
 """Code lists are effective-dated, and some codes tell more than their field."""
 
 import datetime as dt
+from decimal import Decimal
 
 import pytest
 
@@ -132,3 +133,39 @@ def test_code_problems_name_field_and_list_and_never_the_value() -> None:
         CodeProblem("kind", "benefit_kinds", "not valid"),
     )
     assert benefit.check_codes({"kind": "Bürgergeld"}, dt.date(2026, 6, 1)) == ()
+
+
+BUT = ["28", "but", "28(2)", "28(2)-1", "28(2)-2", "28(3)", "28(4)", "28(5)", "28(6)", "28(7)"]
+
+
+@pytest.mark.parametrize("kind", BUT)
+def test_education_and_participation_is_a_category_of_its_own(kind: str) -> None:
+    """§ 28 SGB II: who may see what a child gets for school sees no other benefit by that, and the other way round."""
+    schema = event_schema("BenefitGranted")
+    payload = {"kind": kind, "amount": Decimal("30.00"), "month": "2026-11"}
+    told = schema.categories(payload, on=DAY, entrusted=False, controller_kind="jobcenter")
+    assert told == dict.fromkeys(payload, "BT")
+    assert schema.check_codes(payload, DAY) == ()
+    assert schema.check_codes(payload, dt.date(2010, 12, 31))
+    entrusted = schema.categories(payload, on=DAY, entrusted=True, controller_kind="jobcenter")
+    assert set(entrusted.values()) == {"A65"}
+
+
+def test_heating_is_told_beside_housing() -> None:
+    schema = event_schema("BenefitGranted")
+    for kind in ("kdu", "heizung", "Heizkosten"):
+        told = schema.categories({"kind": kind}, on=DAY, entrusted=False, controller_kind="jobcenter")
+        assert told == {"kind": "LS"}
+        assert schema.check_codes({"kind": kind}, DAY) == ()
+
+
+def test_codes_bring_a_record_to_these_categories() -> None:
+    assert event_schema("BenefitGranted").moving == {"G9", "BT"}
+    assert event_schema("HelpStarted").moving == {"G9"}
+    assert event_schema("PersonRegistered").moving == frozenset()
+
+
+def test_a_person_lies_in_an_area() -> None:
+    for name in ("PersonRegistered", "PersonChanged"):
+        assert event_schema(name).fields["sozialraum_code"].category == "ID"
+        assert "sozialraum_code" not in event_schema(name, 1).fields
