@@ -22,7 +22,7 @@ def test_a_label_is_one_that_the_field_can_bear(
     event_type: str,
     field: str,
     category: str,
-    right: bool,  # noqa: FBT001  a column of the table
+    right: bool,
 ) -> None:
     found = _wrong_labels(event_schema(event_type).fingerprint, ((field, category),))
     assert (found is None) == right
