@@ -247,7 +247,6 @@ class _Judging:
             return None
         return spec.category_for(agency.kind) if agency else None
 
-
     def _moving(self, name: str) -> frozenset[str]:
         """The categories to which a code of its record may have brought the field."""
         try:
