@@ -143,3 +143,22 @@ def test_the_gate_knows_both_consents_of_one_number(world: World) -> None:
     found = {name: sorted(one.consent.categories) for name, one in register.consents.items()}
     assert found == {"7": ["EG"], f"{JA}:7": ["LS"]}
     assert {one.consent.number for one in register.consents.values()} == {"7"}
+
+
+def test_a_second_persons_consent_under_an_id_that_is_taken_is_refused(small: World) -> None:
+    small.know_family()
+    small.jc.grants("c1", MOTHER, ["EG"])
+    small.measure()
+    small.measure(["c9"], person=CHILD, key="child with a consent of its own")
+    small.jc.grants("c9", CHILD, ["EG"], by=[MOTHER])
+    small.run()
+    assert small.seen(JA, "ja_asd") == ["MeasureStarted", "MeasureStarted"]
+    small.wait(minutes=1)
+    small.jc.grants("c1", CHILD, ["LS"], by=[MOTHER], key="second")
+    small.jc.say("BenefitGranted", CHILD, {"kind": "RB", "month": "2026-09"}, key="b", consents=["c1"])
+    small.run()
+    assert small.seen(JA, "ja_asd") == ["MeasureStarted", "MeasureStarted"]
+    small.jc.grants("c10", CHILD, ["LS"], by=[MOTHER])
+    small.jc.say("BenefitGranted", CHILD, {"kind": "RB", "month": "2026-10"}, key="b2", consents=["c10"])
+    small.run()
+    assert "BenefitTotal" in small.seen(JA, "ja_asd")
