@@ -5,8 +5,9 @@ learns nothing of who signed at the other office. An entry is written when it sa
 epochs rise with everything that happens in a household, which is not the agency's to count. A heartbeat tells the gate
 that its register is up to date.
 
-A worker that stood still may write an older word after a newer one. So each record bears a number that rose in the
-transaction in which its persons were read: the gate takes the highest, in whatever order they stand. A worker
+A worker that stood still may write an older word after a newer one. So each record bears a number that rose in a
+transaction that found its persons as they were read: the gate takes the highest, in whatever order they stand. Each
+entry has a number of its own, for one that all share would tell an agency how often others' entries change. A worker
 that finds, once it has written, that a person has changed meanwhile marks them anew, so that the last record is the
 newest word too.
 """
@@ -21,9 +22,9 @@ from typing import Any, NamedTuple
 import orjson
 from sqlalchemy import Connection, delete, select, tuple_, update
 
-from hub.adapters.store import meta, quarantines, subjects
+from hub.adapters.store import quarantines, subjects
 from hub.adapters.store.bulk import among, merge, values
-from hub.adapters.store.tables import register_dirty, registered
+from hub.adapters.store.tables import register_dirty, register_order, registered
 from hub.domain.clock import micros
 from hub.domain.consent import Consent, ScopedWithdrawal, recorded_id
 from hub.domain.seal import place, seal
@@ -40,7 +41,7 @@ ENTRY = record_schema("register")
 JOINT, ENTRUSTED = "joint", "A65"
 ORDER = "order"
 """The header of a record that may be overtaken: the higher the number, the newer the word."""
-_ORDER = "register.order"
+_NEXT = "CASE WHEN register_order.number >= excluded.number THEN register_order.number + 1 ELSE excluded.number END"
 Name = tuple[str, str]  # subject key, consent id
 
 
@@ -72,9 +73,14 @@ def write_register(parts: Parts, limit: int = 500) -> int:
 
 
 def _write(parts: Parts, marked: Sequence[_Marked]) -> int:
+    while not _written(parts, marked):
+        pass  # a person changed while the entries were made
+    return len(marked)
+
+
+def _written(parts: Parts, marked: Sequence[_Marked]) -> bool:
     with parts.store.transaction() as connection:
         names = [one.subject for one in marked]
-        order = meta.raise_past(connection, _ORDER, micros(parts.clock.now()))
         known = learn(connection, parts.keys, parts.knowledge, names)
         before = _registered(connection, names)
         joint = _joint(connection, names)
@@ -84,13 +90,36 @@ def _write(parts: Parts, marked: Sequence[_Marked]) -> int:
     entries |= {(case, f"{JOINT} {case.split(':', 1)[1]}"): _joint_entry(case, micros(now)) for case in joint}
     changed = {name: one for name, one in entries.items() if before.get(name) != one.said}
     gone = sorted(before.keys() - entries.keys())
-    written = [*(one.record for one in changed.values()), *(_tombstone(*name) for name in gone)]
-    _append(parts, [(agency, _numbered(record, order)) for agency, record in written])
+    written = {name: one.record for name, one in changed.items()} | {name: _tombstone(*name) for name in gone}
+    with parts.store.transaction() as connection:
+        if _moved(connection, known):
+            return False
+        numbers = _numbers(connection, sorted(written), micros(now))
+    _append(parts, [(to, _numbered(record, numbers[name])) for name, (to, record) in written.items()])
     with parts.store.transaction() as connection:
         _keep(connection, [(*name, one.said) for name, one in changed.items()], gone)
         _clear(connection, marked)
         _write_newer(connection, known)
-    return len(marked)
+    return True
+
+
+def _moved(connection: Connection, read: Mapping[str, Knowledge]) -> list[str]:
+    """Who has changed since they were read; the others change only when the transaction has ended."""
+    now = subjects.states(connection, read, share=True)
+    return [key for key, state in now.items() if state.epoch != read[key].epoch]
+
+
+def _numbers(connection: Connection, names: Sequence[Name], at: int) -> Mapping[Name, int]:
+    """The next number of each of these entries, from the time on."""
+    merge(
+        connection,
+        register_order,
+        [(*name, at) for name in names],
+        f"(subject, consent_id) DO UPDATE SET number = {_NEXT}",
+    )
+    wanted = select(register_order).where(among(connection, register_order.c.subject))
+    found = connection.execute(wanted, {"keys": values(connection, {subject for subject, _ in names})})
+    return {(subject, consent): number for subject, consent, number in found}
 
 
 def _numbered(record: Outgoing, order: int) -> Outgoing:
@@ -100,9 +129,7 @@ def _numbered(record: Outgoing, order: int) -> Outgoing:
 def _write_newer(connection: Connection, read: Mapping[str, Knowledge]) -> None:
     """Have the entries written anew of those who have changed since they were read: whoever wrote them meanwhile was
     overtaken by this older word."""
-    now = subjects.states(connection, read, share=True)
-    moved = [key for key, state in now.items() if state.epoch != read[key].epoch]
-    if moved:
+    if moved := _moved(connection, read):
         stale = update(registered).where(registered.c.subject.in_(moved))
         connection.execute(stale.values(said=""))
         subjects.mark_register(connection, moved)

@@ -1,7 +1,7 @@
 """All that an agency can get hold of, as bytes: its topics, its staging tables, the pages of its workers.
 
-What is random in every run (view ids, nonces, macs over them) is replaced by what it hides: a box counts by its size and
-what is in it.
+What is random in every run (view ids, nonces, macs over them) is replaced by what it hides: a box counts by its size
+and by the content in it.
 """
 
 from collections.abc import Iterator, Mapping

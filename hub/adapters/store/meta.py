@@ -42,13 +42,3 @@ def raise_by_one(connection: Connection, name: str) -> int:
     following = "CAST(CAST(meta.value AS BIGINT) + 1 AS VARCHAR)"
     merge(connection, meta, [(name, "1")], f"(name) DO UPDATE SET value = {following}")
     return get(connection, name) or 1
-
-
-def raise_past(connection: Connection, name: str, value: int) -> int:
-    """The next number under this name, from `value` on, given out once. Whoever asks later waits until the transaction
-    ends, and reads what it has written."""
-    higher = "CAST(meta.value AS BIGINT) >= CAST(excluded.value AS BIGINT)"
-    following = "CAST(CAST(meta.value AS BIGINT) + 1 AS VARCHAR)"
-    rise = f"(name) DO UPDATE SET value = CASE WHEN {higher} THEN {following} ELSE excluded.value END"
-    merge(connection, meta, [(name, str(value))], rise)
-    return get(connection, name) or value

@@ -168,6 +168,15 @@ registered = Table(  # which consents each agency's register names, so that one 
     Column("consent_id", String, primary_key=True),
     Column("said", String, nullable=False),  # keyed hash of what the entry says
 )
+register_order = (
+    Table(  # rule 9: the number of each entry's newest word, for as long as an older one may come
+        "register_order",
+        metadata,
+        Column("subject", String, primary_key=True),
+        Column("consent_id", String, primary_key=True),
+        Column("number", BigInteger, nullable=False),
+    )
+)
 ending = Table(  # rule 5: persons of whom the last ground may have ended, until somebody has looked
     "ending",
     metadata,
