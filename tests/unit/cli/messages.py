@@ -31,8 +31,17 @@ _OTHERS = (
 """Whose texts no agency reads (the hub's own store, what speaks to developers of connectors), or that are German: the
 remarks of a proposed configuration."""
 _ERRORS = {name for name, found in vars(errors).items() if isinstance(found, type)}
-_CARRIERS = {"Incident", "Unmapped", "Quarantined", "Fault", "Unreadable", "InvalidPayload", "Corrupt"}
-_TEXTS = frozenset({"message", "remedy", "why", "cause", "problem"})
+_CARRIERS = {
+    "Incident",
+    "Unmapped",
+    "Quarantined",
+    "Fault",
+    "Unreadable",
+    "InvalidPayload",
+    "Corrupt",
+    "Contradiction",
+}
+_TEXTS = frozenset({"message", "remedy", "why", "cause", "problem", "what"})
 """Parameters, keywords and variables that hold what somebody will read."""
 
 Helpers = Mapping[str, frozenset[int]]
@@ -66,6 +75,26 @@ def _helpers(nodes: Iterable[ast.AST]) -> dict[str, frozenset[int]]:
     return found
 
 
+def _defaults(function: ast.FunctionDef) -> Iterator[ast.expr]:
+    """What a text is where nobody gives one."""
+    given = function.args.args[len(function.args.args) - len(function.args.defaults) :]
+    for argument, default in zip(given, function.args.defaults, strict=True):
+        if argument.arg in _TEXTS:
+            yield default
+
+
+def _choices(node: ast.expr) -> list[ast.expr]:
+    """Of an expression that is one of several: all of them."""
+    match node:
+        case ast.IfExp():
+            return [node.body, node.orelse]
+        case ast.BoolOp() | ast.Dict():
+            return node.values
+        case ast.Tuple():
+            return node.elts
+    return []
+
+
 class _Texts:
     """The texts of one module; `shared`: functions of other modules that are given one."""
 
@@ -92,17 +121,20 @@ class _Texts:
 
     def all(self) -> Iterator[tuple[ast.expr, str]]:
         for node in ast.walk(self._tree):
-            if isinstance(node, ast.Call):
-                for expression in self._said(node):
-                    yield from self._texts(expression, frozenset())
-            elif isinstance(node, ast.FunctionDef) and node.name.endswith("_problem"):
-                for inner in ast.walk(node):
-                    if isinstance(inner, ast.Return) and inner.value is not None:
-                        yield from self._texts(inner.value, frozenset())
+            for expression in self._of(node):
+                yield from self._texts(expression, frozenset())
         for name, values in self._named.items():
             if name.strip("_").lower() in {*_TEXTS, "remedies"}:
-                for value in values:
-                    yield from self._texts(value, frozenset())
+                yield from self._each(values, frozenset())
+
+    def _of(self, node: ast.AST) -> Iterator[ast.expr]:
+        """The expressions of one node that somebody will read."""
+        if isinstance(node, ast.Call):
+            yield from self._said(node)
+        elif isinstance(node, ast.FunctionDef):
+            yield from _defaults(node)
+            returns = ast.walk(node) if node.name.endswith("_problem") else ()
+            yield from (one.value for one in returns if isinstance(one, ast.Return) and one.value is not None)
 
     def _said(self, call: ast.Call) -> Iterator[ast.expr]:
         name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
@@ -123,20 +155,16 @@ class _Texts:
         elif isinstance(node, ast.JoinedStr):
             for text in self._joined(node.values):
                 yield node, text
-        elif isinstance(node, ast.IfExp):
-            yield from self._each((node.body, node.orelse), seen)
-        elif isinstance(node, ast.BoolOp):
-            yield from self._each(node.values, seen)
         elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
             left = [text for _, text in self._texts(node.left, seen)] or ["{}"]
             right = [text for _, text in self._texts(node.right, seen)] or ["{}"]
             yield from ((node, one + other) for one in left for other in right)
-        elif isinstance(node, ast.Dict):
-            yield from self._each(node.values, seen)
         elif isinstance(node, ast.Subscript):
             yield from self._texts(node.value, seen)
         elif isinstance(node, ast.Name) and node.id not in seen:
             yield from self._each(self._named.get(node.id, ()), seen | {node.id})
+        else:
+            yield from self._each(_choices(node), seen)
 
     def _each(self, nodes: Iterable[ast.expr], seen: frozenset[str]) -> Iterator[tuple[ast.expr, str]]:
         for node in nodes:

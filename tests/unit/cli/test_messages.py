@@ -74,6 +74,10 @@ def test_no_entry_is_left_over() -> None:
             "sign 7: no JSON; correct the interface or the mapping",
             "Zeichen 7: kein JSON; die Schnittstelle oder die Zuordnung berichtigen",
         ),
+        (
+            "it has lost digits (scientific notation): export the column as text",
+            "Der Wert hat Stellen verloren (wissenschaftliche Schreibweise): die Spalte als Text ausgeben",
+        ),
         ("nobody wrote this sentence", "nobody wrote this sentence"),
     ],
 )
