@@ -126,8 +126,9 @@ def test_the_embedded_hub_shows_nothing_while_consents_are_behind(world: World, 
     assert not world.host._views()
     assert (len(world.views(JA)), world.decisions()) == (sent, decided)
     with world.parts.store.transaction() as connection:
-        mark_dirty(connection, [world.jc.key.case(FAMILY)], micros(world.clock.now()))
+        mark_dirty(connection, [f"{JC}:{world.jc.key.case(FAMILY)}"], micros(world.clock.now()))
     assert not world.host._views()
+    assert len(world.rows("dirty")) > 0
     world.run()
     assert world.seen(JA, "ja_asd") == []
 
