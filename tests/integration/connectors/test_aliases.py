@@ -37,8 +37,8 @@ def told(bench: Bench, text: str) -> None:
     bench.raw["connector"]["aliases"] = "aliases.csv"
 
 
-def renumbered() -> dict[str, list[dict[str, str]]]:
-    tables = families(1)
+def renumbered(count: int = 1) -> dict[str, list[dict[str, str]]]:
+    tables = families(count)
     tables["people"][0]["number"] = tables["consents"][0]["person"] = "NEU-1"
     return tables
 
@@ -47,7 +47,14 @@ def subjects(bench: Bench) -> set[str]:
     return {envelope["subject_ref"] for envelope in bench._envelopes()}
 
 
-def test_a_new_number_is_the_same_person(bench: Bench) -> None:
+def withdrawn(bench: Bench) -> bool:
+    return any(fact.type == "ConsentWithdrawn" for fact in bench.facts())
+
+
+@pytest.mark.parametrize("key", ["number", "person"])
+def test_a_new_number_is_the_same_person(bench: Bench, key: str) -> None:
+    """Also where the number is the key of the consent's row: the row vanishes and the paper is there."""
+    bench.raw["streams"]["consents"]["key"] = key
     bench.write(families(1), 0)
     bench.all(0)
     told(bench, "NEU-1;NEU-0\nNEU-0;P0000000\n")
@@ -55,6 +62,7 @@ def test_a_new_number_is_the_same_person(bench: Bench) -> None:
     bench.raw["connector"]["batch"] = 2
     bench.all(1)
     assert subjects(bench) == {bench.key.person("P0000000")}
+    assert not withdrawn(bench)
     with bench.life() as connector:
         assert not bench.step(connector, evening(1)).events
     bench.close()
@@ -89,9 +97,9 @@ def test_a_number_that_was_only_read_may_still_become_another_ones(bench: Bench)
 
 
 def test_what_was_erased_comes_back_under_no_new_number(bench: Bench) -> None:
-    """The consent stands, and what happens from now on may be said; what happened before has ended."""
-    tables = families(2)
-    bench.write(tables, 0)
+    """The consent stands, and what happens from now on may be said; what happened before has ended. The neighbour's row
+    stays: a table of which every key vanished would wait for a person."""
+    bench.write(families(2), 0)
     bench.all(0)
     subject, erased_at = bench.key.person("P0000000"), evening(0) + timedelta(hours=1)
     entry = {
@@ -103,7 +111,7 @@ def test_what_was_erased_comes_back_under_no_new_number(bench: Bench) -> None:
     bench.all(1)
     sent = bench.sent()
     told(bench, "NEU-1;P0000000\nNEU-2;P0000000\n")
-    tables = renumbered()
+    tables = renumbered(2)
     later = {**tables["people"][0], "number": "NEU-2", "since": "2026-11-18 08:00:00"}
     tables["people"].append(later)
     bench.write(tables, 2)
@@ -113,6 +121,8 @@ def test_what_was_erased_comes_back_under_no_new_number(bench: Bench) -> None:
         if e["subject_ref"] == subject and e["event_type"] == "PersonRegistered"
     ]  # fmt: skip
     assert came == [datetime(2026, 11, 18, 8, tzinfo=BERLIN)]
+    assert bench.waiting() == []
+    assert not withdrawn(bench)
     bench.close()
 
 
