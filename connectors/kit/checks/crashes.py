@@ -6,10 +6,12 @@ from datetime import timedelta
 from typing import Any
 from unittest.mock import patch
 
-from connectors.kit.bench import Bench, evening, families
+from connectors.kit.bench import AGENCY, Bench, evening, families
 from connectors.kit.checks.case import MANY, SIZE, Case, names_at_the_end, names_that_may_leave
 from connectors.kit.trial import Tables
+from connectors.runtime.reported import REASON, WITHDRAWN
 from connectors.runtime.settling import Settling
+from hub.domain.consent import recorded_id
 
 FAIL_POINTS = (
     "connector.before_publish", "connector.after_publish", "connector.after_save", "connector.after_republish",
@@ -61,7 +63,7 @@ def killed_at_each_fail_point(case: Case) -> str:
 
 
 def backfill_beside_live(case: Case) -> str:
-    """Given once more on request while rows change and a consent goes: live first, and in the end as read afresh."""
+    """Given again on request while rows change and a consent goes: live first, then as read afresh, and withdrawn."""
     everybody = families(MANY + 1)
     tables = {name: rows[:-1] for name, rows in everybody.items()}
     with case.bench(batch=10) as bench:
@@ -77,9 +79,10 @@ def backfill_beside_live(case: Case) -> str:
         everybody["people"][2]["name"] = "Neu"
         bench.write(everybody, 2)
         _given_beside(bench, names_that_may_leave(everybody))
-        assert bench.newest(sent) == _afresh(case, everybody), "it is not what a fresh reading brings"
+        expected = {**_afresh(case, everybody), **_withdrawal(bench, without)}
+        assert bench.newest(sent) == expected, "it is not what a fresh reading and a withdrawal bring"
         new = len(set(bench.facts(sent)) - before)
-        assert new == 1 + 3, f"one record changed and a person with two more came: {new} publications"
+        assert new == 1 + 3 + 1, f"one changed, three came, a consent was withdrawn: {new} publications"
         return f"{len(bench.facts(sent))} publications again"
 
 
@@ -99,6 +102,15 @@ def _afresh(case: Case, tables: Tables) -> Mapping[bytes, tuple[str, str]]:
         bench.write(tables, 2)
         bench.all(2)
         return bench.newest()
+
+
+def _withdrawal(bench: Bench, consent: Mapping[str, str]) -> Mapping[bytes, tuple[str, str]]:
+    """What takes back the consent of a row that is gone: a fresh reading never saw the row, and says nothing of it."""
+    content = {"consent_id": bench.key.consent(recorded_id(AGENCY, consent["number"])), "reason": REASON}
+    said = (WITHDRAWN, repr(sorted(content.items())))
+    found = [record for record, one in bench.newest().items() if one == said]
+    assert len(found) == 1, f"the vanished consent was withdrawn in {len(found)} records, not in one"
+    return {found[0]: said}
 
 
 def _uninterrupted(case: Case, tables: Tables) -> Sequence[object]:
