@@ -113,6 +113,8 @@ def test_the_check_says_so(house: Path, offices: Any) -> None:
     offices.edit(
         "jc-seestadt", lambda toml: toml.replace('url = "sqlite:///', 'url = "sqlite:////proc/'), "sink.toml"
     )
-    told = json.loads(CliRunner().invoke(app, ["check", str(sink), "--json"]).stdout)["checks"]
+    told = json.loads(CliRunner().invoke(app, ["check", str(sink), "--json", "--lang", "en"]).stdout)[
+        "checks"
+    ]
     (line,) = (line for line in told if line["name"] == "writing")
     assert (line["ok"], "cannot be written" in line["found"]) == (False, True)
