@@ -29,6 +29,8 @@ class Bytes:
         self._name = codecs.lookup(encoding).name
         self.is_wide = self._name.startswith(WIDE)
         self.is_single = self._name not in UTF8 and not self.is_wide
+        self.by_line = "utf-8" if self._name in UTF8 else encoding
+        """What decodes one line: utf-8-sig would take a mark from each."""
         self._utf8 = codecs.getincrementaldecoder("utf-8")() if self.is_single else None
         self._line, self._offset, self._first = 1, 0, True
         self._foreign: tuple[int, int] | None = None  # first line and byte that is not ASCII

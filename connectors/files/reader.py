@@ -37,6 +37,7 @@ class CsvReader:
         self._last = ""  # the trailer's line
         self._header: tuple[str, ...] = stream.names
         self._fits = True  # the last row that was read
+        self._marked = False  # whether a row began with a byte order mark
         self.rows = 0
 
     def cells(self) -> Iterator[tuple[int, list[str]]]:
@@ -98,12 +99,13 @@ class CsvReader:
                 if not row and width > 1:
                     continue  # an empty line
                 self.rows += 1
-                self._fits = fits = len(row) == width
+                self._fits = len(row) == width
+                problem = "" if self._fits else f"{len(row)} of {width} columns"
+                if self._marked or (row[:1] and row[0].startswith(BOM)):
+                    problem = self._look_behind_mark(row, reader.line_num + sign.skip) or problem
                 yield (
                     reader.line_num + sign.skip,
-                    [row[position] for position in wanted]
-                    if fits
-                    else BadRow.of(row, f"{len(row)} of {width} columns"),
+                    BadRow.of(row, problem) if problem else [row[position] for position in wanted],
                 )
         except csv.Error as error:
             message = next((told for sign, told in _CAUSES.items() if sign in str(error)), "is no CSV")
@@ -111,6 +113,17 @@ class CsvReader:
             if message == _OPEN:
                 raise self._cut(file, message, reason, reader.line_num) from None
             raise self._fault(message, reason, reader.line_num + sign.skip) from None
+
+    def _look_behind_mark(self, row: list[str], line: int) -> str:
+        """Files that were put one behind the other bring their marks and headers with them, perhaps other columns:
+        raises DataError. A mark before anything else is a character of its cell, and one before a quote hides what
+        the cell says."""
+        self._marked = True
+        names = {cell.removeprefix(BOM).strip(self._dialect.quote or "") for cell in row}
+        if len(names.intersection(self._header)) * 2 > len(self._header):
+            raise self._fault("byte order mark: within the file, with a header", "wrong_encoding", line)
+        hidden = self._dialect.quote and row[0].startswith(f"{BOM}{self._dialect.quote}")
+        return "a byte order mark before a quote" if hidden else ""
 
     def _check_header(self) -> None:
         """No column stands twice: which of two is meant would be a guess."""
@@ -140,7 +153,7 @@ class CsvReader:
         self._last = waiting or ""
 
     def _decoded(self, file: IO[bytes]) -> Iterator[str]:
-        encoding = self._dialect.encoding
+        encoding = self._bytes.by_line
         for raw in file:
             self._line += 1
             self._sha.update(raw)
@@ -176,7 +189,7 @@ class CsvReader:
                 self._line += 1
                 text = line.removeprefix(BOM) if self._line == 1 else line
                 self._whole(text.endswith(("\n", "\r")))
-                self._marked(text)
+                self._check_start(text)
                 yield text
             if not raw:
                 return
@@ -201,14 +214,12 @@ class CsvReader:
     def _look(self, raw: bytes, text: str) -> None:
         if wrong := self._bytes.look(raw, text):
             raise self._fault(wrong.message, "wrong_encoding", wrong.line)
-        if not raw.isascii():
-            self._marked(text)
+        self._check_start(text)
 
-    def _marked(self, text: str) -> None:
-        """Files that were put one behind the other bring their marks with them."""
-        if text.startswith(BOM):
-            where = "a second one" if self._line == 1 else "within the file"
-            raise self._fault(f"byte order mark: {where}", "wrong_encoding", self._line)
+    def _check_start(self, text: str) -> None:
+        """A file has one mark of its own."""
+        if self._line == 1 and text.startswith(BOM):
+            raise self._fault("byte order mark: a second one", "wrong_encoding", 1)
 
     def _position(self, name: str) -> int:
         if name in self._header:

@@ -1,9 +1,11 @@
 """Rows of which nobody can tell which record they are: each waits with its line, all others go on."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from connectors.files.encoding import BOM
 from connectors.runtime.faults import of_rows
 from connectors.runtime.mapped import MappedEvent, Unmapped
 from connectors.runtime.mapping import Mapper
@@ -68,6 +70,47 @@ def test_a_row_of_other_columns_waits_alone(house: House, bad: str) -> None:
     assert outcome(house, 11, HEAD + ANNA + bad + IDA)["sent"] == []
     assert outcome(house, 12, HEAD + ANNA + BEN + IDA)["sent"] == ["Ben"]
     assert waits(house) == []
+
+
+@pytest.fixture(params=["utf-8", "utf-8-sig", "utf-16"])
+def marked(request: pytest.FixtureRequest, built: Build) -> Callable[[str], dict[str, Any]]:
+    """What a delivery says whose encoding has byte order marks."""
+    house = built(DATED, NAMED)
+    config = house.folder / "source.toml"
+    text = config.read_text(encoding="utf-8").replace('"cp1252"', f'"{request.param}"')
+    config.write_text(text, encoding="utf-8")
+    house.restart()
+
+    def delivered(text: str) -> dict[str, Any]:
+        house.put("personen_20261110.csv", text.encode(request.param))
+        return told(house)
+
+    return delivered
+
+
+def test_a_mark_before_a_cell_is_a_character_of_the_cell(marked: Callable[[str], dict[str, Any]]) -> None:
+    found = marked(HEAD + ANNA + f"{BOM}{BEN}" + IDA)
+    assert found == {"sent": ["Anna", "Ben", "Ida"], "held": [], "gone": 0, "incidents": []}
+
+
+def test_a_row_whose_mark_stands_before_a_quote_waits_alone(marked: Callable[[str], dict[str, Any]]) -> None:
+    found = marked(HEAD + ANNA + f'{BOM}"2";Ben;01.02.1990;A1\n' + IDA)
+    assert found == {"sent": ["Anna", "Ida"], "held": [("3", "bad_row")], "gone": 0, "incidents": []}
+
+
+@pytest.mark.parametrize(
+    "behind",
+    [
+        f"{BOM}{HEAD}",
+        f'{BOM}"nr";"name";"geboren";"akte"\n',
+        f"{BOM}geboren;name;nr;akte\n",
+        f"{BOM}Amt\n{HEAD}",
+    ],
+    ids=["same", "quoted", "other columns", "a line before it"],
+)
+def test_files_one_behind_the_other_are_refused(marked: Callable[[str], dict[str, Any]], behind: str) -> None:
+    found = marked(HEAD + ANNA + behind + BEN)
+    assert found == {"sent": [], "held": [], "gone": 0, "incidents": ["wrong_encoding"]}
 
 
 def test_nobody_vanishes_while_a_row_has_no_key(house: House) -> None:
