@@ -105,7 +105,7 @@ def test_the_master_key_changes_while_everybody_works(
             for (ref, _), key in opened.items():
                 assert isinstance(key, Key)
                 assert open_box(key.cipher, boxes[ref], b"place") == b"content"
-            made = KeyRef("box", "jc", f"new {number} {count}")
+            made = KeyRef("box", "jc", f"new_{number}_{count}")
             assert stores[number].sealing([made])[made].version == 1
             if count < len(gone) and number == 0:
                 stores[number].destroy(gone[count])
