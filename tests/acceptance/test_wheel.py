@@ -36,11 +36,26 @@ for verb in verbs:
 print(json.dumps(said))
 """
 """Every verb in one process: what it says and how it ends."""
+YOUTH_OFFICE = (
+    "--agency",
+    "ja-seestadt",
+    "--agency-kind",
+    "youth_welfare",
+    "--recipient",
+    "jc-seestadt:jobcenter",
+)
+JOBCENTER = (
+    "--agency",
+    "jc-seestadt",
+    "--agency-kind",
+    "jobcenter",
+    "--recipient",
+    "ja-seestadt:youth_welfare",
+)
 WHERE = {
-    "csv": ("--folder", "probe/jugendamt", "--encoding", "cp1252", "--delimiter", ";"),
-    "sqlite": ("--url", "sqlite:///probe/jobcenter.sqlite"),
+    "csv": (*YOUTH_OFFICE, "--folder", "probe/jugendamt", "--encoding", "cp1252", "--delimiter", ";"),
+    "sqlite": (*JOBCENTER, "--url", "sqlite:///probe/jobcenter.sqlite"),
 }
-OPTIONS = ("--agency", "ja-x", "--agency-kind", "youth_welfare", "--recipient", "jc-x:jobcenter")
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +149,7 @@ def test_an_agency_gets_no_stream_processor_and_no_web(agency: Path, tmp_path: P
 @pytest.mark.parametrize("kind", WHERE)
 def test_an_agencys_it_gets_to_its_preview(agency: Path, office: Path, kind: str) -> None:
     file = f"{kind}/source.toml"
-    made = run(agency / "hub", "connect", "init", file, *OPTIONS, *WHERE[kind], cwd=office)
+    made = run(agency / "hub", "connect", "init", file, *WHERE[kind], cwd=office)
     assert made.returncode == 0, made.stderr
     checked = run(agency / "hub", "connect", "check", "--json", file, cwd=office)
     assert not checked.stderr
@@ -166,7 +181,7 @@ def test_the_agencys_part_of_a_story_needs_no_hub(agency: Path, office: Path) ->
     alone = run(agency / "hub", "explain", "0" * 32, cwd=office)
     assert alone.returncode == 78
     assert alone.stderr.endswith("pip install 'fallbruecke[hub]'\n")
-    run(agency / "hub", "connect", "init", "told.toml", *OPTIONS, *WHERE["csv"], cwd=office)
+    run(agency / "hub", "connect", "init", "told.toml", *WHERE["csv"], cwd=office)
     done = run(agency / "hub", "explain", "0" * 32, "--connector", "told.toml", cwd=office)
     assert done.returncode == 1  # nobody here knows of such an event
     assert "only the agency's part: no hub is installed here" in done.stderr

@@ -144,7 +144,7 @@ def test_without_a_script_the_button_beside_it_does_the_same(browser: Browser, a
     page.locator("section").first.locator("li", has_text="Nur mündlich eingewilligt").locator("a").click()
     page.locator('input[value="jc-seestadt>ja-seestadt=LS"]').check()
     page.get_by_role("button", name="Zeigen, was sich ändert").click()
-    expect(page.locator("#sicht")).to_contain_text("Regelbedarf")
+    expect(page.locator("#sicht")).to_contain_text("Leistungen eines Monats")
     expect(page.locator('input[value="jc-seestadt>ja-seestadt=LS"]')).to_be_checked()
     context.close()
 
