@@ -9,7 +9,7 @@ import orjson
 from connectors.runtime.judging import Judged
 from connectors.runtime.mapped import MappedEvent
 from hub.domain.clock import micros
-from hub.domain.consent import recorded_id
+from hub.domain.consent import ENDING, recorded_id
 from hub.domain.envelope import Envelope
 from hub.domain.seal import place, seal
 from hub.ports import Key, KeyRef
@@ -43,7 +43,7 @@ def envelope(
         connection=event.connection.isoformat() if event.connection else None, merges_with=event.merges_with,
         endangers_help=event.endangers_help, disputed=[name for name in event.disputed if name in kept],
         addressee=event.addressee, consent_id=_consent_id(controller, event), valid_until=_valid_until(control),
-        scope=orjson.dumps(control["scope"]).decode() if control.get("scope") else None,
+        scope=_scope(event),
         boxes=_boxes(event, kept, event_id, key) if key else {}, held=sorted(judged.waiting),
     )  # fmt: skip
 
@@ -72,6 +72,13 @@ def _consent_id(controller: str, event: MappedEvent) -> str | None:
         return None
     found = event.payload.get("id" if event.schema.event_type == "ConsentGranted" else "consent_id")
     return event.key.consent(recorded_id(controller, found)) if isinstance(found, str) else None
+
+
+def _scope(event: MappedEvent) -> str | None:
+    """What a withdrawal of a part names, in clear. The scope of an objection or of a request for erasure is a text, and
+    stays sealed."""
+    scope = event.payload.get("scope") if event.schema.event_type in ENDING else None
+    return orjson.dumps(scope).decode() if scope else None
 
 
 def _valid_from(event: MappedEvent, control: Mapping[str, Any]) -> int | None:

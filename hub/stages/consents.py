@@ -39,7 +39,8 @@ _LINKING = frozenset({"IdentityLinkProposed", "IdentityLinked", "IdentitySplit"}
 
 @dataclass(frozen=True, slots=True)
 class ConsentsOutcome:
-    """What became of a batch: `taken` events are in the register, `types` of which type; `raised` epochs rose."""
+    """What became of a batch: every record is taken, quarantined, parked or skipped. `types`: what took effect, the broken
+    ones in quarantine too; `raised`: epochs that rose."""
 
     taken: int
     quarantined: int
@@ -64,7 +65,8 @@ def take_consents(parts: Parts, topic_id: str, batch: Sequence[Record]) -> Conse
     if any(ends(event) for event in intake.events):
         end_grounds(parts)
     types = Counter(event.envelope.event_type for event in intake.events)
-    taken, bad, parked = len(intake.events), len(intake.bad), len(intake.parked)
+    taken = sum(not event.broken for event in intake.events)
+    bad, parked = len(intake.bad), len(intake.parked)
     raised = sum(one.raised for one in driven.prepared)
     return ConsentsOutcome(taken, bad, parked, intake.skipped, raised, types)
 

@@ -174,6 +174,25 @@ def test_whatever_narrows_takes_effect_though_broken(
     assert len(small.rows("erasure")) == (event_type == "ErasureRequested")
 
 
+@pytest.mark.parametrize(
+    ("event_type", "payload"),
+    [
+        ("ObjectionRaised", {"norm": "76", "scope": "Befunde"}),
+        ("ErasureRequested", {"norm": "Art. 17", "scope": "alles"}),
+    ],
+)
+def test_a_scope_that_a_connector_of_an_older_release_left_in_clear_stops_nobody(
+    world: World, event_type: str, payload: dict[str, Any]
+) -> None:
+    _send(world, Broken("", _with(scope='"Befunde"')), event_type, payload=payload)
+    world.measure(key="after the objection")
+    world.run()
+    assert world.rows("quarantine") == []
+    assert world.rows("parked") == []
+    (row,) = [row for row in world.rows("consent_row") if row["event_type"] == event_type]
+    assert row["scope"] is None
+
+
 def test_a_broken_withdrawal_takes_effect_behind_a_quarantined_record(world: World) -> None:
     world.jc.send(world.jc.draft("SubjectRecorded", MOTHER, {"capable": True}), value=b"no envelope")
     world.run()
