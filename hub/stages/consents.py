@@ -39,8 +39,8 @@ _LINKING = frozenset({"IdentityLinkProposed", "IdentityLinked", "IdentitySplit"}
 
 @dataclass(frozen=True, slots=True)
 class ConsentsOutcome:
-    """What became of a batch: every record is taken, quarantined, parked or skipped. `types`: what took effect, the broken
-    ones in quarantine too; `raised`: epochs that rose."""
+    """What became of a batch: every record is taken, quarantined, parked or skipped. `types`: what took effect, the
+    broken ones in quarantine too; `raised`: epochs that rose."""
 
     taken: int
     quarantined: int
