@@ -223,7 +223,10 @@ VEILS: tuple[Veil, ...] = (
     ),
     Veil(
         "a code that may tell of health is no line of a total",
-        {"schemas.event.EventSchema._is_special": lambda schema, payload, on: False},
+        {
+            "schemas.event.EventSchema._is_special": lambda schema, payload, on: False,
+            "schemas.event.EventSchema._category_of_codes": lambda schema, payload, on: "",
+        },
         hidden.a_line_that_tells_of_health,
     ),
 )
