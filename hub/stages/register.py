@@ -73,8 +73,10 @@ def write_register(parts: Parts, limit: int = 500) -> int:
 
 
 def _write(parts: Parts, marked: Sequence[_Marked]) -> int:
-    while not _written(parts, marked):
-        pass  # a person changed while the entries were made
+    """Write the entries of these persons; made anew as often as one of them changes meanwhile."""
+    written = False
+    while not written:
+        written = _written(parts, marked)
     return len(marked)
 
 
