@@ -22,6 +22,7 @@ from hub.errors import (
     ServiceUnavailable,
     StartAgain,
     StoppedToBeSafe,
+    TryAgain,
     raised_at,
 )
 from hub.ports import Outgoing, Record
@@ -34,6 +35,9 @@ P = TypeVar("P")
 T = TypeVar("T")
 R = TypeVar("R")
 A = TypeVar("A")
+
+_PREPARED = 20
+"""How often a batch is prepared before its worker waits."""
 
 _OUTAGES = (
     ServiceUnavailable,
@@ -158,7 +162,8 @@ def drive(parts: Parts, stage: Stage[E, P], topic_id: str, batch: Sequence[Recor
 
 
 def _take(parts: Parts, stage: Stage[E, P], topic_id: str, records: Sequence[Record]) -> tuple[Intake[E], P]:
-    while True:
+    """Raises TryAgain when the batch must be prepared again and again: whatever it meets does not come to rest."""
+    for _ in range(_PREPARED):
         intake = sort_out(
             parts,
             stage.name,
@@ -179,6 +184,9 @@ def _take(parts: Parts, stage: Stage[E, P], topic_id: str, records: Sequence[Rec
             ):
                 finish(connection, parts, stage.name, intake)
                 return intake, prepared
+    raise TryAgain(
+        "the batch changed each time before it was applied", place=f"{stage.name}, {records[0].topic}"
+    )
 
 
 def _quarantine(

@@ -28,6 +28,7 @@ from hub.adapters.store.tables import register_dirty, register_order, registered
 from hub.domain.clock import micros
 from hub.domain.consent import Consent, ScopedWithdrawal, recorded_id
 from hub.domain.seal import place, seal
+from hub.errors import DataError
 from hub.policy.grounds import signed
 from hub.ports import Key, KeyRef, Outgoing
 from hub.stages.driver import isolated
@@ -41,6 +42,7 @@ ENTRY = record_schema("register")
 JOINT, ENTRUSTED = "joint", "A65"
 ORDER = "order"
 """The header of a record that may be overtaken: the higher the number, the newer the word."""
+_TRIES = 10
 _NEXT = "CASE WHEN register_order.number >= excluded.number THEN register_order.number + 1 ELSE excluded.number END"
 Name = tuple[str, str]  # subject key, consent id
 
@@ -73,11 +75,11 @@ def write_register(parts: Parts, limit: int = 500) -> int:
 
 
 def _write(parts: Parts, marked: Sequence[_Marked]) -> int:
-    """Write the entries of these persons; made anew as often as one of them changes meanwhile."""
-    written = False
-    while not written:
-        written = _written(parts, marked)
-    return len(marked)
+    """Write the entries of these persons, made anew when one of them changes meanwhile. Raises DataError when that
+    happens every time: whoever does not come to rest waits alone."""
+    if any(_written(parts, marked) for _ in range(_TRIES)):
+        return len(marked)
+    raise DataError("persons changed each time while their entries were made", reason="changing", place=STAGE)
 
 
 def _written(parts: Parts, marked: Sequence[_Marked]) -> bool:

@@ -10,10 +10,11 @@ from unittest.mock import patch
 import pytest
 
 from hub.adapters.store import views
+from hub.errors import TryAgain
 from hub.ports import Outgoing
 from hub.stages.release import release
 from schemas import encode_single, record_schema
-from tests.support.world import CHILD, JA, MOTHER, World
+from tests.support.world import CHILD, JA, JC, MOTHER, World
 
 _POINTS = {
     "consents": "hub.stages.consents.apply.row",
@@ -142,3 +143,29 @@ def test_rule_14a_a_timer_that_fails_keeps_no_other_waiting(ready: World, part: 
         assert [row["executed_at"] is not None for row in ready.rows("erasure")] == [True]
     ready.run()
     assert ready.rows("quarantine_item") == []
+
+
+def test_rule_14a_who_never_comes_to_rest_waits_alone(ready: World) -> None:
+    """A person who changes each time while their register entries are made."""
+    mother = f"{JC}:{ready.jc.ref(MOTHER)}"
+
+    def moved(_: Any, read: Any) -> list[str]:
+        return [mother] if mother in read else []
+
+    ready.jc.grants("c2", MOTHER, ["VB"])
+    ready.jc.grants("c6", "other", ["VB"], family="b")
+    with patch("hub.stages.register._moved", moved):
+        ready.run()
+    assert {(row["item"], row["reason"]) for row in ready.rows("quarantine_item")} == {(mother, "changing")}
+    assert [row["subject"] for row in ready.rows("register_dirty")] == [mother]
+    ready.wait(minutes=10)
+    ready.run()
+    assert ready.rows("register_dirty") == ready.rows("quarantine_item") == []
+
+
+def test_rule_14a_a_batch_that_never_comes_to_rest_makes_its_worker_wait(ready: World) -> None:
+    ready.measure(key="m1")
+    with patch("hub.stages.driver.still_mine", lambda *_: False), pytest.raises(TryAgain):
+        ready.run()
+    ready.run()
+    assert ready.seen(JA, "ja_asd") == ["MeasureStarted"]
