@@ -54,6 +54,7 @@ bench: $(READY) need-broker ## what this machine clears per second
 chaos: export HUB_CHAOS_ROUNDS ?= 50
 chaos: export HUB_FUZZ_RECORDS ?= 2000
 chaos: export HUB_BURST_EVENTS ?= 200000
+chaos: export HUB_LONG_ROWS ?= 20000
 chaos: $(READY) need-broker ## only the fault tests, ten times as long as in CI: servers killed, stopped and continued
 	$(BIN)/pytest -s tests/faults tests/acceptance/test_withdrawal_burst.py
 
