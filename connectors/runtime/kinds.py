@@ -1,7 +1,8 @@
 """Kinds of connectors, found by entry point; a kind whose source is always the same brings its own mapping."""
 
 from collections.abc import Mapping
-from importlib.metadata import entry_points
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from hub.errors import ConfigurationError
@@ -10,13 +11,19 @@ GROUP = "hub.connectors"
 _MAPPED = ("codes", "defaults", "lookups", "streams")
 
 
+@cache
+def _installed() -> Mapping[str, EntryPoint]:
+    """Name → entry point; what is installed does not change while a process runs."""
+    return {entry.name: entry for entry in entry_points(group=GROUP)}
+
+
 def load_kind(name: str) -> Any:
     """The module of a kind: `spec`, `build` and perhaps `mapping`; raises ConfigurationError."""
-    found = [entry for entry in entry_points(group=GROUP) if entry.name == name]
-    if not found:
-        names = ", ".join(sorted({entry.name for entry in entry_points(group=GROUP)}))
+    installed = _installed()
+    if name not in installed:
+        names = ", ".join(sorted(installed))
         raise ConfigurationError("unknown kind", place="config.connector.kind", remedy=f"one of {names}")
-    return found[0].load()
+    return installed[name].load()
 
 
 def completed(raw: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -24,8 +31,7 @@ def completed(raw: Mapping[str, Any]) -> Mapping[str, Any]:
     one too."""
     connector = raw.get("connector")
     name = connector.get("kind") if isinstance(connector, Mapping) else None
-    known = {entry.name for entry in entry_points(group=GROUP)}
-    module = load_kind(name) if isinstance(name, str) and name in known else None
+    module = load_kind(name) if isinstance(name, str) and name in _installed() else None
     if module is None or not hasattr(module, "mapping"):
         return raw
     if extra := [table for table in _MAPPED if table in raw]:
