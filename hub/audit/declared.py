@@ -255,11 +255,11 @@ class Declarations:
             (
                 _digest(name),
                 _subject(one),
-                received_at(record),
+                received_at(self._parts.secret, record),
                 applied[record.partition].at(record.offset),
                 one.scope,
                 _digest(consent_name(agency, one.consent_id)) if one.consent_id else None,
-                max(one.occurred_at, received_at(record)),
+                max(one.occurred_at, received_at(self._parts.secret, record)),
             )
             for record, one in endings
             for name in self._named(one, content(one, "proof", keys).fields.get("consent_id"))

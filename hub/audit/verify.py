@@ -18,7 +18,6 @@ from hub.audit.declared import Asked, Declarations, Declared, Named, batches
 from hub.domain.clock import berlin_day, micros, moment
 from hub.metrics.store import AUDITED_AT, BREACHES
 from hub.ports import Record
-from hub.stages.decode import received_at
 from hub.stages.parts import Parts
 from hub.stages.view_record import append_deadline
 from schemas import InvalidPayload, UnknownSchema, decode_single, event_schema
@@ -124,7 +123,7 @@ def _appended(secret: bytes, record: Record) -> Iterator[tuple[str, Appended]]:
     except (UnknownSchema, InvalidPayload):
         return
     if "view_id" in view:
-        yield bytes(view["view_id"]).hex(), Appended(received_at(record), append_deadline(secret, record))
+        yield bytes(view["view_id"]).hex(), Appended(record.timestamp, append_deadline(secret, record))
 
 
 def _pages(parts: Parts, since: int) -> Iterator[_Page]:

@@ -275,7 +275,7 @@ _ADMIT: Stage[Event, Desk] = Stage(
     decode=_decode,
     prepare=_prepare,
     apply=_apply,
-    strayed=lambda record: strayed(record, topic_agency(record.topic)),
+    strayed=lambda parts, record: strayed(parts.secret, record, topic_agency(record.topic)),
 )
 
 

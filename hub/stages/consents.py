@@ -96,9 +96,10 @@ def apply_events(connection: Connection, parts: Parts, events: Sequence[Event], 
         return 0
     live = subjects.live_generation(connection, "consent_register")
     rows = [
-        apply.row(live, event.envelope, event.record.value, received_at(event.record)) for event in events
+        apply.row(live, event.envelope, event.value, received_at(parts.secret, event.record))
+        for event in events
     ]
-    erasures.ask(connection, _requests(connection, live, events))
+    erasures.ask(connection, _requests(connection, parts, live, events))
     merge(connection, consent_row, apply.folded(rows), ON_CONFLICT)
     birthdays.keep(connection, parts, events, found)
     subjects.register(connection, [(event.subject, event.case_key) for event in events if not event.broken])
@@ -110,7 +111,7 @@ def apply_events(connection: Connection, parts: Parts, events: Sequence[Event], 
         changed |= with_custody(connection, live)
     ending = [event for event in events if ends(event)]
     subjects.mark_ending(connection, _may_end(connection, live, ending))
-    received = min((received_at(event.record) for event in ending), default=None)
+    received = min((received_at(parts.secret, event.record) for event in ending), default=None)
     return subjects.raise_epochs(connection, changed, micros(parts.clock.now()), received)
 
 
@@ -178,17 +179,17 @@ def _erases(event: Event) -> bool:
     return event.envelope.event_type == "ErasureRequested"
 
 
-def _requests(connection: Connection, live: int, events: Sequence[Event]) -> list[Erasure]:
+def _requests(connection: Connection, parts: Parts, live: int, events: Sequence[Event]) -> list[Erasure]:
     """The requests that the register does not hold yet: one that is published again asks for nothing that came since.
     They are executed once all consents are read (`hub.stages.forgetting.erase`)."""
-    asked = {apply.row_id(event.envelope, event.record.value): event for event in events if _erases(event)}
+    asked = {apply.row_id(event.envelope, event.value): event for event in events if _erases(event)}
     known = present(connection, live, asked) if asked else ()
-    return [_erasure(event) for key, event in asked.items() if key not in known]
+    return [_erasure(parts, event) for key, event in asked.items() if key not in known]
 
 
-def _erasure(event: Event) -> Erasure:
+def _erasure(parts: Parts, event: Event) -> Erasure:
     """The request, effective like a withdrawal."""
-    at = min(event.envelope.occurred_at, received_at(event.record))
+    at = min(event.envelope.occurred_at, received_at(parts.secret, event.record))
     return Erasure(event.envelope.event_id.hex(), event.subject, at)
 
 

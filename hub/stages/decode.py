@@ -11,6 +11,7 @@ from hub.domain.clock import micros
 from hub.domain.consent import ENDING
 from hub.domain.envelope import Envelope, Head
 from hub.domain.seal import key_version
+from hub.domain.stamp import stamp, stamped
 from hub.errors import DataError
 from hub.ports import Record
 from schemas import (
@@ -29,7 +30,6 @@ from schemas import (
 ENVELOPE = record_schema("envelope")
 _STRICTER = frozenset({"A65", "G9"})
 _FIRST_TIME, _LAST_TIME = micros(limits.FIRST_TIME), micros(limits.LAST_TIME)
-_DIGITS = 16  # of a time in microseconds; Python refuses to read a number of thousands
 _NAMES_OF = attrgetter(*limits.ENVELOPE)
 _LONGEST = tuple(limits.NAMES[kind].characters for kind in limits.ENVELOPE.values())
 
@@ -48,16 +48,27 @@ class Event(NamedTuple):
     def case_key(self) -> str:
         return f"{self.envelope.controller_id}:{self.envelope.case_ref}"
 
+    @property
+    def value(self) -> bytes:
+        """What is kept of it: the record as it came, or of a broken one all that it could mean."""
+        return encode_envelope(self.envelope) if self.broken else self.record.value
 
-RECEIVED = "received_at"
+
+_RECEIVED = "received_at"
 
 
-def received_at(record: Record) -> int:
+def received_at(secret: bytes, record: Record) -> int:
     """When the hub received it: the append time, or the earlier one of what the hub appended in an agency's name: a
-    restored log is given back what it lost, and a consents topic what strayed."""
-    first = dict(record.headers).get(RECEIVED, b"")
-    said = first.isdigit() and len(first) <= _DIGITS
-    return min(int(first), record.timestamp) if said else record.timestamp
+    restored log is given back what it lost, and a consents topic what strayed. Only the hub's own word counts, under
+    its secret: what an agency writes into that header changes nothing."""
+    said = dict(record.headers).get(_RECEIVED, b"")
+    first = stamped(secret, _RECEIVED, said, record.value) if said else None
+    return record.timestamp if first is None else min(first, record.timestamp)
+
+
+def received_header(secret: bytes, at: int, value: bytes) -> tuple[str, bytes]:
+    """The header by which the hub says when it received this value first."""
+    return _RECEIVED, stamp(secret, _RECEIVED, at, value)
 
 
 def decode_envelope(record: Record) -> Envelope:

@@ -133,7 +133,7 @@ class Stage(Generic[E, P]):
     apply: Callable[[Connection, Parts, Intake[E], P], bool]
     passes: Callable[[E], bool] = lambda event: False
     rescue: Callable[[Record], E | None] = lambda record: None
-    strayed: Callable[[Record], Outgoing | None] = lambda record: None
+    strayed: Callable[[Parts, Record], Outgoing | None] = lambda parts, record: None
     ordered: bool = True
 
 
@@ -172,7 +172,7 @@ def _take(parts: Parts, stage: Stage[E, P], topic_id: str, records: Sequence[Rec
             lambda record: stage.decode(parts, record),
             stage.passes,
             rescue=stage.rescue,
-            strayed=stage.strayed,
+            strayed=lambda record: stage.strayed(parts, record),
             ordered=stage.ordered,
         )
         if intake.strayed:
@@ -201,7 +201,7 @@ def _quarantine(
         if is_outage(again):
             raise
         return _take(
-            parts, replace(refusing, rescue=lambda _: None, strayed=lambda _: None), topic_id, [record]
+            parts, replace(refusing, rescue=lambda _: None, strayed=lambda *_: None), topic_id, [record]
         )[0]
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from hub.domain.consent import ENDING, NARROWING
 from hub.domain.envelope import Envelope
 from hub.ports import Outgoing, Record
-from hub.stages.decode import ENVELOPE, RECEIVED, Event, encode_envelope, in_range, received_at
+from hub.stages.decode import ENVELOPE, Event, in_range, received_at, received_header
 from schemas import HEADER, UnknownSchema, by_fingerprint, event_schema, limits
 
 
@@ -34,19 +34,18 @@ def broken_event(record: Record, agency: str) -> Event | None:
     envelope = _envelope(record, agency, event_type, subject, consent_id, raw)
     schema = event_schema(event_type)
     identity = (envelope.event_id.hex(), envelope.publication)
-    taken = record._replace(value=encode_envelope(envelope))
-    return Event(taken, envelope, schema, f"{agency}:{subject}", identity, broken=True)
+    return Event(record, envelope, schema, f"{agency}:{subject}", identity, broken=True)
 
 
-def strayed(record: Record, agency: str) -> Outgoing | None:
+def strayed(secret: bytes, record: Record, agency: str) -> Outgoing | None:
     """The record of the consents topic that this record of another topic of `agency` comes to: as it came, or where
     it is too large to be carried, all that it could mean. None when it takes no effect."""
     event = broken_event(record, agency)
     if event is None:
         return None
-    value = record.value if len(record.value) <= limits.EVENT_BYTES else event.record.value
+    value = record.value if len(record.value) <= limits.EVENT_BYTES else event.value
     key = event.envelope.subject_ref.encode() or record.key
-    return Outgoing(key, value, ((RECEIVED, b"%d" % received_at(record)),))
+    return Outgoing(key, value, (received_header(secret, received_at(secret, record), value),))
 
 
 def _narrowing_type(raw: Mapping[str, Any]) -> str | None:

@@ -79,7 +79,7 @@ def read_models(parts: Parts) -> dict[str, ReadModel]:
         register_tables.consent_row,
         register_tables.ON_CONFLICT,
         _decode_consent,
-        _register_rows,
+        partial(_register_rows, parts.secret),
         narrows,
         lambda record: broken_event(record, topic_agency(record.topic)),
         living=still_provable,
@@ -243,7 +243,7 @@ def _decode_consent(record: Record) -> Event:
     return decode_event(record, topic_agency(record.topic), "consents")
 
 
-def _register_rows(new: int, events: Sequence[Event]) -> list[tuple[object, ...]]:
+def _register_rows(secret: bytes, new: int, events: Sequence[Event]) -> list[tuple[object, ...]]:
     return register_rows.folded(
-        register_rows.row(new, e.envelope, e.record.value, received_at(e.record)) for e in events
+        register_rows.row(new, e.envelope, e.value, received_at(secret, e.record)) for e in events
     )

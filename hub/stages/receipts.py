@@ -84,7 +84,7 @@ _RECEIPTS: Stage[dict[str, Any], None] = Stage(
     decode=lambda parts, record: decode_receipt(record),
     prepare=lambda parts, intake: None,
     apply=_apply,
-    strayed=lambda record: strayed(record, topic_agency(record.topic)),
+    strayed=lambda parts, record: strayed(parts.secret, record, topic_agency(record.topic)),
     ordered=False,  # the sink sends a better receipt of its own accord
 )
 

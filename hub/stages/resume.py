@@ -28,7 +28,7 @@ from hub.errors import LogIsOlder, OffsetGap, Refused, StoppedToBeSafe, TopicRec
 from hub.ports import Outgoing, TopicState
 from hub.stages import admit, consents, project, receipts, standing
 from hub.stages.caught_up import consent_topics
-from hub.stages.decode import RECEIVED, whole_headers
+from hub.stages.decode import received_header, whole_headers
 from hub.stages.parts import CASES, Parts
 from hub.stages.register import write_again
 from hub.stages.view_record import VIEW, VIEW_PART
@@ -162,13 +162,16 @@ def _outgoing(
     with parts.store.transaction() as connection:
         live = subjects.live_generation(connection, projection)
         rows = connection.execute(wanted.where(generation == live).order_by(order)).all()
-    records = [Outgoing(key.split(":", 1)[1].encode(), value, _headers(value, at)) for key, value, at in rows]
+    records = [
+        Outgoing(key.split(":", 1)[1].encode(), value, _headers(parts.secret, value, at))
+        for key, value, at in rows
+    ]
     for start in range(0, len(records), _BATCH):
         yield records[start : start + _BATCH]
 
 
-def _headers(value: bytes, received_at: int | None) -> tuple[tuple[str, bytes], ...]:
-    first = () if received_at is None else ((RECEIVED, b"%d" % received_at),)
+def _headers(secret: bytes, value: bytes, received_at: int | None) -> tuple[tuple[str, bytes], ...]:
+    first = () if received_at is None else (received_header(secret, received_at, value),)
     return whole_headers(value) + first
 
 

@@ -9,8 +9,6 @@ stood still in transaction two has lost its locks by then, and the sink drops wh
 lost the key, reads the same from the record's header, under the hub's secret (`append_deadline`).
 """
 
-import hashlib
-import hmac
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -20,6 +18,7 @@ import orjson
 from hub.adapters.store.views import ViewKey
 from hub.domain.identifiers import recipient_pseudonym
 from hub.domain.seal import seal
+from hub.domain.stamp import stamp, stamped
 from hub.domain.view_box import bound
 from hub.errors import DataError
 from hub.ports import Key, KeyRef, Outgoing, Record
@@ -34,7 +33,6 @@ VIEW_PART = record_schema("view_part")
 MOST = limits.VIEW_BYTES  # of a record on a views topic
 _CONTENT = limits.VIEW_CONTENT
 APPEND_BY = "append_by"
-_MAC = 16  # bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,23 +101,13 @@ def append_deadline(secret: bytes, record: Record) -> int | None:
     """Until when a record of a views topic may have been appended, in microseconds since 1970 UTC: appended later, no
     sink shows it. None where it does not say so under the hub's own secret, as of an earlier release."""
     said = next((value for name, value in record.headers if name == APPEND_BY), b"")
-    at, _, mac = said.partition(b".")
-    return (
-        int(at)
-        if at.isdigit() and hmac.compare_digest(mac, _deadline_mac(secret, at, record.value))
-        else None
-    )
-
-
-def _deadline_mac(secret: bytes, at: bytes, value: bytes) -> bytes:
-    said = b"|".join((APPEND_BY.encode(), at, hashlib.sha256(value).digest()))
-    return hmac.digest(secret, said, "sha256")[:_MAC].hex().encode()
+    return stamped(secret, APPEND_BY, said, record.value)
 
 
 def _outgoing(secret: bytes, draft: Draft, values: Iterable[bytes], append_by: int) -> list[Outgoing]:
-    at, key = b"%d" % append_by, draft.case_ref.encode()
+    key = draft.case_ref.encode()
     return [
-        Outgoing(key, value, ((APPEND_BY, at + b"." + _deadline_mac(secret, at, value)),)) for value in values
+        Outgoing(key, value, ((APPEND_BY, stamp(secret, APPEND_BY, append_by, value)),)) for value in values
     ]
 
 

@@ -11,8 +11,10 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from hub.adapters.store import erasures
 from hub.adapters.store.erasures import Erasure
+from hub.audit.verify import verify
 from hub.cli.doctor.store import store_checks
 from hub.config import load_settings
+from hub.domain.clock import micros
 from hub.domain.envelope import Envelope
 from hub.domain.seal import place, seal
 from hub.metrics.store import StoreCollector
@@ -444,13 +446,27 @@ def test_what_narrows_takes_effect_on_another_topic_of_its_agency(world: World, 
 
 
 @pytest.mark.parametrize("kind", ["consents", "events"])
-@pytest.mark.parametrize("said", [b"9" * 5_000, b"-1", b"\xb2", b""])
+@pytest.mark.parametrize("said", [b"9" * 5_000, b"-1", b"\xb2", b"", b".", b"1.", b"1." + b"\xff" * 32])
 def test_a_withdrawal_takes_effect_whatever_its_header_says(world: World, kind: str, said: bytes) -> None:
     good = world.jc.draft("ConsentWithdrawn", MOTHER, {"consent_id": "c1"}, consent_id="c1")
     record = Outgoing(good.subject_ref.encode(), encode_envelope(good), (("received_at", said),))
     world.jc.put(kind, record)
     world.run()
     assert world.seen(JA, "ja_asd") == []
+
+
+@pytest.mark.parametrize("kind", ["consents", "events"])
+@pytest.mark.parametrize("mac", [b"", b"." + b"0" * 32])
+def test_an_agency_does_not_say_when_the_hub_received_its_record(world: World, kind: str, mac: bytes) -> None:
+    """Set back before the release, the time of receipt would make a right disclosure look like a breach."""
+    good = world.jc.draft("ConsentWithdrawn", MOTHER, {"consent_id": "c1"}, consent_id="c1")
+    header = ("received_at", b"%d" % micros(world.clock.now() - timedelta(hours=2)) + mac)
+    world.jc.put(kind, Outgoing(good.subject_ref.encode(), encode_envelope(good), (header,)))
+    world.run()
+    assert world.seen(JA, "ja_asd") == []
+    (row,) = [row for row in world.rows("consent_row") if row["event_type"] == "ConsentWithdrawn"]
+    assert row["received_at"] == micros(world.clock.now())
+    assert verify(world.parts).breaches == []
 
 
 def test_a_scope_that_is_no_list_of_codes_stands_nowhere_in_clear(world: World) -> None:

@@ -63,9 +63,7 @@ def still_provable(connection: Connection, events: Sequence[Event]) -> list[Even
     """The same for a rebuild: of what narrows and nobody can open, it keeps the rows that the live model has. The
     retention of proofs removed the others, and they stay away."""
     gone = _proofs_gone(connection, events)
-    ids = {
-        id(event): row_id(event.envelope, event.record.value) for event in events if _unprovable(event, gone)
-    }
+    ids = {id(event): row_id(event.envelope, event.value) for event in events if _unprovable(event, gone)}
     live = subjects.live_generation(connection, "consent_register")
     kept = present(connection, live, set(ids.values())) if ids else set()
     return [event for event in events if id(event) not in ids or (narrows(event) and ids[id(event)] in kept)]
