@@ -21,13 +21,13 @@ settings.register_profile("here", deadline=None, suppress_health_check=[HealthCh
 settings.register_profile("ci", settings.get_profile("here"), derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "here")
 
-SPREAD = ("acceptance", "docs", "faults", "integration/connectors")
+SPREAD = ("docs", "faults", "integration/connectors")
 """Folders (below this one) whose tests are long and share little."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What two processes share out between them (`pytest -n 2 --dist loadgroup`): file by file, so that the servers of
-    a file are started once; in the folders of SPREAD test by test, apart from those that look at one story."""
+    a file are started once; in the folders of SPREAD test by test. Those that look at one story stay together."""
     for item in items:
         if not item.path.is_relative_to(Path(__file__).parent):
             continue  # the compliance kit brings its own
