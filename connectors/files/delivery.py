@@ -111,11 +111,6 @@ class Reader(Protocol):
         """All columns, as far as they are known without reading on."""
         ...
 
-    def shape(self) -> frozenset[str]:
-        """After the last row: names that were there and that nobody agreed on, where such a one may be a column that
-        was renamed."""
-        ...
-
     def verify(self) -> None:
         """After the last row: compare with what was said about the file; raises DataError."""
         ...

@@ -61,10 +61,6 @@ class CsvReader:
         if wrong := self._bytes.contradiction():
             raise self._fault(wrong.message, "wrong_encoding", wrong.line)
 
-    def shape(self) -> frozenset[str]:
-        """A column that is not mapped stands in the header under its name: no renamed one can be taken for it."""
-        return frozenset()
-
     def _verify_manifest(self) -> None:
         entry = self._entry
         if entry.sha256 is not None and self._sha.hexdigest() != entry.sha256:

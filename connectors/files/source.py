@@ -4,7 +4,6 @@ A delivery counts as a whole: it is examined to its last byte before the first r
 stays where the agency keeps it and is read again when somebody's present state is wanted.
 """
 
-import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
@@ -22,7 +21,6 @@ from hub.errors import DataError
 
 PART = 1 << 40
 """Positions of a file's rows are below it, so a stock in parts counts on from part to part."""
-SHAPE, UNKNOWN = "shape of ", "unknown_elements"
 TO_THE_END = "read"  # the cursor of a stream: of files there is no other place to go on from
 
 
@@ -38,7 +36,6 @@ class FilesSource:
         self._diff, self._again = Diff(state), Again(state, lambda name: self._rows([name]))
         self._doubtful = Doubtful(state, key.row_hash)
         self._current: Delivery | None = None
-        self._shapes: dict[str, set[str]] = {}  # of the delivery that was examined last
         self._known = False  # whether the gate's knowledge has the current (or else the last) state
         self._refused: dict[str, tuple[str, Incident]] = {}  # name → (digest, why)
 
@@ -87,7 +84,6 @@ class FilesSource:
     def finished(self) -> None:
         again = self._asked_anew(self._settings.streams)
         if self._current:
-            self._remember_shapes(self._current)
             self._doubtful.keep()
             self._shelf.adopt(self._current)
             self._current = None
@@ -164,26 +160,12 @@ class FilesSource:
             return incident
         if self._shelf.accepted(delivery):
             return None
-        if new := self._unknown(delivery):
-            stream, names = new
-            self._shelf.hold(delivery, stream, 0.0, UNKNOWN)
-            shown = ", ".join(sorted(names)[:10])
-            remedy = f"{shown} were never there: map them, or hub connect accept, if nobody needs them"
-            return self._refuse(delivery, UNKNOWN, f"{delivery.name}/{stream}", remedy)
         if (found := self._too_many_vanished(delivery)) is None:
             return None
         stream, share = found
         self._shelf.hold(delivery, stream, share)
         remedy = f"{share:.0%} of the keys vanished: hub connect accept, if that is true, or reject"
         return self._refuse(delivery, "snapshot_held", f"{delivery.name}/{stream}", remedy)
-
-    def _unknown(self, delivery: Delivery) -> tuple[str, frozenset[str]] | None:
-        """A stream with names that nobody agreed on and no delivery before had; the first one sets the measure."""
-        for name in delivery.files:
-            known = self._state.meta(f"{SHAPE}{name}")
-            if known is not None and (new := self._shapes[name] - frozenset(json.loads(known))):
-                return name, frozenset(new)
-        return None
 
     def _too_many_vanished(self, delivery: Delivery) -> tuple[str, float] | None:
         """Where more keys vanished than the configuration lets pass, and their share."""
@@ -194,12 +176,6 @@ class FilesSource:
                 return name, gone / before
         gone, before = (sum(pair[n] for pair in counts.values()) for n in (0, 1))
         return ("*", gone / before) if gone > before * self._settings.vanish_limit else None
-
-    def _remember_shapes(self, delivery: Delivery) -> None:
-        with self._state.transaction():
-            for name in delivery.files.keys() & self._shapes.keys():
-                known = json.loads(self._state.meta(f"{SHAPE}{name}") or "[]")
-                self._state.set_meta(f"{SHAPE}{name}", json.dumps(sorted({*known, *self._shapes[name]})))
 
     def _refuse(self, delivery: Delivery, reason: str, place: str, remedy: str) -> Incident:
         incident = Incident(STREAM, reason, place, remedy)
@@ -213,13 +189,10 @@ class FilesSource:
         streams = [self._settings.streams[name] for name in delivery.files]
         with self._state.transaction():
             for stream in streams:
-                shape = set[str]()
                 for part, entry in enumerate(delivery.files[stream.name]):
                     reader = self._open(stream, entry)
                     self._diff.load(self._incoming(reader, stream, entry, part * PART))
                     reader.verify()
-                    shape |= reader.shape()
-                self._shapes[stream.name] = shape
             self._diff.index()
             for stream in streams:
                 self._tell_apart(stream, delivery.files[stream.name])

@@ -110,10 +110,6 @@ class SpoolReader:
         """Every name that was there, mapped or not."""
         return tuple(self._told()["names"])
 
-    def shape(self) -> frozenset[str]:
-        """A member that is missing stops the reading already."""
-        return frozenset()
-
     def verify(self) -> None:
         """All rows that were written were read."""
         if self.rows != self._told()["rows"]:

@@ -32,15 +32,15 @@ class Records:
     the household that it lies in. "." is the record's own text. Names are written with the prefixes of `namespaces`.
 
     `required`: columns that every record must have, though they may be empty; those of the key are. `optional`: columns
-    that may be nowhere in a file. `ignored`: places that are known and not read, with all within them ("*": all); when
-    it is set, anything else that nobody agreed on stops the stream.
+    that may be nowhere in a file. `ignored`: places that are known and not read, with all within them ("*": all);
+    anything else that nobody agreed on stops the stream.
     """
 
     path: Place
     columns: Mapping[str, Place]
     required: frozenset[str] = frozenset()
     optional: frozenset[str] = frozenset()
-    ignored: frozenset[Place] | None = None
+    ignored: frozenset[Place] = frozenset()
 
     @cached_property
     def leaves(self) -> frozenset[Place]:
@@ -53,16 +53,13 @@ class Records:
         return self.leaves | {self.path}
 
     @cached_property
-    def _left_out(self) -> frozenset[Place]:
-        return frozenset(self._from_root(path) for path in self.ignored or ())
+    def left_out(self) -> frozenset[Place]:
+        """What is known and not read, from the root."""
+        return frozenset(self._from_root(path) for path in self.ignored)
 
-    def ignores(self, place: Place) -> bool:
-        """Whether this place, or one that it stands in, is known and not read."""
-        if not self.ignored:
-            return False
-        return ("*",) in self.ignored or any(
-            place[:size] in self._left_out for size in range(1, len(place) + 1)
-        )
+    @property
+    def ignores_all(self) -> bool:
+        return ("*",) in self.ignored
 
     def _from_root(self, path: Place) -> Place:
         if path[0] == "":
@@ -135,11 +132,10 @@ def _records(table: Table, names: Mapping[str, str]) -> Records:
         name: _path(str(raw), names, f"{table.place}.columns.{name}")
         for name, raw in dict(table.any("columns", {})).items()
     }
-    ignored = table.texts("ignored", ()) if "ignored" in table.names() else None
     records = Records(
         path=path, columns=columns, required=frozenset(table.texts("required", ())),
         optional=frozenset(table.texts("optional", ())),
-        ignored=None if ignored is None else frozenset(_path(raw, names, f"{table.place}.ignored") for raw in ignored),
+        ignored=frozenset(_path(raw, names, f"{table.place}.ignored") for raw in table.texts("ignored", ())),
     )  # fmt: skip
     table.close()
     for name in sorted((records.required | records.optional) - columns.keys()):

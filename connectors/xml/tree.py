@@ -19,7 +19,8 @@ from hub.errors import DataError
 CHUNK = 64 * 1024
 SPLIT = "\x1f"
 TEXT = "text()"
-MOST_STRANGE = 200
+DRIFT = "header_drift"
+MOST_STRANGE, SHOWN = 200, 40
 """Names that are told of what nobody agreed on."""
 _HELD = 20_000
 """Records that may wait for a value which stands behind them."""
@@ -67,6 +68,7 @@ class Plan:
             for size in range(len(place) + 1)
         )
         self.texts = frozenset(place for each in settings.records.values() for place in each.leaves)
+        self.left_out = frozenset(place for each in settings.records.values() for place in each.left_out)
         self.required = {*_parts(stream), *records.required}
         self.expected = () if stream.changes else sorted(wanted.keys() - records.optional)
         self._owners: dict[Place, Place | None] = {}
@@ -88,14 +90,20 @@ class Plan:
     def _owns(self, one: Place, place: Place) -> bool:
         return one in self.leaves and (one == place or one != self.path[: len(one)])
 
+    def ignores(self, place: Place) -> bool:
+        """Whether this place, or one that it stands in, is known and not read."""
+        if self.records.ignores_all:
+            return True
+        return any(place[:size] in self.left_out for size in range(1, len(place) + 1))
+
     def is_strange(self, place: Place) -> bool:
         """Whether nobody agreed on it, though somebody did on what it stands in."""
-        if self.records.ignores(place) or place in self.known or place[:-1] not in self.known:
+        if self.ignores(place) or place in self.known or place[:-1] not in self.known:
             return False
         return self.owner(place[:-1]) is None or place[-1].startswith("@")
 
     def is_strange_text(self, place: Place) -> bool:
-        return place in self.known and place not in self.texts and not self.records.ignores((*place, TEXT))
+        return place in self.known and place not in self.texts and not self.ignores((*place, TEXT))
 
 
 class Tree:
@@ -114,8 +122,8 @@ class Tree:
 
     @property
     def strange(self) -> frozenset[str]:
-        """Elements, attributes and texts on which nobody agreed, as the configuration would write them."""
-        return frozenset(self._settings.spelt(place) for place in self._strange)
+        """Elements, attributes and texts on which nobody agreed, as `ignored` would write them."""
+        return frozenset(f"/{self._settings.spelt(place)}" for place in self._strange)
 
     def feed(self, chunk: bytes) -> Iterator[Found]:
         self._fed += len(chunk)
@@ -155,6 +163,15 @@ class Tree:
         if missing:
             besides = f"; found besides {strange}" if strange else ""
             raise self._drift(f"column {missing[0]} is nowhere in the file{besides}")
+
+    def check_names(self) -> None:
+        """A name that nobody agreed on may be a column that was renamed, or one that protects."""
+        if strange := sorted(self.strange):
+            names = ", ".join(strange[:SHOWN])
+            raise DataError(
+                f"nobody agreed on {len(strange)} names: {names}", reason=DRIFT, place=self._entry.place,
+                remedy=f"nobody agreed on {names}: map them in records.columns, or list them in records.ignored",
+            )  # fmt: skip
 
     def _made(self) -> Any:
         parser = expat.ParserCreate(namespace_separator=SPLIT)
@@ -273,7 +290,7 @@ class Tree:
         for part in parts:
             if part.inner and not part.own:
                 raise self._fault(f"column {column} holds elements and no text of its own", "wrong_shape")
-        texts = [text for part in parts if (text := " ".join(part.text.split()))]
+        texts = [text for part in parts if (text := part.text.strip())]
         split = self._settings.split
         if len(texts) > 1 and (not split or any(split in text for text in texts)):
             raise self._fault(f"column {column} is there several times, and no list", "wrong_shape")
@@ -316,7 +333,7 @@ class Tree:
         return fault(self._entry, message, "truncated" if cut else "unreadable_xml", error.lineno)
 
     def _drift(self, message: str) -> DataError:
-        return fault(self._entry, message, "header_drift", 0)
+        return fault(self._entry, message, DRIFT, 0)
 
     def _fault(self, message: str, reason: str) -> DataError:
         return fault(self._entry, message, reason, self._parser.CurrentLineNumber)

@@ -134,6 +134,7 @@ file = "*.xml"
 changes = true
 key = "child"
 records.path = "f:Akte/f:Sorge"
+records.ignored = ["/f:Akte/p:Person"]
 records.columns = { az = "/f:Akte/@AZ", child = "@Kind", since = "@Seit", who = "f:Inhaber/@Ref" }
 [[streams.custody.events]]
 type = "CustodyChanged"

@@ -101,6 +101,7 @@ key = ["bg", "lfd"]
 derive = { person = { columns = ["bg", "lfd"], join = "-" } }
 [streams.persons.records]
 path = "s:Lieferung/s:BG/s:Person"
+ignored = ["s:Nation"]
 [streams.persons.records.columns]
 bg = "/s:Lieferung/s:BG/@Nr"
 lfd = "@Lfd"

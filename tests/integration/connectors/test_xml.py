@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 
 import connectors.xml as kind
+from connectors.looking.checking import examine
+from connectors.looking.preview import preview
 from connectors.runtime.config import load_config
 from connectors.runtime.ports import Incident, Row
 from connectors.runtime.state import State
 from connectors.xml.tree import CHUNK
 from hub.domain.identifiers import AgencyKey
-from hub.errors import ConfigurationError, UsageError
+from hub.errors import ConfigurationError
 from tests.support.delivery import one_delivery
 
 KEY, NOW = AgencyKey(b"k" * 32), datetime(2026, 11, 20, 20, tzinfo=UTC)
@@ -47,6 +49,7 @@ derive = {{ person = {{ columns = ["traeger", "bg", "lfd"], join = "/" }} }}
 [streams.people.records]
 path = "x:Export/x:BG/x:Person"
 columns = {{ bg = "/x:Export/x:BG/@Nummer", traeger = "/x:Export/@Traeger", lfd = "@lfd", geb = "x:Geb" }}
+ignored = ["x:Name"]
 [[streams.people.events]]
 type = "SubjectRecorded"
 subject = "person"
@@ -303,38 +306,66 @@ def test_a_column_that_may_be_nowhere(built: Build) -> None:
     assert [row.values["geb"] for row in house.step()[0]] == ["", "", ""]
 
 
-def test_what_was_never_there_before_waits_for_a_person(built: Build) -> None:
+def test_a_name_that_nobody_agreed_on_stops_the_first_delivery_and_any_other(built: Build) -> None:
+    """A renamed column, or one that protects, looks like that; names of another namespace too."""
     house = built()
     text = XML.format(encoding="utf-8")
-    house.put(text)
-    house.step()
     news = {
-        "x:Sperre": text.replace("<x:Name>Neu", "<x:Sperre>ja</x:Sperre><x:Name>Neu"),
-        "@gesperrt": text.replace('lfd="1"><x:Name>Neu', 'lfd="1" gesperrt="ja"><x:Name>Neu'),
-        "x:Person/text()": text.replace("<x:Name>Neu", "gesperrt<x:Name>Neu"),
-        "x:Export/x:Nachtrag": text.replace("</x:Export>", "<x:Nachtrag/></x:Export>"),
+        "/x:Export/x:BG/x:Person/x:Sperre": text.replace("<x:Name>Neu", "<x:Sperre>ja</x:Sperre><x:Name>Neu"),
+        "/x:Export/x:BG/x:Person/@gesperrt": text.replace(
+            'lfd="1"><x:Name>Neu', 'lfd="1" gesperrt="ja"><x:Name>Neu'
+        ),
+        "/x:Export/x:BG/x:Person/text()": text.replace("<x:Name>Neu", "gesperrt<x:Name>Neu"),
+        "/x:Export/x:Nachtrag": text.replace("</x:Export>", "<x:Nachtrag/></x:Export>"),
     }
     for number, new in enumerate(news.values()):
-        house.put(new.replace("2000-02-03", f"2000-03-0{number + 1}"), f"next{number}.xml")
+        house.put(new, f"next{number}.xml")
     found = reasons(house)
-    assert [reason for reason, _ in found] == ["unknown_elements"] * 4
+    assert [reason for reason, _ in found] == ["header_drift"] * 4
     assert all(name in remedy for name, (_, remedy) in zip(news, found, strict=True))
-    with pytest.raises(UsageError):
-        house.source.accept()
-    assert house.source.accept("next1.xml") is not None
-    assert [row.values["geb"] for row in house.step()[0]] == ["2000-03-02"]
-
-
-def test_with_all_names_agreed_any_other_stops_the_stream(built: Build) -> None:
-    house = built(
-        change=lambda toml: toml.replace('geb = "x:Geb" }', 'geb = "x:Geb" }\nignored = ["x:Name"]')
-    )
-    text = XML.format(encoding="utf-8")
-    house.put(text.replace("<x:Name>Neu", "<x:Sperre>ja</x:Sperre><x:Name>Neu"))
-    ((reason, remedy),) = reasons(house)
-    assert (reason, "x:Sperre" in remedy) == ("header_drift", True)
-    house.put(text, "good.xml")
+    house.put(text, "plain.xml")
     assert len(house.step()[0]) == 3
+    house.put(news["/x:Export/x:Nachtrag"].replace("2000-02-03", "2000-03-01"), "later.xml")
+    assert house.step()[0] == []
+
+
+@pytest.mark.parametrize(
+    "listed", ["*", "/x:Export/x:BG/x:Person/x:Sperre", "x:Sperre"], ids=["all", "as told", "from the record"]
+)
+def test_a_name_that_is_listed_is_passed_over(built: Build, listed: str) -> None:
+    house = built(change=lambda toml: toml.replace('["x:Name"]', f'["x:Name", "{listed}"]'))
+    text = XML.format(encoding="utf-8")
+    house.put(text.replace("<x:Name>Neu", "<x:Sperre a='1'>ja</x:Sperre><x:Name>Neu"))
+    assert len(house.step()[0]) == 3
+
+
+def test_streams_of_one_file_agree_on_its_names_together(built: Build) -> None:
+    def second(toml: str) -> str:
+        again = toml[toml.index("[streams.people]") :].replace("people", "again")
+        return toml + again.replace('ignored = ["x:Name"]', "")
+
+    house = built(change=second)
+    house.put(XML.format(encoding="utf-8"))
+    assert house.step()[1] == []
+
+
+def test_check_and_preview_say_which_names_nobody_agreed_on(built: Build) -> None:
+    house = built(change=lambda toml: toml.replace('ignored = ["x:Name"]', ""))
+    house.put(XML.format(encoding="utf-8"))
+    config = load_config(house.folder / "source.toml")
+    (seen,) = preview(config, KEY, NOW).faults
+    (told,) = examine(config, KEY, NOW).incidents
+    for one in (seen, told):
+        assert one.reason == "header_drift"
+        assert "/x:Export/x:BG/x:Person/x:Name" in one.remedy
+    assert len(reasons(house)) == 1
+
+
+def test_text_is_kept_as_it_is(built: Build) -> None:
+    """But for what stands around it, as at every source."""
+    house = built(change=with_custodians)
+    house.put(HOUSE.format(custodians="<x:Inhaber Ref='P'/><x:Name>\n Ida  von\tHeide </x:Name>"))
+    assert [row.values["name"] for row in house.step()[0]] == ["Ida  von\tHeide"]
 
 
 def test_a_key_that_stands_behind_the_records_counts(built: Build) -> None:
