@@ -6,10 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := setup
-.PHONY: help setup demo serve test check format kafka postgres bench chaos mutants clean need-python need-broker need-others
-
-# $(call need,PROGRAM,WHAT TO INSTALL)
-need = @command -v $(1) >/dev/null || { echo "Missing: $(1). Install $(2), then call make again."; exit 1; }
+.PHONY: help setup demo serve test check format kafka postgres bench chaos mutants clean for-demo for-broker for-test
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -17,7 +14,7 @@ help: ## this list
 setup: $(READY) ## .venv with everything from the lock, and the `hub` command in it (needs Python 3.11)
 	@echo "Ready. Next: make demo, make test, or $(BIN)/hub --help"
 
-$(READY): requirements/dev.txt pyproject.toml | need-python
+$(READY): requirements/dev.txt pyproject.toml | for-demo
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -q --require-hashes -r requirements/dev.txt
 	$(BIN)/pip install -q --no-deps --no-build-isolation --config-settings editable_mode=compat -e .
@@ -29,7 +26,7 @@ demo: $(READY) ## two synthetic agencies in one process, no server (needs Python
 serve: $(READY) ## the same, and the joint view in a browser
 	$(BIN)/hub demo --serve
 
-test: $(READY) need-broker need-others ## the whole suite, on a real broker and a real PostgreSQL (needs Java 17, Maven, Chromium, MariaDB)
+test: for-test $(READY) ## the whole suite, on a real broker and a real PostgreSQL; installs what it needs
 	$(BIN)/pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
 
 check: $(READY) ## format, lint, types, import contracts
@@ -42,20 +39,20 @@ format: $(READY) ## put the code into form
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-kafka: $(READY) need-broker ## a broker in the foreground, until Ctrl+C
+kafka: for-broker $(READY) ## a broker in the foreground, until Ctrl+C
 	$(BIN)/python -m hub.hosts.local kafka
 
 postgres: $(READY) ## a PostgreSQL in the foreground, until Ctrl+C
 	$(BIN)/python -m hub.hosts.local postgres
 
-bench: $(READY) need-broker ## what this machine clears per second
+bench: for-broker $(READY) ## what this machine clears per second
 	$(BIN)/hub bench
 
 chaos: export HUB_CHAOS_ROUNDS ?= 50
 chaos: export HUB_FUZZ_RECORDS ?= 2000
 chaos: export HUB_BURST_EVENTS ?= 200000
 chaos: export HUB_LONG_ROWS ?= 20000
-chaos: $(READY) need-broker ## only the fault tests, ten times as long as in CI: servers killed, stopped and continued
+chaos: for-test $(READY) ## only the fault tests, ten times as long as in CI: servers killed, stopped and continued
 	$(BIN)/pytest -s tests/faults tests/acceptance/test_withdrawal_burst.py
 
 mutants: $(READY) ## which changes to policy code and data no test would notice (an hour; docs/reference/mutants.md)
@@ -65,18 +62,5 @@ clean: ## remove what make made, the fetched broker too
 	rm -rf $(VENV) .cache .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-need-python:
-	@test -n "$(PYTHON)" || { echo "Missing: python3. Install Python 3.11 or newer, then call make again."; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
-	  || { echo "$(PYTHON) is too old. Install Python 3.11 or newer, or name one: make PYTHON=/path/to/python3.11"; exit 1; }
-	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
-	  || { echo "Missing: venv and pip for $(PYTHON). Install them (Debian: python3-venv), then call make again."; exit 1; }
-
-need-broker:
-	$(call need,java,Java 17 (Debian: openjdk-17-jre-headless))
-	$(call need,mvn,Maven (Debian: maven))
-
-need-others:
-	$(call need,chromium,Chromium (Debian: chromium))
-	@command -v mariadbd >/dev/null || test -x /usr/sbin/mariadbd \
-	  || { echo "Missing: mariadbd. Install MariaDB (Debian: mariadb-server), then call make again."; exit 1; }
+for-demo for-broker for-test: ## what this machine lacks for the command is installed, or named
+	@PYTHON='$(PYTHON)' bash .ci/install $(@:for-%=%)
