@@ -158,6 +158,12 @@ def _stream(stream: Stream, config: ConnectorConfig) -> FileStream:
         for name, raw in dict(table.any("derive", {})).items()
     }
     for name, value in derived.items():
+        if value.joined is not None:
+            raise ConfigurationError(
+                "cannot be derived from another stream",
+                place=f"{table.place}.derive.{name}",
+                remedy="write the lookup in the field or in the key",
+            )
         refuse_inapplicable(value, "string", f"{table.place}.derive.{name}")
     used = {column for value in derived.values() for column in value.used}
     found = FileStream(

@@ -6,6 +6,7 @@ stays where the agency keeps it and is read again when somebody's present state 
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import islice
 
 from connectors.files.again import Again
 from connectors.files.delivery import SEPARATOR, STREAM, BadRow, Delivery, Entry, Reader, Shelf
@@ -21,6 +22,7 @@ from hub.errors import DataError
 
 PART = 1 << 40
 """Positions of a file's rows are below it, so a stock in parts counts on from part to part."""
+SEEN_AT_ONCE = 500
 TO_THE_END = "read"  # the cursor of a stream: of files there is no other place to go on from
 
 
@@ -101,6 +103,19 @@ class FilesSource:
             there: Iterable[Row] = self._rows([stream.name]) if columns else ()
             page = [one for one in there if any(is_named(one.values, column, wanted) for column in columns)]
             yield from self._since(stream, page)
+
+    def referring(self, stream: str, column: str, wanted: Callable[[object], bool]) -> Iterator[Row]:
+        entries = self._whole().get(stream)
+        if entries is None:
+            raise NothingKept
+        found, hash_key = self._settings.streams[stream], self._state.key_hash
+        there = self._doubtful.told_apart(
+            stream, standing(self._open, found, entries, hash_key, self._content)
+        )
+        mine = (one for one in there if wanted(one.values.get(column)))
+        while page := list(islice(mine, SEEN_AT_ONCE)):
+            read = {one.key: one for one in self._since(found, page)}
+            yield from (read.get(one.key, one) for one in page)
 
     def rereadable(self) -> Collection[str]:
         return self._whole()
@@ -311,8 +326,8 @@ class FilesSource:
 
     def _since(self, stream: FileStream, found: Sequence[Row]) -> Iterator[Row]:
         """The rows under the version in which their content first appeared; those that wait in quarantine stay out."""
-        for start in range(0, len(found), 500):
-            page = found[start : start + 500]
+        for start in range(0, len(found), SEEN_AT_ONCE):
+            page = found[start : start + SEEN_AT_ONCE]
             seen = self._state.seen(stream.name, [one.key for one in page])
             for one in page:
                 if before := seen.get(self._state.key_hash(one.key)):

@@ -41,13 +41,15 @@ class Asked(NamedTuple):
 @dataclass(slots=True)
 class Found:
     """`incidents`: streams or deliveries that stand still; `codes`: codes in no table; `faults`: the rest;
-    `asked`: what lookups found; `unmapped`: stream → columns that nobody mapped; `consents`: how many count."""
+    `asked`: what lookups found; `replaced`: the same of cells for which a default stands; `unmapped`: stream → columns
+    that nobody mapped; `consents`: how many count."""
 
     read: int = 0
     incidents: list[Incident] = field(default_factory=list)
     codes: list[Fault] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     asked: list[Asked] = field(default_factory=list)
+    replaced: list[Asked] = field(default_factory=list)
     unmapped: Mapping[str, Sequence[str]] = field(default_factory=dict)
     consents: Effect = field(default_factory=Effect)
 
@@ -73,7 +75,7 @@ def examine(
             if rows is not None and house.read >= rows:
                 break
         found.read = house.read
-        found.asked = list(_asked(house.asked))
+        found.asked, found.replaced = list(_asked(house.asked)), list(_asked(house.replaced))
         found.unmapped = house.unmapped()
         found.consents = effect_of(house.consents(now), now)
     for (event_type, column, reason), one in sorted(first.items()):

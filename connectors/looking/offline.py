@@ -24,10 +24,11 @@ from connectors.runtime.mapping import Mapper
 from connectors.runtime.ports import Batch, Incident, Row, Source
 from connectors.runtime.register import Register
 from connectors.runtime.ring import Keys, first_of
-from connectors.runtime.rows import resolved
+from connectors.runtime.rows import resolved, with_others
 from connectors.runtime.state import State
 from connectors.runtime.translating import unmapped_columns
 from connectors.runtime.unfit import Unfit
+from connectors.runtime.unreadable import is_nothing_found
 from hub.domain.clock import berlin_day
 from hub.domain.consent import Consent
 from hub.domain.identifiers import Naming
@@ -45,6 +46,7 @@ class Vanished(NamedTuple):
 
 
 Found = Judged | Unmapped | Incident | Vanished
+Asked = Counter[tuple[str, str, bool]]
 NEEDLESS = "R03"
 """Names the control data of cases in which nobody consented: of them not a word is said (§ 67a SGB X)."""
 
@@ -55,6 +57,7 @@ class Offline:
     """One source and what its gate knows. `read` counts rows; `state` moves on as they are judged.
 
     `asked`: (stream, lookup, whether it found anything) → rows; of a row for which nothing is found, nothing is said.
+    `replaced`: the same of cells of other streams for which a default stands.
     """
 
     def __init__(
@@ -66,7 +69,7 @@ class Offline:
         self._knowledge = Knowledge(config.agency, key, Register(config.agency))
         sender = Sender(controller=config.agency, kind=config.agency_kind)
         self._gate, self.policy = EgressGate(sender, judge, self._knowledge), judge.policy
-        self.read, self.asked = 0, Counter[tuple[str, str, bool]]()
+        self.read, self.asked, self.replaced = 0, Asked(), Asked()
 
     def judged(self, now: datetime) -> Iterator[Found]:
         """Everything new since the state, judged at `now`; the state moves on behind it, batch by batch."""
@@ -137,10 +140,15 @@ class Offline:
 
     def _ask(self, row: Row) -> None:
         """Counts what its lookups find; a column that is missing is said by the mapping."""
-        references = {one.lookup: one for one in self._config.streams[row.stream].references}
-        for name, reference in references.items() if not row.gone else ():
+        stream, found = self._config.streams[row.stream], self._lookups.tables
+        if row.gone:
+            return
+        for name, reference in {one.lookup: one for one in stream.references}.items():
             with suppress(DataError):
-                self.asked[row.stream, name, bool(resolved(reference, row, self._lookups.tables))] += 1
+                self.asked[row.stream, name, bool(resolved(reference, row, found))] += 1
+        for one in stream.replaceable:
+            there = with_others(stream, row, found).values.get(one.name)
+            self.replaced[row.stream, one.name, not is_nothing_found(there)] += 1
 
     def _fit(self, event: MappedEvent, now: datetime, consented: frozenset[str]) -> Judged | Unmapped:
         """What cannot be judged holds its row, as in a run."""

@@ -19,6 +19,7 @@ TEXT: Json = {"type": "string"}
 FLAG: Json = {"type": "boolean"}
 TEXTS: Json = {"anyOf": [TEXT, {"type": "array", "items": TEXT}]}
 ANY: Json = {}
+_LOOKED_UP = ("lookup", "by", "column")
 
 
 def config_schema() -> Json:
@@ -32,8 +33,11 @@ def config_schema() -> Json:
         "$defs": {
             "style": {"type": "object", "properties": _style(), "additionalProperties": False},
             "value": {"anyOf": [TEXT, _table(_value(), ())]},
-            "condition": _table({"column": TEXT, "in": TEXTS, "not_in": TEXTS, "filled": FLAG}, ("column",)),
-            "reference": {"anyOf": [TEXT, _table(dict.fromkeys(("by", "lookup", "column"), TEXT), ("by",))]},
+            "part": {"anyOf": [TEXT, _table(dict.fromkeys(_LOOKED_UP, TEXT), _LOOKED_UP)]},
+            "condition": _table(
+                {"column": TEXT, "in": TEXTS, "not_in": TEXTS, "filled": FLAG, "known": TEXTS}, ("column",)
+            ),
+            "reference": {"anyOf": [TEXT, _table(dict.fromkeys(_LOOKED_UP, TEXT), _LOOKED_UP)]},
             "event": _event(mapped),
             "stream": _STREAM,
         },
@@ -63,7 +67,7 @@ def _style() -> dict[str, Json]:
 
 
 def _value() -> dict[str, Json]:
-    texts = ("join", "codes", "out", "prefix", "suffix", "pattern", "otherwise")
+    texts = ("lookup", "by", "join", "codes", "out", "prefix", "suffix", "pattern", "otherwise")
     own: dict[str, Json] = {
         "column": TEXT, "columns": TEXTS, "constant": ANY, "default": ANY, "person": FLAG,
         "flags": {"type": "object", "additionalProperties": TEXT}, "factor": {"type": "number"},
@@ -112,7 +116,7 @@ def _told(spec: FieldSpec) -> str:
 _STREAM: Json = {
     "type": "object",
     "properties": {
-        "key": TEXTS,
+        "key": {"anyOf": [_ref("part"), _list(_ref("part"))]},
         "gone": _ref("condition"),
         "events": _list(_ref("event")),
         "on_vanish": _ref("event"),

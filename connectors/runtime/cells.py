@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from connectors.runtime.areas import SEPARATOR, Areas
 from connectors.runtime.forms import parsed
 from connectors.runtime.numbers import number_text
-from connectors.runtime.unreadable import OutOfRange, Unreadable
+from connectors.runtime.unreadable import OutOfRange, Unreadable, is_nothing_found
 from connectors.runtime.values import Style, Value
 from hub.errors import DataError
 from schemas import limits
@@ -52,8 +52,13 @@ def spelt_days(raw: date, style: Style) -> set[str]:
 
 def read(value: Value, row: Values, kind: str) -> Any:
     """The value as the schema's `kind` wants it; None = absent. Raises DataError."""
-    found = _found(value, row, kind)
+    found = None if _is_replaced(value, row) else _found(value, row, kind)
     return value.default if found is None else found
+
+
+def _is_replaced(value: Value, row: Values) -> bool:
+    """Whether the configuration says what stands in place of another stream's row that is not there."""
+    return value.replaceable is not None and is_nothing_found(row.get(value.replaceable.name))
 
 
 def cell(row: Values, column: str) -> object:

@@ -6,7 +6,7 @@ Paths are relative to the file. Nothing of it is secret: secrets stand in files 
 import hashlib
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
@@ -16,7 +16,7 @@ from connectors.runtime.areas import Areas, load_areas
 from connectors.runtime.kinds import completed
 from connectors.runtime.reading import Table
 from connectors.runtime.streams import Lookup, Stream, absent_of, lookup_of, stream_of
-from connectors.runtime.values import Style, style_of
+from connectors.runtime.values import Joined, Style, style_of
 from hub.adapters.log.security import BrokerSecurity, Mechanism, Protocol
 from hub.domain.envelope import LEGAL_DOMAINS
 from hub.domain.heartbeat import NAME
@@ -188,14 +188,57 @@ def _check(config: ConnectorConfig) -> None:
                 "names an unknown stream", place=f"config.lookups.{name}.stream", remedy="add it"
             )
     for name, stream in config.streams.items():
-        for reference in stream.references:
-            known = config.lookups.get(reference.lookup)
-            if known is None or reference.column not in known.columns:
+        named = [(one.lookup, one.column, f"config.streams.{name}") for one in stream.references]
+        named += [(one.lookup, one.column, one.place) for one in stream.joined]
+        for looked_in, column, place in named:
+            known = config.lookups.get(looked_in)
+            if known is None or column not in known.columns:
                 raise ConfigurationError(
-                    "refers to an unknown lookup or column of it",
-                    place=f"config.streams.{name}",
-                    remedy="add [lookups]",
+                    "refers to an unknown lookup or column of it", place=place, remedy="add [lookups]"
                 )
+    _check_joined(config)
+
+
+def _check_joined(config: ConnectorConfig) -> None:
+    """No row is looked up in itself, and no record is named by what it names in turn."""
+    for name, stream in config.streams.items():
+        for one in stream.joined:
+            found = config.lookups[one.lookup]
+            if found.stream == name and found.key == one.by:
+                raise ConfigurationError(
+                    "looks a row up in itself", place=one.place, remedy="name its own column instead"
+                )
+        if stream.named_elsewhere and stream.on_vanish:
+            raise ConfigurationError(
+                "cannot name a row that another stream named",
+                place=f"config.streams.{name}.on_vanish",
+                remedy="name the key by columns of its own",
+            )
+    naming = {
+        name: [
+            (part, config.lookups[part.lookup].stream) for part in stream.parts if isinstance(part, Joined)
+        ]
+        for name, stream in config.streams.items()
+    }
+    for name, parts in naming.items():
+        for part, other in parts:
+            if name in _reached(naming, other):
+                raise ConfigurationError(
+                    "names its rows by themselves",
+                    place=part.place,
+                    remedy="name the key by a column of its own",
+                )
+
+
+def _reached(naming: Mapping[str, Sequence[tuple[Joined, str]]], start: str) -> set[str]:
+    """The streams by which the rows of `start` are named, `start` included."""
+    found, left = set[str](), [start]
+    while left:
+        name = left.pop()
+        if name not in found:
+            found.add(name)
+            left += [other for _, other in naming[name]]
+    return found
 
 
 def _name(connector: Table, state: Path) -> str:

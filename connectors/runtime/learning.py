@@ -1,17 +1,28 @@
 """What the gate learns in each step: lookups, own control data, the hub's register, and what is to be erased."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from heapq import heappop, heappush
+from typing import NamedTuple
 
 from connectors.runtime.config import ConnectorConfig
 from connectors.runtime.erasing import Erasures
 from connectors.runtime.knowledge import Knowledge
-from connectors.runtime.ports import NothingKept, Row, Source
+from connectors.runtime.ports import NothingKept, Referring, Row, Source
 from connectors.runtime.pseudonyms import Local, Pseudonyms, spoken_of
 from connectors.runtime.reported import Reported
+from connectors.runtime.rows import is_among
 from connectors.runtime.translating import Translator
 from hub.failpoints import fail_point
+
+
+class Learned(NamedTuple):
+    """The numbers under which lookups may find something else; `complete`: or under any."""
+
+    changed: frozenset[str]
+    complete: bool
 
 
 class Learning:
@@ -27,18 +38,22 @@ class Learning:
         self.consented: frozenset[str] = frozenset()
         self.pending: set[str] = set()
         self._moved: set[str] = set()  # local ids whose case may be another one
+        self._joined_of = {name: config.streams[name].joined for name in config.control}
+        self._joined: set[str] = set()  # numbers with which control rows may say something else
         self._policy: str | None = None
         self._agenda = Agenda()
 
-    def learn(self, now: datetime, policy: str) -> None:
+    def learn(self, now: datetime, policy: str) -> Learned:
         """Bring the gate's knowledge up to date; `policy` names what the policy says now."""
         self.knowledge.register.refresh(self.pending)
         self.knowledge.objectors = self._reported.objectors()
         lookups = self._translator.lookups
         control = self._source.control([*dict.fromkeys((*lookups.streams, *self._control))])
         rows = list(control.rows)
-        self._moved |= lookups.take(rows, complete=control.complete)
+        changed = lookups.take(rows, complete=control.complete)
+        self._moved |= changed
         self.pending |= self._know(rows, complete=control.complete)
+        self._know_joined(frozenset() if control.complete else changed)
         if self._moved and not control.complete:
             self.pending |= self._know(list(self._source.subjects(self._moved)), complete=False)
         self._moved.clear()
@@ -52,6 +67,7 @@ class Learning:
         for subject in self.erasures.new():
             self._heed_erasure(subject, now)
         self.erasures.revive(now)
+        return Learned(changed, control.complete)
 
     def numbers(self, local: Iterable[Local]) -> set[str]:
         """Every number by which the source may know these."""
@@ -80,6 +96,22 @@ class Learning:
         return touched.union(
             *map(self.knowledge.cases, touched)
         )  # a member's age decides who signs for a family
+
+    def _know_joined(self, changed: frozenset[str]) -> None:
+        """Control rows of which another stream says a part otherwise now; those that cannot be read now later."""
+        self._joined |= changed
+        if self._joined:
+            with suppress(NothingKept):
+                self.pending |= self._know(list(self._naming(self._joined)), complete=False)
+                self._joined.clear()
+
+    def _naming(self, numbers: Collection[str]) -> Iterator[Row]:
+        """Control rows that need what a lookup finds under one of these numbers."""
+        for name, joined in self._joined_of.items():
+            for column in sorted({one.by for one in joined}):
+                if isinstance(self._source, Referring):
+                    wanted = partial(is_among, column=column, wanted=numbers)
+                    yield from self._source.referring(name, column, wanted)
 
     def _records(self, rows: Iterable[Row]) -> list[bytes]:
         """The control records that rows would be if they were still there."""

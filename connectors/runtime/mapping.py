@@ -17,7 +17,7 @@ from connectors.runtime.config import ConnectorConfig
 from connectors.runtime.mapped import MappedEvent, Payload, Unmapped
 from connectors.runtime.numbers import number_text
 from connectors.runtime.ports import Row
-from connectors.runtime.rows import SEPARATOR, Lookups, applies, missing, resolved
+from connectors.runtime.rows import SEPARATOR, Lookups, applies, missing, record_name, resolved, with_others
 from connectors.runtime.streams import OWN_NAME, EventMapping, Stream
 from connectors.runtime.values import VERSION
 from hub.domain.clock import BERLIN, berlin_day, micros, moment
@@ -66,6 +66,7 @@ class Mapper:
         mappings = stream.events if not row.gone else (stream.on_vanish,) if stream.on_vanish else ()
         if control_only and not any(mapping.control for mapping in mappings):
             return
+        row = with_others(stream, row, lookups)
         found = [
             *self._faults(stream, row),
             *(one for each in mappings for one in self._of(each, row, lookups)),
@@ -136,7 +137,8 @@ class Mapper:
             subject_id = self.aliases.of(subject_id)
             key = self.key.person_key(subject_id)
             subject_ref = key.person(subject_id)
-        source_key = f"{row.key}{SEPARATOR}{case_id}" if mapping.case.lookup else row.key
+        source_key = record_name(self.streams[row.stream], row)
+        source_key = f"{source_key}{SEPARATOR}{case_id}" if mapping.case.lookup else source_key
         payload = {name: self._field(mapping, name, row, mentioned) for name in mapping.fields}
         payload = {name: value for name, value in payload.items() if value is not None}
         if schema.event_type in OWN_NAME:
@@ -250,7 +252,7 @@ def _check_birth(mapping: EventMapping, payload: Payload, row: Row, on: date) ->
 
 
 def _column(mapping: EventMapping, field: str) -> str:
-    return next(iter(mapping.fields[field].used), field)
+    return next(iter(mapping.fields[field].columns), field)
 
 
 def _version_time(row: Row) -> datetime:

@@ -1,6 +1,6 @@
 """What a connector of any kind must offer; mapping, gate, pseudonyms, sealing and publishing are not its business."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
@@ -147,6 +147,17 @@ class Choosing(Holding, Protocol):
 
     def reject(self, name: str = "") -> Held | None:
         """Never read it; raises UsageError."""
+        ...
+
+
+@runtime_checkable
+class Referring(Protocol):
+    """A source that can give the rows again that name a row of another stream."""
+
+    def referring(self, stream: str, column: str, wanted: Callable[[object], bool]) -> Iterator[Row]:
+        """The rows of a stream of which `wanted` is true of what stands in the column, as they are now: each under the
+        version under which it was read if it says the same, those that wait in quarantine too. A row that changed
+        meanwhile may be left out, for the next reading brings it. Raises NothingKept when that cannot be done now."""
         ...
 
 

@@ -9,10 +9,11 @@ from connectors.runtime.cells import cell, is_empty, plain_text, spelt_days
 from connectors.runtime.numbers import key_text, number_text
 from connectors.runtime.ports import Row
 from connectors.runtime.streams import Condition, Reference, Stream
-from connectors.runtime.unreadable import Fault, fault_of
+from connectors.runtime.unreadable import LOOKUP_AMBIGUOUS, LOOKUP_MISSING, Fault, Unreadable, fault_of
+from connectors.runtime.values import Joined
 from hub.errors import DataError
 
-Lookups = Mapping[str, Mapping[str, Sequence[Mapping[str, str]]]]  # name → key → rows (the columns kept)
+Lookups = Mapping[str, Mapping[str, Sequence[Mapping[str, object]]]]  # name → key → rows (the columns kept)
 SEPARATOR = "\x1f"
 """Between the parts of a key; no text that is read holds it."""
 KEYLESS, UNNAMED = "key_missing", "?"
@@ -108,10 +109,64 @@ def resolved(reference: Reference, row: Row, lookups: Lookups) -> list[str]:
     return list(dict.fromkeys(each for each in numbers if each))
 
 
+def with_others(stream: Stream, row: Row, lookups: Lookups) -> Row:
+    """The row with the cells of other streams beside its own. One that cannot be told is unreadable, which holds the
+    row wherever it is needed."""
+    if not stream.joined or not row.values:
+        return row
+    cells = {one.name: _joined_cell(one, row.values, lookups) for one in stream.joined}
+    return row._replace(values={**row.values, **cells})
+
+
+def _joined_cell(one: Joined, values: Mapping[str, object], lookups: Lookups) -> object:
+    """What stands there; None where the row names none of the other stream's rows."""
+    try:
+        number = looked_number(one, values)
+    except DataError as error:
+        return Unreadable(f"cannot be looked up by {error.place}", error.remedy, error.reason)
+    if not number:
+        return None
+    found = [each[one.column] for each in lookups.get(one.lookup, {}).get(number, ())]
+    if not found:
+        return Unreadable(
+            "finds no row in the other stream", f"add that row, or correct {one.by}", LOOKUP_MISSING
+        )
+    if len({repr(each) for each in found}) > 1:
+        return Unreadable(
+            "finds several rows that say different things",
+            f"leave one of them, or correct {one.by}",
+            LOOKUP_AMBIGUOUS,
+        )
+    return found[0]
+
+
+def looked_number(one: Joined, values: Mapping[str, object]) -> str:
+    """By which number the row is looked up; empty where it names none. Raises DataError."""
+    raw = cell(values, one.by)
+    return "" if is_empty(raw, one.style) else number_text(raw, one.by)
+
+
+def record_name(stream: Stream, row: Row) -> str:
+    """By which name the row's records count: its key, with what other streams say of it. Raises DataError."""
+    if not stream.named_elsewhere:
+        return row.key
+    names = [part if isinstance(part, str) else part.name for part in stream.parts]
+    parts = [key_text(cell(row.values, name), name) for name in names]
+    for name, part, text in zip(names, stream.parts, parts, strict=True):
+        if isinstance(part, Joined) and not text:
+            raise missing(name, KEYLESS)
+    return SEPARATOR.join(parts)
+
+
 def is_named(values: Mapping[str, object], column: str, wanted: Collection[str]) -> bool:
     """Whether one of these numbers stands in the column."""
+    return is_among(values.get(column), column, wanted)
+
+
+def is_among(raw: object, column: str, wanted: Collection[str]) -> bool:
+    """Whether this is one of these numbers."""
     try:
-        return number_text(values.get(column), column) in wanted
+        return number_text(raw, column) in wanted
     except DataError:
         return False
 

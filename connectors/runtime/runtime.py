@@ -13,6 +13,7 @@ from itertools import islice
 from connectors.runtime import trouble
 from connectors.runtime.backfill import Backfills
 from connectors.runtime.backfilling import Backfilling
+from connectors.runtime.claims import Claims
 from connectors.runtime.config import ConnectorConfig
 from connectors.runtime.egress import Egress
 from connectors.runtime.erasing import Erasures
@@ -20,6 +21,7 @@ from connectors.runtime.journal import Journal
 from connectors.runtime.judging import Judge
 from connectors.runtime.knowledge import Knowledge
 from connectors.runtime.learning import Learning
+from connectors.runtime.looked import Looked
 from connectors.runtime.ports import Source
 from connectors.runtime.pseudonyms import Pseudonyms
 from connectors.runtime.publish import Publisher
@@ -29,6 +31,7 @@ from connectors.runtime.renumbering import heed, refuse_spoken_of
 from connectors.runtime.report import StepReport, Tally
 from connectors.runtime.reported import Reported, TakingBack
 from connectors.runtime.republishing import Republishing
+from connectors.runtime.saying_again import SayingAgain
 from connectors.runtime.settling import Settling
 from connectors.runtime.state import State
 from connectors.runtime.translating import Translator, unmapped_columns
@@ -61,11 +64,14 @@ class Connector:
             config, self._learning, judge=judge, publisher=Publisher(config, key, keys, log, state),
             pseudonyms=pseudonyms, journal=self._journal,
         )  # fmt: skip
+        self._looked = looked = Looked(config, state, translator.lookups)
         decided = [name for name, stream in config.streams.items() if stream.on_vanish]
         self._settling = Settling(
             state, translator, egress, decisions=self._decisions, reported=reported,
-            taking_back=TakingBack(reported, pseudonyms, knowledge, key, decided),
+            taking_back=TakingBack(reported, pseudonyms, knowledge, key, decided), looked=looked,
+            claims=Claims(config.streams, state),
         )  # fmt: skip
+        self._saying_again = SayingAgain(config, source, state, looked, self._settling)
         self._republishing = Republishing(
             source, state, self._learning, translator=translator, egress=egress, pseudonyms=pseudonyms
         )
@@ -91,13 +97,16 @@ class Connector:
     def _step(self, now: datetime) -> StepReport:
         tally = Tally()
         self._read_again()
-        self._settling.note(self._source.refresh(now), tally)
+        self._settling.note(incidents := self._source.refresh(now), tally)
         first = self._state.fresh()
-        self._learning.learn(now, self._egress.mark(now))
+        learned = self._learning.learn(now, self._egress.mark(now))
+        standing = {incident.stream for incident in incidents}
+        self._looked.compare(learned.changed, standing, complete=learned.complete)
         self._republishing.owe(now, first=first)
         is_open = self._register.fresh(now, self._config.register_limit_seconds)
         more = self._read(now, tally, is_open=is_open)
         if is_open and not more:
+            self._saying_again.pay(now, tally)
             self._republishing.pay(now, tally)
             more = self._backfilling.step(now, tally)
         if self._last is None or berlin_day(self._last) != berlin_day(now):

@@ -4,9 +4,11 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from connectors.runtime.claims import Claims
 from connectors.runtime.egress import Egress
 from connectors.runtime.faults import WHOLE, of_incidents, of_refused, of_rows
 from connectors.runtime.judging import Judged
+from connectors.runtime.looked import Looked
 from connectors.runtime.mapped import MappedEvent
 from connectors.runtime.ports import Batch, Incident, Row
 from connectors.runtime.quarantine import Decisions, Quarantined
@@ -23,26 +25,31 @@ class Settling:
 
     def __init__(
         self, state: State, translator: Translator, egress: Egress, *, decisions: Decisions, reported: Reported,
-        taking_back: TakingBack,
+        taking_back: TakingBack, looked: Looked, claims: Claims,
     ) -> None:  # fmt: skip
+        self._looked, self._claims = looked, claims
         self._state, self._translator, self._egress, self._decisions = state, translator, egress, decisions
         self._reported, self._taking_back = reported, taking_back
 
     def publish(
-        self, batch: Batch, now: datetime, tally: Tally, *, is_open: bool, moved: Callable[[], None] | None = None
+        self, batch: Batch, now: datetime, tally: Tally, *, is_open: bool, moved: Callable[[], None] | None = None,
+        unchanged: bool = False,
     ) -> None:  # fmt: skip
         """One batch; with the gate closed only control data leaves, and the position stays.
 
         `moved`: the batch was read on request (backfill). What was published before leaves all the same, and inside
-        the transaction this is called in place of moving the stream's own position.
+        the transaction this is called in place of moving the stream's own position. `unchanged`: its rows were read
+        before, and only what other streams say of them is otherwise.
         """
         events, unmapped = self._translator.events(batch.rows, control_only=not is_open)
+        events, twice = self._claims.apart(batch.rows, events)
+        unmapped += twice
         faults = of_rows(batch, unmapped, self._state.key_hash)
         held = self._decisions.waiting(faults)
         waiting = {entry.place for entry in held}
         again = self._known_faults(held) | ({entry.place for entry in faults} - waiting)
         unfit = Unfit()
-        judged = self._egress.judged(events, now, again=moved is not None, unfit=unfit)
+        judged = self._egress.judged(events, now, again=unchanged or moved is not None, unfit=unfit)
         held_places = {entry.place for entry in faults}
         taken_back = self._taken_back(batch.rows, held_places)
         missing, ended = self._no_longer_said(batch.rows, events, held_places, now)
@@ -64,6 +71,8 @@ class Settling:
                     of_refused(batch, prepared, unfit.events, self._state.key_hash)
                 )
                 self._settle(batch, held + refused, waiting, tally)
+                self._looked.note(batch.rows)
+                self._claims.keep(batch.rows, events, held_places)
             if moved:
                 moved()
         if is_open:

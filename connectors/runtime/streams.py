@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from connectors.runtime.reading import Table
-from connectors.runtime.values import VERSION, Style, Value, refuse_inapplicable, value_of
+from connectors.runtime.values import VERSION, Joined, Style, Value, joined_of, refuse_inapplicable, value_of
 from hub.errors import ConfigurationError
 from schemas import EventSchema, UnknownSchema, event_schema
 
@@ -121,17 +121,27 @@ class EventMapping:
         return any(value.columns == (VERSION,) for value in self.times.values())
 
     @property
+    def values(self) -> tuple[Value, ...]:
+        """Every value of it."""
+        return (*self.times.values(), *self.fields.values(), *self.facts.values(), *self.norm.values())
+
+    @property
     def columns(self) -> frozenset[str]:
         """Every column of its own stream that it reads."""
-        values = (*self.times.values(), *self.fields.values(), *self.facts.values(), *self.norm.values())
         places = {self.case.by} | ({self.subject.by} if self.subject else set())
-        return frozenset(places | {c.column for c in self.when} | {name for v in values for name in v.used})
+        return frozenset(
+            places | {c.column for c in self.when} | {name for v in self.values for name in v.used}
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stream:
     """One table or file. `settings` belong to the kind of source (table, query, version, file, …); `unrelated`: columns
-    that look like a circumstance by their name and are none; `looked`: columns by which other streams find its rows."""
+    that look like a circumstance by their name and are none; `looked`: columns by which other streams find its rows.
+
+    `key`: its own columns by which a source tells rows apart. `parts`: the columns that name its records; those of
+    other streams (`joined`) stand there in place of the own ones by which they are found.
+    """
 
     name: str
     key: tuple[str, ...]
@@ -141,6 +151,30 @@ class Stream:
     unrelated: frozenset[str]
     settings: Mapping[str, Any]
     looked: frozenset[str] = frozenset()
+    parts: tuple[str | Joined, ...] = ()
+
+    @property
+    def mapped(self) -> tuple[EventMapping, ...]:
+        """What its rows become, gone ones included."""
+        return (*self.events, *([self.on_vanish] if self.on_vanish else []))
+
+    @property
+    def joined(self) -> tuple[Joined, ...]:
+        """Every cell of another stream that its rows need, each once."""
+        values = (value.joined for event in self.mapped for value in event.values)
+        parts = (part for part in self.parts if isinstance(part, Joined))
+        return tuple({one.name: one for one in (*parts, *values) if one is not None}.values())
+
+    @property
+    def replaceable(self) -> tuple[Joined, ...]:
+        """Those in whose place something else stands when no row is found."""
+        values = (value.replaceable for event in self.mapped for value in event.values)
+        return tuple({one.name: one for one in values if one is not None}.values())
+
+    @property
+    def named_elsewhere(self) -> bool:
+        """Whether another stream says a part of its records' names."""
+        return any(isinstance(part, Joined) for part in self.parts)
 
     @property
     def control(self) -> bool:
@@ -155,14 +189,12 @@ class Stream:
     @property
     def columns(self) -> frozenset[str]:
         """Every column that must be there."""
-        mapped = [*self.events, *([self.on_vanish] if self.on_vanish else [])]
         gone = {self.gone.column} if self.gone else set()
-        return frozenset(self.key).union(gone, *(event.columns for event in mapped))
+        return frozenset(self.key).union(gone, *(event.columns for event in self.mapped))
 
     @property
     def references(self) -> tuple[Reference, ...]:
-        mapped = [*self.events, *([self.on_vanish] if self.on_vanish else [])]
-        both = [ref for event in mapped for ref in (event.subject, event.case) if ref is not None]
+        both = [ref for event in self.mapped for ref in (event.subject, event.case) if ref is not None]
         return tuple(ref for ref in both if ref.lookup)
 
 
@@ -197,8 +229,10 @@ def stream_of(
 ) -> Stream:
     """A stream of the configuration; `absent`: circumstances that the whole configuration calls absent."""
     gone, vanish = table.any("gone"), table.any("on_vanish")
+    parts = _parts(table, style)
+    own = (part if isinstance(part, str) else part.by for part in parts)
     stream = Stream(
-        name=name, key=table.texts("key"),
+        name=name, key=tuple(dict.fromkeys(own)), parts=parts,
         events=tuple(_event(item, style, codes, absent) for item in table.items("events")),
         gone=_condition(gone, f"{table.place}.gone", style, excludes=True) if gone is not None else None,
         on_vanish=None
@@ -209,6 +243,22 @@ def stream_of(
     )  # fmt: skip
     table.close()
     return stream
+
+
+def _parts(table: Table, style: Style) -> tuple[str | Joined, ...]:
+    """The parts of the key, of which each is a column or a cell of another stream."""
+    raw, place = table.any("key"), f"{table.place}.key"
+    given = raw if isinstance(raw, list | tuple) else [raw]
+    if all(isinstance(one, str) for one in given) or raw is None:
+        return Table({} if raw is None else {"key": raw}, table.place).texts("key")
+    tables = (one if isinstance(one, str) else Table(one, f"{place}[{n}]") for n, one in enumerate(given))
+    return tuple(one if isinstance(one, str) else _part(one, style) for one in tables)
+
+
+def _part(table: Table, style: Style) -> Joined:
+    joined = joined_of(table, style)
+    table.close()
+    return joined
 
 
 def _event(table: Table, style: Style, codes: Codes, absent: frozenset[str]) -> EventMapping:

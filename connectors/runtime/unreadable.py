@@ -5,6 +5,9 @@ from typing import NamedTuple
 
 from hub.errors import DataError
 
+LOOKUP_MISSING, LOOKUP_AMBIGUOUS = "lookup_missing", "lookup_ambiguous"
+"""Why a cell of another stream cannot be told: no row is there, or several say different things."""
+
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
@@ -16,6 +19,11 @@ class Unreadable:
 
     def error(self, column: str) -> DataError:
         return DataError(self.why, reason=self.reason, place=column, remedy=f"it {self.why}: {self.remedy}")
+
+
+def is_nothing_found(cell: object) -> bool:
+    """Whether another stream has no row for this cell."""
+    return isinstance(cell, Unreadable) and cell.reason == LOOKUP_MISSING
 
 
 class OutOfRange(str):

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
@@ -42,6 +42,23 @@ class Style:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Joined:
+    """A cell of another stream: what stands in `column` of the rows that a lookup finds by the row's own column `by`.
+    `place`: where the configuration says so."""
+
+    lookup: str
+    by: str
+    column: str
+    style: Style = Style()
+    place: str = field(default="", compare=False)
+
+    @property
+    def name(self) -> str:
+        """The column as which it is put beside the row's own."""
+        return f"{self.lookup}[{self.by}].{self.column}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Value:
     """Where a field's value stands and how it is read.
 
@@ -50,7 +67,8 @@ class Value:
     id, to be replaced by the pseudonym. `pattern`: a regular expression whose one group is what counts of the text.
     `factor`: what a number is multiplied by (cents to euros: 0.01). `default`: what stands for empty; `otherwise`: what
     a code that is in no table becomes, in place of being held. `whole`: joined of all its columns or of none, as a
-    number of somebody is. `said`: the keys that the configuration gives it.
+    number of somebody is. `said`: the keys that the configuration gives it. `joined`: the cell of another stream that
+    `columns` names.
     """
 
     columns: tuple[str, ...] = ()
@@ -70,10 +88,18 @@ class Value:
     style: Style = Style()
     whole: bool = False
     said: frozenset[str] = frozenset()
+    joined: Joined | None = None
+
+    @property
+    def replaceable(self) -> Joined | None:
+        """The cell of another stream, where something stands in its place when no row is found."""
+        return None if self.default is None else self.joined
 
     @property
     def used(self) -> tuple[str, ...]:
-        """Every column it reads."""
+        """Every column of its own stream that it reads."""
+        if self.joined is not None:
+            return (self.joined.by,)
         return (*(c for c in self.columns if c != VERSION), *(column for _, column in self.flags))
 
 
@@ -112,7 +138,8 @@ def value_of(raw: Any, place: str, style: Style, codes: Mapping[str, Mapping[str
     table = Table(raw, place)
     said = frozenset(table.names())
     dated = not {"date", "timestamp"}.isdisjoint(said)
-    columns = table.texts("column", ()) or table.texts("columns", ())
+    joined = joined_of(table, style) if "lookup" in said else None
+    columns = (joined.name,) if joined else table.texts("column", ()) or table.texts("columns", ())
     constant, flags = table.any("constant"), table.any("flags", {})
     if sum((bool(columns), constant is not None, bool(flags))) != 1:
         raise ConfigurationError(
@@ -130,10 +157,21 @@ def value_of(raw: Any, place: str, style: Style, codes: Mapping[str, Mapping[str
         person=(person := table.flag("person")), whole=person, dated=dated,
         pattern=_pattern(table), factor=_factor(table),
         default=table.any("default"), otherwise=table.any("otherwise"), style=style_of(table, style),
-        said=said,
+        said=said, joined=joined,
     )  # fmt: skip
     table.close()
     return value
+
+
+def joined_of(table: Table, style: Style) -> Joined:
+    """The cell of another stream that this table names; raises ConfigurationError."""
+    return Joined(
+        lookup=table.take("lookup", str),
+        by=table.take("by", str),
+        column=table.take("column", str),
+        style=style,
+        place=table.place,
+    )
 
 
 _LISTS = frozenset({"strings", "string|strings", "Scope"})

@@ -44,10 +44,11 @@ class Reader:
                 return
             query = _following(base, query, names, [row.values for row in page])
 
-    def key_pages(self, stream: SqlStream) -> Iterator[Sequence[Mapping[str, Any]]]:
-        """Keys and versions of all rows in order of the key, page by page."""
+    def key_pages(self, stream: SqlStream, *beside: str) -> Iterator[Sequence[Mapping[str, Any]]]:
+        """Keys and versions, and what stands in the columns `beside`, of all rows in order of the key, page by page."""
         names = stream.stream.key
-        base = ordered(chosen(stream, list(dict.fromkeys([*names, stream.version]))), names, KEYS_AT_ONCE)
+        wanted = list(dict.fromkeys([*names, stream.version, *beside]))
+        base = ordered(chosen(stream, wanted), names, KEYS_AT_ONCE)
         query = base
         while page := self._database.rows(query, stream.name):
             yield page

@@ -4,7 +4,7 @@ Only mapped columns are selected: what nobody mapped does not even reach the con
 compared with those that were read: what is gone was deleted, what was never read was committed later than the overlap.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,12 +14,13 @@ from connectors.runtime.cursor import Ordering, Version, loaded, saved
 from connectors.runtime.ports import Batch, Control, Incident, NothingKept, Row
 from connectors.runtime.state import State, hidden
 from connectors.sql.config import SqlSettings, SqlStream
-from connectors.sql.database import Database
+from connectors.sql.database import Database, RowsUnreadable
 from connectors.sql.examine import HALTING, KEYS, Examination
 from connectors.sql.reader import UNREADABLE, Reader, key_of, place_of
 from connectors.sql.remembered import Remembered
 from connectors.sql.sealed import Bookmark
 from connectors.sql.tables import among, exactly
+from connectors.sql.values import told
 from connectors.sql.vanished import Schedule, Vanished, Waiting
 from hub.domain.clock import micros
 from hub.domain.identifiers import AgencyKey
@@ -110,6 +111,20 @@ class SqlSource:
                 wanted = about(stream, ids[start : start + AT_ONCE])
                 if wanted is not None:
                     yield from self._reader.as_read(stream, self._reader.where(stream, wanted))
+
+    def referring(self, stream: str, column: str, wanted: Callable[[object], bool]) -> Iterator[Row]:
+        if stream not in self._running([stream]):
+            raise NothingKept
+        found = self._settings.streams[stream]
+        try:
+            for page in self._reader.key_pages(found, column):
+                mine = [[one[name] for name in found.stream.key] for one in page if wanted(told(one[column]))]
+                for start in range(0, len(mine), AT_ONCE):
+                    named = exactly(found.stream.key, mine[start : start + AT_ONCE])
+                    yield from self._reader.as_read(found, self._reader.where(found, named))
+        except RowsUnreadable:  # of a row this column cannot be given
+            for rows in self._reader.pages(found, None, CONTROL_PAGE):
+                yield from self._reader.as_read(found, [row for row in rows if wanted(row.values[column])])
 
     def rereadable(self) -> Collection[str]:
         return self._settings.streams

@@ -4,13 +4,14 @@ Several entries may tell of one record: each holds the record whole, and the hig
 skipped is asked for again until it appears, or until no transaction can be that old.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from sqlalchemy import and_, or_, select, text
 
-from connectors.runtime.ports import Batch, Control, Incident, Row
+from connectors.runtime.ports import Batch, Control, Incident, NothingKept, Row
 from connectors.runtime.rows import identified, is_named
 from connectors.runtime.state import State
 from connectors.sql.database import Database
@@ -79,18 +80,15 @@ class OutboxSource:
         """The last word on every record about these; the outbox has to keep its entries for that."""
         wanted = frozenset(local_ids)
         for name in self._running(self._settings.streams):
-            stream = self._settings.streams[name]
-            columns = sorted({
-                (event.subject or event.case).by for event in stream.stream.events
-                if not (event.subject or event.case).lookup
-            })  # fmt: skip
-            last: dict[str, Row] = {}
-            for rows, _ in self._pages(stream, Position(), PAGE) if columns else ():
-                for row in rows:
-                    last.pop(row.key, None)
-                    if any(is_named(row.values, each, wanted) for each in columns):
-                        last[row.key] = row
-            yield from last.values()
+            about = (event.subject or event.case for event in self._settings.streams[name].stream.events)
+            columns = {reference.by for reference in about if not reference.lookup}
+            if columns:
+                yield from self._last(name, partial(_names, columns, wanted))
+
+    def referring(self, stream: str, column: str, wanted: Callable[[object], bool]) -> Iterator[Row]:
+        if stream not in self._running([stream]):
+            raise NothingKept
+        yield from self._last(stream, lambda row: wanted(row.values.get(column)))
 
     def close(self) -> None:
         self._database.close()
@@ -114,6 +112,16 @@ class OutboxSource:
             yield from last.values()
             read[name] = position
         self._control |= read
+
+    def _last(self, name: str, wanted: Callable[[Row], bool]) -> Iterator[Row]:
+        """The last word on every record of which this is true."""
+        last: dict[str, Row] = {}
+        for rows, _ in self._pages(self._settings.streams[name], Position(), PAGE):
+            for row in rows:
+                last.pop(row.key, None)
+                if wanted(row):
+                    last[row.key] = row
+        yield from last.values()
 
     def _news(self, stream: OutboxStream, rows: Sequence[Row]) -> list[Row]:
         """The last entry of each record, unless a later one was read before."""
@@ -206,3 +214,8 @@ class OutboxSource:
             sorted({*stream.columns} - {*stream.optional} - held) if held - {*self._settings.beside} else []
         )
         yield from (Incident(stream.name, MISSING, f"{stream.name}.{name}", remedy) for name in missing[:1])
+
+
+def _names(columns: Collection[str], wanted: Collection[str], row: Row) -> bool:
+    """Whether one of these numbers stands in one of the columns."""
+    return any(is_named(row.values, each, wanted) for each in columns)

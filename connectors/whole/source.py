@@ -122,6 +122,14 @@ class WholeSource:
                 if any(is_named(row.values, column, wanted) for column in about):
                     yield from self._since(row)
 
+    def referring(self, stream: str, column: str, wanted: Callable[[object], bool]) -> Iterator[Row]:
+        """Rows that changed meanwhile, or that wait, are left out: the next reading brings them."""
+        if self._missing() or not self._known:
+            raise NothingKept
+        for row in self._rows(stream):
+            if wanted(row.values[column]):
+                yield from self._since(row)
+
     def rereadable(self) -> Collection[str]:
         return self._streams
 

@@ -156,6 +156,7 @@ def _source(config: ConnectorConfig, now: datetime, rows: int | None) -> Iterato
     if not found.codes:
         yield Line("codes", ok=True, case="ok")
     yield from (_asked(one) for one in found.asked)
+    yield from (_asked(one, "default") for one in found.replaced)
     yield from (_fault("rows", one) for one in found.faults)
     if not found.faults:
         yield Line("rows", ok=True, case="ok", said={"read": found.read})
@@ -185,10 +186,10 @@ def _consents(config: ConnectorConfig, effect: Effect) -> Iterator[Line]:
     yield Line("consents", ok=True, case="some" if effect.without else "ok", said=counts)
 
 
-def _asked(one: Asked) -> Line:
+def _asked(one: Asked, fine: str = "ok") -> Line:
     """A lookup that never finds anything is a mistake, such as zeros that lead on one side only."""
     never = one.nothing == one.rows
-    return Line("lookups", ok=not never, case="never" if never else "ok", said=one._asdict())
+    return Line("lookups", ok=not never, case="never" if never else fine, said=one._asdict())
 
 
 def _fault(name: str, one: Fault) -> Line:

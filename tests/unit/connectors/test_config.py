@@ -33,6 +33,31 @@ def test_the_examples_are_valid(file: Path) -> None:
     assert config.legal_domain.startswith("SGB")
 
 
+FIRST = "config.streams.personen.events[0]"
+FOUND = {"lookup": "haushalte", "by": "KDNR", "column": "BG_NR"}
+
+
+def looked_up(raw: dict[str, Any], **keys: Any) -> None:
+    """A birth date that stands in another stream."""
+    raw["streams"]["personen"]["events"][0]["fields"]["birth_date"] = FOUND | keys
+
+
+def in_itself(raw: dict[str, Any]) -> None:
+    raw["lookups"]["haushalte"] |= {"stream": "personen", "key": "KDNR"}
+    looked_up(raw)
+
+
+def named_by(raw: dict[str, Any], lookup: str, *, also: str = "", on_vanish: bool = False) -> None:
+    """Persons named by another stream; `also`: a stream that is named by theirs."""
+    streams = raw["streams"]
+    streams["personen"]["key"] = [FOUND | {"lookup": lookup}, "KDNR"]
+    if also:
+        raw["lookups"]["personen"] = {"stream": "personen", "key": "KDNR", "columns": ["KDNR"]}
+        streams[also]["key"] = [{"lookup": "personen", "by": "KDNR", "column": "KDNR"}]
+    if on_vanish:
+        streams["personen"]["on_vanish"] = streams["personen"]["events"][0]
+
+
 @pytest.mark.parametrize(
     ("change", "place"),
     [
@@ -47,6 +72,17 @@ def test_the_examples_are_valid(file: Path) -> None:
         (lambda c: c["keys"].update(cache_mb=0), "config.keys.cache_mb"),
         (lambda c: c["lookups"]["haushalte"].update(stream="weg"), "config.lookups.haushalte.stream"),
         (lambda c: c["lookups"].pop("haushalte"), "config.streams."),
+        (lambda c: looked_up(c, lookup="weg"), f"{FIRST}.fields.birth_date"),
+        (lambda c: looked_up(c, column="WEG"), f"{FIRST}.fields.birth_date"),
+        (lambda c: looked_up(c, columns=["BG_NR"]), f"{FIRST}.fields.birth_date"),
+        (lambda c: looked_up(c, join="-", codes="weg"), f"{FIRST}.fields.birth_date.codes"),
+        (lambda c: looked_up(c, factor=2), f"{FIRST}.fields.birth_date.factor"),
+        (in_itself, f"{FIRST}.fields.birth_date"),
+        (lambda c: named_by(c, "weg"), "config.streams.personen.key[0]"),
+        (lambda c: named_by(c, "haushalte", also="mitglieder"), "config.streams.personen.key[0]"),
+        (lambda c: named_by(c, "haushalte", on_vanish=True), "config.streams.personen.on_vanish"),
+        (lambda c: c["streams"]["personen"].update(key=[1]), "config.streams.personen.key[0]"),
+        (lambda c: c["streams"]["personen"].pop("key"), "config.streams.personen.key"),
         (lambda c: c["streams"]["personen"]["events"][0].update(type="Geraten"), "config.streams.personen.events[0]"),
         (lambda c: c["streams"]["personen"]["events"][0].update(type="DangerReported"), "config.streams.personen"),
         (lambda c: c["streams"]["personen"]["events"][1]["fields"].update(shoe="X"), "config.streams.personen"),

@@ -12,6 +12,7 @@ from connectors.runtime.mapped import MappedEvent, Unmapped
 from connectors.runtime.mapping import Mapper
 from connectors.runtime.ports import Row
 from connectors.runtime.pseudonyms import spoken_of
+from connectors.runtime.unreadable import Unreadable
 from hub.domain.clock import moment
 from hub.domain.identifiers import AgencyKey, KeyRing
 from hub.errors import ConfigurationError
@@ -37,8 +38,11 @@ def mapper(*events: dict[str, Any], **stream: Any) -> Mapper:
             "open_end": ["31.12.9999"],
             "empty": ["\\N"],
         },
-        "lookups": {"akten": {"stream": "s", "key": "P", "columns": ["F"]}},
-        "streams": {"s": {"key": "ID", "events": list(events), **stream}},
+        "lookups": {
+            "akten": {"stream": "s", "key": "P", "columns": ["F"]},
+            "orte": {"stream": "t", "key": "P", "columns": ["F"]},
+        },
+        "streams": {"s": {"key": "ID", "events": list(events), **stream}, "t": {"key": "ID"}},
     }
     config = parse_config(raw, Path())
     return Mapper(KEY, "youth_welfare", config.streams)
@@ -325,3 +329,72 @@ def test_a_birth_date_ahead_is_none() -> None:
 def test_a_key_that_says_nothing_of_a_kind_is_refused_at_load(value: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError):
         mapper(HELP | {"fields": {"place": value}})
+
+
+PLACE = {"lookup": "orte", "by": "P", "column": "F"}
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        ([], "lookup_missing"),
+        (["Unna"], "Unna"),
+        (["Unna", "Unna"], "Unna"),
+        (["Unna", "Lünen"], "lookup_ambiguous"),
+        (["Unna", None], "lookup_ambiguous"),
+        ([None], None),
+        (["\\N"], None),
+        (["Mül\x7fler"], "beyond_limits"),
+        ([b"Unna"], "unreadable_value"),
+        ([Unreadable("is broken", "mend it", "unreadable_row")], "unreadable_row"),
+    ],
+)
+@pytest.mark.parametrize("default", [None, "nirgends"])
+def test_a_field_may_stand_in_another_stream(found: list[Any], said: Any, default: Any) -> None:
+    value = PLACE if default is None else {**PLACE, "default": default}
+    mapping = mapper(HELP | {"fields": {"paragraph": "PAR", "place": value}})
+    event = one(mapping.events(row(), {"orte": {"0012": [{"F": each} for each in found]}}))
+    if default and said in (None, "lookup_missing"):
+        said = default
+    if isinstance(event, Unmapped):
+        assert (event.reason, event.column) == (said, "orte[P].F")
+        assert event.place == "datei.csv:3"
+        assert event.remedy
+    else:
+        assert event.payload.get("place") == said
+
+
+def test_a_row_that_names_no_row_of_the_other_stream_leaves_the_value_unknown() -> None:
+    value = {"lookup": "orte", "by": "BIS", "column": "F"}
+    mapping = mapper(HELP | {"fields": {"paragraph": "PAR", "place": value}})
+    assert one(mapping.events(row(BIS=""), {})).payload == {"paragraph": "31"}
+    strange = one(mapping.events(row(BIS="1,23E+11"), {}))
+    assert (strange.reason, strange.column) == ("unreadable_value", "orte[BIS].F")
+
+
+def test_a_person_a_time_and_a_circumstance_may_stand_in_another_stream() -> None:
+    mapping = mapper(
+        HELP | {"entrusted_by": PLACE, "occurred_at": {**PLACE, "date": "%Y"}, "valid_to": PLACE}
+    )
+    event = one(mapping.events(row(), {"orte": {"0012": [{"F": "2026"}]}}))
+    assert isinstance(event, Unmapped), "2026 is no day of valid_to"
+    mapping = mapper(HELP | {"entrusted_by": PLACE, "occurred_at": {**PLACE, "date": "%Y"}})
+    event = one(mapping.events(row(), {"orte": {"0012": [{"F": "2026"}]}}))
+    assert event.entrusted_by == KEY.person("2026")
+    assert moment(event.occurred_at).isoformat() == "2025-12-31T23:00:00+00:00"
+
+
+def test_a_part_of_the_key_names_the_record_and_not_the_row() -> None:
+    mapping = mapper(HELP, key=["ID", PLACE])
+    assert mapping.streams["s"].key == ("ID", "P")
+    found = {"orte": {"0012": [{"F": " 00\u200b88 "}]}}
+    event = one(mapping.events(row(), found))
+    assert event.record_ref == KEY.record_ref("s", "7\x1f0088", "HelpStarted", KEY.person("0012"))
+    assert event.row_key == "7"
+    for cells, reason in (
+        ([], "lookup_missing"),
+        ([{"F": ""}], "key_missing"),
+        ([{"F": "4711.0"}], "unreadable_value"),
+    ):
+        held = one(mapping.events(row(), {"orte": {"0012": cells}}))
+        assert (held.reason, held.column) == (reason, "orte[P].F")

@@ -1,0 +1,191 @@
+"""A field or a part of a key may stand in another stream: what is not found there holds its row alone, and what changes
+there is said again."""
+
+from contextlib import closing
+from copy import deepcopy
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connectors.kit.bench import Bench, Candidate, evening, families
+
+KINDS = ("sql", "sql_outbox", "snapshot_csv", "file_drop", "xml", "rest", "kit.example")
+SIZE = 24
+Tables = dict[str, list[dict[str, str]]]
+OFFICES = {"stream": "people", "key": "number", "columns": ["name", "remark", "family"]}
+SAYS = {"lookup": "offices", "by": "family", "column": "name"}
+"""The row of an office stands among the people; nobody has consented that anything of it leaves."""
+
+
+def candidate(kind: str) -> Candidate:
+    module = import_module(f"connectors.{kind}")
+    return Candidate(kind, module.build, module.spec, import_module(f"connectors.{kind}.trial").Trial)
+
+
+@pytest.fixture(params=KINDS)
+def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
+    with closing(Bench(candidate(request.param), tmp_path / "bench")) as made:
+        made.raw["lookups"] = {"offices": OFFICES}
+        yield made
+
+
+def changed(**event: Any) -> dict[str, Any]:
+    """The event of a consent's row that says what its office is called."""
+    return {
+        "type": "PersonChanged", "subject": "person", "case": "family", "occurred_at": "granted",
+        "fields": {"names": SAYS}, **event,
+    }  # fmt: skip
+
+
+def tables(**names: str) -> Tables:
+    """Families, and their offices by these names."""
+    found: Tables = families(SIZE)
+    names = {f"F{n:07d}": f"Office {n}" for n in range(0, SIZE, 2)} | names
+    offices = [
+        {**found["people"][0], "number": family, "family": f"Z{family}", "name": name, "remark": "x"}
+        for family, name in names.items()
+    ]
+    found["people"] += [row for row in offices if row["name"]]
+    return found
+
+
+def said(bench: Bench, after: Any) -> list[str]:
+    """The offices' names that left."""
+    return sorted(f"{content}" for kind, content in bench.newest(after).values() if kind == "PersonChanged")
+
+
+def names(*numbers: int) -> list[str]:
+    return sorted(f"[('names', 'Office {n}')]" for n in numbers)
+
+
+def test_what_stands_in_another_stream_is_said_and_said_again(bench: Bench) -> None:
+    bench.raw["streams"]["consents"]["events"].append(changed())
+    there = [n for n in range(0, SIZE, 2) if n != 4]
+    bench.write(tables(F0000004=""), 0)
+    before = bench.sent()
+    bench.all(0)
+    assert said(bench, before) == names(*there), "a row for which nothing is found waits alone"
+    assert bench.waiting() == ["lookup_missing"]
+    before = bench.sent()
+    assert sum(report.events for report in bench.all(0)) == 0
+    bench.write(tables(F0000000="Other", F0000004="Late"), 1)
+    bench.all(1)
+    assert said(bench, before) == ["[('names', 'Late')]", "[('names', 'Other')]"]
+    assert bench.waiting() == []
+    assert sum(report.events for report in bench.all(1)) == 0
+    before = bench.sent()
+    bench.write(tables(F0000000="Other", F0000004=""), 2)
+    bench.all(2)
+    bench.all(2)
+    assert said(bench, before) == [], "what was said stays while its row waits"
+    assert bench.waiting() == ["lookup_missing"]
+    assert sum(report.events for report in bench.all(2)) == 0
+    bench.write(tables(F0000000="Other", F0000004="Back"), 3)
+    bench.all(3)
+    assert said(bench, before) == ["[('names', 'Back')]"]
+    assert bench.waiting() == []
+
+
+def test_it_is_said_again_within_one_life(bench: Bench) -> None:
+    bench.raw["streams"]["consents"]["events"].append(changed())
+    with bench.life() as connector:
+        for day, name in enumerate(("A", "", "C", "C", "D")):
+            bench.write(tables(F0000000=name), day)
+            before = bench.sent()
+            while bench.step(connector, evening(day)).more:
+                pass
+            bench.step(connector, evening(day))
+            new = said(bench, before)
+            assert bench.waiting() == ([] if name else ["lookup_missing"])
+            if day:
+                assert new == ([f"[('names', '{name}')]"] if name and day != 3 else [])
+
+
+def test_a_default_stands_in_place_of_what_is_not_there(bench: Bench) -> None:
+    event = changed(fields={"names": {**SAYS, "default": "nobody"}})
+    bench.raw["streams"]["consents"]["events"].append(event)
+    bench.write(tables(F0000004=""), 0)
+    before = bench.sent()
+    bench.all(0)
+    assert "[('names', 'nobody')]" in said(bench, before)
+    assert bench.waiting() == []
+    before = bench.sent()
+    bench.write(tables(), 1)
+    bench.all(1)
+    assert said(bench, before) == names(4)
+
+
+def test_a_gate_learns_what_another_stream_says_of_a_signer(bench: Bench) -> None:
+    """The birth date of whoever signs stands elsewhere: while it is unknown, nothing is signed."""
+    recorded = {
+        "type": "SubjectRecorded", "subject": "person", "case": "family", "occurred_at": "granted",
+        "fields": {"birth_date": {**SAYS, "column": "born"}},
+    }  # fmt: skip
+    people, consents = (bench.raw["streams"][name]["events"] for name in ("people", "consents"))
+    bench.raw["lookups"] = {"offices": {**OFFICES, "columns": ["born"]}}
+    del people[0]
+    consents.append(recorded)
+    young = tables()
+    for row in young["people"]:
+        row["born"] = "2020-02-28" if row["number"] == "F0000002" else row["born"]
+    bench.write(young, 0)
+    before = bench.sent()
+    bench.all(0)
+    registered = [content for kind, content in bench.newest(before).values() if kind == "PersonRegistered"]
+    assert len(registered) == SIZE // 2 - 1, "a child cannot sign alone"
+    before = bench.sent()
+    bench.write(tables(), 1)
+    bench.all(1)
+    kinds = sorted(kind for kind, _ in bench.newest(before).values())
+    assert kinds == ["PersonRegistered", "SubjectRecorded"]
+
+
+def test_a_part_of_the_key_stands_in_another_stream(bench: Bench) -> None:
+    """A record is called by what stands there; two rows that come to one name are not both said."""
+    consents = bench.raw["streams"]["consents"]
+    consents["events"].append(changed(fields={"names": {"constant": "there"}}))
+    consents["key"] = ["number", {**SAYS, "column": "remark"}]
+    with_file = deepcopy(tables(F0000004=""))
+    bench.write(with_file, 0)
+    bench.all(0)
+    assert bench.waiting() == ["lookup_missing"] * 2, "of each event"
+    first = bench.newest()
+    assert sum(kind == "PersonChanged" for kind, _ in first.values()) == SIZE // 2 - 1
+    assert sum(report.events for report in bench.all(0)) == 0
+    bench.write(tables(), 1)
+    bench.all(1)
+    assert bench.waiting() == []
+    assert bench.newest().keys() > first.keys(), "what was said keeps its name"
+    again = tables()
+    for row in again["people"]:
+        row["remark"] = "y" if row["number"] == "F0000000" else row["remark"]
+    bench.write(again, 2)
+    before = bench.sent()
+    bench.all(2)
+    assert sum(kind == "PersonChanged" for kind, _ in bench.newest(before).values()) == 1
+    assert sum(report.events for report in bench.all(2)) == 0
+
+
+def test_two_rows_that_come_to_one_name_are_not_both_said(bench: Bench) -> None:
+    consents = bench.raw["streams"]["consents"]
+    consents["events"].append(changed(fields={"names": {"constant": "there"}}))
+    consents["key"] = [{**SAYS, "column": "remark"}, {**SAYS, "column": "name"}]
+    twice = tables()
+    for row in twice["consents"]:
+        row["person"], row["granted"] = "P0000000", "2026-10-02 09:00:00"
+    for row in twice["people"]:
+        row["name"] = "one" if row["number"] in {"F0000002", "F0000006"} else row["name"]
+    bench.write(twice, 0)
+    bench.all(0)
+    waiting = bench.waiting()
+    assert set(waiting) == {"duplicate_key"}
+    assert sum(kind == "PersonChanged" for kind, _ in bench.newest().values()) in (
+        SIZE // 2 - 1,
+        SIZE // 2 - 2,
+    )
+    assert sum(report.events for report in bench.all(0)) == 0
+    bench.write({**twice, "people": tables()["people"]}, 1)
+    bench.all(1)
+    assert bench.waiting() == []
