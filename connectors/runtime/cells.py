@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from connectors.runtime.areas import SEPARATOR, Areas
 from connectors.runtime.forms import parsed
-from connectors.runtime.numbers import number_text
+from connectors.runtime.numbers import EXACT, number_text
 from connectors.runtime.unreadable import OutOfRange, Unreadable, is_nothing_found
 from connectors.runtime.values import Style, Value
 from hub.errors import DataError
@@ -107,11 +107,19 @@ def _found(value: Value, row: Values, kind: str) -> Any:
         return _listed(value, row)
     if isinstance(value.codes, Areas):
         return _area(value, row)
-    parts = [_one(value, cell(row, column), column, kind) for column in value.columns]
     if value.join is None:
-        return parts[0]
+        return _one(value, cell(row, value.columns[0]), value.columns[0], kind)
+    parts = [
+        _one(value, raw, column, kind) for column in value.columns for raw in _several(value, row, column)
+    ]
     text = _joined(value, value.join, parts)
     return [text] if text is not None and kind == "strings" else text
+
+
+def _several(value: Value, row: Values, column: str) -> list[object]:
+    """What stands in this column; of a list each member, unless a number is made of it."""
+    raw = cell(row, column)
+    return members(value.style, raw, column) if isinstance(raw, list) and raw and not value.whole else [raw]
 
 
 def _joined(value: Value, join: str, parts: list[Any]) -> str | None:
@@ -315,11 +323,21 @@ def _clock(raw: object, column: str, style: Style, *, whole: bool = True) -> dat
         return _usual(raw, column)
     if isinstance(raw, date):
         return datetime.combine(_usual(raw, column), time())
-    if isinstance(raw, str | int) and not isinstance(raw, bool | OutOfRange):
+    if (text := _digits(raw)) is not None:
         for form in style.forms:
-            if (found := parsed(str(raw).strip(), form, whole=whole)) is not None:
+            if (found := parsed(text, form, whole=whole)) is not None:
                 return _usual(found, column)
     raise _unreadable(column, "date or time as agreed")
+
+
+def _digits(raw: object) -> str | None:
+    """A day or time as it is written: a whole number of whatever type has its digits alone (`NUMERIC(8,0)`)."""
+    if isinstance(raw, str):
+        return None if isinstance(raw, OutOfRange) else raw.strip()
+    if isinstance(raw, int | float | Decimal) and not isinstance(raw, bool):
+        number = Decimal(raw)
+        return str(int(number)) if number.is_finite() and abs(number) < EXACT and number % 1 == 0 else None
+    return None
 
 
 def _usual(found: Day, column: str) -> Day:

@@ -16,6 +16,8 @@ _WIDTHS = {
 _NARROW = "[0-9]{1,2}"
 _DIRECTIVE = re.compile(r"%(-?)(.)", re.DOTALL)
 _MICROSECOND = 6
+_SECONDS_SIGN = frozenset({".", ","})
+_FRACTION = re.compile("[.,]%f")
 
 
 def has_day(form: str) -> bool:
@@ -37,7 +39,8 @@ def has_year(form: str) -> bool:
 def parsed(text: str, form: str, *, whole: bool = True) -> datetime | None:
     """The time that the text says in this form (strptime's directives; `%-d` is a day without leading zero), else None.
 
-    `whole`: only in a form that says a day. Beyond the sixth, digits of a second are cut off.
+    `whole`: only in a form that says a day. Beyond the sixth, digits of a second are cut off; a whole second may be
+    written without them and their sign.
     """
     if whole and not has_day(form):
         return None
@@ -46,7 +49,7 @@ def parsed(text: str, form: str, *, whole: bool = True) -> datetime | None:
             start = EPOCH if form == "epoch_days" else EPOCH.replace(tzinfo=UTC)
             return start + COUNTED[form] * int(text) if re.fullmatch("[+-]?[0-9]{1,18}", text) else None
         found = _strict(form).fullmatch(text)
-        return None if found is None else datetime.strptime(_shortened(text, found), form.replace("%-", "%"))  # noqa: DTZ007
+        return None if found is None else _time(text, found, form.replace("%-", "%"))
     except (ValueError, OverflowError):
         return None
 
@@ -56,7 +59,11 @@ def _strict(form: str) -> re.Pattern[str]:
     """The form as a regular expression; digits of a second are its group."""
     parts, at = [], 0
     for match in _DIRECTIVE.finditer(form):
-        parts += [re.escape(form[at : match.start()]), _width(match)]
+        before = form[at : match.start()]
+        if match[2] == "f" and before[-1:] in _SECONDS_SIGN:
+            parts += [re.escape(before[:-1]), f"(?:{re.escape(before[-1:])}{_width(match)})?"]
+        else:
+            parts += [re.escape(before), _width(match)]
         at = match.end()
     return re.compile("".join((*parts, re.escape(form[at:]))))
 
@@ -68,8 +75,10 @@ def _width(match: re.Match[str]) -> str:
     return f"({width})" if match[2] == "f" else width
 
 
-def _shortened(text: str, found: re.Match[str]) -> str:
-    if not found.re.groups:
-        return text
-    first, last = found.span(1)
-    return f"{text[: min(last, first + _MICROSECOND)]}{text[last:]}"
+def _time(text: str, found: re.Match[str], form: str) -> datetime:
+    if found.re.groups and found[1] is None:
+        form = _FRACTION.sub("", form)
+    elif found.re.groups:
+        first, last = found.span(1)
+        text = f"{text[: min(last, first + _MICROSECOND)]}{text[last:]}"
+    return datetime.strptime(text, form)  # noqa: DTZ007

@@ -15,6 +15,7 @@ GERMAN = Style(
     open_end=("31.12.9999",),
 )  # fmt: skip
 MOMENT = datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC)
+INSTANT = "%Y-%m-%dT%H:%M:%S.%f%z"
 CODES = {"sex": {"w": "f", "m": "m"}}
 
 
@@ -62,6 +63,13 @@ def take(raw: Any, row: dict[str, object], kind: str) -> Any:
         ({"column": "c", "date": "epoch_seconds"}, "1433628000", "date", date(2015, 6, 7)),
         ({"column": "c", "date": "%Y-%m-%d%z"}, "2015-06-07+02:00", "date", date(2015, 6, 7)),
         ("c", datetime(2015, 6, 6, 22, tzinfo=UTC), "date", date(2015, 6, 7)),
+        ({"column": "c", "date": "%Y%m%d"}, Decimal("20150607.00"), "date", date(2015, 6, 7)),
+        ({"column": "c", "date": "%Y%m%d"}, 20150607.0, "date", date(2015, 6, 7)),
+        ({"column": "c", "date": "%Y%m", "out": "%Y-%m"}, Decimal(202611), "string", "2026-11"),
+        ({"column": "c", "timestamp": INSTANT}, "2023-11-14T22:13:20Z", "timestamp-micros", MOMENT),
+        ({"column": "c", "timestamp": INSTANT}, "2023-11-14T22:13:20.000Z", "timestamp-micros", MOMENT),
+        ({"column": "c", "join": " "}, ["Ayşe", "Lale"], "string", "Ayşe Lale"),
+        ("c", ["Demir, A.", "Öz"], "strings", ["Demir, A.", "Öz"]),
         ({"column": "c", "out": "%Y-%m"}, datetime(2026, 10, 31, 23, tzinfo=UTC), "string", "2026-11"),
     ],
 )  # fmt: skip
@@ -84,6 +92,17 @@ def test_it_is_read(raw: Any, cell: object, kind: str, expected: object) -> None
         ("c", "7,5", "int", "unreadable_value"),
         ({"column": "c", "codes": "sex"}, "W", "string", "unknown_code"),
         ("fehlt", "x", "string", "column_missing"),
+        ({"column": "c", "date": "%Y%m%d"}, Decimal("20150607.5"), "date", "unreadable_value"),
+        ({"column": "c", "date": "%Y%m%d"}, Decimal("1e999999"), "date", "unreadable_value"),
+        ({"column": "c", "date": "%Y%m%d"}, float("nan"), "date", "unreadable_value"),
+        (
+            {"column": "c", "timestamp": INSTANT},
+            "2023-11-14T22:13:20.Z",
+            "timestamp-micros",
+            "unreadable_value",
+        ),
+        ("c", ["P1", "P2"], "string", "unreadable_value"),
+        ({"column": "c", "join": "-", "person": True}, ["P1", "P2"], "string", "unreadable_value"),
     ],
 )
 def test_it_is_never_guessed(raw: Any, cell: object, kind: str, reason: str) -> None:
