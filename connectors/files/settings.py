@@ -2,6 +2,7 @@
 
 import codecs
 import csv
+import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -85,7 +86,7 @@ class FileStream:
 
     def values(self, cells: Sequence[str]) -> dict[str, object]:
         """The row by column, derived ones included; what cannot be derived is unreadable."""
-        found: dict[str, object] = dict(zip(self.columns, cells, strict=True))
+        found: dict[str, object] = dict(zip(self.columns, map(_told, cells), strict=True))
         for name, value in self.derived.items():
             found[name] = _derived(value, found)
         return found
@@ -173,6 +174,26 @@ def _stream(stream: Stream, config: ConnectorConfig) -> FileStream:
     )  # fmt: skip
     table.close()
     return found
+
+
+LISTED = "\0"
+"""Begins a cell that holds a list as JSON; no text of a file or an interface holds it."""
+
+
+def listed(members: Sequence[str]) -> str:
+    """A list as one cell."""
+    return f"{LISTED}{json.dumps(members, ensure_ascii=False)}"
+
+
+def _told(text: str) -> object:
+    """What the cell holds: its text, or its list."""
+    if not text.startswith(LISTED):
+        return text
+    try:
+        found = json.loads(text[1:])
+    except (ValueError, RecursionError):
+        return text
+    return found if isinstance(found, list) else text
 
 
 def _derived(value: Value, row: Mapping[str, object]) -> object:

@@ -1,13 +1,13 @@
 """Settings of the REST source: the address, who we are there, how it is asked, and where rows stand in an answer."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
 from connectors.files.settings import Changed, FilesSettings, FileStream, files_settings
-from connectors.rest.document import Pointer, pointer_of
+from connectors.rest.document import EACH, OUTER, Pointer, column_path, pointer_of
 from connectors.runtime.config import ConnectorConfig
 from connectors.runtime.cursor import Ordering, Version
 from connectors.runtime.reading import Table
@@ -82,7 +82,6 @@ class RestSettings:
     poll_seconds: float
     reconcile_seconds: float
     ordering: Ordering
-    split: str
     files: FilesSettings
     endpoints: Mapping[str, Endpoint]
 
@@ -104,11 +103,24 @@ def rest_settings(config: ConnectorConfig) -> RestSettings:
         access=_access(table, config), paging=_paging(table.table("paging")),
         poll_seconds=60 * table.take("poll_minutes", float, 15.0),
         reconcile_seconds=60 * table.take("reconcile_minutes", float, 1440.0),
-        ordering=ordering, split=config.style.split, files=replace(files, streams=timed), endpoints=endpoints,
+        ordering=ordering, files=replace(files, streams=timed), endpoints=endpoints,
     )  # fmt: skip
     table.close()
     _check(settings)
+    for name, read in settings.files.streams.items():
+        _check_outer(name, (*read.columns, endpoints[name].version), endpoints[name])
     return settings
+
+
+def _check_outer(name: str, columns: Iterable[str], endpoint: Endpoint) -> None:
+    """Raises ConfigurationError for a column around rows that stand in nothing."""
+    around = endpoint.rows.count(EACH)
+    for column in columns:
+        if column_path(column).count(OUTER) > around:
+            raise ConfigurationError(
+                f"names {column}, which is around no row", place=f"config.streams.{name}",
+                remedy='set request.rows to a list in each of a list: "/akten/*/personen"',
+            )  # fmt: skip
 
 
 def _timed(stream: FileStream, endpoint: Endpoint, ordering: Ordering) -> FileStream:
@@ -227,6 +239,10 @@ def _endpoint(table: Table) -> Endpoint:
             "begins with /, is percent-encoded and has no parameters",
             place=f"{table.place}.path",
             remedy="use parameters",
+        )
+    if endpoint.rows[-1:] == (EACH,):
+        raise ConfigurationError(
+            "ends with a star", place=f"{table.place}.rows", remedy="name the list in each: /akten/*/personen"
         )
     if bool(endpoint.version) != bool(endpoint.since):
         raise ConfigurationError(

@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from connectors.files.settings import listed
 from hub.errors import ConfigurationError, DataError
 
 Pointer = tuple[str, ...]
@@ -12,6 +13,8 @@ MISSING: Any = object()
 _UNFIT = ("\0", "\x1f")
 """Signs that no text of a person holds, and with which we join and hide keys."""
 _MOST_NAMES = 1000
+EACH, OUTER = "*", ".."
+"""In a pointer: every member of a list; the object in whose list this one stands."""
 
 
 class Fraction(str):
@@ -21,22 +24,31 @@ class Fraction(str):
 
 
 def pointer_of(text: str, place: str) -> Pointer:
-    """RFC 6901: "" is the whole document. Raises ConfigurationError."""
+    """RFC 6901, and `EACH` for every member of a list: "" is the whole document. Raises ConfigurationError."""
     if text and not text.startswith("/"):
         raise ConfigurationError("is no JSON pointer", place=place, remedy="begin with /")
     return tuple(part.replace("~1", "/").replace("~0", "~") for part in text.split("/")[1:])
 
 
 def column_path(name: str) -> Pointer:
-    """A column is a member of the row, or a pointer into it: "geburtsdatum", "/person/geburtsdatum"."""
+    """A column is a member of the row, a pointer into it, or one into what stands around it: "geburtsdatum",
+    "/person/geburtsdatum", "/kinder/*/id", "../aktenzeichen"."""
+    if name.startswith(f"{OUTER}/"):
+        return (OUTER, *column_path(name[3:] if name.startswith(f"{OUTER}/{OUTER}/") else name[2:]))
     return pointer_of(name, name) if name.startswith("/") else (name,)
 
 
 def find(document: Any, pointer: Pointer) -> Any:
     """What stands there, or MISSING."""
-    for part in pointer:
+    for at, part in enumerate(pointer):
         if isinstance(document, Mapping) and part in document:
             document = document[part]
+        elif isinstance(document, list) and part == EACH:
+            rest = pointer[at + 1 :]
+            found = [find(each, rest) for each in document]
+            if any(each is MISSING for each in found):
+                return MISSING
+            return [one for each in found for one in each] if EACH in rest else found
         elif isinstance(document, list) and part.isdecimal() and int(part) < len(document):
             document = document[int(part)]
         else:
@@ -63,9 +75,46 @@ def parsed(body: bytes, place: str) -> Any:
         raise _fault(str(error), "unreadable_json", place) from None
 
 
-def rows_of(document: Any, pointer: Pointer, place: str) -> list[Mapping[str, Any]]:
-    """The list of objects at this place; raises DataError."""
-    found = find(document, pointer)
+def rows_of(
+    document: Any, pointer: Pointer, place: str, optional: frozenset[str] = frozenset()
+) -> tuple[list[Mapping[str, Any]], int]:
+    """The objects at this place, and how many the page counts: of "/akten/*/personen" the persons, each with its case
+    under `OUTER`, and the number of cases. `optional`: inner lists that may be left out. Raises DataError."""
+    first, *inner = _levels(pointer)
+    rows = _objects(find(document, first), first, place)
+    counted = len(rows)
+    for level in inner:
+        rows = [row for outer in rows for row in _within(outer, level, place, optional)]
+    return rows, counted
+
+
+def _levels(pointer: Pointer) -> list[Pointer]:
+    """The parts between the stars."""
+    if EACH not in pointer:
+        return [pointer]
+    at = pointer.index(EACH)
+    return [pointer[:at], *_levels(pointer[at + 1 :])]
+
+
+def _within(
+    outer: Mapping[str, Any], level: Pointer, place: str, optional: frozenset[str]
+) -> Iterator[Mapping[str, Any]]:
+    found = find(outer, level)
+    if found is None or (found is MISSING and spelling(level) in optional):
+        return
+    around = _without(outer, level)
+    for row in _objects(found, level, place):
+        yield {**row, OUTER: around}
+
+
+def _without(outer: Mapping[str, Any], level: Pointer) -> Mapping[str, Any]:
+    """What stands around a list, without the list."""
+    first, *rest = level
+    left = {name: value for name, value in outer.items() if name != first}
+    return {**left, first: _without(outer[first], tuple(rest))} if rest else left
+
+
+def _objects(found: Any, pointer: Pointer, place: str) -> list[Mapping[str, Any]]:
     if not isinstance(found, list) or not all(isinstance(row, Mapping) for row in found):
         at = "/" + "/".join(pointer) if pointer else "the whole answer"
         raise _fault(f"{at} is no list of objects", "wrong_shape", place)
@@ -75,13 +124,11 @@ def rows_of(document: Any, pointer: Pointer, place: str) -> list[Mapping[str, An
 class Cells:
     """Picks the wanted columns out of rows; remembers which names were there, mapped or not."""
 
-    def __init__(
-        self, columns: Sequence[str], optional: frozenset[str], split: str, decimal: str = "."
-    ) -> None:
+    def __init__(self, columns: Sequence[str], optional: frozenset[str], decimal: str = ".") -> None:
         """`decimal`: how the configuration reads numbers; a JSON number is never taken for a text in that form."""
         self._decimal = decimal
         self._paths = [(name, column_path(name), name in optional) for name in columns]
-        self._split, self._spelt = split, {column_path(name): name for name in columns}
+        self._spelt = {column_path(name): name for name in columns}
         self._inner = {path[:n] for path in self._spelt for n in range(1, len(path))}
         self.names: set[str] = set()
 
@@ -93,14 +140,24 @@ class Cells:
     def _cell(self, row: Mapping[str, Any], name: str, path: Pointer, may_lack: bool, place: str) -> str:  # noqa: FBT001
         value = find(row, path)
         if value is MISSING:
-            if may_lack or find(row, path[:-1]) is None:
+            if may_lack or any(find(row, path[:at]) is None for at in range(1, len(path))):
                 return ""
             raise _fault(f"column {name} is not there", "column_missing", place)
-        text = _text(value, self._split)
-        if isinstance(value, Fraction):
-            text = value.replace(".", self._decimal)
-        if text is None:
+        members = value if isinstance(value, list) else [value]
+        texts = [self._text(one, name, place) for one in members]
+        if isinstance(value, list):
+            if None in value:
+                raise _fault(f"column {name} is a list with nothing in it", "wrong_shape", place)
+            return listed(texts) if texts else ""
+        return texts[0]
+
+    def _text(self, value: Any, name: str, place: str) -> str:
+        """A single value as text."""
+        if isinstance(value, Mapping | list):
             raise _fault(f"column {name} is no single value", "wrong_shape", place)
+        text = str(value).lower() if isinstance(value, bool) else "" if value is None else str(value)
+        if isinstance(value, Fraction):
+            text = text.replace(".", self._decimal)
         if any(sign in text for sign in _UNFIT) or not _is_text(text):
             raise _fault(f"column {name} holds signs that are no text", "unreadable_text", place)
         return text
@@ -109,6 +166,8 @@ class Cells:
         """Names of members; those of an inner object only where the mapping looks into it: they may be data."""
         for name, value in row.items():
             path = (*at, name)
+            if name == OUTER and path not in self._inner:
+                continue
             if isinstance(value, Mapping) and path in self._inner:
                 self._note(value, path)
             elif path not in self._inner and len(self.names) < _MOST_NAMES:
@@ -117,23 +176,12 @@ class Cells:
 
 def spelling(path: Pointer) -> str:
     """The name of the column that stands there."""
+    if path[0] == OUTER and len(path) > 1:
+        inner = spelling(path[1:])
+        return f"{OUTER}{inner}" if inner.startswith("/") else f"{OUTER}/{inner}"
     if len(path) == 1:
         return path[0]
     return "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in path)
-
-
-def _text(value: Any, split: str) -> str | None:
-    """A single value as text; None where there is none, or where joining would not be undone."""
-    if isinstance(value, list):
-        parts = [_text(item, split) if not isinstance(item, list) else None for item in value]
-        if any(part is None or split in part for part in parts):
-            return None
-        return split.join(part for part in parts if part is not None)
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if value is None:
-        return ""
-    return value if isinstance(value, str) else None
 
 
 def _is_text(text: str) -> bool:

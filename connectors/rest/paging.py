@@ -14,10 +14,12 @@ from hub.errors import DataError
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Rows of one page. `unchanged`: the server says that all is as its ETag said. `total`: of all pages, or None."""
+    """Rows of one page. `counted`: as many as the interface counts, of inner rows what they are in. `unchanged`: the
+    server says that all is as its ETag said. `total`: of all pages, or None."""
 
     place: str
     rows: list[Mapping[str, Any]] = field(repr=False)
+    counted: int = 0
     etag: str = ""
     total: int | None = None
     unchanged: bool = False
@@ -45,33 +47,34 @@ class Pages:
                 return
             document = parsed(answer.body, place)
             page = self._page(document, answer, place)
-            if page.rows and answer.body == last:
+            if page.counted and answer.body == last:
                 raise _fault("is the page before once more", "endless_pages", place)
             last = answer.body
             yield page
-            count += 1 if self._paging.kind == "page" else len(page.rows)
+            count += 1 if self._paging.kind == "page" else page.counted
             target = self._next(document, answer, page, target, count, more)
 
     def _unchanged(self, place: str, etag: str, number: int) -> Page:
         if not etag or number > 1:
             raise _fault("is answered with 304 although nothing was asked so", "refused_request", place)
-        return Page(place, [], etag, unchanged=True)
+        return Page(place, [], etag=etag, unchanged=True)
 
     def _page(self, document: Any, answer: Answer, place: str) -> Page:
-        rows, pointer = rows_of(document, self._endpoint.rows, place), self._endpoint.total
+        pointer = self._endpoint.total
+        rows, counted = rows_of(document, self._endpoint.rows, place, self._endpoint.optional)
         if pointer is None:
-            return Page(place, rows, answer.etag)
+            return Page(place, rows, counted, answer.etag)
         total = find(document, pointer)
         if not isinstance(total, str) or not total.isdecimal():
             raise _fault("says no total number of rows", "wrong_shape", place)
-        return Page(place, rows, answer.etag, int(total))
+        return Page(place, rows, counted, answer.etag, int(total))
 
     def _next(
         self, document: Any, answer: Answer, page: Page, target: str, count: int, more: Mapping[str, str]
     ) -> str:
         kind = self._paging.kind
         if kind in ("page", "offset"):
-            return self._target(more, str(count)) if page.rows else ""
+            return self._target(more, str(count)) if page.counted else ""
         linked = self._linked(answer, page.place)
         found: Any = find(document, self._paging.at) if kind in ("next", "cursor") else ""
         if kind == "link":

@@ -61,9 +61,9 @@ class Streams:
 
     def mark(self, stream: FileStream) -> str:
         """Changes when what was read before is no answer to what is asked now."""
-        endpoint, split = self._settings.endpoints[stream.name], self._settings.split
+        endpoint = self._settings.endpoints[stream.name]
         asked = (self._settings.access.url, sorted(endpoint.parameters.items()), endpoint.path, endpoint.rows)
-        return sha256(repr((asked, endpoint.version, stream.columns, split)).encode()).hexdigest()
+        return sha256(repr((asked, endpoint.version, stream.columns)).encode()).hexdigest()
 
     def look(self, stream: FileStream, now: datetime) -> None:
         """Whether the first page can be read."""
@@ -99,17 +99,17 @@ class Streams:
         self, stream: FileStream, kept: Told | None, path: Path, now: datetime
     ) -> tuple[Told | None, int]:
         """One whole reading and its number of pages; None when it is not as many rows as the interface said."""
-        picker, hashed, etag, total, pages = self._picker(stream, now), 0, "", None, 0
+        picker, hashed, etag, total, counted, pages = self._picker(stream, now), 0, "", None, 0, 0
         with closing(SpoolWriter(path, self._seal)) as writer:
             for page in self._pages(stream).read({}, kept.etag if kept else ""):
                 if page.unchanged and kept:
                     return replace(kept, whole_at=micros(now)), 0
-                pages, etag, total = pages + 1, etag or page.etag, page.total
+                pages, etag, total, counted = pages + 1, etag or page.etag, page.total, counted + page.counted
                 for row in page.rows:
                     cells = picker.of(row, page.place)
                     writer.add(cells)
                     hashed += self._hash(stream, cells)
-            if total is not None and total != writer.rows:
+            if total is not None and total != counted:
                 return None, pages
             writer.finish(stream.columns, picker.names())
         alone = pages == 1 or self._settings.endpoints[stream.name].etag_whole
@@ -173,20 +173,18 @@ class Streams:
 
     def _picker(self, stream: FileStream, now: datetime) -> "Picker":
         endpoint = self._settings.endpoints[stream.name]
-        return Picker(stream, endpoint, self._settings.ordering, self._settings.split, now)
+        return Picker(stream, endpoint, self._settings.ordering, now)
 
 
 class Picker:
     """Wanted cells out of rows; on the way the newest version, no later than now."""
 
-    def __init__(
-        self, stream: FileStream, endpoint: Endpoint, ordering: Ordering, split: str, now: datetime
-    ) -> None:
+    def __init__(self, stream: FileStream, endpoint: Endpoint, ordering: Ordering, now: datetime) -> None:
         self._version, self._ordering, self._now = endpoint.version, ordering, now
         self._width = len(stream.columns)
         columns = list(dict.fromkeys([*stream.columns, *([self._version] if self._version else [])]))
         self._at = columns.index(self._version) if self._version else -1
-        self._cells = Cells(columns, endpoint.optional, split, ordering.style.decimal)
+        self._cells = Cells(columns, endpoint.optional, ordering.style.decimal)
         self.newest = ""
 
     def names(self) -> list[str]:

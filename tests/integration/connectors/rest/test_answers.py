@@ -99,7 +99,7 @@ def test_objects_that_say_the_same_count_once_and_others_wait(built: Build, inte
     assert ([row.fault and row.fault.reason for row in rows], incidents) == (["duplicate_key"] * 2, [])
 
 
-@pytest.mark.parametrize("cell", ["[1, [2]]", '{"a": 1}', '["a,b"]', '"\\ud800"'])
+@pytest.mark.parametrize("cell", ["[1, [2]]", '{"a": 1}', "[1, null]", '"\\ud800"'])
 def test_a_cell_that_is_no_single_value_names_its_column(
     built: Build, interface: Interface, cell: str
 ) -> None:
@@ -108,6 +108,17 @@ def test_a_cell_that_is_no_single_value_names_its_column(
     interface.special = [lambda: (200, {}, body)]
     _, incidents = house.step()
     assert [one.remedy.startswith("column geboren ") for one in incidents] == [True]
+
+
+def test_a_list_is_told_as_a_list_and_its_members_keep_their_signs(
+    built: Build, interface: Interface
+) -> None:
+    house = built()
+    body = b'{"daten": [{"nr": ["4711", "4712"], "geboren": ["a,b", "c"], "akte": {"nr": []}}]}'
+    interface.special = [lambda: (200, {}, body)]
+    ((row,), incidents) = house.step()
+    assert (row.values["geboren"], row.values["/akte/nr"], incidents) == (["a,b", "c"], "", [])
+    assert row.fault is not None
 
 
 def test_numbers_stay_as_they_were_written(built: Build, interface: Interface) -> None:
