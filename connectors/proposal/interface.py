@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from connectors.proposal.profile import Table, table
 from connectors.rest.client import Answer, Client
 from connectors.rest.config import Access
-from connectors.rest.document import Pointer, parsed, spelling
+from connectors.rest.document import EACH, MISSING, Pointer, find, parsed, rows_of, spelling
 from connectors.rest.links import next_of
 from hub.errors import DataError
 
@@ -51,14 +51,14 @@ def parted(url: str) -> tuple[str, str]:
 
 def interface(access: Access, paths: Iterable[str]) -> Interface:
     """What these lists say now; raises AccessRefused, ServiceUnavailable, DataError."""
-    lists, paging = [], dict[str, str]()
+    lists, paging = list[Asked](), dict[str, str]()
     with closing(Client(access)) as client:
         for path in paths:
             place = path.strip("/").replace("/", "_") or "list"
             answer = client.get(f"{client.base.path}{path}", place)
             document = parsed(answer.body, place)
             at = _longest(document, place)
-            lists.append(_asked(place, path, at, _under(document, at)))
+            lists += _listed(place, path, at, document)
             paging = paging or _paging(answer, document)
     return Interface(lists, paging)
 
@@ -86,6 +86,26 @@ def _under(document: Any, at: Pointer) -> Any:
     return document
 
 
+def _listed(name: str, path: str, at: Pointer, document: Any) -> Iterator[Asked]:
+    """The list, and the lists of objects in its rows."""
+    rows, _ = rows_of(document, at, name)
+    yield _asked(name, path, at, rows)
+    inner = dict.fromkeys(
+        each for row in rows[:SAMPLE] for each in _lists(row, ()) if _is_rows(_under(row, each))
+    )
+    for each in inner:
+        within = (*at, EACH, *each)
+        found, _ = rows_of(document, within, name, frozenset({spelling(each)}))
+        asked = _asked(f"{name}_{'_'.join(each)}", path, within, found)
+        lacking = any(find(row, each) is MISSING for row in rows)
+        yield asked._replace(optional=(*asked.optional, spelling(each))) if lacking else asked
+
+
+def _is_rows(found: Sequence[Mapping[str, Any]]) -> bool:
+    """Objects with one member each are a list of values, `/kinder/*/id`."""
+    return any(len(row) > 1 for row in found)
+
+
 def _asked(name: str, path: str, at: Pointer, rows: Sequence[Mapping[str, Any]]) -> Asked:
     flat = [dict(_cells(row, ())) for row in rows[:SAMPLE]]
     header = list(dict.fromkeys(column for row in flat for column in row))
@@ -95,7 +115,7 @@ def _asked(name: str, path: str, at: Pointer, rows: Sequence[Mapping[str, Any]])
 
 
 def _cells(row: Mapping[str, Any], at: Pointer) -> Iterator[tuple[str, str]]:
-    """Columns as the source names them; a list of objects is none."""
+    """Columns as the source names them; a list of objects is none, unless they have one member each."""
     for name, value in row.items():
         where = (*at, name)
         if isinstance(value, Mapping):
@@ -103,9 +123,21 @@ def _cells(row: Mapping[str, Any], at: Pointer) -> Iterator[tuple[str, str]]:
         elif isinstance(value, list):
             if all(isinstance(item, str) for item in value):
                 yield spelling(where), JOIN.join(value)
+            elif (member := _only_member(value)) is not None:
+                each = (*where, EACH, member)
+                yield spelling(each), JOIN.join(find(row, (name, EACH, member)))
         else:
             text = str(value).lower() if isinstance(value, bool) else value
             yield spelling(where), "" if text is None else text
+
+
+def _only_member(found: Sequence[Any]) -> str | None:
+    """The one member of all these objects, if it is a text."""
+    names = {name for each in found for name in (each if isinstance(each, Mapping) else ("", ""))}
+    plain = all(
+        isinstance(each, Mapping) and all(isinstance(one, str) for one in each.values()) for each in found
+    )
+    return next(iter(names)) if plain and len(names) == 1 else None
 
 
 def _paging(answer: Answer, document: Any) -> dict[str, str]:

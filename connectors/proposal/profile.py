@@ -8,13 +8,25 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-DATES = ("%d.%m.%Y", "%Y-%m-%d", "%d/%m/%Y", "%Y%m%d", "%d%m%Y", "%d-%m-%Y", "%m/%d/%Y", "%m-%d-%Y")
+from connectors.runtime.forms import parsed
+
+DATES = (
+    "%d.%m.%Y",
+    "%Y-%m-%d",
+    "%d/%m/%Y",
+    "%Y%m%d",
+    "%d%m%Y",
+    "%d-%m-%Y",
+    "%m/%d/%Y",
+    "%m-%d-%Y",
+    "%-d.%-m.%Y",
+)
 MONTH_FIRST = {"%d/%m/%Y": "%m/%d/%Y", "%d-%m-%Y": "%m-%d-%Y", "%d%m%Y": "%m%d%Y"}
 """Forms that a sample of days up to the twelfth does not tell apart."""
 DOUBTFUL = "Tag oder Monat zuerst?"
 TIMES = (
-    "%d.%m.%Y %H:%M:%S", "%d.%m.%Y %H:%M", "%Y-%m-%d %H:%M:%S.%f", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S",
-    "%Y-%m-%d %H:%M", "%d.%m.%Y, %H:%M",
+    "%d.%m.%Y %H:%M:%S", "%d.%m.%Y %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M:%S.%f", "%Y-%m-%dT%H:%M:%S",
+    "%Y-%m-%dT%H:%M:%S.%f", "%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M:%S.%f%z", "%Y-%m-%d %H:%M", "%d.%m.%Y, %H:%M",
 )  # fmt: skip
 FLAGS = ({"J", "N"}, {"ja", "nein"}, {"1", "0"}, {"true", "false"}, {"Y", "N"}, {"wahr", "falsch"}, {"X"})
 NEGATIVE = frozenset({"N", "nein", "0", "false", "falsch"})
@@ -141,10 +153,8 @@ def _any(pattern: re.Pattern[str], texts: Sequence[str]) -> bool:
 
 
 def _reads(text: str, written: str) -> bool:
-    try:
-        return datetime.strptime(text, written).year in _YEARS  # noqa: DTZ007  only whether it can be read
-    except ValueError:
-        return False
+    found = parsed(text, written)
+    return found is not None and found.year in _YEARS
 
 
 def _codes(filled: Sequence[str]) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from connectors.proposal.exported import SUFFIXES
-from connectors.proposal.profile import Column, Table
+from connectors.proposal.profile import FLAGS, NEGATIVE, Column, Table
 from connectors.runtime.streams import CIRCUMSTANCES
 from schemas import code_list, event_schema
 
@@ -79,6 +79,8 @@ class Stream:
     deleted: str
     events: tuple[Event, ...]
     unused: tuple[str, ...]
+    deleted_as: str = "J"
+    """How the column of deleted rows says yes, as far as the sample tells."""
     within: tuple[str, ...] = ()
     """Case and number of a person, where the number says only within the case who it is (`PERSON_OF_CASE`)."""
 
@@ -207,8 +209,16 @@ def _stream(
     used |= {known[name] for name in ("changed", "deleted") if name in known}
     return Stream(
         stream_name(table.name), table.name, key, known.get("changed", ""), known.get("deleted", ""), events,
-        tuple(name for name in table.columns if name not in {*used, *within}), within,
+        tuple(name for name in table.columns if name not in {*used, *within}), _yes(table, known), within,
     )  # fmt: skip
+
+
+def _yes(table: Table, known: Concepts) -> str:
+    column = table.columns[known["deleted"]] if "deleted" in known else None
+    flags = next(
+        (flags for flags in FLAGS if column and column.shape == "flag" and {*column.values} <= flags), {"J"}
+    )
+    return min(flags - NEGATIVE)
 
 
 def _own(event: Event) -> bool:
@@ -285,8 +295,8 @@ def _facts(
         codes = _coded(table.columns[found["task_class"]], words, "task_classes", known=False)
         found["task_class"] = {"column": found["task_class"], "codes": _put(codes, coded)}
         found["merges_with"] = {"constant": "help"}
-    if "disputed" in found:
-        found["disputed"] = {"flags": dict.fromkeys(fields, found["disputed"])}
+    if (disputed := found.pop("disputed", None)) and fields:
+        found["disputed"] = {"flags": dict.fromkeys(fields, disputed)}
     return found
 
 

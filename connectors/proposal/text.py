@@ -219,7 +219,8 @@ def _active(house: House, stream: Stream, proposal: Proposal) -> Iterator[str]:
     if house.kind == "sql":
         yield f"version = {_s(stream.version or 'BITTE_EINTRAGEN')}  # Änderungszeit oder steigende Nummer"
     if stream.deleted:
-        yield f'# gone = {{ column = {_s(stream.deleted)}, in = ["J"] }}  # falls Löschungen so gekennzeichnet sind'
+        gone = _s({"column": stream.deleted, "in": [stream.deleted_as]})
+        yield f"# gone = {gone}  # falls Löschungen so gekennzeichnet sind"
     if stream.unused:
         yield f"# nicht zugeordnet, wird nie gesendet: {', '.join(stream.unused)}"
     for event in stream.events:

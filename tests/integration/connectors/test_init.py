@@ -311,6 +311,27 @@ def test_an_interface_is_asked_and_its_proposal_previews(tmp_path: Path) -> None
         }
 
 
+def test_lists_of_objects_in_rows_are_lists_of_their_own(tmp_path: Path) -> None:
+    kinder = [{**PEOPLE[0], "sorge": [{"id": "7"}]}]
+    cases = [{"fallNr": "F1", "geloescht": False, "kinder": kinder}, {"fallNr": "F2", "geloescht": False}]
+    with closing(Interface()) as served:
+        served.lists["/v1/faelle"] = cases
+        (tmp_path / "token").write_text(TOKEN, encoding="ascii")
+        token, out = ("--token-file", str(tmp_path / "token")), tmp_path / "amt" / "source.toml"
+        assert init(out, "--url", served.url, "--path", "/v1/faelle", *token).exit_code == 0
+        made = tomllib.loads(out.read_text(encoding="utf-8"))
+        stream = made["streams"]["v1faellekinder"]
+        assert stream["request"]["rows"] == "/daten/*/kinder"
+        assert "kinder" in stream["request"]["optional"]
+        assert '# gone = { column = "../geloescht", in = ["true"] }' in out.read_text(encoding="utf-8")
+        assert not json.loads(called("preview", str(out), "--json").stdout)["faults"]
+        found = json.loads(
+            called("discover", "--url", served.url, "--path", "/v1/faelle", *token, "--json").stdout
+        )
+        names = {column["name"] for table in found["tables"] for column in table["columns"]}
+        assert {"../fallNr", "/sorge/*/id"} <= names
+
+
 def test_an_interface_is_not_asked_with_a_secret_in_its_address(tmp_path: Path) -> None:
     for url in ("https://hub:geheim@127.0.0.1:9/api", "http://fachverfahren.example/api"):
         result = init(tmp_path / "source.toml", "--url", url)
