@@ -53,13 +53,14 @@ class Diff:
             self._db.execute(f"CREATE {index}")
             self._unique = False
 
-    def duplicate(self, stream: str) -> int | None:
-        """The line of a key that came before, or None."""
-        if self._unique:
-            return None
-        query = "SELECT max(line) FROM incoming WHERE stream = ? GROUP BY key HAVING count(*) > 1 ORDER BY 1 LIMIT 1"
-        row = self._db.execute(query, (stream,)).fetchone()
-        return row[0] if row else None
+    @property
+    def is_unique(self) -> bool:
+        """Whether no two rows share a key."""
+        return self._unique
+
+    def leave_out(self, stream: str) -> None:
+        """Nothing of this stream's new snapshot counts."""
+        self._db.execute("DELETE FROM incoming WHERE stream = ?", (stream,))
 
     def rows(self, stream: str) -> int:
         """How many rows there are."""
@@ -89,10 +90,14 @@ class Diff:
         """The row counts under this key."""
         self._db.execute("UPDATE incoming SET key = ? WHERE stream = ? AND line = ?", (key, stream, line))
 
-    def leave_out_repeated(self, stream: str) -> None:
-        """A row that says to the letter what another one says, says nothing."""
-        if not self._unique:
-            self._db.execute(_REPEATED, {"stream": stream})
+    def leave_out_repeated(self, stream: str) -> list[bytes]:
+        """A row that says to the letter what another one says, says nothing; the keys of such rows."""
+        if self._unique:
+            return []
+        query = "SELECT key FROM incoming WHERE stream = ? GROUP BY key HAVING count(*) > 1"
+        found = [row[0] for row in self._db.execute(query, (stream,))]
+        self._db.execute(_REPEATED, {"stream": stream})
+        return found
 
     def there(self, stream: str, keys: Iterable[bytes]) -> set[bytes]:
         """Those of these keys that some row has."""

@@ -82,10 +82,10 @@ class Waiting:
         elif waits:
             self._keep([])
 
-    def done(self, delivery: Delivery | None = None) -> None:
-        """Inside the caller's transaction: this one, or nothing at all, waits any more."""
+    def done(self, delivery: Delivery | None = None, *, still: Collection[str] = ()) -> None:
+        """Inside the caller's transaction: this one waits no more; without one, nothing but what is `still` held."""
         waits, accepted = self._waits(), self._listed(ACCEPTED)
-        left = [one for one in waits if delivery and one.digest != delivery.digest]
+        left = [one for one in waits if (delivery and one.digest != delivery.digest) or one.digest in still]
         self._write(left)
         self._state.set_meta(
             ACCEPTED, json.dumps([one for one in accepted if delivery and one != delivery.digest])

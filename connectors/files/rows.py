@@ -6,7 +6,7 @@ from itertools import islice
 from connectors.files.delivery import BadRow, Entry, Reader
 from connectors.files.settings import FileStream
 from connectors.runtime.ports import Batch, Row
-from connectors.runtime.rows import KEYLESS, UNNAMED, Identified, identified
+from connectors.runtime.rows import UNNAMED, Identified, identified
 from connectors.runtime.unreadable import Fault
 
 Open = Callable[[FileStream, Entry], Reader]
@@ -76,11 +76,7 @@ def identify(stream: FileStream, cells: Sequence[str]) -> Identified:
     if isinstance(cells, BadRow):
         fault = Fault(BAD_ROW, "", f"it has {cells.problem}: correct the row, or its delimiters and quotes")
         return Identified(f"{UNNAMED}{list(cells)}", fault=fault, named=False)
-    values = stream.values(cells)
-    found = identified(stream.stream, values)
-    if found.fault is not None and found.fault.reason == KEYLESS:
-        return found._replace(key=f"{UNNAMED}{sorted((name, repr(value)) for name, value in values.items())}")
-    return found
+    return identified(stream.stream, stream.values(cells))
 
 
 def subject_columns(stream: FileStream) -> list[str]:

@@ -11,11 +11,11 @@ from itertools import islice
 from connectors.files.again import Again
 from connectors.files.delivery import SEPARATOR, STREAM, BadRow, Delivery, Entry, Reader, Shelf
 from connectors.files.diff import Diff, Incoming, beyond
-from connectors.files.doubtful import TWICE, Doubtful, too_many
 from connectors.files.rows import Open, identify, paged, row, rows, standing, subject_columns
 from connectors.files.settings import FilesSettings, FileStream
+from connectors.runtime.doubtful import TWICE, Doubtful, too_many
 from connectors.runtime.ports import Batch, Control, Held, Incident, NothingKept, Row
-from connectors.runtime.rows import UNNAMED, is_named
+from connectors.runtime.rows import is_named, is_unnamed
 from connectors.runtime.state import State, hidden
 from hub.domain.identifiers import AgencyKey
 from hub.errors import DataError
@@ -86,7 +86,7 @@ class FilesSource:
     def finished(self) -> None:
         again = self._asked_anew(self._settings.streams)
         if self._current:
-            self._doubtful.keep()
+            self._doubtful.keep(self._current.files)
             self._shelf.adopt(self._current)
             self._current = None
             self._diff.clear()
@@ -226,7 +226,7 @@ class FilesSource:
         for key in set(lines.values()):
             places = [one.place for line, one in found.items() if lines[line] == key]
             self._doubtful.twice(name, column, key, places)
-        self._diff.leave_out_repeated(name)
+        self._doubtful.repeated(name, self._diff.leave_out_repeated(name))
         if stream.changes:
             before = set(self._doubtful.before(name))
             self._doubtful.still(name, before - self._diff.there(name, before) - set(lines.values()))
@@ -313,7 +313,7 @@ class FilesSource:
         left = set(gone)
         for one in (each for entry in kept for each in rows(self._open, stream, entry)):
             key = self._state.key_hash(one.key)
-            if key not in left or (one.fault and one.key.startswith(UNNAMED)):
+            if key not in left or is_unnamed(one):
                 continue
             left.discard(key)
             if one.gone:

@@ -31,17 +31,23 @@ class Identified(NamedTuple):
 
 
 def identified(stream: Stream, values: Mapping[str, object]) -> Identified:
-    """Under which key the row counts. A key that cannot be read is replaced by how it is written, so that the row waits
-    for itself and stands for no other."""
+    """Under which key the row counts. A key that cannot be read is replaced by how it is written, one that is not there
+    by all that the row says, so that the row waits for itself and stands for no other."""
     try:
         key = row_key(stream, values)
     except DataError as error:
-        key = f"{UNNAMED}{[repr(values.get(name)) for name in stream.key]}"
+        said = sorted(values) if error.reason == KEYLESS else stream.key
+        key = f"{UNNAMED}{[repr(values.get(name)) for name in said]}"
         return Identified(key, fault=fault_of(error), named=False)
     try:
         return Identified(key, stream.gone is not None and applies(stream.gone, values))
     except DataError as error:
         return Identified(key, fault=fault_of(error))
+
+
+def is_unnamed(row: Row) -> bool:
+    """Whether the row has no key of its own that can be read."""
+    return row.fault is not None and row.key.startswith(UNNAMED)
 
 
 def row_key(stream: Stream, values: Mapping[str, object]) -> str:

@@ -1,7 +1,13 @@
-"""Reads a system whole, again and again, and passes on only what changed. No row is kept, only keyed hashes."""
+"""Reads a system whole, again and again, and passes on only what changed. No row is kept, only keyed hashes.
+
+A stream that cannot be read stands still alone. A row without a key, and rows that claim one key and say different
+things, wait alone.
+"""
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from itertools import islice
 from typing import Protocol
@@ -10,8 +16,10 @@ from connectors.files.delivery import Delivery
 from connectors.files.diff import Diff, Incoming, beyond
 from connectors.files.memory import Waiting, rejected_state
 from connectors.runtime.config import ConnectorConfig
+from connectors.runtime.doubtful import TWICE, Doubtful, too_many
+from connectors.runtime.passed_over import PassedOver
 from connectors.runtime.ports import Batch, Control, Held, Incident, NothingKept, Row
-from connectors.runtime.rows import KEYLESS, identified, is_named
+from connectors.runtime.rows import identified, is_named, is_unnamed
 from connectors.runtime.state import State, hidden
 from connectors.runtime.streams import Stream
 from hub.domain.clock import micros
@@ -59,7 +67,9 @@ class WholeSource:
         self._streams = config.streams
         self._wanted = {name: _wanted(stream, config) for name, stream in config.streams.items()}
         self._limits = vanish_limit, vanish_rows
-        self._diff, self._waiting = Diff(state), Waiting(state)
+        self._diff, self._waiting, self._passed_over = Diff(state), Waiting(state), PassedOver(state)
+        self._doubtful = Doubtful(state, key.row_hash)
+        self._halted: dict[str, str] = {}  # stream → digest of what waits for a person, if that is why
         self._as_of: int | None = None  # the round that is being read
         self._known = False
         for name, stream in config.streams.items():
@@ -74,53 +84,57 @@ class WholeSource:
         self._system.check()
 
     def discover(self) -> Mapping[str, Sequence[str]]:
-        return {name: tuple(self._system.columns(name)) for name in self._streams}
+        found: dict[str, Sequence[str]] = {}
+        for name in self._streams:
+            with suppress(DataError):  # an incident tells it
+                found[name] = tuple(self._system.columns(name))
+        return found
 
     def refresh(self, now: datetime) -> Sequence[Incident]:
-        """Read everything once, to its end; nothing is passed on when a part of it cannot be read."""
+        """Read everything once, to its end; of a stream that cannot be read to its end nothing is passed on."""
         if self._as_of is not None:
             return []
-        found = self._missing() or self._examined(now)
-        if found:
-            return found
-        self._as_of = max(micros(now), int(self._state.meta(AS_OF) or 0))
-        self._known = self._known and not self._moved()
-        return []
+        self._halted = {}
+        incidents = [*self._examined(), *self._too_many_vanished(now)]
+        self._waiting.only(self._held_digests())
+        if running := self._running():
+            self._as_of = max(micros(now), int(self._state.meta(AS_OF) or 0))
+            self._known = self._known and not self._moved()
+            self._passed_over.caught_up(running)
+        return incidents
 
     def control(self, streams: Collection[str]) -> Control:
         if self._known or self._as_of is None:
             return Control(iter(()), complete=False)
-        return Control(self._control_rows(streams), complete=True)
+        running = self._running(streams)
+        return Control(self._control_rows(running), complete=len(running) == len(streams))
 
     def read(self, streams: Collection[str], limit: int) -> Iterator[Batch]:
         if self._as_of is None:
             return
-        for name in streams:
-            changed = (row for row, before in self._compared(name) if before != row.content)
-            gone = (
-                Row(name, hidden(key), name, {}, self._as_of, gone=True) for key in self._diff.vanished(name)
-            )
-            for rows in (changed, gone):
-                while page := list(islice(rows, limit)):
-                    yield Batch(name, page)
+        for name in self._running(streams):
+            with suppress(DataError):  # it changed since it was examined: the next examination tells of it
+                yield from self._changed(name, self._as_of, limit)
 
     def finished(self) -> None:
         if self._as_of is not None:
             with self._state.transaction():
                 self._state.set_meta(AS_OF, str(self._as_of))
-                self._waiting.done()
+                self._waiting.done(still=self._held_digests())
+            self._doubtful.keep(self._running())
             self._as_of = None
 
     def subjects(self, local_ids: Collection[str]) -> Iterator[Row]:
         """Rows that changed meanwhile are left out: the next reading brings them."""
-        if self._missing():
-            raise NothingKept
         wanted = frozenset(local_ids)
         for name, stream in self._streams.items():
             about = {one.by for event in stream.events if not (one := event.subject or event.case).lookup}
-            for row in self._rows(name):
-                if any(is_named(row.values, column, wanted) for column in about):
-                    yield from self._since(row)
+            try:
+                for row in self._rows(name):
+                    if any(is_named(row.values, column, wanted) for column in about):
+                        yield from self._since(row)
+            except DataError:
+                self._passed_over.note([name])
 
     def referring(self, stream: str, column: str, wanted: Callable[[object], bool]) -> Iterator[Row]:
         """Rows that changed meanwhile, or that wait, are left out: the next reading brings them."""
@@ -136,11 +150,12 @@ class WholeSource:
     def rows_after(self, stream: str, after: str | None, limit: int) -> Batch:
         """A page is those rows whose keyed hashes come next: one reading of the system. As `subjects`, without what
         changed meanwhile."""
-        if self._missing():
-            raise NothingKept
         page = self._state.seen_after(stream, bytes.fromhex(after or ""), limit)
         there = (row for row in self._rows(stream) if self._state.key_hash(row.key) in page)
-        rows = [row for found in there for row in self._since(found)]
+        try:
+            rows = [row for found in there for row in self._since(found)]
+        except DataError:
+            raise NothingKept from None
         return Batch(stream, rows, max(page).hex() if len(page) == limit else None)
 
     def held(self) -> Held | None:
@@ -152,63 +167,107 @@ class WholeSource:
     def close(self) -> None:
         self._system.close()
 
+    def _running(self, streams: Collection[str] | None = None) -> list[str]:
+        return [name for name in (self._streams if streams is None else streams) if name not in self._halted]
+
+    def _held_digests(self) -> list[str]:
+        return [digest for digest in self._halted.values() if digest]
+
     def _control_rows(self, streams: Collection[str]) -> Iterator[Row]:
         """Known once all was read: a system that is away in between is asked for all of it again."""
+        whole = not self._halted
         for name in streams:
-            yield from self._rows(name)
-        self._known = True
+            try:
+                yield from self._rows(name)
+            except DataError:
+                whole = False
+        self._known = whole
 
-    def _missing(self) -> list[Incident]:
-        remedy = "bring the column back, or correct the mapping; nothing is read until then"
-        return [
-            Incident(name, "column_missing", f"{name}.{column}", remedy)
-            for name, wanted in self._wanted.items()
-            if (found := set(self._system.columns(name)))
-            for column in sorted(set(wanted) - found)
-        ]
+    def _changed(self, name: str, as_of: int, limit: int) -> Iterator[Batch]:
+        changed = (row for row, before in self._compared(name) if before != row.content)
+        vanished = self._doubtful.vanished(name, self._diff.vanished(name))
+        gone = (Row(name, hidden(key), name, {}, as_of, gone=True) for key in vanished)
+        for rows in (changed, gone):
+            while page := list(islice(rows, limit)):
+                yield Batch(name, page)
 
-    def _examined(self, now: datetime) -> list[Incident]:
+    def _require_columns(self, name: str) -> None:
+        """Raises DataError for a column that is not there."""
+        found = set(self._system.columns(name))
+        if missing := sorted(set(self._wanted[name]) - found) if found else []:
+            raise _column_missing(f"{name}.{missing[0]}")
+
+    def _examined(self) -> list[Incident]:
+        """Each stream once, to its end; those that cannot be read."""
         self._diff.clear()
-        stream = ""
-        try:
-            with self._state.transaction():
-                for stream in self._streams:
-                    self._diff.load(self._incoming(stream))
-                self._diff.index()
-        except DataError as error:
-            return [Incident(stream, error.reason, error.place, error.remedy)]
-        twice = [name for name in self._streams if self._diff.duplicate(name) is not None]
-        if twice:
-            return [Incident(twice[0], "duplicate_key", twice[0], "one row per key: correct key or system")]
-        return self._too_many_vanished(now)
+        self._doubtful.begin(self._streams)
+        found: list[Incident] = []
+        with self._state.transaction():
+            for name in self._streams:
+                try:
+                    self._require_columns(name)
+                    self._diff.load(self._incoming(name))
+                except DataError as error:
+                    found.append(self._halt(name, Incident(name, error.reason, error.place, error.remedy)))
+            self._diff.index()
+            for name in self._running():
+                if too_many(self._diff.contradicting(name)[0], self._diff.rows(name)):
+                    remedy = "one row per key: correct key or system"
+                    found.append(self._halt(name, Incident(name, TWICE, name, remedy)))
+                    continue
+                self._tell_apart(name)
+        return found
+
+    def _halt(self, name: str, incident: Incident, digest: str = "") -> Incident:
+        self._halted[name] = digest
+        if not digest:
+            self._diff.leave_out(name)
+        return incident
+
+    def _tell_apart(self, name: str) -> None:
+        """Rows that say the same count once; rows that claim one key and say different things wait, each alone."""
+        lines = self._diff.contradictions(name)
+        places = defaultdict[bytes, list[str]](list)
+        for number, row in enumerate(self._plain(name), 1) if lines else ():
+            if number in lines:
+                places[lines[number]].append(row.place)
+                self._diff.rename(name, number, self._state.key_hash(self._doubtful.apart(row)))
+        for key in set(lines.values()):
+            self._doubtful.twice(name, self._streams[name].key[0], key, places[key])
+        self._doubtful.repeated(name, self._diff.leave_out_repeated(name))
 
     def _too_many_vanished(self, now: datetime) -> list[Incident]:
         share_limit, row_limit = self._limits
-        for name in self._streams:
+        found: list[Incident] = []
+        for name in self._running():
             gone, before = self._diff.vanished_count(name)
-            if beyond(gone, before, share_limit, row_limit):
-                digest = hashlib.sha256(b"".join(sorted(self._diff.vanished(name)))).hexdigest()
-                delivery = Delivery(f"{now:%Y-%m-%d %H:%M}", micros(now), {}, digest)
-                if self._waiting.accepted(delivery):
-                    continue
-                if self._waiting.rejected(delivery):
-                    return [rejected_state(name)]
-                self._waiting.hold(delivery, name, gone / before)
-                self._waiting.only([delivery.digest])
-                remedy = f"{gone / before:.0%} of the keys vanished: hub connect accept, if that is true"
-                return [Incident(name, "snapshot_held", name, remedy)]
-        return []
+            if not beyond(gone, before, share_limit, row_limit):
+                continue
+            digest = hashlib.sha256(b"".join(sorted(self._diff.vanished(name)))).hexdigest()
+            delivery = Delivery(f"{now:%Y-%m-%d %H:%M} {name}", micros(now), {}, digest)
+            if self._waiting.accepted(delivery):
+                continue
+            if self._waiting.rejected(delivery):
+                found.append(self._halt(name, rejected_state(name)))
+                continue
+            self._waiting.hold(delivery, name, gone / before)
+            remedy = f"{gone / before:.0%} of the keys vanished: hub connect accept, if that is true"
+            found.append(self._halt(name, Incident(name, "snapshot_held", name, remedy), digest))
+        return found
 
     def _moved(self) -> bool:
         self._diff.find_changes()
         return any(
             next(self._diff.changes(name), None) or self._diff.vanished_count(name)[0]
-            for name in self._streams
+            for name in self._running()
         )
 
     def _incoming(self, name: str) -> Iterator[Incoming]:
-        for number, row in enumerate(self._rows(name), 1):
-            yield Incoming(name, number, self._state.key_hash(row.key), row.content)
+        for number, row in enumerate(self._plain(name), 1):
+            key = self._state.key_hash(row.key)
+            if is_unnamed(row):
+                self._doubtful.unnamed(name, key)
+            yield Incoming(name, number, key, row.content)
 
     def _compared(self, name: str) -> Iterator[tuple[Row, bytes]]:
         """Every row with the content under which it was last read (empty: new)."""
@@ -223,6 +282,10 @@ class WholeSource:
             yield row._replace(version=before[1])
 
     def _rows(self, name: str) -> Iterator[Row]:
+        """Every row that counts; those of which nobody can tell which record they are wait."""
+        yield from self._doubtful.told_apart(name, self._plain(name))
+
+    def _plain(self, name: str) -> Iterator[Row]:
         make = self._maker(name)
         for place, values in self._system.rows(name):
             yield make(place, values)
@@ -232,18 +295,18 @@ class WholeSource:
 
         def make(place: str, found: Values) -> Row:
             if missing := [column for column in wanted if column not in found]:
-                remedy = "bring the column back, or correct the mapping; nothing is read until then"
-                at = f"{place}.{missing[0]}"
-                raise DataError("column is not there", reason="column_missing", place=at, remedy=remedy)
+                raise _column_missing(f"{place}.{missing[0]}")
             values = {column: found[column] for column in wanted}
             key, gone, fault, _ = identified(stream, values)
-            if fault is not None and fault.reason == KEYLESS:
-                remedy = "every row needs its key"
-                raise DataError("has no key", reason=KEYLESS, place=place, remedy=remedy)
             content = self._key.row_hash(repr(sorted(values.items())).encode())
             return Row(name, key, place, values, version, content, gone, fault)
 
         return make
+
+
+def _column_missing(place: str) -> DataError:
+    remedy = "bring the column back, or correct the mapping; the stream is not read until then"
+    return DataError("column is not there", reason="column_missing", place=place, remedy=remedy)
 
 
 def _wanted(stream: Stream, config: ConnectorConfig) -> tuple[str, ...]:

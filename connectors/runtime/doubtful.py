@@ -1,12 +1,14 @@
 """Rows of which nobody can tell which record they are: without a key of their own, or with the key of another row.
 
 Each waits alone. The record that a key names stays as it was said before while rows contradict each other; and while a
-row of a stream has no key, no other row of that stream counts as vanished: it may be the one.
+row of a stream has no key, no other row of that stream counts as vanished: it may be the one. A row that repeats
+another one to the letter says nothing.
 """
 
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 
 from connectors.runtime.ports import Row
 from connectors.runtime.rows import SEPARATOR
@@ -25,20 +27,21 @@ def too_many(doubtful: int, rows: int) -> bool:
 
 @dataclass(slots=True)
 class _Doubts:
-    """Keyed hashes: `twice`, keys that several rows claim → why; `unnamed`, rows without a key of their own."""
+    """Keyed hashes: `twice`, keys that several rows claim → why; `unnamed`, rows without a key of their own;
+    `repeated`, keys whose rows say the same."""
 
     twice: dict[bytes, Fault] = field(default_factory=dict)
     unnamed: set[bytes] = field(default_factory=set)
+    repeated: set[bytes] = field(default_factory=set)
 
     def saved(self) -> str:
-        return json.dumps([sorted(key.hex() for key in keys) for keys in (self.twice, self.unnamed)])
+        kinds = (self.twice, self.unnamed, self.repeated)
+        return json.dumps([sorted(key.hex() for key in keys) for keys in kinds])
 
     @classmethod
     def loaded(cls, text: str | None) -> "_Doubts":
-        twice, unnamed = json.loads(text or "[[], []]")
-        return cls(
-            {bytes.fromhex(key): _fault("", ()) for key in twice}, {bytes.fromhex(key) for key in unnamed}
-        )
+        twice, unnamed, *repeated = (set(map(bytes.fromhex, keys)) for keys in json.loads(text or "[[], []]"))
+        return cls({key: _fault("", ()) for key in twice}, unnamed, *repeated)
 
 
 class Doubtful:
@@ -58,6 +61,14 @@ class Doubtful:
         if len(found) < REMEMBERED:
             found.add(key)
 
+    def again(self, stream: str) -> None:
+        """This stream is examined anew, the others count as they were found."""
+        self._examined[stream] = _Doubts()
+
+    def repeated(self, stream: str, keys: Iterable[bytes]) -> None:
+        """Rows with these keys say the same, each to the letter what the others say."""
+        self._examined[stream].repeated |= set(islice(keys, REMEMBERED))
+
     def twice(self, stream: str, column: str, key: bytes, places: Collection[str]) -> None:
         """Rows with this key say different things."""
         self._examined[stream].twice[key] = _fault(column, places)
@@ -71,24 +82,30 @@ class Doubtful:
         """The keys that several rows claimed in what was read last."""
         return self._of_last(stream).twice
 
-    def keep(self) -> None:
-        """The delivery that was examined is read: what was found counts until the next one."""
+    def keep(self, streams: Iterable[str]) -> None:
+        """These streams are read as they were examined: what was found counts until the next examination."""
         with self._state.transaction():
-            for name, doubts in self._examined.items():
+            for name in streams:
+                doubts = self._examined[name]
                 self._state.set_meta(f"{META}{name}", doubts.saved())
         self.begin()
 
     def told_apart(self, stream: str, rows: Iterable[Row]) -> Iterator[Row]:
-        """The rows; those that contradict each other wait, each under a key of its own."""
-        twice = self._of(stream).twice
-        told: set[str] = set()
+        """The rows, of those that repeat each other one; those that contradict each other wait, each under a key of its
+        own."""
+        doubts, told = self._of(stream), set[str]()
         for row in rows:
-            fault = twice.get(self._state.key_hash(row.key)) if twice else None
-            if fault is None:
+            key = self._state.key_hash(row.key) if doubts.twice or doubts.repeated else b""
+            if (fault := doubts.twice.get(key)) is not None:
+                said = row._replace(key=self.apart(row), gone=False, fault=fault)
+            elif key in doubts.repeated:
+                said = row
+            else:
                 yield row
-            elif (apart := self.apart(row)) not in told:
-                told.add(apart)
-                yield row._replace(key=apart, gone=False, fault=fault)
+                continue
+            if said.key not in told:
+                told.add(said.key)
+                yield said
 
     def apart(self, row: Row) -> str:
         """The key under which such a row waits: contradicting rows have different ones, in every delivery the same."""
