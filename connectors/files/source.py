@@ -303,7 +303,7 @@ class FilesSource:
         if former:
             yield from self._former(stream, former, entry, frozenset(gone))
         else:
-            yield from _nameless(stream, entry, gone)
+            yield from self._nameless(stream, entry, gone)
 
     def _former(
         self, stream: FileStream, kept: Sequence[Entry], now: Entry, gone: frozenset[bytes]
@@ -322,7 +322,12 @@ class FilesSource:
                 yield one._replace(gone=True, version=now.as_of, fault=None, changed=None, timeless=False)
         with self._state.transaction():
             self._state.advance(stream.name, told, None, set())
-        yield from _nameless(stream, now, sorted(left))
+        yield from self._nameless(stream, now, sorted(left))
+
+    def _nameless(self, stream: FileStream, entry: Entry, gone: Sequence[bytes]) -> Iterator[Row]:
+        unsaid = self._doubtful.unsaid(stream.name) if gone else ()
+        for key in gone:
+            yield Row(stream.name, hidden(key), entry.place, {}, entry.as_of, gone=True, unsaid=key in unsaid)
 
     def _since(self, stream: FileStream, found: Sequence[Row]) -> Iterator[Row]:
         """The rows under the version in which their content first appeared; those that wait in quarantine stay out."""
@@ -332,8 +337,3 @@ class FilesSource:
             for one in page:
                 if before := seen.get(self._state.key_hash(one.key)):
                     yield one._replace(version=before[1], content=before[0])
-
-
-def _nameless(stream: FileStream, entry: Entry, gone: Sequence[bytes]) -> Iterator[Row]:
-    for key in gone:
-        yield Row(stream.name, hidden(key), entry.place, {}, entry.as_of, gone=True)

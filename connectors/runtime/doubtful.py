@@ -25,6 +25,11 @@ def too_many(doubtful: int, rows: int) -> bool:
     return doubtful > TOLERATED_ROWS and doubtful > rows * TOLERATED_SHARE
 
 
+def is_twice(row: Row) -> bool:
+    """Whether the row waits because another one claims its key."""
+    return row.fault is not None and row.fault.reason == TWICE
+
+
 @dataclass(slots=True)
 class _Doubts:
     """Keyed hashes: `twice`, keys that several rows claim → why; `unnamed`, rows without a key of their own;
@@ -57,7 +62,7 @@ class Doubtful:
 
     def unnamed(self, stream: str, key: bytes) -> None:
         """A row has no key of its own."""
-        found = self._examined[stream].unnamed
+        found = self._found(stream).unnamed
         if len(found) < REMEMBERED:
             found.add(key)
 
@@ -67,27 +72,30 @@ class Doubtful:
 
     def repeated(self, stream: str, keys: Iterable[bytes]) -> None:
         """Rows with these keys say the same, each to the letter what the others say."""
-        self._examined[stream].repeated |= set(islice(keys, REMEMBERED))
+        self._found(stream).repeated |= set(islice(keys, REMEMBERED))
 
     def twice(self, stream: str, column: str, key: bytes, places: Collection[str]) -> None:
         """Rows with this key say different things."""
-        self._examined[stream].twice[key] = _fault(column, places)
+        self._found(stream).twice[key] = _fault(column, places)
 
     def still(self, stream: str, keys: Iterable[bytes]) -> None:
         """Of a stream of changes: keys that several rows claimed, and of which nothing was said since."""
         before = self._of_last(stream).twice
-        self._examined[stream].twice |= {key: before[key] for key in keys}
+        self._found(stream).twice |= {key: before[key] for key in keys}
 
     def before(self, stream: str) -> Collection[bytes]:
         """The keys that several rows claimed in what was read last."""
         return self._of_last(stream).twice
 
+    def claimed(self, stream: str) -> Collection[bytes]:
+        """The keys that several rows claim."""
+        return self._of(stream).twice
+
     def keep(self, streams: Iterable[str]) -> None:
         """These streams are read as they were examined: what was found counts until the next examination."""
         with self._state.transaction():
             for name in streams:
-                doubts = self._examined[name]
-                self._state.set_meta(f"{META}{name}", doubts.saved())
+                self._state.set_meta(f"{META}{name}", self._found(name).saved())
         self.begin()
 
     def told_apart(self, stream: str, rows: Iterable[Row]) -> Iterator[Row]:
@@ -119,6 +127,15 @@ class Doubtful:
             return list(keys)
         never = self._of_last(stream).unnamed
         return [key for key in keys if key in never]
+
+    def unsaid(self, stream: str) -> Collection[bytes]:
+        """Keys under which rows wait or waited that were none of their own: nothing was ever said under them."""
+        query = "SELECT key FROM quarantine WHERE stream = ? AND reason = ?"
+        twice = {row[0] for row in self._state.db.execute(query, (stream, TWICE))}
+        return twice | self._of_last(stream).unnamed
+
+    def _found(self, stream: str) -> _Doubts:
+        return self._examined.setdefault(stream, _Doubts())
 
     def _of(self, stream: str) -> _Doubts:
         return self._examined.get(stream) or self._of_last(stream)

@@ -63,7 +63,8 @@ class Mapper:
         are said of a row that waits for its key, too.
         """
         stream = self.streams[row.stream]
-        mappings = stream.events if not row.gone else (stream.on_vanish,) if stream.on_vanish else ()
+        vanish = (stream.on_vanish,) if stream.on_vanish and not row.unsaid else ()
+        mappings = vanish if row.gone else stream.events
         if control_only and not any(mapping.control for mapping in mappings):
             return
         row = with_others(stream, row, lookups)

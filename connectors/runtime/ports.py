@@ -28,6 +28,7 @@ class Row(NamedTuple):
     versions (microseconds, protocol rule 1), `content` is a keyed hash of it (empty: the row is there no longer).
     `gone`: deleted or no longer exported. `fault`: why the row as a whole cannot be read; it is held. `changed`: when
     the row itself says that it was changed, where its version is another time; `timeless`: its version says no time.
+    `unsaid`: it is gone, and nothing was ever said of it, for it waited under a key that was none of its own.
     """
 
     stream: str
@@ -40,6 +41,7 @@ class Row(NamedTuple):
     fault: Fault | None = None
     changed: int | None = None
     timeless: bool = False
+    unsaid: bool = False
 
     @property
     def said_at(self) -> int | None:

@@ -1,12 +1,12 @@
 """Whether a stream can be read as configured: its columns are there, mean what they did, and its keys name one row."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import func, inspect, select, text
+from sqlalchemy import inspect, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from connectors.runtime.cursor import Ordering, loaded
@@ -33,8 +33,13 @@ FAMILIES: tuple[tuple[tuple[type, ...], str], ...] = (
 class Examination:
     """Looks before anything is read. What halts a stream stands alone; the others go on."""
 
-    def __init__(self, database: Database, state: State, ordering: Ordering, digest: str) -> None:
+    def __init__(
+        self, database: Database, state: State, ordering: Ordering, digest: str,
+        doubled: Callable[[SqlStream], bool],
+    ) -> None:  # fmt: skip
+        """`doubled`: whether so many rows share keys that the key is wrong."""
         self._database, self._state, self._ordering, self._digest = database, state, ordering, digest
+        self._doubled = doubled
 
     def of(self, stream: SqlStream, found: list[str] | None, *, keys_too: bool) -> Iterator[Incident]:
         """What is wrong with it; `found` are its columns (None: it cannot be read), `keys_too` the dear part."""
@@ -119,11 +124,6 @@ class Examination:
         except SQLAlchemyError:
             return {}
         return {each["name"]: _family(each["type"]) for each in listed if each["name"] in stream.columns}
-
-    def _doubled(self, stream: SqlStream) -> bool:
-        keys = [column(name) for name in stream.stream.key]
-        query = select(func.count()).select_from(origin(stream)).where(*(key.is_not(None) for key in keys))
-        return bool(self._database.rows(query.group_by(*keys).having(func.count() > 1).limit(1), stream.name))
 
     def _any(self, stream: SqlStream, condition: Any) -> bool:
         query = chosen(stream, [stream.version]).where(condition).limit(1)

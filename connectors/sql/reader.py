@@ -6,15 +6,15 @@ from typing import Any
 from sqlalchemy import Select, text
 
 from connectors.runtime.cursor import Ordering, Version
+from connectors.runtime.doubtful import Doubtful, is_twice
 from connectors.runtime.ports import Row
 from connectors.runtime.rows import identified
 from connectors.runtime.state import State
-from connectors.runtime.unreadable import Unreadable
 from connectors.sql.config import SqlStream
 from connectors.sql.database import Database, RowsUnreadable
 from connectors.sql.remembered import Remembered
 from connectors.sql.tables import after, bound, chosen, column, exactly, ordered
-from connectors.sql.values import bindable, shortest, told
+from connectors.sql.values import NOT_GIVEN, bindable, shortest, told
 from hub.domain.identifiers import AgencyKey
 from hub.errors import DataError
 
@@ -26,11 +26,11 @@ class Reader:
     """`remembering`: what `on_vanish` asks of a row is kept as it is read."""
 
     def __init__(
-        self, database: Database, ordering: Ordering, state: State, key: AgencyKey, remembered: Remembered, *,
-        remembering: bool,
+        self, database: Database, ordering: Ordering, state: State, key: AgencyKey, remembered: Remembered,
+        doubtful: Doubtful, *, remembering: bool,
     ) -> None:  # fmt: skip
         self._database, self._ordering, self._state, self._key = database, ordering, state, key
-        self._remembered, self._remembering = remembered, remembering
+        self._remembered, self._remembering, self._doubtful = remembered, remembering, doubtful
         self._single: dict[str, frozenset[str]] = {}  # stream → columns of single precision
 
     def pages(self, stream: SqlStream, start: Version | None, limit: int) -> Iterator[list[Row]]:
@@ -64,6 +64,13 @@ class Reader:
         """The rows of which this is true."""
         return self._rows(stream, self._select(stream).where(condition))
 
+    def apart(self, stream: SqlStream, rows: Sequence[Row]) -> list[Row]:
+        """The rows that count; those of which nobody can tell which record they are wait, each in its own place."""
+        return [
+            row._replace(place=place_of(stream, self._state.key_hash(row.key))) if is_twice(row) else row
+            for row in self._doubtful.told_apart(stream.name, rows)
+        ]
+
     def news(self, stream: SqlStream, page: Sequence[Row]) -> list[Row]:
         """Rows that say something else than when they were read last."""
         return [row for row, fresh in self._compared(stream, page) if fresh]
@@ -94,7 +101,8 @@ class Reader:
             found.append((row._replace(version=since) if same else self._later(stream, row, since), not same))
         if stream.stream.on_vanish and self._remembering:
             columns = {*stream.stream.key, *stream.stream.on_vanish.columns}
-            self._remembered.keep(stream.name, columns, (row for row, fresh in found if fresh))
+            rows = (row for row, fresh in found if fresh and not is_twice(row))
+            self._remembered.keep(stream.name, columns, rows)
         return found
 
     def _later(self, stream: SqlStream, row: Row, since: int) -> Row:
@@ -140,7 +148,7 @@ class Reader:
             return {**{name: self._cell(stream, name, mine) for name in left}, **key}
         except IndexError:
             pass
-        return {**dict.fromkeys(stream.columns, _NOT_GIVEN), **key}
+        return {**dict.fromkeys(stream.columns, NOT_GIVEN), **key}
 
     def _cell(self, stream: SqlStream, name: str, mine: Any) -> object:
         try:
@@ -148,8 +156,8 @@ class Reader:
                 chosen(stream, [name], self._single_of(stream)).where(mine), stream.name
             )
         except RowsUnreadable:
-            return _NOT_GIVEN
-        return found[0][name] if found else _NOT_GIVEN
+            return NOT_GIVEN
+        return found[0][name] if found else NOT_GIVEN
 
     def _row(self, stream: SqlStream, given: Mapping[str, Any]) -> Row:
         single = self._single_of(stream)
@@ -162,11 +170,6 @@ class Reader:
             content=self._key.row_hash(repr(content).encode()), gone=gone, fault=fault,
             timeless=self._ordering.kind(values[stream.version]) == "number",
         )  # fmt: skip
-
-
-_NOT_GIVEN = Unreadable(
-    "cannot be given by the database", "correct the record, or the view or query that computes it"
-)
 
 
 def _following(

@@ -5,16 +5,21 @@ compared with those that were read: what is gone was deleted, what was never rea
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import or_, select
 
 from connectors.runtime.cursor import Ordering, Version, loaded, saved
+from connectors.runtime.doubtful import Doubtful
+from connectors.runtime.passed_over import PassedOver
 from connectors.runtime.ports import Batch, Control, Incident, NothingKept, Row
 from connectors.runtime.state import State, hidden
 from connectors.sql.config import SqlSettings, SqlStream
 from connectors.sql.database import Database, RowsUnreadable
+from connectors.sql.doubled import AT_ONCE, Doubled
 from connectors.sql.examine import HALTING, KEYS, Examination
 from connectors.sql.reader import UNREADABLE, Reader, key_of, place_of
 from connectors.sql.remembered import Remembered
@@ -24,9 +29,9 @@ from connectors.sql.values import told
 from connectors.sql.vanished import Schedule, Vanished, Waiting
 from hub.domain.clock import micros
 from hub.domain.identifiers import AgencyKey
+from hub.errors import DataError
 
 CONTROL_PAGE = 2000
-AT_ONCE = 200  # keys named in one statement; MS SQL takes 2,100 values
 HELD = "keys_vanished"  # the reason of an incident
 
 
@@ -40,12 +45,17 @@ class SqlSource:
             access.url, connect_seconds=access.connect_seconds, statement_seconds=access.statement_seconds
         )
         self._ordering = Ordering(settings.style, settings.overlap_seconds, settings.overlap_numbers)
-        self._examination = Examination(self._database, state, self._ordering, settings.digest)
         self._schedule = Schedule(state, settings.reconcile_seconds)
         self._waiting = Waiting(state, settings.vanish_limit, settings.vanish_rows)
         self._vanished, self._remembered = Vanished(state), Remembered(state, key)
+        self._doubtful, self._passed_over = Doubtful(state, key.row_hash), PassedOver(state)
         self._reader = Reader(
-            self._database, self._ordering, state, key, self._remembered, remembering=self._schedule.on
+            self._database, self._ordering, state, key, self._remembered, self._doubtful,
+            remembering=self._schedule.on,
+        )  # fmt: skip
+        self._doubled = Doubled(self._database, self._reader, state, self._doubtful)
+        self._examination = Examination(
+            self._database, state, self._ordering, settings.digest, self._doubled.examine
         )
         self._bookmark = Bookmark(key)
         self._now = datetime.now(UTC)
@@ -56,6 +66,9 @@ class SqlSource:
         self._lost = False  # control rows may have vanished: the gate learns all of them anew
         self._scanned: set[str] = set()  # in this round
         self._settled: set[str] = set()  # … and what was gone may go
+        self._looked: set[str] = set()  # streams of which all keys were looked at in this round
+        self._broken: dict[str, Incident] = {}  # streams of which reading ended in this round
+        self._doubted: frozenset[str] = frozenset()  # … in the round before
 
     def check(self) -> None:
         self._database.rows(select(1), "database")
@@ -71,8 +84,13 @@ class SqlSource:
     def refresh(self, now: datetime) -> Sequence[Incident]:
         self._now, self._found = now, {}
         self.check()
-        incidents = [i for stream in self._settings.streams.values() for i in self._examine(stream)]
-        self._halted = frozenset(i.stream for i in incidents if i.reason in HALTING)
+        self._looked.clear()
+        incidents, self._broken, self._doubted = [*self._broken.values()], {}, frozenset(self._broken)
+        for stream in self._settings.streams.values():
+            with self._alone(stream.name):
+                incidents += self._examine(stream)
+        self._halted = frozenset([*self._broken, *(i.stream for i in incidents if i.reason in HALTING)])
+        incidents += [one for one in self._broken.values() if one not in incidents]
         for name, share in self._waiting.streams().items():
             remedy = f"{share:.0%} of the keys vanished: hub connect accept, if that is true"
             incidents.append(Incident(name, HELD, name, remedy))
@@ -85,11 +103,13 @@ class SqlSource:
 
     def read(self, streams: Collection[str], limit: int) -> Iterator[Batch]:
         for name in self._running(streams):
-            yield from self._changed(self._settings.streams[name], limit)
+            with self._alone(name):
+                yield from self._changed(self._settings.streams[name], limit)
         if set(streams) == set(self._settings.streams):
             for name in self._running(streams):
-                if self._due(name):
-                    yield from self._reconciled(self._settings.streams[name], limit)
+                if self._due(name) and name not in self._broken:
+                    with self._alone(name):
+                        yield from self._reconciled(self._settings.streams[name], limit)
 
     def finished(self) -> None:
         """What was compared is settled; without comparing, forget the marks that no overlap reaches any more."""
@@ -100,17 +120,19 @@ class SqlSource:
                 if cursor := self._state.cursor(name):
                     self._state.forget_seen(name, self._ordering.order(self._ordering.start(loaded(cursor))))
             self._remembered.forget(self._settled)
+        running = set(self._running(self._settings.streams))
+        self._passed_over.caught_up(running - self._broken.keys() - self._doubted)
         self._scanned.clear()
         self._settled.clear()
 
     def subjects(self, local_ids: Collection[str]) -> Iterator[Row]:
         ids = sorted(local_ids)
-        for name in self._running(self._settings.streams):
-            stream = self._settings.streams[name]
-            for start in range(0, len(ids), AT_ONCE):
-                wanted = about(stream, ids[start : start + AT_ONCE])
-                if wanted is not None:
-                    yield from self._reader.as_read(stream, self._reader.where(stream, wanted))
+        running = self._running(self._settings.streams)
+        for name in running:
+            with self._alone(name):
+                yield from self._about(self._settings.streams[name], ids)
+        left = {name for name in self._settings.streams if name not in running or name in self._broken}
+        self._passed_over.note(left)
 
     def referring(self, stream: str, column: str, wanted: Callable[[object], bool]) -> Iterator[Row]:
         if stream not in self._running([stream]):
@@ -121,9 +143,11 @@ class SqlSource:
                 mine = [[one[name] for name in found.stream.key] for one in page if wanted(told(one[column]))]
                 for start in range(0, len(mine), AT_ONCE):
                     named = exactly(found.stream.key, mine[start : start + AT_ONCE])
-                    yield from self._reader.as_read(found, self._reader.where(found, named))
+                    rows = self._reader.apart(found, self._reader.where(found, named))
+                    yield from self._reader.as_read(found, rows)
         except RowsUnreadable:  # of a row this column cannot be given
-            for rows in self._reader.pages(found, None, CONTROL_PAGE):
+            for given in self._reader.pages(found, None, CONTROL_PAGE):
+                rows = self._reader.apart(found, given)
                 yield from self._reader.as_read(found, [row for row in rows if wanted(row.values[column])])
 
     def rereadable(self) -> Collection[str]:
@@ -133,14 +157,34 @@ class SqlSource:
         if stream not in self._running([stream]):
             raise NothingKept
         found, names = self._settings.streams[stream], self._settings.streams[stream].stream.key
-        page = self._reader.page_by_key(found, self._bookmark.opened(stream, after), limit)
+        try:
+            page = self._reader.page_by_key(found, self._bookmark.opened(stream, after), limit)
+        except DataError:
+            raise NothingKept from None
         last = [page[-1].values[name] for name in names] if len(page) == limit else None
         return Batch(
-            stream, self._reader.again(found, page), self._bookmark.closed(stream, last) if last else None
+            stream,
+            self._reader.again(found, self._reader.apart(found, page)),
+            self._bookmark.closed(stream, last) if last else None,
         )
 
     def close(self) -> None:
         self._database.close()
+
+    @contextmanager
+    def _alone(self, name: str) -> Iterator[None]:
+        """Whatever cannot be read in this stream ends its own reading, and no other's; it is told in the next round."""
+        try:
+            yield
+        except DataError as error:
+            self._broken[name] = Incident(name, error.reason, error.place or name, error.remedy)
+
+    def _about(self, stream: SqlStream, ids: Sequence[str]) -> Iterator[Row]:
+        for start in range(0, len(ids), AT_ONCE):
+            wanted = about(stream, ids[start : start + AT_ONCE])
+            if wanted is not None:
+                rows = self._reader.apart(stream, self._reader.where(stream, wanted))
+                yield from self._reader.as_read(stream, rows)
 
     def _running(self, streams: Collection[str]) -> list[str]:
         return [name for name in streams if name in self._settings.streams and name not in self._halted]
@@ -153,7 +197,8 @@ class SqlSource:
         self._found[stream.name] = columns or []
         dear = self._due(stream.name) or stream.name not in self._keys
         found = list(self._examination.of(stream, columns, keys_too=dear))
-        if dear:
+        if dear and not any(i.reason in HALTING - KEYS for i in found):
+            self._looked.add(stream.name)
             self._keys[stream.name] = [i for i in found if i.reason in KEYS]
         yield from found if dear else [*found, *self._keys[stream.name]]
 
@@ -165,7 +210,9 @@ class SqlSource:
             stream, self._ordering.start(newest) if newest is not None else None, limit
         ):
             newest = self._newest(newest, stream, page)
-            if fresh := self._reader.news(stream, page):
+            if stream.name not in self._looked:
+                self._doubled.meet(stream, page)
+            if fresh := self._reader.news(stream, self._reader.apart(stream, page)):
                 yield Batch(stream.name, fresh, saved(newest) if newest is not None else None)
 
     def _reconciled(self, stream: SqlStream, limit: int) -> Iterator[Batch]:
@@ -175,27 +222,32 @@ class SqlSource:
             different = self._different(stream, page)
             for start in range(0, len(different), AT_ONCE):
                 wanted = exactly(stream.stream.key, different[start : start + AT_ONCE])
-                if fresh := self._reader.news(stream, self._reader.where(stream, wanted)):
+                rows = self._reader.apart(stream, self._reader.where(stream, wanted))
+                self._vanished.there(self._state.key_hash(row.key) for row in rows)
+                if fresh := self._reader.news(stream, rows):
                     yield Batch(stream.name, fresh)
         self._scanned.add(stream.name)
         gone = self._vanished.keys(stream.name)
         if not self._waiting.may_go(stream.name, len(gone), self._vanished.known(stream.name)):
             return
-        for start in range(0, len(gone), limit):
-            yield Batch(stream.name, [self._gone(stream, key) for key in gone[start : start + limit]])
+        unsaid = self._doubtful.unsaid(stream.name)
+        left = (self._gone(stream, key)._replace(unsaid=key in unsaid) for key in gone)
+        while batch := list(islice(left, limit)):
+            yield Batch(stream.name, batch)
         self._lost = self._lost or bool(gone)
         self._settled.add(stream.name)
 
     def _different(self, stream: SqlStream, page: Sequence[Mapping[str, Any]]) -> list[list[Any]]:
-        """Keys on this page that were never read, or last under another version."""
+        """Keys on this page that were never read, or last under another version, or that several rows claim."""
         keys = [key_of(stream, values) for values in page]
-        self._vanished.there(map(self._state.key_hash, keys))
-        seen = self._state.seen(stream.name, keys)
+        hashed = [self._state.key_hash(key) for key in keys]
+        self._vanished.there(hashed)
+        seen, twice = self._state.seen(stream.name, keys), self._doubtful.claimed(stream.name)
         return [
             [values[name] for name in stream.stream.key]
-            for key, values in zip(keys, page, strict=True)
+            for key, values in zip(hashed, page, strict=True)
             if (version := values[stream.version]) is not None
-            and seen.get(self._state.key_hash(key), (b"", UNREADABLE))[1] != self._reader.version(version)
+            and (key in twice or seen.get(key, (b"", UNREADABLE))[1] != self._reader.version(version))
         ]
 
     def _gone(self, stream: SqlStream, key: bytes) -> Row:
@@ -211,11 +263,12 @@ class SqlSource:
         for name in self._running(streams):
             stream, newest = self._settings.streams[name], self._control.get(name)
             start = self._ordering.start(newest) if newest is not None else None
-            for page in self._reader.pages(stream, start, CONTROL_PAGE):
-                newest = self._newest(newest, stream, page)
-                yield from page
-            if newest is not None:
-                read[name] = newest
+            with self._alone(name):
+                for page in self._reader.pages(stream, start, CONTROL_PAGE):
+                    newest = self._newest(newest, stream, page)
+                    yield from self._reader.apart(stream, page)
+                if newest is not None:
+                    read[name] = newest
         self._control |= read
         self._lost = False
 

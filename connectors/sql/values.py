@@ -15,6 +15,11 @@ _SINGLE = struct.Struct("f")
 _BITS = {b"\x00": 0, b"\x01": 1}
 
 
+NOT_GIVEN = Unreadable(
+    "cannot be given by the database", "correct the record, or the view or query that computes it"
+)
+
+
 class Undecoded(bytes):
     """A text whose bytes are none in the database's encoding."""
 

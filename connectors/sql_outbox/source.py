@@ -12,10 +12,11 @@ from typing import Any
 from sqlalchemy import and_, or_, select, text
 
 from connectors.runtime.ports import Batch, Control, Incident, NothingKept, Row
-from connectors.runtime.rows import identified, is_named
+from connectors.runtime.rows import UNNAMED, identified, is_named
 from connectors.runtime.state import State
-from connectors.sql.database import Database
+from connectors.sql.database import Database, RowsUnreadable
 from connectors.sql.tables import among, bound, column, named
+from connectors.sql.values import NOT_GIVEN
 from connectors.sql_outbox.config import OutboxSettings, OutboxStream
 from connectors.sql_outbox.entries import fault_in, members, names_none, values_of
 from connectors.sql_outbox.gaps import Position
@@ -155,7 +156,20 @@ class OutboxSource:
 
     def _entries(self, stream: OutboxStream, numbers: Sequence[int]) -> Sequence[Entry]:
         query = self._select(stream).where(among(self._settings.id, numbers)).order_by(self._id)
-        return self._database.rows(query, stream.name)
+        try:
+            return self._database.rows(query, stream.name)
+        except RowsUnreadable:
+            return [entry for number in numbers for entry in self._entry(stream, number)]
+
+    def _entry(self, stream: OutboxStream, number: int) -> Sequence[Entry]:
+        """One entry; one that the database cannot give names no record and waits alone."""
+        query = self._select(stream).where(among(self._settings.id, [number]))
+        try:
+            return self._database.rows(query, stream.name)
+        except RowsUnreadable:
+            settings = self._settings
+            names = (settings.payload, *settings.beside) if settings.payload else stream.columns
+            return [{**dict.fromkeys(names, NOT_GIVEN), settings.id: number}]
 
     def _select(self, stream: OutboxStream) -> Any:
         settings = self._settings
@@ -170,8 +184,10 @@ class OutboxSource:
         number = int(entry[self._settings.id])
         values = values_of(self._settings, stream, entry)
         found = identified(stream.stream, values)
+        if not found.named:
+            found = found._replace(key=f"{UNNAMED}{number}")
         if names_none(stream, values):
-            values, found = {}, found._replace(key=f"?{number}", gone=False)
+            values, found = {}, found._replace(key=f"{UNNAMED}{number}", gone=False)
         content = sorted((name, repr(value)) for name, value in values.items())
         return Row(
             stream=stream.name, key=found.key, place=f"{stream.name}/{number}", values=values,
@@ -197,8 +213,12 @@ class OutboxSource:
         }  # fmt: skip
 
     def _newest(self, stream: OutboxStream) -> Sequence[Entry]:
+        """A sample; none where one of them cannot be given, for that one waits alone."""
         query = self._select(stream).order_by(self._id.desc()).limit(SAMPLE)
-        return self._database.rows(query, stream.name)
+        try:
+            return self._database.rows(query, stream.name)
+        except RowsUnreadable:
+            return []
 
     def _unheard(self, stream: OutboxStream) -> Iterator[Incident]:
         """A column that none of the newest objects holds is misspelt or was dropped: a single entry's fault it is not.

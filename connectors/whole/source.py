@@ -138,11 +138,14 @@ class WholeSource:
 
     def referring(self, stream: str, column: str, wanted: Callable[[object], bool]) -> Iterator[Row]:
         """Rows that changed meanwhile, or that wait, are left out: the next reading brings them."""
-        if self._missing() or not self._known:
+        if stream in self._halted or not self._known:
             raise NothingKept
-        for row in self._rows(stream):
-            if wanted(row.values[column]):
-                yield from self._since(row)
+        try:
+            for row in self._rows(stream):
+                if wanted(row.values[column]):
+                    yield from self._since(row)
+        except DataError:
+            raise NothingKept from None
 
     def rereadable(self) -> Collection[str]:
         return self._streams

@@ -142,9 +142,9 @@ def test_a_wider_column_is_none_of_our_business(world: SqlWorld) -> None:
     assert world.step() == []
 
 
-def test_a_key_that_names_two_rows_halts_before_anything_is_read(world: SqlWorld) -> None:
+def test_a_key_that_names_many_rows_halts_before_anything_is_read(world: SqlWorld) -> None:
     world.stream["key"] = ["order"]
-    world.put(("a", "f", "x", at(0)), ("b", "f", "x", at(1)))
+    world.put(*((f"k{n}", "f", "x", at(0)) for n in range(12)))
     assert [(i.reason, i.place) for i in world.step()] == [("duplicate_key", "hilfen.order")]
     assert [i.reason for i in world.step()] == ["duplicate_key"]
     assert world.taken() == []

@@ -241,3 +241,20 @@ def test_a_version_is_no_time_here(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="is its number, no time"):
         outbox_settings(made.config())
     made.engine.dispose()
+
+
+def test_an_entry_that_the_database_cannot_compute_waits_alone(tmp_path: Path) -> None:
+    made = Outbox(tmp_path, f"sqlite:///{tmp_path}/vendor.sqlite")
+    computed = "CASE WHEN nr = 2 THEN abs(-9223372036854775807 - 1) ELSE daten END"
+    with made.engine.begin() as connection:
+        connection.exec_driver_sql(
+            f"CREATE VIEW sicht AS SELECT nr, art, {computed} AS daten, am FROM outbox"  # noqa: S608
+        )
+    made.settings["table"] = "sicht"
+    made.put(1, 2, 3)
+    assert (made.read(limit=10), made.incidents) == (["1", "2", "3"], [])
+    assert [getattr(one, "reason", "sent") for number in (1, 2, 3) for one in made.events(number)] == [
+        "sent", "unreadable_json", "sent",
+    ]  # fmt: skip
+    made.close()
+    made.engine.dispose()
