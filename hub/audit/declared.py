@@ -26,7 +26,7 @@ from hub.stages.boxes import content, keys_for
 from hub.stages.decode import decode_event, received_at
 from hub.stages.narrowing import broken_event
 from hub.stages.parts import Parts
-from schemas import decode_single
+from schemas import decode_single, topics
 
 _BATCH = 1000
 _NOTICES = frozenset({"purpose", "refusal", "withdrawal"})
@@ -149,7 +149,7 @@ class Declarations:
             "CREATE INDEX by_ending ON ending (consent);"
         )
         for agency in sorted(parts.agencies):
-            for batch in batches(parts, f"agency.{agency}.consents"):
+            for batch in batches(parts, topics()["consents"].of(agency)):
                 self._take(agency, batch)
 
     def close(self) -> None:

@@ -20,7 +20,7 @@ from hub.metrics.store import AUDITED_AT, BREACHES
 from hub.ports import Record
 from hub.stages.parts import Parts
 from hub.stages.view_record import append_deadline
-from schemas import InvalidPayload, UnknownSchema, decode_single, event_schema
+from schemas import InvalidPayload, UnknownSchema, decode_single, event_schema, topics
 
 LISTED = 1000
 """Breaches that an audit names one by one; it counts them all."""
@@ -107,7 +107,7 @@ class _Page:
 def _note_appended(parts: Parts) -> None:
     """Keep the append time of every view that the recipients' topics still hold."""
     for agency in sorted(parts.agencies):
-        for batch in batches(parts, f"agency.{agency}.views", _VIEWS):
+        for batch in batches(parts, topics()["views"].of(agency), _VIEWS):
             seen: dict[str, Appended] = {}
             for record in batch:
                 for name, one in _appended(parts.secret, record):

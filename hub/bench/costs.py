@@ -18,6 +18,7 @@ from hub.stages.intake import Intake
 from hub.stages.parts import Parts
 from hub.stages.project import decode_case, newest_rows
 from projections.joint_case.tables import ON_CONFLICT, case_row
+from schemas import topics
 
 SAMPLE = 1000
 _ROUNDS = 5
@@ -33,7 +34,7 @@ def per_event_us(parts: Parts) -> dict[str, float]:
 
 
 def _sample(parts: Parts) -> Sequence[Record]:
-    topic = f"agency.{JC}.events"
+    topic = topics()["events"].of(JC)
     state = parts.log.state([topic])[topic]
     return parts.log.read(topic, dict(state.first), SAMPLE)
 

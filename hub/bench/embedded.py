@@ -23,6 +23,7 @@ from hub.hosts.embedded import BATCH, Embedded
 from hub.stages.parts import Parts
 from hub.stages.rebuild import rebuild
 from hub.stages.standing import settle
+from schemas import topics
 
 T = TypeVar("T")
 Keys = Mapping[str, str]
@@ -88,7 +89,7 @@ def _close(parts: Parts) -> None:
 
 def _floor(parts: Parts, events: int) -> float:
     metadata.create_all(parts.store.engine)
-    topic = f"agency.{JC}.events"
+    topic = topics()["events"].of(JC)
     state = parts.log.state([topic])[topic]
     following = dict(state.first)
     began = time.perf_counter()

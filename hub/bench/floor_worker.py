@@ -9,6 +9,7 @@ from hub.config import load_settings
 from hub.hosts.faust.options import Options
 from hub.hosts.faust.roles import Duties, Reading, Role
 from hub.hosts.faust.worker import Worker
+from schemas import topics
 
 
 def main() -> None:
@@ -18,7 +19,7 @@ def main() -> None:
     options = Options(
         bootstrap=settings.kafka_bootstrap, group=os.environ["HUB_GROUP"], chunk=int(os.environ["HUB_CHUNK"])
     )
-    own = Duties(readings=(Reading(STAGE, (f"agency.{JC}.events",), take_floor),))
+    own = Duties(readings=(Reading(STAGE, (topics()["events"].of(JC),), take_floor),))
     Worker(parts, Role.CASES, options, lambda *_: None, own).run()
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from hub.errors import HubError
 from hub.ports import EventLog
-from schemas import decode_single
+from schemas import decode_single, topics
 
 _GIVE_UP = 60.0  # seconds
 
@@ -15,7 +15,7 @@ class ViewWatch:
     """Reads `agency.<id>.views` from its end on."""
 
     def __init__(self, log: EventLog, agency: str) -> None:
-        self._log, self._topic = log, f"agency.{agency}.views"
+        self._log, self._topic = log, topics()["views"].of(agency)
         self._following = dict(log.state([self._topic])[self._topic].end)
 
     def wait(self, case_ref: str, *, removed: bool) -> float:

@@ -18,7 +18,7 @@ from hub.domain.identifiers import AgencyKey
 from hub.domain.seal import place, seal
 from hub.ports import EventLog, Key, KeyRef, KeyStore, Outgoing
 from hub.stages.decode import encode_envelope
-from schemas import EventSchema, event_schema
+from schemas import EventSchema, event_schema, topics
 
 JC, JA = "jc-bench", "ja-bench"
 SIGNED_AT = datetime(2026, 6, 1, 8, tzinfo=UTC)
@@ -130,7 +130,7 @@ class Workload:
             envelope = self._envelope(fact, keys[self._key_ref(fact)])
             control = event_schema(fact.type).topic == "consents"
             key = envelope.subject_ref if control else envelope.case_ref
-            topic = f"agency.{fact.agency}.{'consents' if control else 'events'}"
+            topic = topics()["consents" if control else "events"].of(fact.agency)
             records.setdefault(topic, []).append(Outgoing(key.encode(), encode_envelope(envelope)))
         return records
 

@@ -7,14 +7,15 @@ Kafka host: consents before anything else.
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from hub import topology
 from hub.adapters.store import positions
 from hub.ports import Record, TopicState
 from hub.stages import admit, consents, project, receipts
-from hub.stages.caught_up import consent_topics, is_open, mark_if_caught_up, start_closed
+from hub.stages.caught_up import is_open, mark_if_caught_up, start_closed
 from hub.stages.disclose import disclose
 from hub.stages.held import answer_held
 from hub.stages.intake import pass_markers
-from hub.stages.parts import CASES, Parts
+from hub.stages.parts import Parts
 from hub.stages.register import beat, write_register
 from hub.stages.release import retry_unknown_schemas
 from hub.stages.standing import advance
@@ -40,9 +41,7 @@ class Embedded:
 
     def catch_up(self) -> bool:
         """Consents, what time changed, and the register: always to the end before any case is looked at."""
-        busy = False
-        for topic in consent_topics(self._parts):
-            busy |= self._drain(consents.STAGE, topic, consents.take_consents)
+        busy = self._drain(topology.CONSENTS, consents.take_consents)
         mark_if_caught_up(self._parts)
         ticked = tick(self._parts)
         self._tell("tick", ticked)
@@ -56,12 +55,10 @@ class Embedded:
         themselves: it alone knows when it started, and since when a mark counts."""
         if not is_open(self._parts):
             return False
-        busy = False
-        for agency in sorted(self._parts.agencies):
-            busy |= self._drain(admit.STAGE, f"agency.{agency}.events", admit.admit)
+        busy = self._drain(topology.ADMIT, admit.admit)
         busy |= bool(self._retry_unknown_schemas())
         self._tell("held", answer_held(self._parts))
-        return self._drain(project.STAGE, CASES, project.project) or busy
+        return self._drain(topology.PROJECT, project.project) or busy
 
     def _retry_unknown_schemas(self) -> int:
         """Once, as soon as consents are caught up: this release may know what the last one did not."""
@@ -75,17 +72,19 @@ class Embedded:
         while is_open(self._parts) and (outcome := disclose(self._parts)).marks:
             self._tell("disclose", outcome)
             busy |= bool(outcome.delivered or outcome.removed)
-        for agency in sorted(self._parts.agencies):
-            busy |= self._drain(receipts.STAGE, f"agency.{agency}.receipts", receipts.take_receipts)
-        return busy
+        return self._drain(topology.RECEIPTS, receipts.take_receipts) or busy
 
     def beat(self) -> None:
         """A heartbeat to every gate, once its register is written, and to the keys."""
         beat(self._parts)
         advance(self._parts)
 
-    def _drain(self, stage: str, topic: str, take: Stage) -> bool:
-        """Read a topic to the end that it has now. True when there was something."""
+    def _drain(self, stage: topology.ReadingStage, take: Stage) -> bool:
+        """Read the topics of a stage to the end that they have now. True when there was something."""
+        read = [self._drain_topic(stage.stage, topic, take) for topic in stage.topics(self._parts.agencies)]
+        return any(read)
+
+    def _drain_topic(self, stage: str, topic: str, take: Stage) -> bool:
         state = self._parts.log.state([topic])[topic]
         following = self._positions(stage, state)
         busy = False

@@ -21,7 +21,8 @@ from hub.metrics.danger import DangerCollector
 from hub.metrics.named import PROCESS, STORE_GAUGES
 from hub.ports import TopicState
 from hub.stages.intake import TOOK_EFFECT
-from hub.stages.parts import CASES, Parts, topic_agency
+from hub.stages.parts import Parts, topic_agency
+from hub.topology import topics_read
 
 BREACHES, AUDITED_AT = "audit.breaches", "audit.at"  # kept by a whole `hub audit verify`
 _MARKS = "marks"
@@ -49,9 +50,7 @@ class StoreCollector(Collector):
 
     def __init__(self, parts: Parts, patience: float = PATIENCE) -> None:
         self._parts, self._asking = parts, Asking(patience)
-        self._stages = {CASES: "project"}
-        for agency in sorted(parts.agencies):
-            self._stages |= {f"agency.{agency}.consents": "consents", f"agency.{agency}.events": "admit"}
+        self._stages = topics_read(parts.agencies)
 
     def describe(self) -> Iterable[Metric]:
         return ()

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from hub.domain.envelope import Envelope
 from hub.ports import EventLog, Outgoing, Record
 from hub.rehearse.scene import Scene
-from schemas import decode_single
+from schemas import decode_single, topics
 
 
 def redeliver(scene: Scene, names: Sequence[str]) -> None:
@@ -13,7 +13,7 @@ def redeliver(scene: Scene, names: Sequence[str]) -> None:
     for agency, office in scene.offices.items():
         wanted = {ref for name in names for ref in office.refs(name)}
         for kind in ("consents", "events") if wanted else ():
-            topic = f"agency.{agency}.{kind}"
+            topic = topics()[kind].of(agency)
             again = [
                 Outgoing(record.key, record.value)
                 for record in _records(scene.parts.log, topic)

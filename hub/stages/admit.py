@@ -11,6 +11,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
+from hub import topology
 from hub.adapters.store import admissions, subjects
 from hub.adapters.store.admissions import DecisionRow, HeldRow
 from hub.adapters.store.quarantines import Quarantined
@@ -33,7 +34,7 @@ from hub.stages.narrowing import strayed
 from hub.stages.parts import CASES, Parts, topic_agency
 from hub.stages.register import key_entries
 
-STAGE = "admit"
+STAGE = topology.ADMIT.stage
 UNKNOWN_CONSENT, UNKNOWN_PERSON = "consent_unknown", "person_unknown"
 
 

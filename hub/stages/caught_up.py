@@ -7,6 +7,7 @@ topics to the end they had at that moment.
 
 from collections.abc import Mapping
 
+from hub import topology
 from hub.adapters.store import meta, positions
 from hub.domain.clock import micros
 from hub.errors import TryAgain
@@ -21,7 +22,7 @@ AHEAD = 5.0
 
 
 def consent_topics(parts: Parts) -> list[str]:
-    return [f"agency.{agency}.consents" for agency in sorted(parts.agencies)]
+    return list(topology.CONSENTS.topics(parts.agencies))
 
 
 def mark_if_caught_up(parts: Parts) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
+from hub import topology
 from hub.adapters.store import erasures, evidence, links, quarantines, subjects
 from hub.adapters.store.bulk import merge
 from hub.adapters.store.erasures import Erasure
@@ -32,7 +33,7 @@ from projections.consent_register import apply
 from projections.consent_register.queries import naming, present, with_custody
 from projections.consent_register.tables import ON_CONFLICT, consent_row
 
-STAGE = "consents"
+STAGE = topology.CONSENTS.stage
 _LATELY = 3_600_000_000  # microseconds
 _LINKING = frozenset({"IdentityLinkProposed", "IdentityLinked", "IdentitySplit"})
 

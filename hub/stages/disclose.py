@@ -35,6 +35,7 @@ from hub.stages.knowledge import Knowledge
 from hub.stages.learning import learn
 from hub.stages.parts import Parts
 from hub.stages.view_record import Draft, SealedView, seal_views
+from schemas import topics
 
 STAGE = views.DISCLOSE
 _SHARE = (
@@ -353,7 +354,7 @@ def _withdrawn(marks: Sequence[Mark]) -> int | None:
 def _append(parts: Parts, going: Sequence[_Pending]) -> None:
     by_topic: defaultdict[str, list[Outgoing]] = defaultdict(list)
     for one in going:
-        by_topic[f"agency.{one.row.recipient}.views"] += one.records
+        by_topic[topics()["views"].of(one.row.recipient)] += one.records
     for topic, records in sorted(by_topic.items()):
         left = _time_left(parts, going)
         fail_point("disclose.before_produce")

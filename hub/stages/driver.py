@@ -28,6 +28,7 @@ from hub.errors import (
 from hub.ports import Outgoing, Record
 from hub.stages.intake import Intake, finish, sort_out, still_mine
 from hub.stages.parts import Parts, topic_agency
+from schemas import topics
 
 log = structlog.get_logger()
 E = TypeVar("E")
@@ -176,7 +177,7 @@ def _take(parts: Parts, stage: Stage[E, P], topic_id: str, records: Sequence[Rec
             ordered=stage.ordered,
         )
         if intake.strayed:
-            parts.log.append(f"agency.{topic_agency(intake.topic)}.consents", intake.strayed)
+            parts.log.append(topics()["consents"].of(topic_agency(intake.topic)), intake.strayed)
         prepared = stage.prepare(parts, intake)
         with parts.store.transaction() as connection:
             if still_mine(connection, stage.name, intake) and stage.apply(

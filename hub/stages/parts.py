@@ -10,8 +10,9 @@ from hub.policy.retention import Retention, default_retention
 from hub.ports import Clock, EventLog, HubKeyStore
 from hub.stages.heads import HeadCache
 from hub.stages.knowledge import KnowledgeCache
+from schemas import topics
 
-CASES = "hub.cases"
+CASES = topics()["cases"].of()
 
 
 @dataclass(frozen=True, slots=True)

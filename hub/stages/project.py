@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
+from hub import topology
 from hub.adapters.store import subjects
 from hub.adapters.store.bulk import merge
 from hub.domain.envelope import Head
@@ -23,7 +24,7 @@ from hub.stages.parts import Parts
 from projections.joint_case import apply
 from projections.joint_case.tables import ON_CONFLICT, case_row
 
-STAGE = "project"
+STAGE = topology.PROJECT.stage
 
 
 @dataclass(frozen=True, slots=True)

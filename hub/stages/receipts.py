@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from hub import topology
 from hub.adapters.store import views
 from hub.errors import DataError
 from hub.ports import Record
@@ -17,7 +18,7 @@ from hub.stages.narrowing import strayed
 from hub.stages.parts import Parts, topic_agency
 from schemas import InvalidPayload, UnknownSchema, decode_single, record_schema
 
-STAGE = "receipts"
+STAGE = topology.RECEIPTS.stage
 RECEIPT = record_schema("receipt")
 ANSWERS = frozenset({"shown", "deleted", "hidden", "superseded", "late", "kept", "waiting"})
 """All that a sink can answer; in anything else somebody may have typed anything."""

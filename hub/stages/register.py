@@ -35,7 +35,7 @@ from hub.stages.driver import isolated
 from hub.stages.knowledge import Knowledge
 from hub.stages.learning import learn
 from hub.stages.parts import Parts
-from schemas import encode_single, record_schema
+from schemas import encode_single, record_schema, topics
 
 STAGE = "register"
 ENTRY = record_schema("register")
@@ -147,7 +147,7 @@ def write_again(connection: Connection) -> None:
 
 def _append(parts: Parts, entries: Sequence[tuple[str, Outgoing]]) -> None:
     for agency in sorted({agency for agency, _ in entries}):
-        parts.log.append(f"agency.{agency}.register", [record for to, record in entries if to == agency])
+        parts.log.append(topics()["register"].of(agency), [record for to, record in entries if to == agency])
 
 
 def beat(parts: Parts) -> None:
@@ -155,7 +155,7 @@ def beat(parts: Parts) -> None:
     now = micros(parts.clock.now())
     for agency in sorted(parts.agencies):
         entry = encode_single(ENTRY, _entry("heartbeat", agency, now))
-        parts.log.append(f"agency.{agency}.register", [Outgoing(b"heartbeat", entry)])
+        parts.log.append(topics()["register"].of(agency), [Outgoing(b"heartbeat", entry)])
 
 
 def _clear(connection: Connection, read: Sequence[tuple[str, int]]) -> None:
@@ -318,4 +318,4 @@ def key_entries(parts: Parts, refs: Iterable[KeyRef]) -> None:
     for ref, key in parts.keys.sealing(refs).items():
         entry = _entry("key", ref.controller, now) | {"subject_ref": ref.subject, "key_version": key.version}
         record = Outgoing(f"key {ref.subject}".encode(), encode_single(ENTRY, entry))
-        parts.log.append(f"agency.{ref.controller}.register", [record])
+        parts.log.append(topics()["register"].of(ref.controller), [record])

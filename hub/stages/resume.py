@@ -26,15 +26,15 @@ from hub.adapters.store.views import ViewRow
 from hub.domain.clock import micros
 from hub.errors import LogIsOlder, OffsetGap, Refused, StoppedToBeSafe, TopicRecreated
 from hub.ports import Outgoing, TopicState
-from hub.stages import admit, consents, project, receipts, standing
-from hub.stages.caught_up import consent_topics
+from hub.stages import consents, project, standing
 from hub.stages.decode import received_header, whole_headers
-from hub.stages.parts import CASES, Parts
+from hub.stages.parts import Parts
 from hub.stages.register import write_again
 from hub.stages.view_record import VIEW, VIEW_PART
+from hub.topology import topics_read
 from projections.consent_register.tables import consent_row
 from projections.joint_case.tables import case_row
-from schemas import InvalidPayload, UnknownSchema, decode_single
+from schemas import InvalidPayload, UnknownSchema, decode_single, topics
 from schemas.wire import HEADER
 
 _GENERATION = "restore_generation"
@@ -63,21 +63,14 @@ class ResumeOutcome:
     generation: int = 0
 
 
-def readings(parts: Parts) -> list[tuple[str, str]]:
-    """(stage, topic) of everything that the hub reads by position."""
-    found = [(consents.STAGE, topic) for topic in consent_topics(parts)]
-    found += [(admit.STAGE, f"agency.{agency}.events") for agency in sorted(parts.agencies)]
-    found += [(receipts.STAGE, f"agency.{agency}.receipts") for agency in sorted(parts.agencies)]
-    return [*found, (project.STAGE, CASES)]
-
-
 def disagreements(parts: Parts) -> list[Finding]:
     """Where a worker would stop: an older store (82) by what the keys know of it; a broker's committed offsets may tell
     more of that, but only a worker asks for them."""
     found = _restored(parts)
-    states = parts.log.state([topic for _, topic in readings(parts)])
+    read = topics_read(parts.agencies)
+    states = parts.log.state(list(read))
     with parts.store.transaction() as connection:
-        for stage, topic in readings(parts):
+        for topic, stage in read.items():
             try:
                 positions.check(states[topic], positions.load(connection, stage, topic), {})
             except StoppedToBeSafe as error:
@@ -179,7 +172,7 @@ def _newest_views(parts: Parts) -> Iterator[dict[str, Any]]:
     """The newest view of each (recipient, role, worker, case) in the views topics, with the header of its format."""
     newest: dict[tuple[str, str, str, str], dict[str, Any]] = {}
     for agency in sorted(parts.agencies):
-        for view in _views_of(parts, f"agency.{agency}.views"):
+        for view in _views_of(parts, topics()["views"].of(agency)):
             key = (view["recipient"], view["role"], view["worker"] or "", view["case_ref"])
             if key not in newest or _order(newest[key]) < _order(view):
                 newest[key] = view

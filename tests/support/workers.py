@@ -27,6 +27,7 @@ from hub.errors import ServiceUnavailable
 from hub.hosts.faust.supervise import PARENT
 from hub.hosts.local import create_database, drop_database
 from hub.stages.parts import Parts
+from hub.topology import topics_read
 from projections.joint_case.tables import case_row
 from tests.support.publisher import Publisher
 
@@ -127,10 +128,7 @@ class Rig:
         with self.parts.store.transaction() as connection:
             rows = connection.execute(select(p.stage, p.topic, p.partition, p.next_offset)).all()
         read = {(row.stage, row.topic, row.partition): row.next_offset for row in rows}
-        stages = {"hub.cases": "project"}
-        for agency in self.parts.agencies:
-            for kind, stage in (("consents", "consents"), ("events", "admit"), ("receipts", "receipts")):
-                stages[f"agency.{agency}.{kind}"] = stage
+        stages = topics_read(self.parts.agencies)
         states = self.parts.log.state(sorted(stages))
         behind = any(
             read.get((stages[name], name, partition), 0) < end

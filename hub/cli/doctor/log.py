@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from sqlalchemy import select
 
 from connectors.danger.watch import Watch
+from hub import topology
 from hub.adapters.store import Store, positions
 from hub.adapters.store.tables import position
 from hub.bootstrap import build_clock, build_log
@@ -97,13 +98,13 @@ def _existing(state: TopicState | None, topic: str) -> TopicState:
 
 
 def _caught_up(settings: Settings, log: EventLog) -> Check:
-    topics = [f"agency.{agency.id}.consents" for agency in load_agencies(settings.agencies)]
+    names = topology.CONSENTS.topics(agency.id for agency in load_agencies(settings.agencies))
     store = Store(settings.store_url)
     try:
         with store.transaction() as connection:
             behind = sum(
                 end - positions.load(connection, consents.STAGE, name).get(partition, ("", 0))[1]
-                for name, state in log.state(topics).items()
+                for name, state in log.state(list(names)).items()
                 for partition, end in state.end.items()
             )
     finally:

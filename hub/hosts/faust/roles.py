@@ -1,6 +1,6 @@
 """What a worker may be told to do: which stages read which topics, and what is done besides."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from operator import attrgetter
@@ -10,13 +10,14 @@ from hub.hosts.faust.leap import Leap
 from hub.hosts.faust.yielding import Yielding
 from hub.ports import Record
 from hub.stages import admit, consents, disclose, project, receipts
-from hub.stages.caught_up import consent_topics, mark_if_caught_up, start_closed
+from hub.stages.caught_up import mark_if_caught_up, start_closed
 from hub.stages.held import answer_held
-from hub.stages.parts import CASES, Parts
+from hub.stages.parts import Parts
 from hub.stages.register import beat, write_register
 from hub.stages.release import retry_unknown_schemas
 from hub.stages.standing import advance
 from hub.stages.ticks import tick
+from hub.topology import ADMIT, CONSENTS, PROJECT, RECEIPTS
 
 Take = Callable[[Parts, str, Sequence[Record]], Any]
 Do = Callable[[Parts], Any]
@@ -79,8 +80,8 @@ def duties(role: Role, parts: Parts, pace: float = 0.05) -> Duties:
 
 def _consents(parts: Parts, pace: float) -> Duties:
     readings = (
-        Reading(consents.STAGE, tuple(consent_topics(parts)), consents.take_consents),
-        Reading(receipts.STAGE, tuple(_topics(parts, "receipts")), receipts.take_receipts),
+        Reading(consents.STAGE, CONSENTS.topics(parts.agencies), consents.take_consents),
+        Reading(receipts.STAGE, RECEIPTS.topics(parts.agencies), receipts.take_receipts),
     )
     chores = (
         Chore("caught_up", mark_if_caught_up, every=max(pace, 1.0)),
@@ -105,8 +106,8 @@ def _by_the_clock(
 
 def _cases(parts: Parts, pace: float) -> Duties:
     readings = (
-        Reading(admit.STAGE, tuple(_topics(parts, "events")), admit.admit, gated=True),
-        Reading(project.STAGE, (CASES,), project.project),
+        Reading(admit.STAGE, ADMIT.topics(parts.agencies), admit.admit, gated=True),
+        Reading(project.STAGE, PROJECT.topics(parts.agencies), project.project),
     )
     held = Chore("held", answer_held, every=max(pace, 1.0), more=bool, gated=True)
     return Duties(readings, (held, _again(admit.STAGE, project.STAGE)))
@@ -129,7 +130,3 @@ def _disclose(parts: Parts, pace: float) -> Duties:
 
 def _found_marks(outcome: disclose.DiscloseOutcome) -> bool:
     return outcome.marks > 0
-
-
-def _topics(parts: Parts, kind: str) -> Iterator[str]:
-    return (f"agency.{agency}.{kind}" for agency in sorted(parts.agencies))

@@ -30,7 +30,7 @@ from hub.stages.forgetting.speaking import EXECUTED, REQUESTED, executed_id, say
 from hub.stages.parts import Parts
 from hub.stages.register import erased_entry
 from projections.consent_register.queries import RegisterRow, about
-from schemas import decode_single
+from schemas import decode_single, topics
 
 _RULE = "erased"
 
@@ -160,7 +160,7 @@ def _announce(parts: Parts, waiting: Sequence[Erasure]) -> None:
             _say_executed(connection, parts, one, said)
             for subject in said["subjects"]:
                 agency, entry = erased_entry(subject, one.requested_at)
-                parts.log.append(f"agency.{agency}.register", [entry])
+                parts.log.append(topics()["register"].of(agency), [entry])
             erasures.announced(connection, [one.id])
 
 

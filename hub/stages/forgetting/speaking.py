@@ -15,7 +15,7 @@ from hub.domain.seal import place, seal
 from hub.ports import Key, KeyRef, Outgoing
 from hub.stages.decode import encode_envelope
 from hub.stages.parts import Parts
-from schemas import event_schema
+from schemas import event_schema, topics
 
 REQUESTED, EXECUTED = "ErasureRequested", "ErasureExecuted"
 _SIZE = 16  # bytes of a ref
@@ -49,7 +49,7 @@ def say(
     key = parts.keys.sealing([wanted])[wanted]
     envelope = _envelope(parts, event_type, key, case_ref, payload, record_ref, event_id, micros(at))
     envelope = envelope._replace(consent_id=consent_id)
-    parts.log.append(f"agency.{agency}.consents", [Outgoing(ref.encode(), encode_envelope(envelope))])
+    parts.log.append(topics()["consents"].of(agency), [Outgoing(ref.encode(), encode_envelope(envelope))])
 
 
 def _envelope(

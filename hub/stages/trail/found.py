@@ -18,7 +18,7 @@ from hub.stages.trail.places import place_of
 from projections.consent_register.apply import SEPARATOR
 from projections.consent_register.tables import consent_row
 from projections.joint_case.tables import case_row
-from schemas import decode_single
+from schemas import decode_single, topics
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,7 @@ def _held(row: HeldRow, event_id: str) -> Seen | None:
 
 def _registered(row: Row[Any]) -> Seen:
     """The register keeps the topic's append time and no offset."""
-    topic = f"agency.{row.subject.split(':', 1)[0]}.consents"
+    topic = topics()["consents"].of(row.subject.split(":", 1)[0])
     return Seen(Place(topic, -1, -1), opened(row), row.received_at)
 
 

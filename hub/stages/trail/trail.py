@@ -23,7 +23,7 @@ from hub.stages.trail.places import place_of
 from hub.stages.trail.steps import Step, Trail, in_order
 from hub.stages.trail.views import disclosed, shown_now
 from projections.consent_register.queries import RegisterRow, about, splits
-from schemas import decode_single
+from schemas import decode_single, topics
 
 _ENDING = {
     "ConsentWithdrawn": ("withdraw", "withdrawn"),
@@ -98,7 +98,7 @@ def _projected(parts: Parts, found: Found) -> Iterator[Step]:
     for row in found.registered:
         controller, subject = row.subject.split(":", 1)
         where = _control_place(
-            parts, f"agency.{controller}.consents", subject, row.received_at, found.event_id
+            parts, topics()["consents"].of(controller), subject, row.received_at, found.event_id
         )
         yield Step(at=row.received_at, point="project", where=where, outcome="registered")
     for row in found.shown:
@@ -155,7 +155,7 @@ def _expiry(parts: Parts, row: RegisterRow) -> Iterator[Step]:
 
 def _row_place(parts: Parts, row: RegisterRow) -> str:
     controller, subject = row.subject.split(":", 1)
-    return _control_place(parts, f"agency.{controller}.consents", subject, row.received_at, row.event)
+    return _control_place(parts, topics()["consents"].of(controller), subject, row.received_at, row.event)
 
 
 def _concerns(row: RegisterRow, consents: set[str], ended: set[str]) -> bool:

@@ -19,7 +19,7 @@ from hub.stages.parts import CASES, Parts
 from hub.stages.trail.found import Found, case_place
 from hub.stages.trail.places import place_of
 from hub.stages.trail.steps import Step
-from schemas import InvalidPayload, UnknownSchema, decode_single
+from schemas import InvalidPayload, UnknownSchema, decode_single, topics
 
 NOT_LINKED = "not_linked"
 
@@ -72,7 +72,7 @@ def _release(parts: Parts, row: DisclosureRow, kept: tuple[str, ...], grounds: t
 def _view_place(parts: Parts, recipient: str, view_id: str, at: int) -> str:
     """Where a view stands on its recipient's topic, as long as that keeps it."""
     return place_of(
-        parts.log, f"agency.{recipient}.views", None, at, lambda record: _is_view(record, view_id)
+        parts.log, topics()["views"].of(recipient), None, at, lambda record: _is_view(record, view_id)
     )
 
 

@@ -16,6 +16,7 @@ from hub.domain.clock import micros
 from hub.domain.heartbeat import Heartbeat, encode, status_topic
 from hub.errors import ConfigurationError, KeyServiceUnavailable
 from hub.ports import Outgoing
+from hub.topology import topics_read
 from hub.web.app import COOKIE, create_app
 from hub.web.guard import HEADERS
 from hub.web.serve import config
@@ -187,6 +188,14 @@ def test_ready_and_live(world: World) -> None:
     assert browser.get("/health/live").status_code == 200
     ready = browser.get("/health/ready")
     assert (ready.status_code, ready.text) == (200, "store: ok\nkeys: ok\nlog: ok\nconsents: ok\n")
+
+
+def test_the_lag_of_every_topic_that_a_stage_reads_is_measured(world: World) -> None:
+    text = client(world).get("/metrics").text
+    for topic in topics_read(world.parts.agencies):
+        assert f'hub_consumer_lag_records{{partition="0",topic="{topic}"}} 0.0' in text
+    world.jc.put("receipts", Outgoing(b"k", b"anything"))
+    assert f'topic="agency.{JC}.receipts"}} 1.0' in client(world).get("/metrics").text
 
 
 def test_lag_and_what_waits_are_measured(world: World) -> None:
