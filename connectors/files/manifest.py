@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from connectors.files.settings import Dialect
+from connectors.runtime.clocks import hour
 from hub.domain.clock import BERLIN, berlin_midnight, micros
 from hub.errors import DataError
 
@@ -106,6 +107,8 @@ def _as_of(raw: str) -> int:
         moment = datetime.fromisoformat(raw)
     except ValueError:
         raise ValueError("as_of is neither a day nor a time") from None
+    if hour(moment, BERLIN.key) == "never":
+        raise ValueError(f"as_of never comes on the clock of {BERLIN.key}")
     return micros(moment if moment.tzinfo else moment.replace(tzinfo=BERLIN))
 
 

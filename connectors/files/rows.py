@@ -59,9 +59,11 @@ def row(stream: FileStream, entry: Entry, line: int, cells: Sequence[str], conte
     found, values = identify(stream, cells), {} if isinstance(cells, BadRow) else stream.values(cells)
     changed = stream.changed.of(values) if stream.changed and values else None
     timeless = stream.changed is not None and changed is None
+    hour = stream.changed.hour_of(values) if stream.changed and values else ""
     place = f"{entry.place}:{line}"
     return Row(
-        stream.name, found.key, place, values, entry.as_of, content, found.gone, found.fault, changed, timeless
+        stream.name, found.key, place, values, entry.as_of, content, found.gone, found.fault, changed, timeless,
+        hour=hour,
     )  # fmt: skip
 
 

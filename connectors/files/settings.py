@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from connectors.runtime.cells import read
+from connectors.runtime.clocks import Hour
 from connectors.runtime.config import ConnectorConfig
 from connectors.runtime.reading import Table
 from connectors.runtime.streams import Stream
@@ -51,6 +52,12 @@ class Changed:
 
     column: str
     order: Callable[[str], int | None]
+    hour: Callable[[str], Hour]
+
+    def hour_of(self, values: Mapping[str, object]) -> Hour:
+        """Whether the local time that the row says never comes, or comes twice."""
+        raw = values[self.column]
+        return self.hour(raw) if isinstance(raw, str) else ""
 
     def of(self, values: Mapping[str, object]) -> int | None:
         """Microseconds since 1970 UTC; None where the row says none, or only a rising number."""

@@ -319,7 +319,9 @@ class FilesSource:
             if one.gone:
                 told.append(one)
             else:
-                yield one._replace(gone=True, version=now.as_of, fault=None, changed=None, timeless=False)
+                yield one._replace(
+                    gone=True, version=now.as_of, fault=None, changed=None, timeless=False, hour=""
+                )
         with self._state.transaction():
             self._state.advance(stream.name, told, None, set())
         yield from self._nameless(stream, now, sorted(left))

@@ -11,11 +11,12 @@ from typing import NamedTuple
 from connectors.looking.offline import offline
 from connectors.looking.protections import Effect, effect_of
 from connectors.runtime.config import ConnectorConfig
-from connectors.runtime.mapped import Unmapped
+from connectors.runtime.judging import Judged
+from connectors.runtime.mapped import MappedEvent, Unmapped
 from connectors.runtime.ports import Incident
 from connectors.runtime.ring import Keys
 
-UNKNOWN_CODE = "unknown_code"
+UNKNOWN_CODE, TWICE = "unknown_code", "hour_comes_twice"
 
 
 class Fault(NamedTuple):
@@ -41,8 +42,8 @@ class Asked(NamedTuple):
 @dataclass(slots=True)
 class Found:
     """`incidents`: streams or deliveries that stand still; `codes`: codes in no table; `faults`: the rest;
-    `asked`: what lookups found; `replaced`: the same of cells for which a default stands; `unmapped`: stream → columns
-    that nobody mapped; `consents`: how many count."""
+    `asked`: what lookups found; `replaced`: the same of cells for which a default stands; `twice`: times that
+    come twice on a local clock; `unmapped`: stream → columns that nobody mapped; `consents`: how many count."""
 
     read: int = 0
     incidents: list[Incident] = field(default_factory=list)
@@ -50,6 +51,7 @@ class Found:
     faults: list[Fault] = field(default_factory=list)
     asked: list[Asked] = field(default_factory=list)
     replaced: list[Asked] = field(default_factory=list)
+    twice: list[Fault] = field(default_factory=list)
     unmapped: Mapping[str, Sequence[str]] = field(default_factory=dict)
     consents: Effect = field(default_factory=Effect)
 
@@ -63,6 +65,7 @@ def examine(
 ) -> Found:
     """Read the source (up to about `rows` rows) and say what is wrong. Raises ConfigurationError and what it raises."""
     found, first, counts = Found(), dict[tuple[str, str, str], Unmapped](), Counter[tuple[str, str, str]]()
+    twice: dict[tuple[str, str], Fault] = {}
     with offline(config, keys, policy_files) as house:
         for one in house.judged(now):
             if isinstance(one, Incident):
@@ -72,16 +75,27 @@ def examine(
                 kind = (one.event_type, one.column, one.reason)
                 first.setdefault(kind, one)
                 counts[kind] += 1
+            elif isinstance(one, Judged):
+                _note_hours(one.event, twice)
             if rows is not None and house.read >= rows:
                 break
         found.read = house.read
         found.asked, found.replaced = list(_asked(house.asked)), list(_asked(house.replaced))
         found.unmapped = house.unmapped()
         found.consents = effect_of(house.consents(now), now)
+    found.twice = [fault for _, fault in sorted(twice.items())]
     for (event_type, column, reason), one in sorted(first.items()):
         fault = Fault(event_type, column, reason, one.place, one.remedy, counts[event_type, column, reason])
         (found.codes if reason == UNKNOWN_CODE else found.faults).append(fault)
     return found
+
+
+def _note_hours(event: MappedEvent, twice: dict[tuple[str, str], Fault]) -> None:
+    """Count the columns in which a local time comes twice; the place is the first of them."""
+    name = event.schema.event_type
+    for column in event.twice:
+        before = twice.get((name, column)) or Fault(name, column, TWICE, event.place, "", 0)
+        twice[name, column] = before._replace(records=before.records + 1)
 
 
 def _asked(counts: Counter[tuple[str, str, bool]]) -> Iterator[Asked]:

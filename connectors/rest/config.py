@@ -127,7 +127,7 @@ def _timed(stream: FileStream, endpoint: Endpoint, ordering: Ordering) -> FileSt
     """Where rows say by their version when they were changed, `@version` is that time and not the poll's."""
     if not endpoint.version or not stream.stream.by_version:
         return stream
-    changed = Changed(endpoint.version, lambda text: _moment(text, ordering))
+    changed = Changed(endpoint.version, lambda text: _moment(text, ordering), ordering.hour)
     columns = tuple(sorted({*stream.columns, endpoint.version}))
     return replace(stream, columns=columns, changed=changed)
 

@@ -14,6 +14,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from connectors.runtime.areas import SEPARATOR, Areas
+from connectors.runtime.clocks import hour, never
 from connectors.runtime.forms import parsed
 from connectors.runtime.numbers import EXACT, number_text
 from connectors.runtime.unreadable import OutOfRange, Unreadable, is_nothing_found
@@ -316,9 +317,27 @@ def _moment(raw: object, column: str, style: Style) -> datetime:
     return aware.astimezone(UTC)
 
 
+def comes_twice(value: Value, row: Values) -> bool:
+    """Whether the time that a value says comes twice on the clock of its zone, and is read as the first of both. Raises
+    DataError, as `read` does."""
+    for column in () if _is_replaced(value, row) else value.columns:
+        raw = cell(row, column)
+        if not is_empty(raw, value.style):
+            found = _clock(_part(value, raw, column), column, value.style, whole=False)
+            return hour(found, value.style.zone) == "twice"
+    return False
+
+
 def _clock(raw: object, column: str, style: Style, *, whole: bool = True) -> datetime:
     """A time as the export writes it, with a zone only where it says one; a date is its first moment. `whole`: a month
     is no day, but it has a first moment."""
+    found = _written_time(raw, column, style, whole=whole)
+    if hour(found, style.zone) == "never":
+        raise never(style.zone, column)
+    return found
+
+
+def _written_time(raw: object, column: str, style: Style, *, whole: bool) -> datetime:
     if isinstance(raw, datetime):
         return _usual(raw, column)
     if isinstance(raw, date):

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from connectors.runtime.clocks import Hour, hour
 from connectors.runtime.values import Style
 from hub.domain.clock import micros
 from hub.errors import DataError
@@ -39,6 +40,15 @@ class Ordering:
         if isinstance(version, int | Decimal):
             return _whole(version)
         return max(0, micros(self._aware(self._time(version).replace(fold=1))))
+
+    def hour(self, version: object) -> Hour:
+        """Whether a version is a local time that never comes, or that comes twice."""
+        if not isinstance(version, str | datetime):
+            return ""
+        try:
+            return hour(self._time(version), self.style.zone)
+        except (DataError, OverflowError):
+            return ""
 
     def start(self, version: Version) -> Version:
         """Where to begin again so that a late commit is not missed."""

@@ -17,7 +17,8 @@ class MappedEvent:
 
     `norm` None: the ground is what `named` lists, or if that is None every consent of the subject known at the gate.
     Times are microseconds since 1970 UTC. `key` names the subject, and so the record's versions; `mentioned`:
-    pseudonym → own number of the other persons whom the event names. `row_key`: of the row that says it.
+    pseudonym → own number of the other persons whom the event names. `row_key`: of the row that says it. `twice`:
+    columns with a local time that comes twice, read as the first of both.
     """
 
     schema: EventSchema
@@ -52,6 +53,7 @@ class MappedEvent:
     key: AgencyKey
     mentioned: Mapping[str, str] = field(default_factory=dict, repr=False)
     row_key: str = field(default="", repr=False)
+    twice: tuple[str, ...] = ()
 
     @property
     def event_id(self) -> bytes:

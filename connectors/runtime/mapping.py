@@ -12,7 +12,8 @@ from typing import Any
 
 from connectors.runtime.aliases import NOBODY, Aliases
 from connectors.runtime.bounds import within_limits
-from connectors.runtime.cells import cell, read
+from connectors.runtime.cells import cell, comes_twice, read
+from connectors.runtime.clocks import hour, never
 from connectors.runtime.config import ConnectorConfig
 from connectors.runtime.mapped import MappedEvent, Payload, Unmapped
 from connectors.runtime.numbers import number_text
@@ -178,7 +179,7 @@ class Mapper:
             endangers_help=bool(self._fact(mapping, "endangers_help", row, "boolean")),
             disputed=tuple(self._fact(mapping, "disputed", row, "strings") or ()),
             addressee=self._fact(mapping, "addressee", row, "string"), key=key, mentioned=mentioned,
-            row_key=row.key,
+            row_key=row.key, twice=_twice(mapping, payload, row),
         )  # fmt: skip
 
     def _field(self, mapping: EventMapping, name: str, row: Row, mentioned: dict[str, str]) -> Any:
@@ -212,11 +213,15 @@ class Mapper:
     def _time(self, mapping: EventMapping, name: str, row: Row) -> datetime | None:
         value = mapping.times.get(name)
         if value and value.columns == (VERSION,):
+            if row.hour == "never":
+                raise never(value.style.zone, VERSION)
             return _version_time(row)
         found = read(value, row.values, "timestamp-micros") if value else None
         if isinstance(found, str):
             found = datetime.fromisoformat(found)
         if found is not None and found.tzinfo is None:
+            if hour(found, BERLIN.key) == "never":
+                raise never(BERLIN.key, name)
             found = found.replace(tzinfo=BERLIN)
         return found.astimezone(UTC) if found is not None else None
 
@@ -250,6 +255,23 @@ def _check_birth(mapping: EventMapping, payload: Payload, row: Row, on: date) ->
         raise DataError(
             "lies in the future", reason="unreadable_value", place=_column(mapping, BORN), remedy=remedy
         )
+
+
+def _twice(mapping: EventMapping, payload: Payload, row: Row) -> tuple[str, ...]:
+    """The columns of times that come twice on a local clock."""
+    kinds = {name: spec.kind for name, spec in mapping.schema.fields.items()}
+    said = [
+        mapping.fields[name]
+        for name in mapping.fields
+        if name in payload and kinds[name] == "timestamp-micros"
+    ]
+    found = {
+        value.columns[0]
+        for value in (*mapping.times.values(), *said)
+        if value.columns
+        and (row.hour == "twice" if value.columns == (VERSION,) else comes_twice(value, row.values))
+    }
+    return tuple(sorted(found))
 
 
 def _column(mapping: EventMapping, field: str) -> str:

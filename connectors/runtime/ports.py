@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
+from connectors.runtime.clocks import Hour
 from connectors.runtime.unreadable import Fault
 
 
@@ -29,6 +30,7 @@ class Row(NamedTuple):
     `gone`: deleted or no longer exported. `fault`: why the row as a whole cannot be read; it is held. `changed`: when
     the row itself says that it was changed, where its version is another time; `timeless`: its version says no time.
     `unsaid`: it is gone, and nothing was ever said of it, for it waited under a key that was none of its own.
+    `hour`: whether the local time that it says so never comes on its clock, or comes twice.
     """
 
     stream: str
@@ -42,6 +44,7 @@ class Row(NamedTuple):
     changed: int | None = None
     timeless: bool = False
     unsaid: bool = False
+    hour: Hour = ""
 
     @property
     def said_at(self) -> int | None:

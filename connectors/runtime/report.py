@@ -1,7 +1,7 @@
 """What one step of a source connector did; `events` = published + Σ withheld + Σ source_quarantined, always."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,7 +23,8 @@ class Withheld:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepReport:
     """`withheld`: rule → count; `source_quarantined`: reason → count; `republished`: those of the
-    published that came by rule 12; `backfilled`: rows read once more on request.
+    published that came by rule 12; `backfilled`: rows read once more on request; `hours_twice`: stream and column →
+    rows with a local time that comes twice in autumn, read as the first of both.
 
     `closed`: why the gate let nothing through ("register_stale"), else empty. `more`: the source holds more already.
     """
@@ -37,6 +38,7 @@ class StepReport:
     backfilled: int
     unchanged: int
     vanished: Mapping[str, int]
+    hours_twice: Mapping[str, int] = field(default_factory=dict)
     unmapped_columns: Mapping[str, tuple[str, ...]]
     examples: tuple[Withheld, ...]
     closed: str
@@ -48,6 +50,7 @@ class StepReport:
             "read": self.read, "events": self.events, "published": self.published, "withheld": dict(self.withheld),
             "source_quarantined": dict(self.source_quarantined), "republished": self.republished,
             "backfilled": self.backfilled, "unchanged": self.unchanged, "vanished": dict(self.vanished),
+            "hours_twice": dict(self.hours_twice),
             "unmapped_columns": {name: list(columns) for name, columns in self.unmapped_columns.items()},
             "closed": self.closed, "more": self.more,
         }  # fmt: skip
@@ -65,7 +68,12 @@ class Tally:
     withheld: Counter[str] = field(default_factory=Counter)
     quarantined: Counter[str] = field(default_factory=Counter)
     vanished: Counter[str] = field(default_factory=Counter)
+    twice: Counter[str] = field(default_factory=Counter)
     examples: list[Withheld] = field(default_factory=list)
+
+    def hours(self, stream: str, columns: Iterable[str]) -> None:
+        """Count the columns of one row in which a local time comes twice."""
+        self.twice.update(f"{stream}.{column}" for column in columns)
 
     def withhold(self, example: Withheld) -> None:
         """Count one, and keep the first few to explain."""
@@ -89,6 +97,7 @@ class Tally:
         return StepReport(
             read=self.read, events=events, published=self.published, withheld=dict(self.withheld),
             source_quarantined=dict(self.quarantined), republished=self.republished, backfilled=self.backfilled,
-            unchanged=self.unchanged, vanished=dict(self.vanished), unmapped_columns=unmapped,
+            unchanged=self.unchanged, vanished=dict(self.vanished), hours_twice=dict(self.twice),
+            unmapped_columns=unmapped,
             examples=tuple(self.examples), closed=closed, more=more,
         )  # fmt: skip

@@ -70,7 +70,7 @@ class Settling:
                 refused = self._decisions.waiting(
                     of_refused(batch, prepared, unfit.events, self._state.key_hash)
                 )
-                self._settle(batch, held + refused, waiting, tally)
+                self._settle(batch, events, held + refused, waiting, tally)
                 self._looked.note(batch.rows)
                 self._claims.keep(batch.rows, events, held_places)
             if moved:
@@ -114,7 +114,14 @@ class Settling:
             for entry in entries:
                 tally.quarantine(entry.reason, self._state.quarantine([entry]))
 
-    def _settle(self, batch: Batch, held: list[Quarantined], waiting: set[str], tally: Tally) -> None:
+    def _settle(
+        self,
+        batch: Batch,
+        events: Sequence[MappedEvent],
+        held: list[Quarantined],
+        waiting: set[str],
+        tally: Tally,
+    ) -> None:
         """Inside the transaction: quarantine, release, advance."""
         keys = {row.key for row in batch.rows if row.place in waiting}
         fine = [self._state.key_hash(row.key) for row in batch.rows if row.key not in keys]
@@ -124,6 +131,8 @@ class Settling:
         self._state.advance(batch.stream, batch.rows, batch.cursor, keys)
         tally.read += len(batch.rows)
         tally.vanish(batch.stream, sum(row.gone for row in batch.rows))
+        doubtful = {(event.place, column) for event in events for column in event.twice}
+        tally.hours(batch.stream, [column for _, column in sorted(doubtful)])
 
     def _known_faults(self, held: Iterable[Quarantined]) -> set[str]:
         """Places of rows that waited before with the same content: their other events were counted then."""

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from connectors.runtime.areas import Areas
 from connectors.runtime.forms import has_day, has_year
@@ -116,7 +117,15 @@ def style_of(table: Table, base: Style) -> Style:
         changes[name] = table.texts(name, getattr(base, name))
     for name in ("date", "timestamp"):
         _check_form(changes[name], table.place)
+    _check_zone(changes["zone"], f"{table.place}.zone")
     return replace(base, **changes)
+
+
+def _check_zone(zone: str, place: str) -> None:
+    try:
+        ZoneInfo(zone)
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        raise ConfigurationError("is no time zone", place=place, remedy="for example Europe/Berlin") from None
 
 
 _HALF_YEARS = re.compile("%-?[ygDxc]")

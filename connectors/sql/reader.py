@@ -169,6 +169,7 @@ class Reader:
             version=self.version(values[stream.version]),
             content=self._key.row_hash(repr(content).encode()), gone=gone, fault=fault,
             timeless=self._ordering.kind(values[stream.version]) == "number",
+            hour=self._ordering.hour(values[stream.version]),
         )  # fmt: skip
 
 

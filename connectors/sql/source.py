@@ -148,7 +148,9 @@ class SqlSource:
         except RowsUnreadable:  # of a row this column cannot be given
             for given in self._reader.pages(found, None, CONTROL_PAGE):
                 rows = self._reader.apart(found, given)
-                yield from self._reader.as_read(found, [row for row in rows if wanted(row.values[column])])
+                yield from self._reader.as_read(
+                    found, [row for row in rows if wanted(row.values.get(column))]
+                )
 
     def rereadable(self) -> Collection[str]:
         return self._settings.streams

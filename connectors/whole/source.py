@@ -142,7 +142,7 @@ class WholeSource:
             raise NothingKept
         try:
             for row in self._rows(stream):
-                if wanted(row.values[column]):
+                if wanted(row.values.get(column)):
                     yield from self._since(row)
         except DataError:
             raise NothingKept from None

@@ -160,6 +160,7 @@ def _source(config: ConnectorConfig, now: datetime, rows: int | None) -> Iterato
     yield from (_fault("rows", one) for one in found.faults)
     if not found.faults:
         yield Line("rows", ok=True, case="ok", said={"read": found.read})
+    yield from (Line("hours", ok=True, case="twice", said=one._asdict()) for one in found.twice)
 
 
 def _circumstances(config: ConnectorConfig, found: Found) -> Iterator[Line]:

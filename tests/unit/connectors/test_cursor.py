@@ -89,3 +89,21 @@ def test_dates_and_whole_decimals_begin_earlier_too() -> None:
 )
 def test_only_texts_that_sort_as_times_are_versions(form: str, sorts: bool) -> None:
     assert sortable(form) is sorts
+
+
+@pytest.mark.parametrize(
+    ("version", "told"),
+    [
+        (datetime(2026, 3, 29, 2, 30), "never"),  # noqa: DTZ001
+        ("2026-10-25 02:30:00", "twice"),
+        (datetime(2026, 10, 25, 2, 30, tzinfo=UTC), ""),
+        ("2026-10-25T02:30:00Z", ""),
+        (NAIVE, ""),
+        (date(2026, 3, 29), ""),
+        (4711, ""),
+        (None, ""),
+        ("gestern", ""),
+    ],
+)
+def test_a_version_tells_whether_its_hour_is_one(version: object, told: str) -> None:
+    assert ORDER.hour(version) == told

@@ -250,6 +250,14 @@ def test_a_version_that_says_no_time_holds_its_row(told: dict[str, Any]) -> None
     assert isinstance(one(mapper(HELP).events(row()._replace(**told), {})), MappedEvent)
 
 
+def test_a_version_whose_hour_never_comes_holds_its_row_and_one_that_comes_twice_is_told() -> None:
+    mapping = mapper(HELP | {"occurred_at": "@version"})
+    held = one(mapping.events(row()._replace(version=MARCH, hour="never"), {}))
+    assert (held.reason, held.column) == ("no_such_hour", "@version")
+    assert one(mapping.events(row()._replace(version=MARCH, hour="twice"), {})).twice == ("@version",)
+    assert one(mapper(HELP).events(row()._replace(hour="never"), {})).twice == ()
+
+
 def test_a_scope_that_cannot_be_read_withdraws_everything() -> None:
     withdrawn = {
         "type": "ConsentWithdrawn", "subject": "P", "case": "F", "occurred_at": "VON",

@@ -1,13 +1,14 @@
 """One value of an export, read as configured: exactly, or not at all."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from connectors.runtime.cells import read
+from connectors.runtime.cells import comes_twice, read
 from connectors.runtime.values import Style, value_of
+from hub.domain.clock import BERLIN
 from hub.errors import ConfigurationError, DataError
 
 GERMAN = Style(
@@ -162,3 +163,48 @@ def test_what_does_not_match_the_pattern_is_held() -> None:
     with pytest.raises(DataError) as caught:
         take({"column": "c", "pattern": "§ *([0-9]+)"}, {"c": "Beratung"}, "string")
     assert caught.value.reason == "unreadable_value"
+
+
+SPRING, AUTUMN = date(2026, 3, 29), date(2026, 10, 25)
+
+
+@pytest.mark.parametrize("kind", ["timestamp-micros", "date"])
+@pytest.mark.parametrize("told", ["29.03.2026 02:00", "29.03.2026 02:59", datetime(2026, 3, 29, 2, 30)])  # noqa: DTZ001
+def test_an_hour_that_never_comes_holds_its_row(told: object, kind: str) -> None:
+    with pytest.raises(DataError) as error:
+        take("c", {"c": told}, kind)
+    assert (error.value.reason, error.value.place) == ("no_such_hour", "c")
+    assert "Europe/Berlin" in error.value.remedy
+    assert take({"column": "c", "zone": "UTC"}, {"c": told}, kind)
+
+
+def test_every_minute_of_both_nights_is_read_as_it_is_or_told() -> None:
+    """Against the truth: local times made of every minute of UTC."""
+    for day in (SPRING, AUTUMN):
+        begin = datetime(day.year, day.month, day.day, tzinfo=UTC) - timedelta(hours=3)
+        moments = [begin + timedelta(minutes=n) for n in range(8 * 60)]
+        meant: dict[str, list[datetime]] = {}
+        for moment in moments:
+            meant.setdefault(f"{moment.astimezone(BERLIN):%d.%m.%Y %H:%M}", []).append(moment)
+        value = value_of("c", "test", GERMAN, CODES)
+        for minute in range(24 * 60):
+            text = f"{day:%d.%m.%Y} {minute // 60:02d}:{minute % 60:02d}"
+            if text in meant:
+                assert read(value, {"c": text}, "timestamp-micros") == meant[text][0]
+                assert comes_twice(value, {"c": text}) is (len(meant[text]) == 2)
+            elif minute // 60 == 2:
+                with pytest.raises(DataError):
+                    read(value, {"c": text}, "timestamp-micros")
+
+
+def test_a_day_is_its_first_moment_where_clocks_change_at_midnight() -> None:
+    sao_paulo = {"column": "c", "zone": "America/Sao_Paulo"}
+    assert take(sao_paulo, {"c": "04.11.2018"}, "timestamp-micros") == datetime(2018, 11, 4, 3, tzinfo=UTC)
+    assert take(sao_paulo, {"c": "04.11.2018"}, "date") == date(2018, 11, 4)
+
+
+def test_a_zone_that_nobody_knows_is_refused() -> None:
+    for zone in ("Europe/Lünen", "../etc", ""):
+        with pytest.raises(ConfigurationError) as error:
+            value_of({"column": "c", "zone": zone}, "test", GERMAN, CODES)
+        assert error.value.place == "test.zone"
