@@ -224,16 +224,16 @@ def _tell(out: Path, tables: Sequence[Table], proposal: Proposal, found: Found, 
         lines.append(f"{len(proposal.streams)} von {len(tables)} Tabellen erkannt: {', '.join(events)}.")
     else:
         lines.append(
-            f"Keine von {len(tables)} Tabellen erkannt; sie stehen als Kommentar in der Datei, Muster in docs/how-to."
+            f"Keine von {len(tables)} Tabellen erkannt; ihre Spalten stehen als Kommentar in der Datei. Muster: "
+            "docs/how-to/anschluss-einrichten.md."
         )
     lines += [f"Ohne Schlüssel, als Kommentar in der Datei: {table.name}." for table in proposal.keyless]
     lines += [f"Nicht lesbar und ausgelassen: {place}." for table in tables for place in table.unreadable[:3]]
     lines += [f"Ruht: {one.stream} ({one.reason}, {one.place})." for one in found.incidents]
-    lines.append(
-        f"{unknown} Codes sind unbekannt und stehen als Kommentar in der Datei."
-        if unknown
-        else "Alle Codes erkannt."
-    )
+    if unknown:
+        lines.append(f"{unknown} Codes sind unbekannt und stehen als Kommentar in der Datei.")
+    elif events:
+        lines.append("Alle Codes erkannt.")
     if held:
         lines.append(f"{held} Datensätze würden angehalten; die Vorschau nennt Ort und Abhilfe.")
     lines.append(f"Als Nächstes: die Datei lesen, dann  hub connect preview {out}")
