@@ -8,7 +8,7 @@ from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple
 
 from hub.domain.clock import micros
-from hub.domain.consent import ENDING
+from hub.domain.consent import ENDING, NARROWING
 from hub.domain.envelope import Envelope, Head
 from hub.domain.seal import key_version
 from hub.domain.stamp import stamp, stamped
@@ -150,10 +150,15 @@ def _check_readable(record: Record, envelope: Envelope) -> None:
 
 
 def _with_scope_checked(record: Record, e: Envelope) -> Envelope:
-    """Only a withdrawal has a scope in clear; connectors of an older release put an objection's text there too."""
+    """Only a withdrawal has a scope in clear; connectors of an older release put the text of an objection or of a
+    request for erasure there too, which nobody reads."""
+    if e.scope is None:
+        return e
+    if e.event_type not in NARROWING:
+        raise _bad(record, "unreadable", "this event has no scope")
     if e.event_type not in ENDING:
-        return e if e.scope is None else e._replace(scope=None)
-    if e.scope is not None and limits.scope_problem(e.scope):
+        return e._replace(scope=None)
+    if limits.scope_problem(e.scope):
         raise _bad(record, "unreadable", "the scope is no JSON object of lists of codes")
     return e
 
