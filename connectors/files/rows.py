@@ -64,6 +64,7 @@ def row(stream: FileStream, entry: Entry, line: int, cells: Sequence[str], conte
     return Row(
         stream.name, found.key, place, values, entry.as_of, content, found.gone, found.fault, changed, timeless,
         hour=hour,
+        before=found.before,
     )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from connectors.files.rows import Open, identify, paged, row, rows, standing, su
 from connectors.files.settings import FilesSettings, FileStream
 from connectors.runtime.doubtful import TWICE, Doubtful, too_many
 from connectors.runtime.ports import Batch, Control, Held, Incident, NothingKept, Row
+from connectors.runtime.renumbering import RowKeys, numbered
 from connectors.runtime.rows import is_named, is_unnamed
 from connectors.runtime.state import State, hidden
 from hub.domain.identifiers import AgencyKey
@@ -36,7 +37,8 @@ class FilesSource:
         self._settings, self._shelf, self._open, self._state, self._key = settings, shelf, opened, state, key
         self.check = check
         self._diff, self._again = Diff(state), Again(state, lambda name: self._rows([name]))
-        self._doubtful = Doubtful(state, key.row_hash)
+        self._doubtful, self._keys = Doubtful(state, key.row_hash), RowKeys(state)
+        self._settled: dict[str, tuple[Entry, ...]] = {}  # stream → the files whose rows' keys are settled
         self._current: Delivery | None = None
         self._known = False  # whether the gate's knowledge has the current (or else the last) state
         self._refused: dict[str, tuple[str, Incident]] = {}  # name → (digest, why)
@@ -79,8 +81,10 @@ class FilesSource:
         for name in streams:
             if name in self._current.files:
                 stream = self._settings.streams[name]
-                changed = self._doubtful.told_apart(name, self._changed(self._current, stream))
+                changed = self._counted(name, self._changed(self._current, stream))
                 yield from paged(name, changed, limit)
+                if stream.changes and stream.stream.renumbered:
+                    yield from paged(name, self._set_apart(stream), limit)
                 yield from paged(name, self._vanished(self._current, stream), limit)
 
     def finished(self) -> None:
@@ -109,9 +113,8 @@ class FilesSource:
         if entries is None:
             raise NothingKept
         found, hash_key = self._settings.streams[stream], self._state.key_hash
-        there = self._doubtful.told_apart(
-            stream, standing(self._open, found, entries, hash_key, self._content)
-        )
+        self._renumber(found, entries)
+        there = self._counted(stream, standing(self._open, found, entries, hash_key, self._content))
         mine = (one for one in there if wanted(one.values.get(column)))
         while page := list(islice(mine, SEEN_AT_ONCE)):
             read = {one.key: one for one in self._since(found, page)}
@@ -145,6 +148,19 @@ class FilesSource:
             found[name] = (*found.get(name, ()), *entries) if changes else entries
         return found
 
+    def _with_kept(self, stream: FileStream, delivery: Delivery) -> tuple[Entry, ...]:
+        """The files that hold the stream's present state once this delivery is read."""
+        kept = self._shelf.kept() if stream.changes else None
+        return (*(kept.files.get(stream.name, ()) if kept else ()), *delivery.files[stream.name])
+
+    def _set_apart(self, stream: FileStream) -> Iterator[Row]:
+        """Rows of older files that continued a record whose own row is there again: they are said for themselves."""
+        entries = self._whole()[stream.name]
+        there = standing(self._open, stream, entries, self._state.key_hash, self._content)
+        for one in there:
+            if one.before and self._keys.apart(stream.name, [numbered(one)]):
+                yield from self._keys.rows(stream.name, [one])
+
     def _asked_anew(self, streams: Collection[str]) -> list[str]:
         """Streams that are there and were not read to their end since somebody asked for them anew."""
         open_ones = [name for name in streams if self._state.cursor(name) is None]
@@ -157,8 +173,8 @@ class FilesSource:
         entries = self._whole()[stream.name] if keys else ()
         hash_key = self._state.key_hash
         found = standing(self._open, stream, entries, hash_key, self._content) if entries else ()
-        apart = self._doubtful.told_apart(stream.name, found)
-        yield from (one for one in apart if hash_key(one.key) in keys)
+        self._renumber(stream, entries)
+        yield from (one for one in self._counted(stream.name, found) if hash_key(one.key) in keys)
 
     def _remembered(self, delivery: Delivery) -> Incident | None:
         """A refusal stands until the delivery is another one, or was accepted."""
@@ -204,6 +220,7 @@ class FilesSource:
         streams = [self._settings.streams[name] for name in delivery.files]
         with self._state.transaction():
             for stream in streams:
+                self._renumber(stream, self._with_kept(stream, delivery))
                 for part, entry in enumerate(delivery.files[stream.name]):
                     reader = self._open(stream, entry)
                     self._diff.load(self._incoming(reader, stream, entry, part * PART))
@@ -236,10 +253,11 @@ class FilesSource:
     ) -> dict[int, Row]:
         """The rows that stand at these positions."""
         return {
-            part * PART + position: row(stream, entry, position, cells)
+            part * PART + position: one
             for part, entry in enumerate(entries)
             for position, cells in self._open(stream, entry).cells()
             if part * PART + position in positions
+            for one in self._keys.rows(stream.name, [row(stream, entry, position, cells)])
         }
 
     def _incoming(self, reader: Reader, stream: FileStream, entry: Entry, start: int) -> Iterator[Incoming]:
@@ -247,7 +265,10 @@ class FilesSource:
         bad, first = 0, ""
         for position, cells in reader.cells():
             found = identify(stream, cells)
-            key = self._state.key_hash(found.key)
+            counted = self._keys.counted(stream.name, found.key, found.before)
+            if counted is None:
+                continue
+            key = self._state.key_hash(counted)
             if not found.named:
                 self._doubtful.unnamed(stream.name, key)
             if isinstance(cells, BadRow):
@@ -268,8 +289,23 @@ class FilesSource:
         """Every row as it stands now."""
         for name, entries in self._whole().items():
             if name in streams:
-                there = standing(self._open, self._settings.streams[name], entries, self._state.key_hash)
-                yield from self._doubtful.told_apart(name, there)
+                stream = self._settings.streams[name]
+                self._renumber(stream, entries)
+                yield from self._counted(name, standing(self._open, stream, entries, self._state.key_hash))
+
+    def _counted(self, name: str, found: Iterable[Row]) -> Iterator[Row]:
+        """Rows under the keys under which they count; those of which nobody can tell which they are wait."""
+        yield from self._doubtful.told_apart(name, self._keys.rows(name, found))
+
+    def _renumber(self, stream: FileStream, entries: tuple[Entry, ...]) -> None:
+        """Settle under which keys rows count whose person has a newer number, of all that these files hold."""
+        if not stream.stream.renumbered or self._settled.get(stream.name) == entries:
+            return
+        self._keys.forget(stream.name)
+        there = standing(self._open, stream, entries, self._state.key_hash)
+        rows = [numbered(one, at) for at, one in enumerate(there) if one.before]
+        self._keys.settle(stream.name, rows, ends_told=not stream.changes or stream.stream.gone is not None)
+        self._settled[stream.name] = entries
 
     def _content(self, cells: Sequence[str]) -> bytes:
         return self._key.row_hash(SEPARATOR.join(cells).encode())
@@ -312,14 +348,16 @@ class FilesSource:
         told: list[Row] = []
         left = set(gone)
         for one in (each for entry in kept for each in rows(self._open, stream, entry)):
-            key = self._state.key_hash(one.key)
-            if key not in left or is_unnamed(one):
+            keys = {self._state.key_hash(each): each for each in (one.before, one.key) if each}
+            key = next((each for each in keys if each in left), None)
+            if key is None or is_unnamed(one):
                 continue
             left.discard(key)
+            former = one._replace(key=keys[key], before="")
             if one.gone:
-                told.append(one)
+                told.append(former)
             else:
-                yield one._replace(
+                yield former._replace(
                     gone=True, version=now.as_of, fault=None, changed=None, timeless=False, hour=""
                 )
         with self._state.transaction():

@@ -14,7 +14,7 @@ from typing import Any
 
 from connectors.files.delivery import SEPARATOR, Entry
 from connectors.files.diff import Diff, Incoming
-from connectors.files.rows import key_of
+from connectors.files.rows import identify, key_of
 from connectors.files.settings import FileStream
 from connectors.rest.client import Client
 from connectors.rest.config import Endpoint, RestSettings, version_of
@@ -140,8 +140,11 @@ class Streams:
     ) -> Told:
         old = SpoolReader(stream, Entry(path.with_name(kept.file), stream.name, 0), self._seal)
         key, hashed = key_of(stream), 0
+        replaced = self._replaced(stream, old, found)
         with closing(SpoolWriter(path, self._seal)) as writer:
             for _, before in old.cells():
+                if replaced and self._state.key_hash(key(before)) in replaced:
+                    continue
                 cells = found.pop(self._state.key_hash(key(before)), before)
                 writer.add(cells)
                 hashed += self._hash(stream, cells)
@@ -152,6 +155,20 @@ class Streams:
                 return kept
             writer.finish(stream.columns, sorted({*names, *old.header()}))
         return replace(kept, file=path.name, digest=_text(hashed), etag="")
+
+    def _replaced(self, stream: FileStream, old: SpoolReader, found: Mapping[bytes, list[str]]) -> set[bytes]:
+        """The rows of persons' first numbers in whose place newer ones came: an interface that tells what changed need
+        not tell what is gone. Where both stand, the next whole reading has both."""
+        if not stream.stream.renumbered:
+            return set()
+        new: dict[bytes, bytes] = {}
+        for hashed, cells in found.items():
+            one = identify(stream, cells)
+            if one.before and one.before != one.key and not one.gone:
+                new[hashed] = self._state.key_hash(one.before)
+        key = key_of(stream)
+        there = {self._state.key_hash(key(cells)) for _, cells in old.cells()} if new else set()
+        return {first for own, first in new.items() if own not in there} - found.keys()
 
     def _steady(self, stream: FileStream, path: Path) -> bool:
         """Whether no key is missing that was read before, and none came twice."""

@@ -7,6 +7,7 @@ import csv
 import io
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from connectors.runtime.numbers import number_text
@@ -16,11 +17,19 @@ COLUMNS = ["neu", "alt"]
 HEADER = ";".join(COLUMNS)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Aliases:
     """New local id → the first one that the person had."""
 
     first: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @cached_property
+    def numbers(self) -> Mapping[str, tuple[str, ...]]:
+        """First local id → all numbers of that person, the first one among them."""
+        found: dict[str, list[str]] = {}
+        for new, old in self.first.items():
+            found.setdefault(old, [old]).append(new)
+        return {old: tuple(numbers) for old, numbers in found.items()}
 
     def of(self, local_id: str) -> str:
         """The id by which the pseudonym is made."""

@@ -6,7 +6,7 @@ Paths are relative to the file. Nothing of it is secret: secrets stand in files 
 import hashlib
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
@@ -14,6 +14,7 @@ from typing import Any, cast
 from connectors.runtime.aliases import NOBODY, Aliases, load_aliases
 from connectors.runtime.areas import Areas, load_areas
 from connectors.runtime.kinds import completed
+from connectors.runtime.persons import Column, person_columns
 from connectors.runtime.reading import Table
 from connectors.runtime.streams import Lookup, Stream, absent_of, lookup_of, stream_of
 from connectors.runtime.values import Joined, Style, style_of
@@ -137,11 +138,16 @@ def parse_config(raw: Mapping[str, Any], folder: Path) -> ConnectorConfig:
     }
     settings, clock = table.any("settings", {}), connector.take("clock_file", str, "")
     state = folder / connector.take("state", str)
-    aliases = connector.take("aliases", str, "")
+    named = connector.take("aliases", str, "")
+    aliases = load_aliases(folder / named) if named else NOBODY
+    persons = person_columns(streams, lookups)
     streams = {
-        name: replace(one, looked=frozenset(lk.key for lk in lookups.values() if lk.stream == name))
+        name: replace(
+            one, looked=frozenset(lk.key for lk in lookups.values() if lk.stream == name), aliases=aliases,
+            persons=_persons(one, lookups, persons),
+        )
         for name, one in streams.items()
-    }
+    }  # fmt: skip
     config = ConnectorConfig(
         agency=agency.take("id", str), agency_kind=agency.take("kind", str), kind=connector.take("kind", str),
         name=_name(connector, state), state=state, pseudonyms=folder / connector.take("pseudonyms", str),
@@ -154,7 +160,7 @@ def parse_config(raw: Mapping[str, Any], folder: Path) -> ConnectorConfig:
         recipients=tuple(_role(item) for item in table.items("recipients")),
         policy_files=tuple(folder / name for name in connector.texts("policy_files", ())),
         keys=_keys(table.table("keys"), folder), log=log_address(table.table("log"), folder),
-        aliases=load_aliases(folder / aliases) if aliases else NOBODY,
+        aliases=aliases,
         clock_file=folder / clock if clock else None, any_code=connector.flag("any_code"),
         style=style, codes=codes, lookups=lookups, streams=streams, settings=settings,
         folder=folder, digest=_digest(raw, codes),
@@ -163,6 +169,13 @@ def parse_config(raw: Mapping[str, Any], folder: Path) -> ConnectorConfig:
         rest.close()
     _check(config)
     return config
+
+
+def _persons(stream: Stream, lookups: Mapping[str, Lookup], persons: Collection[Column]) -> frozenset[str]:
+    """The columns of its key, and cells of other streams in it, that hold a person's number."""
+    own = {column for column in stream.key if (stream.name, column) in persons}
+    cells = (part for part in stream.parts if isinstance(part, Joined) and part.lookup in lookups)
+    return frozenset(own | {one.name for one in cells if (lookups[one.lookup].stream, one.column) in persons})
 
 
 def _check(config: ConnectorConfig) -> None:

@@ -31,6 +31,8 @@ class Row(NamedTuple):
     the row itself says that it was changed, where its version is another time; `timeless`: its version says no time.
     `unsaid`: it is gone, and nothing was ever said of it, for it waited under a key that was none of its own.
     `hour`: whether the local time that it says so never comes on its clock, or comes twice.
+    `before`: of a row that names a person with several numbers its key by the first of them, until it is settled under
+    which of both it counts.
     """
 
     stream: str
@@ -45,6 +47,7 @@ class Row(NamedTuple):
     timeless: bool = False
     unsaid: bool = False
     hour: Hour = ""
+    before: str = ""
 
     @property
     def said_at(self) -> int | None:

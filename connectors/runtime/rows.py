@@ -22,12 +22,13 @@ KEYLESS, UNNAMED = "key_missing", "?"
 
 class Identified(NamedTuple):
     """A row's key, whether it says that it was deleted, and why one of them cannot be told. `named`: the key is the
-    row's own, and no replacement for one that cannot be read."""
+    row's own, and no replacement for one that cannot be read. `before`: as in `Row`."""
 
     key: str
     gone: bool = False
     fault: Fault | None = None
     named: bool = True
+    before: str = ""
 
 
 def identified(stream: Stream, values: Mapping[str, object]) -> Identified:
@@ -39,10 +40,22 @@ def identified(stream: Stream, values: Mapping[str, object]) -> Identified:
         said = sorted(values) if error.reason == KEYLESS else stream.key
         key = f"{UNNAMED}{[repr(values.get(name)) for name in said]}"
         return Identified(key, fault=fault_of(error), named=False)
+    before = key_before(stream, key)
     try:
-        return Identified(key, stream.gone is not None and applies(stream.gone, values))
+        return Identified(key, stream.gone is not None and applies(stream.gone, values), before=before)
     except DataError as error:
-        return Identified(key, fault=fault_of(error))
+        return Identified(key, fault=fault_of(error), before=before)
+
+
+def key_before(stream: Stream, key: str) -> str:
+    """The key by the first numbers of the persons in it; empty where none of them has several."""
+    if not stream.renumbered:
+        return ""
+    parts = list(zip(stream.key, key.split(SEPARATOR), strict=True))
+    first, numbers = stream.aliases.first, stream.aliases.numbers
+    if not any(name in stream.persons and (part in first or part in numbers) for name, part in parts):
+        return ""
+    return SEPARATOR.join(first.get(part, part) if name in stream.persons else part for name, part in parts)
 
 
 def is_unnamed(row: Row) -> bool:
@@ -156,12 +169,19 @@ def record_name(stream: Stream, row: Row) -> str:
     """By which name the row's records count: its key, with what other streams say of it. Raises DataError."""
     if not stream.named_elsewhere:
         return row.key
-    names = [part if isinstance(part, str) else part.name for part in stream.parts]
-    parts = [key_text(cell(row.values, name), name) for name in names]
-    for name, part, text in zip(names, stream.parts, parts, strict=True):
-        if isinstance(part, Joined) and not text:
-            raise missing(name, KEYLESS)
-    return SEPARATOR.join(parts)
+    own = dict(zip(stream.key, row.key.split(SEPARATOR), strict=False))
+    return SEPARATOR.join(
+        _part(stream, row, part) if isinstance(part, Joined) else own[part] for part in stream.parts
+    )
+
+
+def _part(stream: Stream, row: Row, cell_elsewhere: Joined) -> str:
+    """What another stream says of the row's name; of a person the first number."""
+    name = cell_elsewhere.name
+    text = key_text(cell(row.values, name), name)
+    if not text:
+        raise missing(name, KEYLESS)
+    return stream.aliases.of(text) if name in stream.persons else text
 
 
 def is_named(values: Mapping[str, object], column: str, wanted: Collection[str]) -> bool:

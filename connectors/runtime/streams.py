@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from connectors.runtime.aliases import NOBODY, Aliases
 from connectors.runtime.reading import Table
 from connectors.runtime.values import VERSION, Joined, Style, Value, joined_of, refuse_inapplicable, value_of
 from hub.errors import ConfigurationError
@@ -141,6 +142,8 @@ class Stream:
 
     `key`: its own columns by which a source tells rows apart. `parts`: the columns that name its records; those of
     other streams (`joined`) stand there in place of the own ones by which they are found.
+    `persons`: those columns and cells of the key that hold a person's number, where persons have newer numbers
+    (`aliases`).
     """
 
     name: str
@@ -152,6 +155,8 @@ class Stream:
     settings: Mapping[str, Any]
     looked: frozenset[str] = frozenset()
     parts: tuple[str | Joined, ...] = ()
+    persons: frozenset[str] = NOTHING
+    aliases: Aliases = NOBODY
 
     @property
     def mapped(self) -> tuple[EventMapping, ...]:
@@ -175,6 +180,11 @@ class Stream:
     def named_elsewhere(self) -> bool:
         """Whether another stream says a part of its records' names."""
         return any(isinstance(part, Joined) for part in self.parts)
+
+    @property
+    def renumbered(self) -> bool:
+        """Whether a key of its rows may hold a newer number of a person."""
+        return bool(self.aliases.first) and not self.persons.isdisjoint(self.key)
 
     @property
     def control(self) -> bool:

@@ -13,11 +13,10 @@ from connectors.runtime.ports import Row
 from connectors.runtime.state import State
 from connectors.sql.config import SqlStream
 from connectors.sql.database import Database
-from connectors.sql.reader import Reader, key_of, place_of
+from connectors.sql.reader import AT_ONCE, Reader, key_of, place_of
 from connectors.sql.tables import column, exactly, origin
 from connectors.sql.values import bindable
 
-AT_ONCE = 200  # keys named in one statement; MS SQL takes 2,100 values
 MOST = 10_000
 """Rows with shared keys that are looked at one by one; beyond, it is the key that is wrong."""
 _COUNT = "fallbruecke_rows"

@@ -1,6 +1,8 @@
 """Rows of a table as rows of the runtime, each under the version under which it counts. Every page is one query."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
+from itertools import product
 from typing import Any
 
 from sqlalchemy import Select, text
@@ -8,7 +10,8 @@ from sqlalchemy import Select, text
 from connectors.runtime.cursor import Ordering, Version
 from connectors.runtime.doubtful import Doubtful, is_twice
 from connectors.runtime.ports import Row
-from connectors.runtime.rows import identified
+from connectors.runtime.renumbering import RowKeys, numbered
+from connectors.runtime.rows import SEPARATOR, identified
 from connectors.runtime.state import State
 from connectors.sql.config import SqlStream
 from connectors.sql.database import Database, RowsUnreadable
@@ -19,6 +22,7 @@ from hub.domain.identifiers import AgencyKey
 from hub.errors import DataError
 
 KEYS_AT_ONCE = 2000
+AT_ONCE = 200  # keys named in one statement; MS SQL takes 2,100 values
 UNREADABLE = -1
 
 
@@ -31,6 +35,7 @@ class Reader:
     ) -> None:  # fmt: skip
         self._database, self._ordering, self._state, self._key = database, ordering, state, key
         self._remembered, self._remembering, self._doubtful = remembered, remembering, doubtful
+        self._row_keys = RowKeys(state)
         self._single: dict[str, frozenset[str]] = {}  # stream → columns of single precision
 
     def pages(self, stream: SqlStream, start: Version | None, limit: int) -> Iterator[list[Row]]:
@@ -39,7 +44,7 @@ class Reader:
         base = ordered(self._select(stream), names, limit)
         query = base if start is None else base.where(column(stream.version) >= bound(start))
         while page := self._rows(stream, query):
-            yield page
+            yield self.counted(stream, page)
             if len(page) < limit:
                 return
             query = _following(base, query, names, [row.values for row in page])
@@ -55,14 +60,45 @@ class Reader:
             query = _following(base, query, names, page)
 
     def page_by_key(self, stream: SqlStream, last: Sequence[Any] | None, limit: int) -> list[Row]:
-        """The next rows in order of the key, of those that have a version."""
+        """The next rows in order of the key, of those that have a version; not yet `counted`."""
         names = stream.stream.key
         query = ordered(self._select(stream), names, limit).where(column(stream.version).is_not(None))
         return self._rows(stream, query if last is None else query.where(after(names, last)))
 
     def where(self, stream: SqlStream, condition: Any) -> list[Row]:
         """The rows of which this is true."""
-        return self._rows(stream, self._select(stream).where(condition))
+        return self.counted(stream, self._rows(stream, self._select(stream).where(condition)))
+
+    def counted(self, stream: SqlStream, rows: Sequence[Row]) -> list[Row]:
+        """The rows under the keys under which they count, where persons have newer numbers."""
+        self._settle(stream, [(row.values, row.before) for row in rows if row.before])
+        found = ((row, self._row_keys.counted(stream.name, row.key, row.before)) for row in rows)
+        return [
+            row._replace(key=key, before="", place=place_of(stream, self._state.key_hash(key))) if row.before else row
+            for row, key in found
+            if key is not None
+        ]  # fmt: skip
+
+    def keys(self, stream: SqlStream, page: Sequence[Mapping[str, Any]]) -> list[str | None]:
+        """The keys under which rows count, of these columns of them; None where another row continues the record."""
+        read = [{name: told(value) for name, value in given.items()} for given in page]
+        found = [identified(stream.stream, values) for values in read]
+        touched = ((values, one.before) for values, one in zip(read, found, strict=True) if one.before)
+        self._settle(stream, list(touched))
+        return [self._row_keys.counted(stream.name, one.key, one.before) for one in found]
+
+    def _settle(self, stream: SqlStream, touched: Sequence[tuple[Mapping[str, Any], str]]) -> None:
+        """Look which rows of these persons there are, under whatever number."""
+        names = stream.stream.key
+        wanted = {
+            key for values, before in touched for key in product(*_spelt(stream, values, before))
+            if all(map(bindable, key))
+        }  # fmt: skip
+        keys, rows = list(wanted), dict[str, Row]()
+        for start in range(0, len(keys), AT_ONCE):
+            query = self._select(stream).where(exactly(names, keys[start : start + AT_ONCE]))
+            rows |= {row.key: row for row in self._rows(stream, query) if row.before}
+        self._row_keys.settle(stream.name, map(numbered, rows.values()))
 
     def apart(self, stream: SqlStream, rows: Sequence[Row]) -> list[Row]:
         """The rows that count; those of which nobody can tell which record they are wait, each in its own place."""
@@ -162,14 +198,14 @@ class Reader:
     def _row(self, stream: SqlStream, given: Mapping[str, Any]) -> Row:
         single = self._single_of(stream)
         values = {name: shortest(value) if name in single else told(value) for name, value in given.items()}
-        key, gone, fault, _ = identified(stream.stream, values)
+        one = identified(stream.stream, values)
         content = [(name, repr(values[name])) for name in stream.columns if name != stream.version]
         return Row(
-            stream=stream.name, key=key, place=place_of(stream, self._state.key_hash(key)), values=values,
+            stream=stream.name, key=one.key, place=place_of(stream, self._state.key_hash(one.key)), values=values,
             version=self.version(values[stream.version]),
-            content=self._key.row_hash(repr(content).encode()), gone=gone, fault=fault,
+            content=self._key.row_hash(repr(content).encode()), gone=one.gone, fault=one.fault,
             timeless=self._ordering.kind(values[stream.version]) == "number",
-            hour=self._ordering.hour(values[stream.version]),
+            hour=self._ordering.hour(values[stream.version]), before=one.before,
         )  # fmt: skip
 
 
@@ -191,5 +227,20 @@ def place_of(stream: SqlStream, key_hash: bytes) -> str:
 
 
 def key_of(stream: SqlStream, given: Mapping[str, Any]) -> str:
-    """The key under which a row counts, of these columns of it."""
+    """The row's own key, of these columns of it."""
     return identified(stream.stream, {name: told(value) for name, value in given.items()}).key
+
+
+def _spelt(stream: SqlStream, values: Mapping[str, Any], before: str) -> list[list[Any]]:
+    """What stands in each column of a key: of a person with several numbers all of them, as the column has it."""
+    found: list[list[Any]] = []
+    for name, first in zip(stream.stream.key, before.split(SEPARATOR), strict=True):
+        numbers = stream.stream.aliases.numbers.get(first) if name in stream.stream.persons else None
+        is_number = isinstance(values[name], int | Decimal | float)
+        if numbers is None:
+            found.append([values[name]])
+        elif is_number:
+            found.append([int(number) for number in numbers if number.isdigit()])
+        else:
+            found.append(list(numbers))
+    return found

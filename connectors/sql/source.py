@@ -16,12 +16,13 @@ from connectors.runtime.cursor import Ordering, Version, loaded, saved
 from connectors.runtime.doubtful import Doubtful
 from connectors.runtime.passed_over import PassedOver
 from connectors.runtime.ports import Batch, Control, Incident, NothingKept, Row
+from connectors.runtime.rows import key_before
 from connectors.runtime.state import State, hidden
 from connectors.sql.config import SqlSettings, SqlStream
 from connectors.sql.database import Database, RowsUnreadable
-from connectors.sql.doubled import AT_ONCE, Doubled
+from connectors.sql.doubled import Doubled
 from connectors.sql.examine import HALTING, KEYS, Examination
-from connectors.sql.reader import UNREADABLE, Reader, key_of, place_of
+from connectors.sql.reader import AT_ONCE, UNREADABLE, Reader, key_of, place_of
 from connectors.sql.remembered import Remembered
 from connectors.sql.sealed import Bookmark
 from connectors.sql.tables import among, exactly
@@ -166,7 +167,7 @@ class SqlSource:
         last = [page[-1].values[name] for name in names] if len(page) == limit else None
         return Batch(
             stream,
-            self._reader.again(found, self._reader.apart(found, page)),
+            self._reader.again(found, self._reader.apart(found, self._reader.counted(found, page))),
             self._bookmark.closed(stream, last) if last else None,
         )
 
@@ -241,13 +242,15 @@ class SqlSource:
 
     def _different(self, stream: SqlStream, page: Sequence[Mapping[str, Any]]) -> list[list[Any]]:
         """Keys on this page that were never read, or last under another version, or that several rows claim."""
-        keys = [key_of(stream, values) for values in page]
+        both = zip(self._reader.keys(stream, page), page, strict=True)
+        found = [(key, values) for key, values in both if key is not None]
+        keys = [key for key, _ in found]
         hashed = [self._state.key_hash(key) for key in keys]
         self._vanished.there(hashed)
         seen, twice = self._state.seen(stream.name, keys), self._doubtful.claimed(stream.name)
         return [
             [values[name] for name in stream.stream.key]
-            for key, values in zip(hashed, page, strict=True)
+            for key, (_, values) in zip(hashed, found, strict=True)
             if (version := values[stream.version]) is not None
             and (key in twice or seen.get(key, (b"", UNREADABLE))[1] != self._reader.version(version))
         ]
@@ -256,8 +259,13 @@ class SqlSource:
         """A row that was deleted, with what `on_vanish` asks of it where that was kept."""
         version, place = micros(self._now), place_of(stream, key)
         kept = self._remembered.of(stream.name, key)
-        known = hidden(key) if kept is None else key_of(stream, kept)
+        known = hidden(key) if kept is None else self._key_of(stream, kept, key)
         return Row(stream.name, known, place, kept or {}, version, gone=True)
+
+    def _key_of(self, stream: SqlStream, kept: Mapping[str, Any], hashed: bytes) -> str:
+        """The key under which the row counted."""
+        own = key_of(stream, kept)
+        return own if self._state.key_hash(own) == hashed else key_before(stream.stream, own) or own
 
     def _control_rows(self, streams: Collection[str]) -> Iterator[Row]:
         """How far it came counts once all were read: what a database that goes away took with it is asked for again."""

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import and_, or_, select, text
 
 from connectors.runtime.ports import Batch, Control, Incident, NothingKept, Row
+from connectors.runtime.renumbering import Numbered, RowKeys, numbered
 from connectors.runtime.rows import UNNAMED, identified, is_named
 from connectors.runtime.state import State
 from connectors.sql.database import Database, RowsUnreadable
@@ -42,6 +43,8 @@ class OutboxSource:
         self._id, self._now = column(settings.id), datetime.now(UTC)
         self._halted: frozenset[str] = frozenset()
         self._control: dict[str, Position] = {}  # stream → what the gate's knowledge has
+        self._keys = RowKeys(state)
+        self._words: dict[str, tuple[Position, dict[str, Numbered]]] = {}  # of persons with several numbers
 
     def check(self) -> None:
         self._database.rows(select(1), "database")
@@ -63,6 +66,8 @@ class OutboxSource:
             else [one for stream in streams.values() for one in self._unheard(stream)]
         )
         self._halted = frozenset(one.stream for one in incidents)
+        for name in self._running(streams):
+            self._renumber(streams[name])
         return incidents
 
     def control(self, streams: Collection[str]) -> Control:
@@ -100,6 +105,23 @@ class OutboxSource:
     def _young(self, position: Position) -> Position:
         return position.given_up(micros(self._now) - int(self._settings.gap_hours * HOUR))
 
+    def _renumber(self, stream: OutboxStream) -> None:
+        """Settle under which keys records count whose person has a newer number, by the last word on each. Where a
+        record has to be said under a key of its own and was passed already, the stream is read again."""
+        if not stream.stream.renumbered:
+            return
+        position, words = self._words.get(stream.name, (Position(), {}))
+        for rows, after in self._given(stream, self._young(position), PAGE):
+            position = after
+            words |= {row.key: numbered(row, row.version) for row in rows if row.before}
+        self._words[stream.name] = position, words
+        ends_told = stream.stream.gone is not None
+        self._keys.settle(stream.name, words.values(), ends_told=ends_told)
+        last = Position.loaded(self._state.cursor(stream.name)).last
+        if last is not None and self._keys.apart(stream.name, [w for w in words.values() if w.at <= last]):
+            with self._state.transaction():
+                self._state.restart(stream.name)
+
     def _control_rows(self, streams: Collection[str]) -> Iterator[Row]:
         """Each record once, as its last entry has it: what ended and began again is there. Positions move once all
         were read."""
@@ -135,6 +157,14 @@ class OutboxSource:
         self, stream: OutboxStream, position: Position, limit: int
     ) -> Iterator[tuple[list[Row], Position]]:
         """Entries that are new, page by page in order of their numbers, and the position after each page."""
+        _, words = self._words.get(stream.name, (position, {}))
+        for rows, after in self._given(stream, position, limit):
+            last = (row for row in rows if not row.before or words[row.key].at <= row.version)
+            yield list(self._keys.rows(stream.name, last)), after
+
+    def _given(
+        self, stream: OutboxStream, position: Position, limit: int
+    ) -> Iterator[tuple[list[Row], Position]]:
         while numbers := self._numbers(position, limit):
             position = position.seen(numbers, micros(self._now))
             yield [self._row(stream, entry) for entry in self._entries(stream, numbers)], position
@@ -192,7 +222,7 @@ class OutboxSource:
         return Row(
             stream=stream.name, key=found.key, place=f"{stream.name}/{number}", values=values,
             version=number, content=self._key.row_hash(repr(content).encode()), gone=found.gone,
-            fault=fault_in(self._settings, entry) or found.fault, timeless=True,
+            fault=fault_in(self._settings, entry) or found.fault, timeless=True, before=found.before,
         )  # fmt: skip
 
     def _wanted(self) -> list[str]:

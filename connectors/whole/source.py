@@ -19,6 +19,7 @@ from connectors.runtime.config import ConnectorConfig
 from connectors.runtime.doubtful import TWICE, Doubtful, too_many
 from connectors.runtime.passed_over import PassedOver
 from connectors.runtime.ports import Batch, Control, Held, Incident, NothingKept, Row
+from connectors.runtime.renumbering import RowKeys, numbered
 from connectors.runtime.rows import identified, is_named, is_unnamed
 from connectors.runtime.state import State, hidden
 from connectors.runtime.streams import Stream
@@ -68,7 +69,7 @@ class WholeSource:
         self._wanted = {name: _wanted(stream, config) for name, stream in config.streams.items()}
         self._limits = vanish_limit, vanish_rows
         self._diff, self._waiting, self._passed_over = Diff(state), Waiting(state), PassedOver(state)
-        self._doubtful = Doubtful(state, key.row_hash)
+        self._doubtful, self._keys = Doubtful(state, key.row_hash), RowKeys(state)
         self._halted: dict[str, str] = {}  # stream → digest of what waits for a person, if that is why
         self._as_of: int | None = None  # the round that is being read
         self._known = False
@@ -209,6 +210,7 @@ class WholeSource:
             for name in self._streams:
                 try:
                     self._require_columns(name)
+                    self._renumber(name)
                     self._diff.load(self._incoming(name))
                 except DataError as error:
                     found.append(self._halt(name, Incident(name, error.reason, error.place, error.remedy)))
@@ -289,6 +291,16 @@ class WholeSource:
         yield from self._doubtful.told_apart(name, self._plain(name))
 
     def _plain(self, name: str) -> Iterator[Row]:
+        yield from self._keys.rows(name, self._given(name))
+
+    def _renumber(self, name: str) -> None:
+        """Settle under which keys rows count whose person has a newer number."""
+        self._keys.forget(name)
+        if self._streams[name].renumbered:
+            given = self._given(name)
+            self._keys.settle(name, (numbered(row) for row in given if row.before))
+
+    def _given(self, name: str) -> Iterator[Row]:
         make = self._maker(name)
         for place, values in self._system.rows(name):
             yield make(place, values)
@@ -300,9 +312,9 @@ class WholeSource:
             if missing := [column for column in wanted if column not in found]:
                 raise _column_missing(f"{place}.{missing[0]}")
             values = {column: found[column] for column in wanted}
-            key, gone, fault, _ = identified(stream, values)
+            one = identified(stream, values)
             content = self._key.row_hash(repr(sorted(values.items())).encode())
-            return Row(name, key, place, values, version, content, gone, fault)
+            return Row(name, one.key, place, values, version, content, one.gone, one.fault, before=one.before)
 
         return make
 
