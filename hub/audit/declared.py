@@ -26,6 +26,7 @@ from hub.stages.boxes import content, keys_for
 from hub.stages.decode import decode_event, received_at
 from hub.stages.narrowing import broken_event
 from hub.stages.parts import Parts
+from projections.consent_register.queries import known_since
 from schemas import decode_single, topics
 
 _BATCH = 1000
@@ -160,18 +161,24 @@ class Declarations:
         of. An id that no agency ever used is absent."""
         meant = {asked: [_digest(name) for name in self._meant(*asked)] for asked in set(consents)}
         held = self._held({name for names in meant.values() for name in names})
-        said = {name: self._said(grant) for name, grant in held.items()}
+        same = self._other_names(held.values())
+        said = {name: self._said(grant, same) for name, grant in held.items()}
         others = (
             self._held({one.meant for of in said.values() for one in of if one.meant} - held.keys()) | held
         )
         authors = {one.author for of in said.values() for one in of}
         with self._parts.store.transaction() as connection:
-            known = subjects.persons(connection, authors.union(*(grant.people for grant in others.values())))
+            people = authors.union(*(grant.people for grant in others.values()))
+            links = _Links(
+                subjects.persons(connection, people),
+                subjects.former(connection, people),
+                known_since(connection, subjects.live_generation(connection, "consent_register"), authors),
+            )
         endings = {
             name: tuple(
                 Ending(one.received, one.committed, self._scope(one.scope))
                 for one in said[name]
-                if _takes_back(one, grant, others, known)
+                if _takes_back(one, grant, others, links)
             )
             for name, grant in held.items()
         }
@@ -215,7 +222,17 @@ class Declarations:
                 held[name] = grant
         return held
 
-    def _said(self, grant: _Grant) -> list[_Said]:
+    def _other_names(self, grants: Iterable[_Grant]) -> Mapping[str, set[str]]:
+        """subject key → every key under which they may take these consents back: those of the same person, now or
+        before a split."""
+        people = set[str]().union(*(grant.people for grant in grants))
+        with self._parts.store.transaction() as connection:
+            persons = subjects.persons(connection, people)
+            same = subjects.aliases(connection, set(persons.values()))
+            former = subjects.former(connection, people)
+        return {who: {who, *same.get(persons.get(who, who), ()), *former.get(who, ())} for who in people}
+
+    def _said(self, grant: _Grant, same: Mapping[str, set[str]]) -> list[_Said]:
         """What may take this consent back: by its number at its own agency, by office and number at any, by the number
         alone at another office, and what names nothing that can be read and is said by one of its people."""
         own = {consent_name(grant.controller, number) for number in grant.numbers}
@@ -225,7 +242,7 @@ class Declarations:
         ways = [
             (own, False, False),
             (told, True, False),
-            ({f"{_ANY} {who}" for who in grant.people}, False, True),
+            ({f"{_ANY} {name}" for who in grant.people for name in same[who]}, False, True),
         ]
         return [
             _Said._make((*row, by_number, by_author))
@@ -338,21 +355,44 @@ def _subject(one: Envelope) -> str:
     return f"{one.controller_id}:{one.subject_ref}"
 
 
-def _takes_back(said: _Said, grant: _Grant, others: Mapping[bytes, _Grant], known: Mapping[str, str]) -> bool:
+class _Links(NamedTuple):
+    """Who is who: subject key → person; → who was the same person once, until when; → since when it is known."""
+
+    persons: Mapping[str, str]
+    former: Mapping[str, Mapping[str, int]]
+    since: Mapping[str, int]
+
+    def concerns(self, said: _Said, one: _Grant) -> bool:
+        """Whether a consent is its author's to take back."""
+        return self._person(said.author) in map(self._person, one.people)
+
+    def concerned(self, said: _Said, one: _Grant) -> bool:
+        """Whether it was when it was said: a split takes nothing back that had been taken back before."""
+        return any(said.received <= self.former.get(who, {}).get(said.author, -1) for who in one.people)
+
+    def nobodys(self, said: _Said) -> bool:
+        """Whether nobody can tell who says it: its agency ends its own consent all the same."""
+        since = self.since.get(said.author)
+        return said.author.endswith(":") or since is None or since > said.received
+
+    def _person(self, key: str) -> str:
+        return self.persons.get(key, key)
+
+
+def _takes_back(said: _Said, grant: _Grant, others: Mapping[bytes, _Grant], links: _Links) -> bool:
     """Whether an ending is this consent's: its subject says it, or who signed it (protocol rule 7); of one that nobody
     says, its agency's number decides. A number alone, said at another office, means that office's consent of its author
     if there is one. What cannot be read means the consent that it names, and if there is none all that its author had
     given."""
-    if said.author.endswith(":"):
-        return said.author == f"{grant.controller}:" and not said.told
-
-    def concerns(one: _Grant) -> bool:
-        return known.get(said.author, said.author) in {known.get(who, who) for who in one.people}
-
-    if not concerns(grant) or (said.wide and not _given_by(grant, said.given_until)):
+    own = said.author.startswith(f"{grant.controller}:") and not (said.told or said.wide)
+    if own and links.nobodys(said):
+        return True
+    if not (links.concerns(said, grant) or links.concerned(said, grant)):
+        return False
+    if said.wide and not _given_by(grant, said.given_until):
         return False
     named = others.get(said.meant) if said.meant else None
-    return not (said.told or said.wide) or named is None or not concerns(named)
+    return not (said.told or said.wide) or named is None or not links.concerns(said, named)
 
 
 def _given_by(grant: _Grant, at: int) -> bool:

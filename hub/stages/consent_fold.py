@@ -1,34 +1,37 @@
-"""Which consents a person gave, and what took them back: opened in memory, then folded (protocol rules 7 and 8).
+"""Which consents a person gave, and what took them back (protocol rules 7 and 8).
 
 A consent id is its agency's own. A withdrawal ends consents of the same subject, or that its author signed, and nobody
 else's: by its agency's own number, or by office and number (`jc-a:1001`) where somebody brings the paper to another
 office. The fold depends on no order. A grant that cannot be read grants nothing, of two grants with one id the smaller
-(recorded_at, event_id) stands, whoever's they are; a withdrawal that cannot be read ends everything it could mean.
+(recorded_at, event_id) stands, whoever's they are; a withdrawal that cannot be read ends everything it could mean. The
+cost grows with the consents and withdrawals of a person, not with their product.
 """
 
+from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from itertools import accumulate
 
 import orjson
 from sqlalchemy import Connection
 
-from hub.adapters.store import subjects
-from hub.domain.clock import moment
-from hub.domain.consent import ENDING, Consent, ScopedWithdrawal, consent_name
-from hub.domain.envelope import Envelope
+from hub.domain.consent import Consent, ScopedWithdrawal, consent_name
 from hub.policy.facts import CATEGORIES, CONSENT_PURPOSES
 from hub.ports import KeyStore
-from hub.stages.boxes import Content, content, keys_for
-from hub.stages.decode import envelope_of
-from projections.consent_register import queries
+from hub.stages.consent_index import (
+    Index,
+    Opened,
+    Recorded,
+    Said,
+    all_names,
+    effective,
+    first,
+    index_of,
+    open_rows,
+)
 from projections.consent_register.queries import RegisterRow
-from schemas import decode_single
 
-_GRANTED = "ConsentGranted"
-_NEEDED = frozenset({"sender", "granted_at"})  # what a grant cannot be judged without
 _DIMENSIONS: Mapping[str, frozenset[str] | None] = {
     "purposes": CONSENT_PURPOSES,
     "categories": CATEGORIES,
@@ -36,259 +39,146 @@ _DIMENSIONS: Mapping[str, frozenset[str] | None] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
-    row: RegisterRow
-    controller: str
-    recorded_at: int
-    content: Content
-
-    @property
-    def fields(self) -> Mapping[str, Any]:
-        return self.content.fields
-
-    @property
-    def number(self) -> str:
-        """The id as the agency's paper has it."""
-        named = self.fields.get("id" if self.row.event_type == _GRANTED else "consent_id")
-        return str(named or self.row.consent_id)
-
-    @property
-    def grants(self) -> bool:
-        """Whether it is a grant that can be judged."""
-        return (
-            self.row.event_type == _GRANTED
-            and self.row.consent_id is not None
-            and self.fields.keys() >= _NEEDED
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Index:
-    """Opened rows by subject; grants by (agency, recorded id); what takes back by the person who says it, and by
-    (agency, recorded id) where nobody can tell who does."""
-
-    by_subject: Mapping[str, Sequence[Opened]]
-    grants: Mapping[tuple[str, str], Sequence[Opened]]
-    endings: Mapping[str, Sequence[Opened]]
-    nobodys: Mapping[tuple[str, str], Sequence[Opened]]
-    names: Mapping[str, str]
-    agencies: frozenset[str]
-    offices: Mapping[str, frozenset[str]]  # person → the offices that know them by a pseudonym
-
-    @classmethod
-    def of(
-        cls,
-        opened: Sequence[Opened],
-        names: Mapping[str, str],
-        agencies: frozenset[str],
-        offices: Mapping[str, frozenset[str]],
-    ) -> "Index":
-        by_subject: defaultdict[str, list[Opened]] = defaultdict(list)
-        grants: defaultdict[tuple[str, str], list[Opened]] = defaultdict(list)
-        endings: defaultdict[str, list[Opened]] = defaultdict(list)
-        nobodys: defaultdict[tuple[str, str], list[Opened]] = defaultdict(list)
-        for one in opened:
-            recorded = (one.controller, str(one.row.consent_id))
-            by_subject[one.row.subject].append(one)
-            if one.grants:
-                grants[recorded].append(one)
-            elif one.row.event_type in ENDING and _nobodys(one.row):
-                nobodys[recorded].append(one)
-            elif one.row.event_type in ENDING:
-                endings[names.get(one.row.subject, one.row.subject)].append(one)
-        return cls(by_subject, grants, endings, nobodys, names, agencies, offices)
-
-    def person(self, key: str) -> str:
-        return self.names.get(key, key)
-
-    def name(self, controller: str, ref: str) -> str:
-        return self.person(f"{controller}:{ref}")
-
-    def signers(self, grant: Opened) -> tuple[str, ...]:
-        return tuple(self.name(grant.controller, ref) for ref in grant.fields.get("granted_by", ()))
-
-    def concerns(self, grant: Opened, who: str) -> bool:
-        """Whether a consent is this person's to take back."""
-        return who in (self.person(grant.row.subject), *self.signers(grant))
-
-
-def _nobodys(row: RegisterRow) -> bool:
-    """A broken withdrawal that names a consent and not who withdraws it."""
-    return row.subject.endswith(":")
-
-
-def open_rows(connection: Connection, keys: KeyStore, subject_keys: Iterable[str]) -> list[Opened]:
-    """What may matter to the policy about these subjects: their own rows, what the signers of their consents said, and
-    whatever bears the same consent ids."""
-    generation, wanted = subjects.live_generation(connection, "consent_register"), set(subject_keys)
-    opened = _open(keys, queries.about(connection, generation, wanted))
-    signers = {
-        f"{one.controller}:{ref}" for one in opened if one.grants for ref in one.fields.get("granted_by", ())
-    } - wanted
-    rows = queries.said_by(connection, generation, _all_names(connection, signers)) if signers else []
-    ids = {row.consent_id for row in (*rows, *(one.row for one in opened)) if row.consent_id}
-    if ids:
-        named_same = queries.naming(connection, generation, ids)
-        rows += [row for row in named_same if row.event_type == _GRANTED or _nobodys(row)]
-    known = {one.row.event_id for one in opened}
-    return opened + _open(keys, [row for row in rows if row.event_id not in known])
-
-
-def open_grants(connection: Connection, keys: KeyStore, agency: str = "") -> list[Opened]:
-    """Every grant that one agency recorded, or all did: for a question that somebody asks by hand."""
-    generation = subjects.live_generation(connection, "consent_register")
-    return [one for one in _open(keys, queries.granted(connection, generation, agency)) if one.grants]
-
-
-def _all_names(connection: Connection, keys: set[str]) -> set[str]:
-    same = subjects.aliases(connection, set(subjects.persons(connection, keys).values()))
-    return keys.union(*same.values())
-
-
-def _open(keys: KeyStore, rows: Iterable[RegisterRow]) -> list[Opened]:
-    envelopes = {row.event_id: (row, _envelope(row.envelope)) for row in rows}
-    found = keys_for(keys, "proof", [envelope for _, envelope in envelopes.values()])
-    return [
-        Opened(row, envelope.controller_id, envelope.recorded_at, content(envelope, "proof", found))
-        for _, (row, envelope) in sorted(envelopes.items())
-    ]
-
-
-def _envelope(value: bytes) -> Envelope:
-    return envelope_of(decode_single(value)[1])
-
-
-def named(opened: Iterable[Opened]) -> set[str]:
-    """Every subject key that rows are about and that signers and custodians name."""
-    return {
-        key
-        for one in opened
-        for key in (
-            one.row.subject,
-            *(
-                f"{one.controller}:{ref}"
-                for ref in (*(one.fields.get("granted_by") or ()), *(one.fields.get("custodians") or ()))
-            ),
-        )
-    }
-
-
-def effective(one: Opened) -> datetime:
-    """A withdrawal or objection holds from when it was made, or received if that was earlier."""
-    return moment(min(one.row.occurred_at, one.row.received_at))
-
-
-def consents_of(mine: Sequence[Opened], index: Index) -> Iterable[tuple[Consent, str]]:
+def consents_of(mine: Sequence[Opened], index: Index) -> Iterator[tuple[Consent, str]]:
     """Each consent of one person, and the agency that recorded it."""
-    standing = _standing(mine, index)
-    refused = _refused(mine, standing)
-    for grant in sorted(standing, key=lambda one: (str(one.row.consent_id), one.controller)):
-        yield _consent(grant, _endings(grant, mine, index, refused), index), grant.controller
-
-
-def _refused(mine: Sequence[Opened], standing: Sequence[Opened]) -> frozenset[str]:
-    """The event ids of grants that hold no id."""
-    held = {one.row.event_id for one in standing}
-    return frozenset(one.row.event_id for one in mine if one.grants and one.row.event_id not in held)
-
-
-def _standing(mine: Sequence[Opened], index: Index) -> list[Opened]:
-    """The grants of one person that hold their ids. A number that another office recorded for the same sender is the
-    same paper, told again."""
-    standing: list[Opened] = []
-    taken: set[tuple[str, ...]] = set()
-    for one in sorted((one for one in mine if one.grants), key=_first):
-        recorded, sender = (one.controller, str(one.row.consent_id)), str(one.fields["sender"])
-        ids: set[tuple[str, ...]] = {recorded, (one.controller, one.number), ("of", sender, one.number)}
-        if not ids & taken and not _taken(one, index):
-            standing.append(one)
-        taken |= ids
-    return standing
+    endings = Endings(mine, index)
+    for grant in sorted(endings.standing, key=lambda one: (str(one.row.consent_id), one.controller)):
+        yield _consent(grant, endings.of(grant), index), grant.controller
 
 
 def taken_back(
     connection: Connection, keys: KeyStore, subject_key: str
 ) -> list[tuple[str, list[RegisterRow]]]:
     """The name of each consent of this person, and the rows that took it back."""
-    same = _all_names(connection, {subject_key})
+    same = all_names(connection, {subject_key})
     opened = open_rows(connection, keys, same)
-    index = Index.of(opened, subjects.persons(connection, named(opened)), frozenset(), {})
-    mine = [one for one in opened if one.row.subject in same]
-    standing = _standing(mine, index)
-    refused = _refused(mine, standing)
+    endings = Endings([one for one in opened if one.row.subject in same], index_of(connection, opened))
     return [
         (
             consent_name(grant.controller, str(grant.row.consent_id)),
-            [one.row for one in _endings(grant, mine, index, refused)],
+            [one.row for one in endings.of(grant)],
         )
-        for grant in standing
+        for grant in endings.standing
     ]
 
 
-def _taken(grant: Opened, index: Index) -> bool:
-    """Whether its agency had given the id to somebody else's consent before: this one is refused."""
-    person = index.person(grant.row.subject)
-    return any(
-        index.person(one.row.subject) != person and _first(one) < _first(grant)
-        for one in index.grants[grant.controller, str(grant.row.consent_id)]
-    )
+class Endings:
+    """What takes back the consents of one person, whose rows are `mine`."""
+
+    def __init__(self, mine: Sequence[Opened], index: Index) -> None:
+        self._index = index
+        self._grants = [one for one in mine if one.grants]
+        self.standing = _standing(self._grants, index)
+        held = {one.row.event_id for one in self.standing}
+        self._refused = {one.row.event_id for one in self._grants if one.row.event_id not in held}
+        self._own_ids = frozenset[str]().union(*(one.ids for one in self._grants))
+        self._earliest: dict[tuple[Recorded, str], int | None] = {}
+        self._wide: dict[tuple[int, int | None], _Wide] = {}
+
+    def of(self, grant: Opened) -> list[Opened]:
+        """The endings of a consent that stands: said by its subject or by who signed it, while they were the same
+        person, or by its agency without saying by whom. Of several that cannot be read and take back the same the
+        first to take effect."""
+        found: dict[str, Opened] = {}
+        own = [(grant.controller, name) for name in grant.ids]
+        for recorded in own:
+            found |= _by_id(self._index.nobodys.get(recorded, ()))
+        for said, until in self._authors(grant):
+            named = [one for recorded in own for one in said.own.get(recorded, ())]
+            named += [one for recorded in own for one in said.numbers.get(":".join(recorded), ())]
+            named += [
+                one
+                for _, number in own
+                for one in said.numbers.get(number, ())
+                if one.controller != grant.controller and not self._has_own(one)
+            ]
+            found |= _by_id(one for one in named if until is None or one.row.received_at <= until)
+            found |= _by_id(self._unreadable(said, until).of(grant.granted_at))
+        return list(found.values())
+
+    def _authors(self, grant: Opened) -> Iterator[tuple[Said, int | None]]:
+        """What they said who may take the consent back; of former names of theirs, what was received until then."""
+        for person in self._index.persons(grant):
+            if said := self._index.by_person.get(person):
+                yield said, None
+        for key in grant.people:
+            for other, until in self._index.former.get(key, {}).items():
+                if said := self._index.by_key.get(other):
+                    yield said, until
+
+    def _unreadable(self, said: Said, until: int | None) -> "_Wide":
+        """What an author said that names no consent that anybody knows: it may mean each."""
+        kept = self._wide.get((id(said), until))
+        if kept is None:
+            meant = [
+                one
+                for one in said.unreadable
+                if (until is None or one.row.received_at <= until) and not self._known(one)
+            ]
+            kept = self._wide[id(said), until] = _Wide(meant)
+        return kept
+
+    def _known(self, end: Opened) -> bool:
+        """Whether any consent bears the id of a withdrawal whose content cannot be read."""
+        return end.row.consent_id in self._own_ids or self._has_own(end)
+
+    def _has_own(self, end: Opened) -> bool:
+        """Whether its agency had a consent of its author under the id that it names: then that one is meant."""
+        author = self._index.person(end.row.subject)
+        named = end.controller, str(end.row.consent_id)
+        if (named, author) not in self._earliest:
+            given = (
+                one.granted_at
+                for one in self._index.grants.get(named, ())
+                if author in self._index.persons(one) and one.row.event_id not in self._refused
+            )
+            self._earliest[named, author] = min(given, default=None)
+        earliest = self._earliest[named, author]
+        return earliest is not None and earliest <= end.given_until
 
 
-def _first(one: Opened) -> tuple[int, str]:
-    return one.recorded_at, one.row.event_id
+class _Wide:
+    """Endings that take back whatever their author had given; of those with one scope the first to take effect, by when
+    a consent had been given."""
+
+    def __init__(self, endings: Iterable[Opened]) -> None:
+        by_scope: defaultdict[str | None, list[Opened]] = defaultdict(list)
+        for one in sorted(endings, key=lambda one: -one.given_until):
+            by_scope[one.row.scope].append(one)
+        self._scopes = [
+            ([-one.given_until for one in of], list(accumulate(of, _earlier))) for of in by_scope.values()
+        ]
+
+    def of(self, granted_at: int) -> Iterator[Opened]:
+        """Those that a consent given then falls under."""
+        for until, earliest in self._scopes:
+            if count := bisect_right(until, -granted_at):
+                yield earliest[count - 1]
 
 
-def _endings(grant: Opened, mine: Sequence[Opened], index: Index, refused: frozenset[str]) -> list[Opened]:
-    """What takes this consent back: said by its subject or by who signed it."""
-    authors = {index.person(grant.row.subject), *index.signers(grant)}
-    said = [one for author in authors for one in index.endings.get(author, ())]
-    nobodys = index.nobodys.get((grant.controller, str(grant.row.consent_id)), ())
-    return [*nobodys, *(one for one in said if _means(one, grant, mine, index, refused))]
+def _earlier(one: Opened, other: Opened) -> Opened:
+    return min(one, other, key=lambda end: (effective(end), end.row.event_id))
 
 
-def _means(end: Opened, grant: Opened, mine: Sequence[Opened], index: Index, refused: frozenset[str]) -> bool:
-    """Whether a withdrawal means this consent of its author."""
-    own = {str(grant.row.consent_id), grant.number}
-    if end.controller == grant.controller and (end.row.consent_id in own or end.number in own):
-        return True
-    if end.number in {f"{grant.controller}:{one}" for one in own}:
-        return True
-    if end.controller != grant.controller and end.number in own:
-        return not _has_own(end, index, refused)
-    return not end.fields and not _known(end, mine, index, refused) and _given_by(grant, end)
+def _by_id(endings: Iterable[Opened]) -> dict[str, Opened]:
+    return {one.row.event_id: one for one in endings}
 
 
-def _has_own(end: Opened, index: Index, refused: frozenset[str]) -> bool:
-    """Whether its agency had a consent of its author under the id that it names: then that one is meant."""
-    author = index.person(end.row.subject)
-    recorded = index.grants.get((end.controller, str(end.row.consent_id)), ())
-    return any(
-        index.concerns(one, author) and _given_by(one, end) and one.row.event_id not in refused
-        for one in recorded
-    )
-
-
-def _known(end: Opened, mine: Sequence[Opened], index: Index, refused: frozenset[str]) -> bool:
-    """Whether any consent bears the id of a withdrawal whose content cannot be read. If none does, it may mean each."""
-    own = {name for one in mine if one.grants for name in (one.row.consent_id, one.number)}
-    return end.row.consent_id in own or _has_own(end, index, refused)
-
-
-def _given_by(grant: Opened, end: Opened) -> bool:
-    """Whether the consent had been given when it was taken back."""
-    return bool(grant.fields["granted_at"] <= moment(max(end.row.occurred_at, end.row.received_at)))
+def _standing(grants: Iterable[Opened], index: Index) -> list[Opened]:
+    """The grants of one person that hold their ids."""
+    standing: list[Opened] = []
+    taken: set[Recorded] = set()
+    for one in sorted(grants, key=first):
+        ids = {(one.controller, name) for name in one.ids}
+        if not ids & taken and not index.taken(one):
+            standing.append(one)
+        taken |= ids
+    return standing
 
 
 def _consent(grant: Opened, endings: Sequence[Opened], index: Index) -> Consent:
-    fields, whole, parts = grant.fields, [], []
-    for end in endings:
-        at = effective(end)
-        scope = withdrawn_scope(end.row.scope, at, index.agencies)
-        if scope is None:
-            whole.append(at)
-        else:
-            parts.append(scope)
+    fields = grant.fields
+    whole, parts = _narrowed(endings, index.agencies)
     ends = [fields[name] for name in ("valid_until", "withdrawn_at") if fields.get(name)]  # said beforehand
     return Consent(
         id=consent_name(grant.controller, str(grant.row.consent_id)),
@@ -309,8 +199,24 @@ def _consent(grant: Opened, endings: Sequence[Opened], index: Index) -> Consent:
         granted_at=fields["granted_at"],
         valid_until=min(ends, default=None),
         withdrawn_at=min(whole, default=None),
-        scoped_withdrawals=tuple(sorted(parts, key=lambda part: part.at)),
+        scoped_withdrawals=parts,
     )
+
+
+def _narrowed(
+    endings: Iterable[Opened], agencies: frozenset[str]
+) -> tuple[list[datetime], tuple[ScopedWithdrawal, ...]]:
+    """When they take back the whole, and which parts: each part once, from the first time on."""
+    whole: list[datetime] = []
+    parts: dict[tuple[frozenset[str], ...], ScopedWithdrawal] = {}
+    for end in sorted(endings, key=lambda end: (effective(end), end.row.event_id)):
+        at = effective(end)
+        part = withdrawn_scope(end.row.scope, at, agencies)
+        if part is None:
+            whole.append(at)
+        else:
+            parts.setdefault((part.purposes, part.categories, part.recipients), part)
+    return whole, tuple(parts.values())
 
 
 def withdrawn_scope(text: str | None, at: datetime, agencies: frozenset[str]) -> ScopedWithdrawal | None:

@@ -16,7 +16,7 @@ from hub.adapters.store.tables import disclosure
 from hub.adapters.store.views import DisclosureRow
 from hub.domain.consent import Consent, consent_name, referred
 from hub.policy.grounds import signed
-from hub.stages.consent_fold import open_grants, open_rows
+from hub.stages.consent_index import open_grants, open_rows
 from hub.stages.learning import learn
 from hub.stages.parts import Parts
 from projections.consent_register import queries

@@ -207,7 +207,8 @@ def _link_all(connection: Connection, parts: Parts, events: Sequence[Event], fou
     for event, read in opened:
         if event.envelope.event_type == "IdentitySplit":
             parted = {event.subject, *_refs(parts, read)}
-            changed |= links.split_persons(connection, parted, event.envelope.occurred_at)
+            received = received_at(parts.secret, event.record)
+            changed |= links.split_persons(connection, parted, event.envelope.occurred_at, received)
     return changed
 
 

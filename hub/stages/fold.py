@@ -4,13 +4,14 @@ The fold does not depend on the order in which events came (protocol rules 7 and
 ends them: `hub.stages.consent_fold`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date
 
 from hub.domain.clock import moment
 from hub.domain.consent import objects_76
 from hub.policy.control import ControlData, Statement
-from hub.stages.consent_fold import Index, Opened, consents_of, effective
+from hub.stages.consent_fold import consents_of
+from hub.stages.consent_index import Index, Opened, effective
 from hub.stages.knowledge import Knowledge
 
 _RECORDING = frozenset({"SubjectRecorded", "SubjectChanged"})
@@ -19,7 +20,9 @@ _OBJECTING = frozenset({"ObjectionRaised"})
 
 
 def facts_of(key: str, aliases: Iterable[str], index: Index) -> Knowledge:
-    mine = [one for alias in sorted(aliases) for one in index.by_subject.get(alias, ())]
+    same = sorted(aliases)
+    mine = [one for alias in same for one in index.by_subject.get(alias, ())]
+    objections = _objections([*mine, *_said_before_a_split(same, index)])
     granted = list(consents_of(mine, index))
     control = _control(mine, index)
     held = {name for one in control.custody for name in one.value}
@@ -30,8 +33,20 @@ def facts_of(key: str, aliases: Iterable[str], index: Index) -> Knowledge:
         consents=tuple(consent for consent, _ in granted),
         recorded_at={consent.id: office for consent, office in granted},
         offices={name: index.offices[name] for name in held if name in index.offices},
-        objections=tuple(sorted(effective(one) for one in _objections(mine) if _objects_76(one))),
+        objections=tuple(sorted(effective(one) for one in objections if _objects_76(one))),
     )
+
+
+def _said_before_a_split(same: Sequence[str], index: Index) -> Iterable[Opened]:
+    """What was said about those who were the same person then: a split takes no objection back."""
+    found = {
+        one.row.event_id: one
+        for key in same
+        for other, until in index.former.get(key, {}).items()
+        for one in index.by_subject.get(other, ())
+        if other not in same and one.row.received_at <= until
+    }
+    return found.values()
 
 
 def _control(mine: Iterable[Opened], index: Index) -> ControlData:

@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 
 from hub.adapters.store import subjects
 from hub.ports import KeyStore
-from hub.stages.consent_fold import Index, named, open_rows
+from hub.stages.consent_index import index_of, open_rows
 from hub.stages.fold import facts_of
 from hub.stages.knowledge import Knowledge, KnowledgeCache
 
@@ -50,8 +50,7 @@ def _load(
     everyone = subjects.states(connection, members) | {state.key: state for state in states}
     aliases = subjects.aliases(connection, {state.person for state in everyone.values()})
     opened = open_rows(connection, keys, {key for of in aliases.values() for key in of} | set(everyone))
-    names = subjects.persons(connection, named(opened))
-    index = Index.of(opened, names, agencies, _offices(connection, names.values()))
+    index = index_of(connection, opened, agencies)
     facts = {
         key: facts_of(key, {key, *aliases.get(state.person, ())}, index) for key, state in everyone.items()
     }
@@ -75,9 +74,3 @@ def _load(
             consents=tuple(replace(consent, subject=state.person) for consent in mine.consents),
         )
     return result
-
-
-def _offices(connection: Connection, persons: Iterable[str]) -> dict[str, frozenset[str]]:
-    """person → the offices that know them by a pseudonym."""
-    found = subjects.aliases(connection, set(persons))
-    return {person: frozenset(key.split(":", 1)[0] for key in keys) for person, keys in found.items()}

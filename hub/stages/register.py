@@ -220,8 +220,11 @@ def _tombstone(key: str, consent_id: str) -> tuple[str, Outgoing]:
 
 
 def _of_sender(key: str, knowledge: Knowledge, at: datetime) -> list[Consent]:
+    """The consents of the subject whose sender is its agency. After a split those alone that were taken back: the gate
+    knows its own consents, and not what was said at another office against them."""
     agency = key.split(":", 1)[0]
-    return [] if knowledge.split else [one for one in knowledge.consents_at(at) if one.sender == agency]
+    mine = [one for one in knowledge.consents_at(at) if one.sender == agency]
+    return [one for one in mine if one.withdrawn_at or one.scoped_withdrawals or not knowledge.split]
 
 
 def _consent_entry(

@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Select, select, union
+from sqlalchemy import Connection, Select, func, select, union
 
 from hub.adapters.store.bulk import among, values
 from hub.adapters.store.tables import coming_of_age
-from hub.domain.consent import ENDING
+from hub.domain.consent import NARROWING
 from projections.consent_register.apply import SEPARATOR
 from projections.consent_register.tables import consent_row
 
@@ -54,11 +54,34 @@ def about(connection: Connection, generation: int, subjects: Iterable[str]) -> l
 
 
 def said_by(connection: Connection, generation: int, subjects: Iterable[str]) -> list[RegisterRow]:
-    """What these subjects said that takes a consent back, whosever it is."""
+    """What these subjects said that takes something back: a consent, whosever it is, or by an objection."""
     wanted = select(*_COLUMNS).where(
-        _ROW.generation == generation, among(connection, _ROW.subject), _ROW.event_type.in_(ENDING)
+        _ROW.generation == generation,
+        among(connection, _ROW.subject),
+        _ROW.event_type.in_(NARROWING.difference(_LINKING)),
     )
     return _rows(connection, wanted, subjects)
+
+
+def known_since(connection: Connection, generation: int, subjects: Iterable[str]) -> dict[str, int]:
+    """subject → when its agency first said anything about it that takes nothing back; absent where it never did."""
+    wanted = (
+        select(_ROW.subject, func.min(_ROW.received_at))
+        .where(
+            _ROW.generation == generation,
+            among(connection, _ROW.subject),
+            _ROW.event_type.not_in(NARROWING),
+        )
+        .group_by(_ROW.subject)
+    )
+    found = connection.execute(wanted, {"keys": values(connection, subjects)})
+    return {subject: int(since) for subject, since in found}
+
+
+def by_id(connection: Connection, generation: int, row_ids: Iterable[str]) -> list[RegisterRow]:
+    """Those of these rows that the register holds."""
+    wanted = select(*_COLUMNS).where(_ROW.generation == generation, among(connection, _ROW.event_id))
+    return _rows(connection, wanted, row_ids)
 
 
 def present(connection: Connection, generation: int, row_ids: Iterable[str]) -> set[str]:

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, func, select, update
 
 from hub.adapters.store import subjects, views
 from hub.adapters.store.bulk import among, merge, values
-from hub.adapters.store.tables import case_link, membership, pairing, subject
+from hub.adapters.store.tables import case_link, former_person, membership, pairing, subject
 
 _LINKING = 0x666272_17  # names the lock in the database; any number that nothing else uses
 
@@ -147,6 +147,7 @@ def link_persons(connection: Connection, same: Mapping[str, Mapping[str, int]]) 
     rows = [(key, person, True, False, said[key], 1) for key, person in sorted(persons.items())]
     merge(connection, subject, rows, _LATER)
     _rename(connection, before, persons)
+    _note_refused(connection, persons)
     return {key for key, person in persons.items() if not (key in known and known[key].person == person)}
 
 
@@ -167,11 +168,37 @@ def _rename(connection: Connection, before: Mapping[str, str], persons: Mapping[
         )
 
 
-def split_persons(connection: Connection, keys: Iterable[str], at: int) -> set[str]:
+def _note_refused(connection: Connection, persons: Mapping[str, str]) -> None:
+    """Of a link that was read after the split that ended it: until that one was received they were one person."""
+    now = subjects.states(connection, persons)
+    refused = {key for key, person in persons.items() if now[key].person != person}
+    if not refused:
+        return
+    f = former_person.c
+    splits = select(f.subject, f.until).where(among(connection, f.subject), f.person == f.subject)
+    rows = {
+        (key, persons[split.subject], split.until)
+        for split in connection.execute(splits, {"keys": values(connection, refused)})
+        for key, person in persons.items()
+        if person == persons[split.subject]
+    }
+    _keep_former(connection, rows)
+
+
+def _keep_former(connection: Connection, rows: Iterable[tuple[str, str, int]]) -> None:
+    merge(connection, former_person, sorted(rows), "(subject, person, until) DO NOTHING")
+
+
+def split_persons(connection: Connection, keys: Iterable[str], at: int, received: int) -> set[str]:
     """These pseudonyms and all that were the same person until now mean nobody else from `at` on, and leave every joint
-    view, between whichever agencies, until linked again (fail closed). Returns whose link changed."""
+    view, between whichever agencies, until linked again (fail closed). Returns whose link changed.
+
+    What one of them had taken back before the split was `received` stays taken back for all of them
+    (`subjects.former`)."""
     same = subjects.aliases(connection, set(subjects.persons(connection, keys := set(keys)).values()))
     parted = keys.union(*same.values())
+    shared = {(key, person, received) for person, of in same.items() for key in of}
+    _keep_former(connection, shared | {(key, key, received) for key in parted})
     rows = [(key, key, False, True, at, 1) for key in sorted(parted)]
     merge(connection, subject, rows, _LATER)
     return parted

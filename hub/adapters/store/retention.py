@@ -7,7 +7,15 @@ from sqlalchemy import Column, Connection, Table, delete, func, select
 
 from hub.adapters.store import evidence
 from hub.adapters.store.bulk import among, values
-from hub.adapters.store.tables import disclosure, erasure, erasure_answer, pairing, register_dirty, retrieval
+from hub.adapters.store.tables import (
+    disclosure,
+    erasure,
+    erasure_answer,
+    former_person,
+    pairing,
+    register_dirty,
+    retrieval,
+)
 
 
 class Aged(NamedTuple):
@@ -42,5 +50,5 @@ def remove(connection: Connection, aged: Aged, until: int) -> None:
 def forget_links(connection: Connection, subjects: Iterable[str]) -> None:
     """The pairings of persons whose proofs are gone; their register entries are looked at once more, and end."""
     bound = {"keys": values(connection, set(subjects))}
-    for table in (pairing, register_dirty):
+    for table in (pairing, former_person, register_dirty):
         connection.execute(delete(table).where(among(connection, table.c.subject)), bound)

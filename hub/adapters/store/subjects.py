@@ -13,6 +13,7 @@ from hub.adapters.store.tables import (
     coming_of_age,
     dirty,
     ending,
+    former_person,
     generation,
     membership,
     register_dirty,
@@ -64,6 +65,25 @@ def aliases(connection: Connection, persons_: Iterable[str]) -> dict[str, list[s
     )
     for person, key in connection.execute(wanted, {"keys": values(connection, persons_)}).all():
         found[person].append(key)
+    return dict(found)
+
+
+def former(connection: Connection, keys: Iterable[str]) -> dict[str, dict[str, int]]:
+    """subject key → every other key that was the same person once, until when (microseconds since 1970 UTC): the moment
+    at which the split that took them apart was received."""
+    f, wanted = former_person.c, set(keys)
+    mine = select(f.subject, f.person, f.until).where(among(connection, f.subject))
+    groups = connection.execute(mine, {"keys": values(connection, wanted)}).all()
+    if not groups:
+        return {}
+    theirs = select(f.subject, f.person, f.until).where(among(connection, f.person))
+    held: defaultdict[tuple[str, int], set[str]] = defaultdict(set)
+    for row in connection.execute(theirs, {"keys": values(connection, {row.person for row in groups})}):
+        held[row.person, row.until].add(row.subject)
+    found: defaultdict[str, dict[str, int]] = defaultdict(dict)
+    for row in groups:
+        for other in held[row.person, row.until] - {row.subject}:
+            found[row.subject][other] = max(row.until, found[row.subject].get(other, row.until))
     return dict(found)
 
 
@@ -157,7 +177,8 @@ def _registered(connection: Connection, keys: set[str]) -> set[tuple[str, str]]:
 
 def concerned(connection: Connection, keys: Iterable[str]) -> tuple[list[str], list[str]]:
     """All subjects and cases that a change about these subjects may touch: their other pseudonyms, and the households
-    of all their cases. Coarse on purpose: an epoch that rises in vain costs a look, one that does not costs trust."""
+    of all their cases, which a split leaves joined. Coarse on purpose: an epoch that rises in vain costs a look, one
+    that does not costs trust."""
     names = set(keys)
     same = aliases(connection, set(persons(connection, names).values()))
     names |= {key for of in same.values() for key in of}

@@ -38,6 +38,14 @@ subject = Table(  # rule 10: the epoch row of every person (and family), and who
     Column("changed_at", BigInteger, nullable=False),
     Column("epoch", BigInteger, nullable=False),
 )
+former_person = Table(  # rule 7: whom a split took apart, by the name that they shared until it was received
+    "former_person",
+    metadata,
+    Column("subject", String, primary_key=True),
+    Column("person", String, primary_key=True),
+    Column("until", BigInteger, primary_key=True),
+    Index("former_person_person", "person"),
+)
 coming_of_age = (
     Table(  # rule 10: keyed hashes of the days on which somebody comes of age, per record of a birth date
         "coming_of_age",
