@@ -119,11 +119,13 @@ def facts_of(event: MappedEvent, consents: Sequence[Consent], *, objected: bool)
 
 
 def _meant(event: MappedEvent, name: str, consents: Sequence[Consent]) -> frozenset[str]:
-    """The ids of the consents that the mapping names so: the agency's own number, else another office's; one that is
-    not known here is named by its pseudonym, so that the hub may know it later."""
-    called = [one for one in consents if name in (one.id, one.number, f"{one.recorded_by}:{one.number}")]
-    own = [one for one in called if one.id in (name, event.key.consent(name))]
-    return frozenset(one.id for one in own or called) or frozenset({event.key.consent(name)})
+    """The ids of the consents that the mapping names so: the agency's own number, else office and number. A number
+    alone means another office's consent where one bears it: of two neither. One that is not known here is named by its
+    pseudonym, so that the hub may know it later."""
+    exact = {one.id for one in consents if name in (one.id, f"{one.recorded_by}:{one.number}")}
+    own = {one.id for one in consents if one.id == event.key.consent(name)}
+    alike = {one.id for one in consents if one.number == name}
+    return frozenset(own or exact or (alike if len(alike) == 1 else {event.key.consent(name)}))
 
 
 def _ground(event: MappedEvent, consents: Sequence[Consent]) -> ConsentGround | NormGround:

@@ -47,13 +47,13 @@ def recorded_id(controller: str, name: str) -> str:
 
 
 def referred(ids: Iterable[str], controller: str, known: Iterable[str]) -> frozenset[str]:
-    """The names of those `known` consents that an event of `controller` means by these ids: its own number, else any
-    agency's consent that was told to it under the id."""
+    """The names of those `known` consents that an event of `controller` means by these ids: its own number, else an
+    office and number. A number alone means another office's consent where one bears it: of two neither."""
     names, found = frozenset(known), set[str]()
     for one in ids:
         own = consent_name(controller, one)
-        others = {name for name in names if name == one or name.split(":", 1)[-1] == one}
-        found |= {own} if own in names else others
+        alike = {name for name in names if name.split(":", 1)[-1] == one}
+        found |= names & {own} or names & {one} or (alike if len(alike) == 1 else set())
     return frozenset(found)
 
 

@@ -143,7 +143,7 @@ def _sheet(story: Story, same: Sequence[AgencyRef], label: str, at: datetime) ->
 def entered(story: Story, step: Step) -> Iterator[Entered]:
     """What this step enters, and where; steps that concern the hub alone enter nothing."""
     match act := step.act:
-        case Grant():
+        case Grant() if story.takes(act):
             yield Entered(act.by, _grant(story, step, act))
         case Withdrawal():
             yield Entered(act.by, _withdrawal(story, step, act))

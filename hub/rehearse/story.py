@@ -175,9 +175,14 @@ class Story:
         return next(step.act for step in self.steps if isinstance(step.act, Record) and step.act.id == name)
 
     def grants(self) -> dict[str, Grant]:
-        """The first grant of each consent id: a second one is refused by the hub."""
+        """The first grant of each consent id; the hub refuses a second one of the same agency."""
         found: dict[str, Grant] = {}
         for step in self.steps:
             if isinstance(step.act, Grant):
                 found.setdefault(step.act.consent.id, step.act)
         return found
+
+    def takes(self, act: Grant) -> bool:
+        """Whether its agency may use the id: a story gives each once. To the hub equal numbers of two agencies are two
+        consents."""
+        return self.grants()[act.consent.id].by == act.by
