@@ -202,14 +202,22 @@ class Knowledge:
 
     def _said_of(self, consent: Consent, own: Mapping[str, Consent]) -> list[MappedEvent]:
         """The withdrawals of this consent that the agency recorded: said by its subject or by who signed it, by the
-        agency's own number or by office and number."""
+        agency's own number or by office and number; of its own consents also by somebody of whom it recorded nothing
+        else."""
         numbers = [f"{consent.recorded_by}:{consent.number}"]
         mine = consent.id in own
         if mine or consent.number not in {one.number for one in own.values()}:
             numbers.append(consent.number)
         authors = {consent.subject, *consent.granted_by}
         said = (event for number in numbers for event in self._withdrawals.get(number, {}).values())
-        return [event for event in said if event.subject_ref in authors]
+        return [
+            event
+            for event in said
+            if event.subject_ref in authors or (mine and not self._is_known(event.subject_ref))
+        ]
+
+    def _is_known(self, subject_ref: str) -> bool:
+        return any(event.schema.event_type not in NARROWING for event in self._events(subject_ref))
 
     def _events(self, subject_ref: str) -> list[MappedEvent]:
         return [self._facts[ref] for ref in self._of.get(subject_ref, ())]

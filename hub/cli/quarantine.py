@@ -8,6 +8,7 @@ from functools import partial
 from typing import Annotated, Any
 
 import typer
+from sqlalchemy import Connection
 
 from hub.adapters.store import quarantines
 from hub.cli.opened import opened_parts
@@ -15,6 +16,7 @@ from hub.cli.output import AsJson, print_json, print_lines, print_table, rfc3339
 from hub.domain.clock import micros
 from hub.errors import HubError, UsageError
 from hub.ports import Place
+from hub.stages import misnamed
 from hub.stages import release as lanes
 from hub.stages.decode import decode_envelope
 from hub.stages.parts import Parts
@@ -75,7 +77,7 @@ def show(lane: Lane = None, as_json: AsJson = False) -> None:
 @app.command()
 def retry(lane: Lane = None, everything: Everything = False, as_json: AsJson = False) -> None:
     """Noch einmal versuchen, dann alles dahinter. Was immer noch nicht geht, bleibt angehalten; dann Ende 1."""
-    _go_on("retry", lane, everything, as_json, lanes.retry)
+    _go_on("retry", lane, everything, as_json, lanes.retry, _retry_items)
 
 
 @app.command()
@@ -94,15 +96,16 @@ def drop(
             place="hub quarantine drop",
             remedy="--reason",
         )
-    operator = getpass.getuser()
-    _go_on("drop", lane, everything, as_json, partial(lanes.drop, operator=operator, reason=reason.strip()))
+    operator, why = getpass.getuser(), reason.strip()
+    work = partial(lanes.drop, operator=operator, reason=why)
+    _go_on("drop", lane, everything, as_json, work, partial(_drop_items, operator=operator, reason=why))
 
 
 @app.command(hidden=True)
 def release(lane: Lane = None, everything: Everything = False, as_json: AsJson = False) -> None:
     """Wie `retry`; was immer noch nicht geht, wird aufgegeben."""
     operator = getpass.getuser()
-    _go_on("release", lane, everything, as_json, partial(lanes.release, operator=operator))
+    _go_on("release", lane, everything, as_json, partial(lanes.release, operator=operator), _retry_items)
 
 
 def _go_on(
@@ -111,11 +114,12 @@ def _go_on(
     everything: bool,
     as_json: bool,
     work: Callable[[Parts, str, str], ReleaseOutcome],
+    work_items: Callable[[Parts, str | None], list[str]],
 ) -> None:
     if bool(lane) == everything:
         raise UsageError("name one lane, or all", place=f"hub quarantine {verb}", remedy="SPUR or --all")
     with opened_parts() as parts:
-        again = _retry_items(parts, verb, lane)
+        again = work_items(parts, lane)
         chosen = [] if again and lane else _chosen(parts, lane, verb)
         outcomes = [work(parts, *one) for one in chosen]
     if as_json:
@@ -123,25 +127,45 @@ def _go_on(
             {"released": [asdict(outcome) for outcome in outcomes]} | ({"items": again} if again else {})
         )
     else:
-        lines = [*map(_sentence, outcomes), *(f"{one}: wird sogleich noch einmal versucht." for one in again)]
+        lines = [*map(_sentence, outcomes), *(f"{one}: {_ITEMS_GO_ON[verb]}" for one in again)]
         print_lines(lines or ["Nichts ist angehalten."])
     if any(outcome.still or outcome.quarantined for outcome in outcomes):
         raise typer.Exit(1)
 
 
-def _retry_items(parts: Parts, verb: str, name: str | None) -> list[str]:
-    """Work that is no record is tried again by its stage as soon as it stands in quarantine no more; it can't be given
-    up, for what it is about is still to be done."""
+_ITEMS_GO_ON = {
+    "retry": "wird sogleich noch einmal versucht.",
+    "release": "wird sogleich noch einmal versucht.",
+    "drop": "aufgegeben.",
+}
+
+
+def _retry_items(parts: Parts, name: str | None) -> list[str]:
+    """Work that is no record is tried again by its stage as soon as it stands in quarantine no more. A withdrawal that
+    names somebody else's consent was taken and stays until somebody drops it."""
     with parts.store.transaction() as connection:
-        found = [one for one in quarantines.items(connection) if name is None or one.item.startswith(name)]
-        if verb == "drop" and name and found:
+        found = [one for one in _items_named(connection, name) if one.stage != misnamed.STAGE]
+        for one in found:
+            quarantines.remove_items(connection, one.stage, [one.item])
+    return [one.item for one in found]
+
+
+def _drop_items(parts: Parts, name: str | None, operator: str, reason: str) -> list[str]:
+    """Work that is no record cannot be given up, for what it is about is still to be done; withdrawals that name
+    somebody else's consent can."""
+    with parts.store.transaction() as connection:
+        found = _items_named(connection, name)
+        told = [one for one in found if one.stage == misnamed.STAGE]
+        if name and len(told) < len(found):
             raise UsageError(
                 "this is no record: it cannot be given up", place=found[0].stage, remedy="retry it"
             )
-        if verb != "drop":
-            for one in found:
-                quarantines.remove_items(connection, one.stage, [one.item])
-    return [] if verb == "drop" else [one.item for one in found]
+        misnamed.drop(connection, told, operator, reason, micros(parts.clock.now()))
+    return [one.item for one in told]
+
+
+def _items_named(connection: Connection, name: str | None) -> list[quarantines.Item]:
+    return [one for one in quarantines.items(connection) if name is None or one.item.startswith(name)]
 
 
 def _waiting(parts: Parts) -> list[dict[str, Any]]:

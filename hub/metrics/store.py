@@ -20,6 +20,7 @@ from hub.metrics.connectors import connector_collector
 from hub.metrics.danger import DangerCollector
 from hub.metrics.named import PROCESS, STORE_GAUGES
 from hub.ports import TopicState
+from hub.stages import misnamed
 from hub.stages.intake import TOOK_EFFECT
 from hub.stages.parts import Parts, topic_agency
 from hub.topology import topics_read
@@ -110,7 +111,8 @@ def _standing(connection: Connection) -> dict[tuple[str, ...], float]:
     for (topic, reason), number in quarantines.counts(connection).items():
         counted[_agency(topic), reason] += number
     for item in quarantines.items(connection):
-        counted["hub", item.reason] += 1
+        agency = misnamed.agency_of(item) if item.stage == misnamed.STAGE else "hub"
+        counted[agency, item.reason] += 1
     held = tables.held.c
     for topic, reason, number in connection.execute(
         select(held.topic, held.reason, func.count()).group_by(held.topic, held.reason)

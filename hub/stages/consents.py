@@ -20,7 +20,7 @@ from hub.domain.consent import ENDING
 from hub.domain.identifiers import link_digest, pairing_digest
 from hub.failpoints import fail_point
 from hub.ports import Record
-from hub.stages import birthdays
+from hub.stages import birthdays, misnamed
 from hub.stages.boxes import Content, Found, content, keys_for
 from hub.stages.decode import Event, decode_event, received_at
 from hub.stages.driver import Stage, drive
@@ -30,7 +30,7 @@ from hub.stages.intake import TOOK_EFFECT, Intake
 from hub.stages.narrowing import broken_event
 from hub.stages.parts import Parts, topic_agency
 from projections.consent_register import apply
-from projections.consent_register.queries import naming, present, with_custody
+from projections.consent_register.queries import RegisterRow, naming, present, with_custody
 from projections.consent_register.tables import ON_CONFLICT, consent_row
 
 STAGE = topology.CONSENTS.stage
@@ -65,6 +65,7 @@ def take_consents(parts: Parts, topic_id: str, batch: Sequence[Record]) -> Conse
     intake = driven.intake
     if any(ends(event) for event in intake.events):
         end_grounds(parts)
+    misnamed.check(parts)
     types = Counter(event.envelope.event_type for event in intake.events)
     taken = sum(not event.broken for event in intake.events)
     bad, parked = len(intake.bad), len(intake.parked)
@@ -107,7 +108,9 @@ def apply_events(connection: Connection, parts: Parts, events: Sequence[Event], 
     changed = {event.subject for event in events}
     changed |= _link_all(connection, parts, [event for event in events if _links(event)], found)
     changed |= links.find_cases(connection, {event.subject for event in events})
-    changed.update(_granted_for(connection, live, events))
+    named = _naming(connection, live, events)
+    changed.update(row.subject for row in named)
+    misnamed.note(connection, live, named, micros(parts.clock.now()))
     if any(event.envelope.event_type == "IdentitySplit" for event in events):
         changed |= with_custody(connection, live)
     ending = [event for event in events if ends(event)]
@@ -240,11 +243,11 @@ def _may_end(connection: Connection, live: int, ending: Sequence[Event]) -> set[
     office by a number that stands in no column."""
     if not ending:
         return set()
-    said = {event.subject for event in ending} | _granted_for(connection, live, ending)
+    said = {event.subject for event in ending} | {row.subject for row in _naming(connection, live, ending)}
     return said.union(subjects.concerned(connection, said)[0])
 
 
-def _granted_for(connection: Connection, live: int, events: Sequence[Event]) -> set[str]:
-    """The subjects of the grants that these withdrawals name: a withdrawal works from any agency."""
-    ids = {event.envelope.consent_id for event in events if event.envelope.consent_id}
-    return {row.subject for row in naming(connection, live, [i for i in ids if i])} if ids else set()
+def _naming(connection: Connection, live: int, events: Sequence[Event]) -> list[RegisterRow]:
+    """The grants and withdrawals that bear the ids of these ones: a withdrawal works from any agency."""
+    ids = {event.envelope.consent_id for event in events}
+    return naming(connection, live, [one for one in ids if one]) if any(ids) else []

@@ -4,10 +4,15 @@ from datetime import date
 from itertools import permutations
 
 import pytest
+from prometheus_client import CollectorRegistry, generate_latest
 
 from connectors.runtime.register import Register
+from hub.cli.doctor.store import store_checks
+from hub.config import load_settings
+from hub.domain.consent import referred
+from hub.metrics.store import StoreCollector
 from hub.stages.consent_story import consent_story
-from tests.support.world import CHILD, JA, JC, MOTHER, World
+from tests.support.world import CHILD, JA, JC, MASTER, MOTHER, World
 
 STRANGER = "stranger"
 
@@ -83,6 +88,74 @@ def test_a_stranger_ends_nothing_of_another(world: World, named: str) -> None:
     assert not _ended(world, JC)
 
 
+def _doctor_is_content(world: World) -> bool:
+    settings = load_settings(data=world.data, kek=MASTER)
+    return next(one.ok for one in store_checks(settings) if one.name == "broken_narrowing")
+
+
+def _standing(world: World) -> str:
+    registry = CollectorRegistry()
+    registry.register(StoreCollector(world.parts))
+    lines = generate_latest(registry).decode().splitlines()
+    return next(one for one in lines if one.startswith("hub_quarantine_records{"))
+
+
+def _items(world: World) -> list[tuple[str, str]]:
+    return [(row["stage"], row["reason"]) for row in world.rows("quarantine_item")]
+
+
+@pytest.mark.parametrize("first", ["grant", "withdrawal"])
+@pytest.mark.parametrize("scope", [None, '{"categories": ["EG"]}'])
+def test_an_agency_ends_its_own_consent_though_nobody_knows_who_says_it(
+    world: World, first: str, scope: str | None
+) -> None:
+    """Whoever the row's subject is: it names the paper, and the pseudonym means nobody else."""
+    if first == "grant":
+        world.jc.grants("1001", MOTHER, ["EG"])
+        world.measure(["1001"])
+        world.run()
+        assert world.seen(JA, "ja_asd") == ["MeasureStarted"]
+    world.jc.withdraws("1001", "nobody", family="nobody's", scope=scope)
+    world.run()
+    if first == "withdrawal":
+        world.jc.grants("1001", MOTHER, ["EG"])
+        world.measure(["1001"])
+        world.run()
+    assert world.seen(JA, "ja_asd") == []
+    assert _items(world) == [("consents", "narrowed_unknown_subject")]
+    assert world.divergence() == 0
+    world.wait(seconds=1)
+    world.jc.born("nobody", date(1980, 1, 1), family="nobody's")
+    world.measure(["1001"], key="later")
+    world.run()
+    assert world.seen(JA, "ja_asd") == [], "who it is may turn out later; what was taken back stays so"
+
+
+@pytest.mark.parametrize("number", ["1001", f"{JC}:1001"])
+def test_an_unknown_subject_of_another_agency_ends_nothing(world: World, number: str) -> None:
+    world.jc.grants("1001", MOTHER, ["EG"])
+    world.measure(["1001"])
+    world.ja.withdraws(number, "nobody", family="nobody's")
+    world.run()
+    assert world.seen(JA, "ja_asd") == ["MeasureStarted"]
+
+
+def test_a_withdrawal_by_somebody_else_ends_nothing_and_is_told(world: World) -> None:
+    world.jc.born("neighbour", date(1980, 1, 1), family="next door")
+    world.jc.grants("1001", MOTHER, ["EG"])
+    world.measure(["1001"])
+    world.jc.withdraws("1001", "neighbour", family="next door")
+    world.jc.grants("1002", CHILD, ["EG"], by=[MOTHER])
+    world.run()
+    assert world.seen(JA, "ja_asd") == ["MeasureStarted"]
+    assert _items(world) == [("consents", "not_theirs")]
+    assert not _doctor_is_content(world)
+    assert _standing(world) == f'hub_quarantine_records{{agency="{JC}",reason="not_theirs"}} 1.0'
+    world.jc.withdraws("1002", MOTHER)
+    world.run()
+    assert _items(world) == [("consents", "not_theirs")], "who signed takes it back: nothing to tell"
+
+
 @pytest.mark.parametrize("office", [JC, JA])
 def test_who_signed_for_a_child_takes_it_back(world: World, office: str) -> None:
     world.ja.grants("1001", CHILD, ["HS"], by=[MOTHER])
@@ -119,19 +192,50 @@ def test_a_second_consent_under_a_taken_id_is_refused_and_hides_nobody_elses(
     assert len([row for row in world.rows("consent_row") if row["event_type"] == "ConsentGranted"]) == 3
 
 
-def test_a_paper_that_the_other_office_records_too_is_refused_and_can_be_taken_back_there(
-    world: World,
-) -> None:
+def _two_papers(world: World) -> None:
+    """Each office numbered one of its own, both for the jobcenter's data."""
     world.jc.grants("1001", MOTHER, ["LS"])
     world.wait(hours=1)
-    world.ja.grants("1001", MOTHER, ["LS", "EG"], sender=JC, to=[JA])
+    world.ja.grants("1001", MOTHER, ["EG"], sender=JC, to=[JA])
+
+
+def test_papers_of_two_offices_with_one_number_and_one_sender_are_two(world: World) -> None:
+    _two_papers(world)
     world.measure(["1001"])
     world.run()
-    assert world.seen(JA, "ja_asd") == []
-    world.wait(hours=1)
-    world.ja.withdraws("1001", MOTHER)
+    assert world.seen(JA, "ja_asd") == [], "the jobcenter's own 1001 does not cover it"
+    world.measure([f"{JA}:1001"], key="by office and number")
     world.run()
-    assert _ended(world, JC)
+    assert world.seen(JA, "ja_asd") == ["MeasureStarted"]
+    found = {row["consents"] for row in world.rows("disclosure_ground") if row["category"] == "EG"}
+    assert found == {f'["{JA}:1001"]'}
+    for office, categories in ((JC, {"LS"}), (JA, {"EG"})):
+        story = consent_story(world.parts, f"{office}:1001")
+        assert story is not None
+        assert story.consent.recorded_by == office
+        assert set(story.consent.categories) == categories
+    register = Register(JC, world.parts.log, world.parts.keys)
+    register.refresh(set())
+    assert set(register.consents) == {"1001", f"{JA}:1001"}
+
+
+@pytest.mark.parametrize("ended", [JC, JA])
+@pytest.mark.parametrize("qualified", [True, False])
+def test_each_of_two_papers_with_one_number_ends_alone(world: World, ended: str, qualified: bool) -> None:
+    _two_papers(world)
+    world.run()
+    world.wait(hours=1)
+    office = {JC: world.jc, JA: world.ja}[ended]
+    office.withdraws(f"{ended}:1001" if qualified else "1001", MOTHER)
+    world.run()
+    assert {one: _ended(world, one) for one in (JC, JA)} == {JC: ended == JC, JA: ended == JA}
+
+
+def test_a_number_that_two_other_offices_gave_names_neither_paper() -> None:
+    papers = ["ja-a:1001", "ja-b:1001", "ja-b:1002"]
+    assert referred(["1001"], JC, papers) == frozenset()
+    assert referred(["ja-b:1001", "1002"], JC, papers) == {"ja-b:1001", "ja-b:1002"}
+    assert referred(["1001"], JC, [*papers, f"{JC}:1001"]) == {f"{JC}:1001"}
 
 
 def test_the_gate_knows_both_consents_of_one_number(world: World) -> None:

@@ -1,6 +1,7 @@
 """The store: is it there, with all tables and the same time?"""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from sqlalchemy import func, inspect, select
@@ -10,6 +11,7 @@ from hub.adapters.store.tables import metadata
 from hub.bootstrap import READ_MODELS, build_clock
 from hub.cli.doctor.check import START, Check, attempt, no_file
 from hub.config import Settings
+from hub.stages import misnamed
 from hub.stages.intake import TOOK_EFFECT
 
 MAX_SKEW = 5.0  # seconds
@@ -41,15 +43,25 @@ def _tables(store: Store) -> Check:
 
 
 def _broken_narrowing(store: Store) -> Check:
-    """Withdrawals and the like that took effect wholly because they could not be read: were they meant so?"""
+    """Withdrawals and the like that took effect wholly because they could not be read, or that name somebody else's
+    consent: were they meant so?"""
     with store.transaction() as connection:
-        counted = quarantines.counts(connection)
-    found = {key: number for key, number in counted.items() if key[1].startswith(TOOK_EFFECT)}
-    if not found:
+        counted = Counter(quarantines.counts(connection))
+        counted.update(
+            (misnamed.agency_of(one), one.reason) for one in quarantines.items(connection, misnamed.STAGE)
+        )
+    wholly = {key: number for key, number in counted.items() if key[1].startswith(TOOK_EFFECT)}
+    in_vain = {key: number for key, number in counted.items() if key[1] == misnamed.NOT_THEIRS}
+    if not wholly and not in_vain:
         return Check("broken_narrowing", ok=True, found="no broken withdrawal took effect")
-    topics = ", ".join(f"{number} in {topic} ({reason})" for (topic, reason), number in sorted(found.items()))
+    told = [("took effect wholly", wholly), ("names a consent of somebody else", in_vain)]
+    found = "; ".join(f"{what}: {_listed(of)}" for what, of in told if of)
     remedy = "`hub quarantine list`; the agency corrects its system and says again what was meant"
-    return Check("broken_narrowing", ok=False, found=f"took effect wholly: {topics}", remedy=remedy)
+    return Check("broken_narrowing", ok=False, found=found, remedy=remedy)
+
+
+def _listed(found: Mapping[tuple[str, str], int]) -> str:
+    return ", ".join(f"{number} in {where} ({reason})" for (where, reason), number in sorted(found.items()))
 
 
 def _clock(settings: Settings, store: Store) -> Check:

@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 
 from hub.adapters.store import quarantines, tables
 from hub.ports import Outgoing
-from hub.stages import admit
+from hub.stages import admit, misnamed
 from projections.consent_register.tables import consent_row
 from projections.joint_case.tables import case_row
 from schemas import EventSchema, UnknownSchema
@@ -222,6 +222,19 @@ def test_work_that_is_no_record_is_listed_and_tried_again(world: World) -> None:
     assert getattr(refused.exception, "exit_code", None) == 64
     assert answer("quarantine", "retry", "jc:p_1")["items"] == ["jc:p_1"]
     assert answer("quarantine", "list") == {"quarantined": [], "parked": 0}
+
+
+def test_a_withdrawal_of_somebody_elses_consent_stays_until_it_is_dropped(world: World) -> None:
+    item = "jc:0123"
+    with world.parts.store.transaction() as connection:
+        quarantines.put_item(connection, quarantines.Item(misnamed.STAGE, item, misnamed.NOT_THEIRS, 0))
+    answer("quarantine", "retry", "--all")
+    assert answer("quarantine", "list")["items"][0]["item"] == item
+    assert answer("quarantine", "drop", item, "--reason", "nachgefragt")["items"] == [item]
+    assert answer("quarantine", "list") == {"quarantined": [], "parked": 0}
+    with world.parts.store.transaction() as connection:
+        (row,) = connection.execute(select(tables.quarantine_drop)).all()
+    assert (row.topic, row.cause, row.reason) == (item, misnamed.NOT_THEIRS, "nachgefragt")
 
 
 @pytest.mark.parametrize(
