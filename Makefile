@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := setup
-.PHONY: help setup demo serve test check format kafka postgres bench chaos mutants clean for-demo for-broker for-test
+.PHONY: help setup demo serve test check format kafka postgres bench chaos fuzz mutants clean for-demo for-broker for-test
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -54,6 +54,10 @@ chaos: export HUB_BURST_EVENTS ?= 200000
 chaos: export HUB_LONG_ROWS ?= 20000
 chaos: for-test $(READY) ## only the fault tests, ten times as long as in CI: servers killed, stopped and continued
 	$(BIN)/pytest -s tests/faults tests/acceptance/test_withdrawal_burst.py
+
+FUZZ_SECONDS ?= 600
+fuzz: $(READY) ## mutated files, answers, dates and numbers for every parser, ten minutes each (FUZZ_SECONDS=60 for less)
+	$(BIN)/python -m tests.fuzz.parsers --seconds $(FUZZ_SECONDS)
 
 mutants: $(READY) ## which changes to policy code and data no test would notice (an hour; docs/reference/mutants.md)
 	$(BIN)/python -m tests.mutation.run

@@ -87,6 +87,8 @@ def _member(raw: Any, name: str, kind: type[Any]) -> Any:
         raise ValueError(f"lacks {name}")
     if type(raw[name]) is not kind:
         raise ValueError(f"{name} is no {_KINDS[kind]}")
+    if kind is str and ("\0" in raw[name] or any("\ud800" <= sign <= "\udfff" for sign in raw[name])):
+        raise ValueError(f"{name} holds signs that are no text")
     return raw[name]
 
 
