@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from connectors.runtime.areas import SEPARATOR, Areas
 from connectors.runtime.clocks import hour, never
 from connectors.runtime.forms import parsed
-from connectors.runtime.numbers import EXACT, number_text
+from connectors.runtime.numbers import number_text
 from connectors.runtime.unreadable import OutOfRange, Unreadable, is_nothing_found
 from connectors.runtime.values import Style, Value
 from hub.errors import DataError
@@ -254,9 +254,17 @@ def _integer(raw: object, column: str) -> int:
         return int(text)
     if isinstance(raw, int | float | Decimal) and not isinstance(raw, bool):
         number = Decimal(raw)
-        if number.is_finite() and abs(number) < 2**63 and number == int(number):
+        if number.is_finite() and _is_whole(number):
             return int(number)
     raise _unreadable(column, "whole number")
+
+
+def _is_whole(number: Decimal) -> bool:
+    """Whether this is a whole number that 64 bits hold; to compare a larger one may overflow."""
+    return number.adjusted() <= _DIGITS and number == int(number) and abs(number) < 2**63
+
+
+_DIGITS = 18
 
 
 def _number(value: Value, raw: object, column: str) -> Decimal:
@@ -355,7 +363,7 @@ def _digits(raw: object) -> str | None:
         return None if isinstance(raw, OutOfRange) else raw.strip()
     if isinstance(raw, int | float | Decimal) and not isinstance(raw, bool):
         number = Decimal(raw)
-        return str(int(number)) if number.is_finite() and abs(number) < EXACT and number % 1 == 0 else None
+        return str(int(number)) if number.is_finite() and _is_whole(number) else None
     return None
 
 
