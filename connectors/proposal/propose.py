@@ -344,12 +344,13 @@ def _coded(column: Column, words: Mapping[str, Sequence[str]], of: str, *, known
 
 
 def _key(table: Table, known: Concepts) -> tuple[str, ...]:
-    """The fewest columns, at most three, that differ in every row of the sample: numbers and ids first, then the case,
-    the person and days. Empty when there are none: a row without a key of its own cannot be corrected or end."""
-    ids = [name for name in table.columns if plain(name).endswith(_KEY_ENDS)]
+    """The fewest columns, at most three, that differ in every row of the sample: numbers and ids first, then the child,
+    the person, the case and days. Empty when there are none: a row without a key cannot be corrected or end."""
+    case = known.get("case")
+    ids = [name for name in table.columns if plain(name).endswith(_KEY_ENDS) and name != case]
     if not table.rows:
         return tuple(ids[:1])
-    refs = [known[one] for one in ("case", "person", "child") if one in known]
+    refs = [known[one] for one in ("child", "person", "case") if one in known]
     first = dict.fromkeys([*ids, *refs])
     other = dict.fromkeys(name for name, one in table.columns.items() if one.shape in _KEY_SHAPES)
     for columns in (first, first | other):

@@ -59,7 +59,7 @@ Run = Callable[[bytes, Path], str]
 
 @dataclass
 class Outcome:
-    """`became`: word → inputs; `peak`: most bytes at once; `slowest`: seconds, and the seed of that input."""
+    """`became`: word → inputs; `peak`: most bytes at once; `slowest`: processor seconds, and their seed."""
 
     inputs: int = 0
     became: Counter[str] = field(default_factory=Counter)
@@ -408,7 +408,7 @@ def _one(tried: Sequence[tuple[Build, Run]], seed: int, path: Path, outcome: Out
     if chance.random() < BROKEN:
         data = mutated(chance, data)
     tracemalloc.reset_peak()
-    before, began = tracemalloc.get_traced_memory()[0], time.monotonic()
+    before, began = tracemalloc.get_traced_memory()[0], time.process_time()
     try:
         outcome.became[run(data, path)] += 1
     except DataError as error:
@@ -419,7 +419,7 @@ def _one(tried: Sequence[tuple[Build, Run]], seed: int, path: Path, outcome: Out
     if taken > MOST_MEMORY:
         raise FoundError(f"{taken} bytes of memory: seed {seed}, {len(data)} bytes")
     outcome.peak = max(outcome.peak, taken)
-    outcome.slowest = max(outcome.slowest, (time.monotonic() - began, seed))
+    outcome.slowest = max(outcome.slowest, (time.process_time() - began, seed))
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -224,6 +224,25 @@ def test_a_key_is_made_of_few_columns_or_not_proposed(tmp_path: Path) -> None:
     assert "#   mitglieder.csv" in (tmp_path / "two.toml").read_text(encoding="utf-8")
 
 
+def test_a_consent_and_its_withdrawal_in_one_row(tmp_path: Path) -> None:
+    """A consent that nobody withdrew has an empty day, which holds no row; custody is of a child, not of a case."""
+    consents = (
+        "EinwilligungNr,PersonID,Fall-Nr,unterschrieben von,Kategorien,Form,Zweck erklärt,Folgen erklärt,"
+        "Widerruf erklärt,erteilt am,widerrufen am\n"
+        "E1,11,F1,11,Stammdaten,schriftlich,ja,ja,ja,02.11.2026,\n"
+        "E2,12,F2,12,Stammdaten,schriftlich,ja,nein,ja,02.11.2026,10.11.2026\n"
+    )
+    custody = "Fall-Nr,Kind,Sorgeberechtigte,seit\nF1,21,11,02.11.2020\nF2,22,12,02.11.2020\n"
+    out = tmp_path / "source.toml"
+    files = {"einwilligungen.csv": consents, "sorge.csv": custody}
+    made = proposed(out, plain(tmp_path / "export", files))
+    granted, withdrawn = made["streams"]["einwilligungen"]["events"]
+    assert set(granted["fields"]["notices"]["flags"]) == {"purpose", "refusal", "withdrawal"}
+    assert withdrawn["when"] == [{"column": "widerrufen am", "filled": True}]
+    assert made["streams"]["sorge"]["key"] == ["Kind"]
+    assert not json.loads(called("preview", str(out), "--json").stdout)["faults"]
+
+
 def test_a_number_that_counts_within_a_case_names_nobody_alone(tmp_path: Path) -> None:
     rows = "".join(
         f"F{case},{person},Zuname{case},Vor{case}{person},0{person}.0{case}.1990,weiblich\n"
