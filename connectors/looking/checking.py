@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from connectors.looking.offline import offline
 from connectors.looking.protections import Effect, effect_of
+from connectors.looking.spelling import Alike, spellings
 from connectors.runtime.config import ConnectorConfig
 from connectors.runtime.judging import Judged
 from connectors.runtime.mapped import MappedEvent, Unmapped
@@ -43,7 +44,9 @@ class Asked(NamedTuple):
 class Found:
     """`incidents`: streams or deliveries that stand still; `codes`: codes in no table; `faults`: the rest;
     `asked`: what lookups found; `replaced`: the same of cells for which a default stands; `twice`: times that
-    come twice on a local clock; `unmapped`: stream → columns that nobody mapped; `consents`: how many count."""
+    come twice on a local clock; `unmapped`: stream → columns that nobody mapped; `consents`: how many count; `alike`:
+    numbers that are one only as we spell them; `beside`: stream → records whose rows of an older and of a newer number
+    of a person stand at once."""
 
     read: int = 0
     incidents: list[Incident] = field(default_factory=list)
@@ -54,6 +57,8 @@ class Found:
     twice: list[Fault] = field(default_factory=list)
     unmapped: Mapping[str, Sequence[str]] = field(default_factory=dict)
     consents: Effect = field(default_factory=Effect)
+    alike: list[Alike] = field(default_factory=list)
+    beside: Mapping[str, int] = field(default_factory=dict)
 
 
 def examine(
@@ -66,7 +71,8 @@ def examine(
     """Read the source (up to about `rows` rows) and say what is wrong. Raises ConfigurationError and what it raises."""
     found, first, counts = Found(), dict[tuple[str, str, str], Unmapped](), Counter[tuple[str, str, str]]()
     twice: dict[tuple[str, str], Fault] = {}
-    with offline(config, keys, policy_files) as house:
+    with offline(config, keys, policy_files) as house, spellings(config) as noted:
+        house.spellings = noted
         for one in house.judged(now):
             if isinstance(one, Incident):
                 if one not in found.incidents:
@@ -83,6 +89,7 @@ def examine(
         found.asked, found.replaced = list(_asked(house.asked)), list(_asked(house.replaced))
         found.unmapped = house.unmapped()
         found.consents = effect_of(house.consents(now), now)
+        found.alike, found.beside = noted.alike(), noted.beside()
     found.twice = [fault for _, fault in sorted(twice.items())]
     for (event_type, column, reason), one in sorted(first.items()):
         fault = Fault(event_type, column, reason, one.place, one.remedy, counts[event_type, column, reason])

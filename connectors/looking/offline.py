@@ -12,6 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
+from connectors.looking.spelling import Spellings
 from connectors.runtime.build import gate, key_hash, looking_names, source_to_look_at
 from connectors.runtime.config import ConnectorConfig
 from connectors.runtime.egress import ALWAYS_SAID
@@ -57,7 +58,8 @@ class Offline:
     """One source and what its gate knows. `read` counts rows; `state` moves on as they are judged.
 
     `asked`: (stream, lookup, whether it found anything) → rows; of a row for which nothing is found, nothing is said.
-    `replaced`: the same of cells of other streams for which a default stands.
+    `replaced`: the same of cells of other streams for which a default stands. `spellings`: takes note of the rows,
+    where somebody asks how numbers are spelt.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class Offline:
         sender = Sender(controller=config.agency, kind=config.agency_kind)
         self._gate, self.policy = EgressGate(sender, judge, self._knowledge), judge.policy
         self.read, self.asked, self.replaced = 0, Asked(), Asked()
+        self.spellings: Spellings | None = None
 
     def judged(self, now: datetime) -> Iterator[Found]:
         """Everything new since the state, judged at `now`; the state moves on behind it, batch by batch."""
@@ -93,6 +96,8 @@ class Offline:
             before = self.read
             for batch in self._source.read([*self._config.streams], self._config.batch):
                 self.read += len(batch.rows)
+                if self.spellings is not None:
+                    self.spellings.note(batch.rows)
                 yield batch
                 with self.state.transaction():
                     self.state.advance(batch.stream, batch.rows, batch.cursor, set())

@@ -4,6 +4,7 @@ A check that cannot be made fails with the error's own words; what needs it is t
 once. Names are keys of `check.toml`, which says them in two languages.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -161,6 +162,16 @@ def _source(config: ConnectorConfig, now: datetime, rows: int | None) -> Iterato
     if not found.faults:
         yield Line("rows", ok=True, case="ok", said={"read": found.read})
     yield from (Line("hours", ok=True, case="twice", said=one._asdict()) for one in found.twice)
+    yield from _numbers(found)
+
+
+def _numbers(found: Found) -> Iterator[Line]:
+    """Where rows became one by normalising alone, or stayed two although they are one person's."""
+    for one in found.alike:
+        named = {"kinds": Counter({one.kind: one.numbers}), "streams": ", ".join(one.streams)}
+        yield Line("spelling", ok=True, case="alike", said=named)
+    for stream, records in sorted(found.beside.items()):
+        yield Line("newer_numbers", ok=True, case="beside", said={"stream": stream, "records": records})
 
 
 def _circumstances(config: ConnectorConfig, found: Found) -> Iterator[Line]:
