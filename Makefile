@@ -52,8 +52,9 @@ chaos: export HUB_CHAOS_ROUNDS ?= 50
 chaos: export HUB_FUZZ_RECORDS ?= 2000
 chaos: export HUB_BURST_EVENTS ?= 200000
 chaos: export HUB_LONG_ROWS ?= 20000
+chaos: export HUB_CUT_STEPS ?= all
 chaos: for-test $(READY) ## only the fault tests, ten times as long as in CI: servers killed, stopped and continued
-	$(BIN)/pytest -s tests/faults tests/acceptance/test_withdrawal_burst.py
+	$(BIN)/pytest -s tests/faults tests/acceptance/test_withdrawal_burst.py tests/integration/connectors/houses
 
 FUZZ_SECONDS ?= 600
 fuzz: $(READY) ## mutated files, answers, dates and numbers for every parser, ten minutes each (FUZZ_SECONDS=60 for less)

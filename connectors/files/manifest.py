@@ -14,6 +14,9 @@ from connectors.runtime.clocks import hour
 from hub.domain.clock import BERLIN, berlin_midnight, micros
 from hub.errors import DataError
 
+MOST_BYTES = 1_000_000
+"""Length of a manifest, at most: some thousand files."""
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -38,7 +41,8 @@ def read_manifest(folder: Path, file: str, dialect: Dialect) -> Manifest:
     """The manifest of a folder; raises DataError `manifest_wrong`, which says what is wrong with it."""
     place = f"{folder.name}/{file}"
     try:
-        raw = _parsed((folder / file).read_bytes())
+        with (folder / file).open("rb") as found:
+            raw = _parsed(found.read(MOST_BYTES + 1))
         entries = dict(_entry(item) for item in _member(raw, "files", list))
         as_of = _as_of(_member(raw, "as_of", str))
         declared = tuple(
@@ -58,6 +62,8 @@ def read_manifest(folder: Path, file: str, dialect: Dialect) -> Manifest:
 
 def _parsed(data: bytes) -> Mapping[str, Any]:
     """The object in these bytes, with or without a byte order mark; raises ValueError with what is wrong."""
+    if len(data) > MOST_BYTES:
+        raise ValueError(f"is longer than {MOST_BYTES} bytes")
     try:
         text = data.decode(
             "utf-16" if data[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig"

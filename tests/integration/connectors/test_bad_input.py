@@ -42,6 +42,11 @@ def manifest_of_half_a_sign(folder: Path, tools: Any) -> None:
     (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
 
 
+def manifest_without_end(folder: Path, tools: Any) -> None:
+    with (folder / "manifest.json").open("ab") as file:
+        file.write(b" " * 1_000_000)
+
+
 def manifest_without_a_file(folder: Path, tools: Any) -> None:
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     manifest["files"] = [entry for entry in manifest["files"] if entry["file"] != "hilfen.csv"]
@@ -117,6 +122,7 @@ def one_key_for_all(folder: Path, tools: Any) -> None:
         (no_file, "file_missing", "hilfen.csv"),
         (manifest_is_no_json, "manifest_wrong", "manifest.json"),
         (manifest_of_half_a_sign, "manifest_wrong", "manifest.json"),
+        (manifest_without_end, "manifest_wrong", "manifest.json"),
         (manifest_without_a_file, "manifest_wrong", "hilfen.csv"),
         (manifest_of_other_rows, "manifest_wrong", "personen.csv:"),
         (manifest_of_another_encoding, "manifest_wrong", "manifest.json"),
