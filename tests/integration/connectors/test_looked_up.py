@@ -1,15 +1,16 @@
 """A field or a part of a key may stand in another stream: what is not found there holds its row alone, and what changes
 there is said again."""
 
-from contextlib import closing
+from contextlib import ExitStack, closing
 from copy import deepcopy
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
-from connectors.kit.bench import Bench, Candidate, evening, families
+from connectors.kit.bench import Bench, Candidate, Fact, evening, families
 
 KINDS = ("sql", "sql_outbox", "snapshot_csv", "file_drop", "xml", "rest", "kit.example")
 SIZE = 24
@@ -22,6 +23,10 @@ SAYS = {"lookup": "offices", "by": "family", "column": "name"}
 def candidate(kind: str) -> Candidate:
     module = import_module(f"connectors.{kind}")
     return Candidate(kind, module.build, module.spec, import_module(f"connectors.{kind}.trial").Trial)
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing catches it."""
 
 
 @pytest.fixture(params=KINDS)
@@ -189,3 +194,61 @@ def test_two_rows_that_come_to_one_name_are_not_both_said(bench: Bench) -> None:
     bench.write({**twice, "people": tables()["people"]}, 1)
     bench.all(1)
     assert bench.waiting() == []
+
+
+def one_office(name: str) -> Tables:
+    """All consents name one office."""
+    found = tables(F0000000=name)
+    for row in found["consents"]:
+        row["family"] = "F0000000"
+    return found
+
+
+def after_a_change(folder: Path, point: str = "", count: int = 0) -> list[Fact]:
+    """What is said when the office of many rows gets another name; `point`: where the first life of that day ends when
+    it comes there for the `count`th time."""
+
+    def fail(name: str) -> None:
+        nonlocal count
+        count -= name == point
+        if name == point and count == 0:
+            raise Killed
+
+    with closing(Bench(candidate("sql"), folder)) as bench:
+        bench.raw["lookups"] = {"offices": OFFICES}
+        bench.raw["streams"]["consents"]["events"].append(changed())
+        bench.write(one_office("Old"), 0)
+        bench.all(0)
+        bench.write(one_office("New"), 1)
+        before = bench.sent()
+        if point:
+            with ExitStack() as stack:
+                for module in ("publish", "settling", "saying_again"):
+                    stack.enter_context(patch(f"connectors.runtime.{module}.fail_point", fail))
+                connector = stack.enter_context(bench.life())
+                with pytest.raises(Killed):
+                    bench.step(connector, evening(1))
+        bench.all(1)
+        assert sum(report.events for report in bench.all(1)) == 0
+        return bench.facts(before)
+
+
+def test_killed_at_every_point_it_is_said_again_all_the_same(tmp_path: Path) -> None:
+    expected = after_a_change(tmp_path / "whole")
+    assert sum(fact.content == "[('names', 'New')]" for fact in expected) == SIZE // 2
+    points = ("connector.before_publish", "connector.after_publish", "connector.after_save")
+    for point in (*points, "connector.after_saying_again"):
+        for count in (1, 2, 4):
+            assert after_a_change(tmp_path / f"{point}-{count}", point, count) == expected
+
+
+def test_nothing_that_is_found_stands_in_the_state(tmp_path: Path) -> None:
+    with closing(Bench(candidate("snapshot_csv"), tmp_path / "bench")) as bench:
+        bench.raw["lookups"] = {"offices": OFFICES}
+        bench.raw["streams"]["consents"]["events"].append(changed())
+        bench.raw["streams"]["consents"]["key"] = ["number", {**SAYS, "column": "remark"}]
+        bench.write(tables(F0000004=""), 0)
+        bench.all(0)
+        content = b"".join(path.read_bytes() for path in bench.folder.glob("state.sqlite*"))
+    assert b"looked" in content
+    assert not [word for word in (b"Office", b"F0000000", b"C0000000") if word in content]
