@@ -141,8 +141,11 @@ def test_a_gate_learns_what_another_stream_says_of_a_signer(bench: Bench) -> Non
     registered = [content for kind, content in bench.newest(before).values() if kind == "PersonRegistered"]
     assert len(registered) == SIZE // 2 - 1, "a child cannot sign alone"
     before = bench.sent()
-    bench.write(tables(), 1)
-    bench.all(1)
+    with bench.life() as connector:
+        bench.step(connector, evening(0))
+        bench.write(tables(), 1)
+        bench.step(connector, evening(1))
+        bench.step(connector, evening(1))
     kinds = sorted(kind for kind, _ in bench.newest(before).values())
     assert kinds == ["PersonRegistered", "SubjectRecorded"]
 
@@ -252,3 +255,22 @@ def test_nothing_that_is_found_stands_in_the_state(tmp_path: Path) -> None:
         content = b"".join(path.read_bytes() for path in bench.folder.glob("state.sqlite*"))
     assert b"looked" in content
     assert not [word for word in (b"Office", b"F0000000", b"C0000000") if word in content]
+
+
+def test_nothing_is_concluded_from_a_stream_that_cannot_be_read(tmp_path: Path) -> None:
+    with closing(Bench(candidate("sql"), tmp_path / "bench")) as bench:
+        trial: Any = bench.trial
+        bench.raw["lookups"] = {"offices": OFFICES}
+        bench.raw["streams"]["consents"]["events"].append(changed())
+        bench.write(tables(), 0)
+        bench.all(0)
+        before = bench.sent()
+        with trial.database() as db:
+            db.execute("ALTER TABLE people RENAME TO elsewhere")
+        bench.all(0)
+        assert len(bench.waiting()) == 1, "the stream stands still, and no row of another one waits for it"
+        with trial.database() as db:
+            db.execute("ALTER TABLE elsewhere RENAME TO people")
+        bench.all(0)
+        assert bench.waiting() == []
+        assert said(bench, before) == []
