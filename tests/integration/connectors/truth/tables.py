@@ -10,7 +10,9 @@ from typing import Any, Literal
 
 Form = Literal["text", "json", "typed"]
 HELD: Any = "held"
-COLUMNS = ("id", "teil", "nr", "akte", "name", "geb", "betrag", "vorl", "sprachen", "ab")
+COLUMNS = ("id", "teil", "nr", "akte", "name", "geb", "betrag", "vorl", "sprachen", "ab", "bezug")
+NOBODY = "99999"
+"""An id that no row has."""
 SIGNS = "abcßäöüÄÖÜéç'-. ,"
 WIDE = SIGNS + "łşğЖ中"
 LANGUAGES = ("de", "tr", "uk", "ar-x", "ku")
@@ -34,13 +36,13 @@ class Row:
     key: tuple[str, str]
     cells: dict[str, Cell] = field(default_factory=dict)
 
-    @property
-    def means(self) -> Any:
-        """Event type → payload, or HELD."""
-        said = {name: cell.means for name, cell in self.cells.items()}
+    def means(self, contact: Any) -> Any:
+        """Event type → payload, or HELD; `contact`: the name in the row to which this one refers."""
+        said = {name: cell.means for name, cell in self.cells.items()} | {"bezug": contact}
         if HELD in [each for each in said.values() if isinstance(each, str)]:
             return HELD
         person = {"names": said["name"], "birth_date": said["geb"], "languages": said["sprachen"]}
+        person["contact"] = said["bezug"]
         benefit = {"amount": said["betrag"], "provisional": said["vorl"]}
         return said["nr"], said["akte"], _there(person), _there(benefit)
 
@@ -59,6 +61,19 @@ class Tables:
         self._next = 0
         for _ in range(self.random.randint(1, 9)):
             self._arrives()
+
+    @property
+    def truth(self) -> dict[tuple[str, str], Any]:
+        """What every row means, or HELD; a row that refers to one that is not there is held."""
+        found: dict[Any, Any] = {row.key[0]: row.cells["name"].means for row in self.rows.values()}
+        found[None] = None
+        return {key: row.means(found.get(row.cells["bezug"].means, HELD)) for key, row in self.rows.items()}
+
+    @property
+    def dangling(self) -> set[tuple[str, str]]:
+        """Rows that are held for nothing but what they refer to."""
+        held = {key for key, means in self.truth.items() if means is HELD}
+        return {key for key in held if self.rows[key].means(None) is not HELD}
 
     def change(self) -> None:
         """The next delivery: rows change, go wrong, are corrected, vanish and return; one at least is always there."""
@@ -162,6 +177,11 @@ class Tables:
         some = self.random.sample(LANGUAGES, self.random.randint(0, 3))
         text = ",".join(some)
         return Cell(text or None, text, some or None, some or None)
+
+    def _bezug(self) -> Cell:
+        there = [key[0] for key in self.rows]
+        number = self.random.choices((None, NOBODY, self.random.choice(there or [None])), (5, 1, 5))[0]
+        return Cell(number, number or "", number, number)
 
     def _ab(self) -> Cell:
         if self.random.random() < 0.04:
