@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from connectors.looking.spelling import Spellings
 from connectors.runtime.build import gate, key_hash, looking_names, source_to_look_at
+from connectors.runtime.claims import Apart, Claims
 from connectors.runtime.config import ConnectorConfig
 from connectors.runtime.egress import ALWAYS_SAID
 from connectors.runtime.faults import REMEDIES, UNFIT
@@ -67,7 +68,7 @@ class Offline:
     ) -> None:
         self._config, self._source, self.state = config, source, state
         self._mapper = Mapper.of(config, key)
-        self._lookups = LookupIndex(config.lookups)
+        self._lookups, self._claims = LookupIndex(config.lookups), Claims(config.streams, state)
         self._knowledge = Knowledge(config.agency, key, Register(config.agency))
         sender = Sender(controller=config.agency, kind=config.agency_kind)
         self._gate, self.policy = EgressGate(sender, judge, self._knowledge), judge.policy
@@ -135,13 +136,29 @@ class Offline:
 
     def _batch(self, batch: Batch, now: datetime) -> Iterator[Found]:
         consented = self._knowledge.consented_cases()
+        apart = self._told_apart(batch)
+        waiting = {one.place for one in apart.waiting}
+        yield from apart.waiting
         for row in batch.rows:
             if row.gone:
                 there = self._mapper.events(row._replace(gone=False), self._lookups.tables)
                 yield from (Vanished(one.record_ref) for one in there if isinstance(one, MappedEvent))
             self._ask(row)
-            for one in self._mapper.events(row, self._lookups.tables):
+            for one in () if row.place in waiting else self._mapper.events(row, self._lookups.tables):
                 yield one if isinstance(one, Unmapped) else self._fit(one, now, consented)
+        yield from (self._fit(one, now, consented) for one in apart.events if one.place in waiting)
+
+    def _told_apart(self, batch: Batch) -> Apart:
+        """The rows of a batch that come to one record by what another stream says, as in a run."""
+        if not self._config.streams[batch.stream].named_elsewhere:
+            return Apart([], [])
+        mapped = [one for row in batch.rows for one in self._mapper.events(row, self._lookups.tables)]
+        events = [one for one in mapped if isinstance(one, MappedEvent)]
+        apart = self._claims.apart(batch.rows, events)
+        held = {one.place for one in (*mapped, *apart.waiting) if isinstance(one, Unmapped)}
+        with self.state.transaction():
+            self._claims.keep(batch.rows, apart.events, held)
+        return apart
 
     def _ask(self, row: Row) -> None:
         """Counts what its lookups find; a column that is missing is said by the mapping."""

@@ -11,6 +11,7 @@ from unittest.mock import patch
 import pytest
 
 from connectors.kit.bench import Bench, Candidate, Fact, evening, families
+from connectors.looking.checking import examine
 
 KINDS = ("sql", "sql_outbox", "snapshot_csv", "file_drop", "xml", "rest", "kit.example")
 SIZE = 24
@@ -186,9 +187,12 @@ def test_two_rows_that_come_to_one_name_are_not_both_said(bench: Bench) -> None:
     for row in twice["people"]:
         row["name"] = "one" if row["number"] in {"F0000002", "F0000006"} else row["name"]
     bench.write(twice, 0)
+    installed = bench.candidate.name != "kit.example"
+    faults = examine(bench.config(), bench.key, evening(0)).faults if installed else []
     bench.all(0)
     waiting = bench.waiting()
     assert set(waiting) == {"duplicate_key"}
+    assert not installed or [one.records for one in faults if one.reason == "duplicate_key"]
     assert sum(kind == "PersonChanged" for kind, _ in bench.newest().values()) in (
         SIZE // 2 - 1,
         SIZE // 2 - 2,
