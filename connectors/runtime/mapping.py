@@ -26,7 +26,7 @@ from hub.domain.consent import NARROWING
 from hub.domain.identifiers import Naming
 from hub.errors import DataError
 from hub.policy.facts import CATEGORIES, CONSENT_PURPOSES
-from schemas import EventSchema, InvalidPayload
+from schemas import InvalidPayload
 
 BORN = "birth_date"
 UNBORN = timedelta(days=366)
@@ -155,7 +155,7 @@ class Mapper:
         entrusted = self._fact(mapping, "entrusted_by", row, "string")
         on = berlin_day(occurred)
         _check_birth(mapping, payload, row, on)
-        _check_payload(schema, payload, on, any_code=self.any_code)
+        _check_payload(mapping, payload, on, any_code=self.any_code)
         if schema.event_type == "ConsentGranted" and not self.any_code:
             _check_consent(payload, self.agencies)
         return MappedEvent(
@@ -275,7 +275,8 @@ def _twice(mapping: EventMapping, payload: Payload, row: Row) -> tuple[str, ...]
 
 
 def _column(mapping: EventMapping, field: str) -> str:
-    return next(iter(mapping.fields[field].columns), field)
+    """The column that the configuration reads this field from; the field itself where it names none."""
+    return next(iter(mapping.fields[field].columns), field) if field in mapping.fields else field
 
 
 def _version_time(row: Row) -> datetime:
@@ -309,10 +310,11 @@ def _check_consent(payload: Payload, agencies: frozenset[str]) -> None:
 _ONE_OF = {"categories": "category", "purposes": "purpose", "recipients": "recipient", "sender": "sender"}
 
 
-def _check_payload(schema: EventSchema, payload: Payload, on: date, *, any_code: bool) -> None:
+def _check_payload(mapping: EventMapping, payload: Payload, on: date, *, any_code: bool) -> None:
+    schema = mapping.schema
     for problem in () if any_code else schema.check_codes(payload, on):
         raise DataError(
-            f"code is {problem.reason} on that day", reason="code_not_in_list", place=problem.field,
+            f"code is {problem.reason} on that day", reason="code_not_in_list", place=_column(mapping, problem.field),
             remedy=f"correct the record, or map it to the list {problem.codelist}",
         )  # fmt: skip
     try:
@@ -321,6 +323,6 @@ def _check_payload(schema: EventSchema, payload: Payload, on: date, *, any_code:
         raise DataError(
             error.reason,
             reason="invalid_payload",
-            place=error.field or "",
+            place=_column(mapping, error.field or ""),
             remedy=f"it {error.reason}: correct the mapping, or the record",
         ) from None

@@ -109,7 +109,7 @@ def test_a_diagnosis_raises_the_record() -> None:
 @pytest.mark.parametrize(
     ("cells", "reason", "column"),
     [
-        ({"PAR": "99"}, "code_not_in_list", "paragraph"),
+        ({"PAR": "99"}, "code_not_in_list", "PAR"),
         ({"VON": "gestern"}, "unreadable_value", "VON"),
         ({"VON": ""}, "value_missing", "VON"),
         ({"P": ""}, "subject_missing", "P"),
