@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from xml.parsers import expat
 
 from connectors.files.delivery import Entry
-from connectors.files.settings import FileStream
+from connectors.files.settings import FileStream, listed
 from connectors.xml.config import Place, XmlSettings
 from hub.errors import DataError
 
@@ -286,7 +286,7 @@ class Tree:
         return self._value(name, texts)
 
     def _value(self, column: str, parts: Iterable[_Text]) -> str:
-        """One text; of what is there several times, a list as the export's own lists are written."""
+        """One text, or a list of what is there several times; raises DataError where a part may be a list itself."""
         for part in parts:
             if part.inner and not part.own:
                 raise self._fault(f"column {column} holds elements and no text of its own", "wrong_shape")
@@ -294,7 +294,7 @@ class Tree:
         split = self._settings.split
         if len(texts) > 1 and (not split or any(split in text for text in texts)):
             raise self._fault(f"column {column} is there several times, and no list", "wrong_shape")
-        return split.join(texts)
+        return listed(texts) if len(texts) > 1 else "".join(texts)
 
     def _settle(self, place: Place) -> None:
         """Give records that stand before this element or attribute its value."""
