@@ -100,20 +100,23 @@ def duplicate_and_empty_runs(case: Case) -> str:
 
 
 def awkward_values(case: Case) -> str:
-    """Umlauts, quotes, 1900, both hours of daylight saving arrive exactly; NUL arrives or is refused."""
-    tables = families(SIZE)
+    """Umlauts, quotes, 1900, an hour that comes twice arrive exactly; one that never comes waits; NUL arrives or is
+    refused."""
+    tables = families(SIZE + 2)
     names = ["Žaneta Müßig-Çelik", 'O"Hara; Groß, sen.', "Ä" * 30]
     for n, name in enumerate(names, start=1):
         tables["people"][2 * n]["name"] = name
     oldest = tables["people"][0]
     oldest["born"] = "1900-01-01"  # nobody signs alone at that age, so only the date is looked for
     tables["people"][2]["since"] = "2026-10-25 02:30:00"
-    tables["people"][4]["since"] = "2026-03-29 02:30:00"
+    never = tables["people"][SIZE]
+    never["since"] = "2026-03-29 02:30:00"
     with case.bench() as bench:
         bench.write(tables, 0)
         bench.all(0)
-        expected = names_that_may_leave(tables) - {repr(oldest["name"])}
+        expected = names_that_may_leave(tables) - {repr(oldest["name"]), repr(never["name"])}
         assert names_at_the_end(bench) == expected, "a name did not arrive as it is"
+        assert bench.waiting(), "an hour that never comes does not wait"
         assert any("datetime.date(1900, 1, 1)" in fact.content for fact in bench.facts()), "1900 was lost"
     return _nul(case)
 
