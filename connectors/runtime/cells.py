@@ -83,7 +83,7 @@ def plain_text(raw: object, column: str) -> str:
             text = raw.strip()
         case bool() | int() | date() | time() | UUID():
             text = str(raw)
-        case Decimal() | float() if Decimal(raw).is_finite():
+        case Decimal() | float() if _is_writable(Decimal(raw)):
             text = format(raw, "f") if isinstance(raw, Decimal) else repr(raw)
         case _:
             raise _unreadable(column, "single text", "make a text of it in a query")
@@ -286,13 +286,22 @@ def _decimal(raw: object, column: str, style: Style) -> Decimal:
         number = _written(raw.strip(), column, style)
     else:
         raise _unreadable(column, "number")
-    if not number.is_finite() or number.adjusted() > _LARGEST:
+    if not _is_writable(number) or number.adjusted() > _LARGEST:
         raise _unreadable(column, "number of usual size")
     return number.quantize(Decimal("0.01")) if isinstance(raw, float) and abs(number) < MONEY else number
 
 
 _LARGEST = 30
 """Digits before the decimal sign, about."""
+
+
+def _is_writable(number: Decimal) -> bool:
+    """Whether it can be written out: JSON may say any exponent, a float has 309 digits and 1,074 decimals."""
+    exponent = number.as_tuple().exponent
+    return isinstance(exponent, int) and exponent >= -_DECIMALS and number.adjusted() <= _MOST_DIGITS
+
+
+_MOST_DIGITS, _DECIMALS = 400, 1100
 
 
 def _written(text: str, column: str, style: Style) -> Decimal:

@@ -36,6 +36,7 @@ from connectors.xml.config import xml_settings
 from connectors.xml.reader import XmlReader
 from hub.domain.identifiers import AgencyKey
 from hub.errors import DataError
+from schemas import InvalidPayload, event_schema
 
 LONGEST = 200_000
 """Characters of a mutated input, at most."""
@@ -304,9 +305,11 @@ def decimal_parser() -> tuple[Build, Run]:
         for raw in (text, *_numbers(text)):
             for value in values:
                 became.add(_read(value, raw, "decimal", Decimal))
+                became.add(_encoded(value, raw))
                 became.add(_read(value, raw, "double", float))
             became.add(_read(values[0], raw, "long", int))
             became.add(_read(values[0], raw, "boolean", bool))
+            became.add(_read(values[0], raw, "string", str))
             try:
                 number_text(raw, "c").encode()
             except DataError as error:
@@ -333,6 +336,15 @@ def _read(value: Any, raw: object, kind: str, expected: type) -> str:
     except DataError as error:
         return _held(error)
     assert found is None or isinstance(found, expected)
+    return "read"
+
+
+def _encoded(value: Any, raw: object) -> str:
+    """The amount as it would be sealed."""
+    try:
+        event_schema("BenefitGranted").encode({"amount": read(value, {"c": raw}, "decimal")})
+    except (DataError, InvalidPayload):
+        return "held"
     return "read"
 
 
