@@ -76,3 +76,13 @@ def test_every_word_of_a_style_is_known() -> None:
 def _events(raw: dict[str, Any]) -> Iterator[dict[str, Any]]:
     for stream in raw["streams"].values():
         yield from stream["events"]
+
+
+def test_what_stands_in_another_stream_is_shown_where_it_may_stand(example: dict[str, Any]) -> None:
+    event = next(event for event in _events(example) if event["type"] == "MeasureStarted")
+    stream = next(stream for stream in example["streams"].values() if event in stream["events"])
+    place: dict[str, Any] = {"lookup": "haushalte", "by": "KDNR", "column": "BG_NR"}
+    stream["key"], event["fields"]["norm"] = ["KDNR", place], {**place, "default": "none"}
+    assert problems(example) == []
+    stream["key"] = [{**place, "default": "none"}]
+    assert problems(example)
