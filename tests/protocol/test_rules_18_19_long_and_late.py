@@ -20,7 +20,7 @@ from hub.stages.drafting import Drafting
 from hub.stages.view_record import MOST, VIEW, VIEW_PART, append_deadline
 from schemas import decode_single, encode_single
 from tests.support.sinks import Staging
-from tests.support.world import FAMILY, JA, MOTHER, CrashError, World
+from tests.support.world import FAMILY, JA, JC, MOTHER, CrashError, World
 
 LONG = "€" * (LONGEST_SENTENCE - 5)  # three bytes each
 COUNT = 850
@@ -221,23 +221,81 @@ def test_a_withdrawal_holds_against_a_worker_that_stood_still(small: World, stag
     assert verify(small.parts).breaches == []
 
 
-def test_the_deadline_is_checked_right_before_producing(small: World) -> None:
+def _both_change(world: World) -> None:
+    """A new measure and a new help: either office's view changes."""
+    world.measure(key="more")
+    world.help(key="more")
+    world.host.catch_up()
+    world.host._cases()
+
+
+def _counts(world: World) -> dict[str, int]:
+    return {agency: len(world.views(agency)) for agency in (JC, JA)}
+
+
+@contextmanager
+def _standing_still_at(world: World, point: str) -> Iterator[None]:
+    """The worker stands still for a minute when it comes to this point for the first time."""
+    still = [point]
+
+    def reach(name: str) -> None:
+        if name in still:
+            still.remove(name)
+            world.wait(minutes=1)
+
+    with patch("hub.stages.disclose.fail_point", reach):
+        yield
+
+
+def test_what_ran_out_under_the_locks_is_left_as_if_it_had_never_been(small: World) -> None:
     small.shared()
-    sent = len(small.views(JA))
-    small.measure(key="more")
-    with patch("hub.stages.disclose.fail_point", lambda name: _pause(small, name)):
-        small.host.catch_up()
-        small.host._cases()
+    _both_change(small)
+    before = [small.rows(name) for name in ("view_state", "disclosure")], _counts(small)
+    with _standing_still_at(small, "disclose.between"):
         outcome = disclose.disclose(small.parts)
     assert (outcome.delivered, outcome.aborted > 0) == (0, True)
-    assert len(small.views(JA)) == sent
+    assert ([small.rows(name) for name in ("view_state", "disclosure")], _counts(small)) == before
     small.run()
-    assert len(small.seen(JA, "ja_asd")) == 2
+    assert len(small.seen(JA, "ja_asd")) == len(small.seen(JC, "jc_case_manager")) == 2
 
 
-def _pause(world: World, name: str) -> None:
-    if name == "disclose.between":
-        world.wait(minutes=1)
+def test_the_deadline_is_checked_right_before_each_topic_and_after_the_last(small: World) -> None:
+    """What went to the first topic came too late and counts as not delivered; the second is not written to."""
+    small.shared()
+    _both_change(small)
+    before = _counts(small)
+    with _standing_still_at(small, "disclose.before_produce"):
+        outcome = disclose.disclose(small.parts)
+    assert (outcome.delivered, outcome.aborted > 0) == (0, True)
+    assert [agency for agency, number in _counts(small).items() if number > before[agency]] == [JA]
+    small.run()
+    assert len(small.seen(JA, "ja_asd")) == len(small.seen(JC, "jc_case_manager")) == 2
+
+
+def test_a_view_that_was_appended_too_late_is_not_delivered(small: World) -> None:
+    small.shared()
+    small.measure(key="more")
+    small.host.catch_up()
+    small.host._cases()
+    with _standing_still_at(small, "disclose.before_produce"):
+        outcome = disclose.disclose(small.parts)
+    assert (outcome.delivered, outcome.aborted > 0) == (0, True)
+
+
+def test_the_log_gets_no_more_time_than_is_left(small: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    small.shared()
+    _both_change(small)
+    given: list[float] = []
+    append = type(small.parts.log).append
+
+    def told(log: Any, topic: str, records: Sequence[Outgoing], *, deadline: float = 30.0) -> None:
+        given.append(deadline)
+        append(log, topic, records, deadline=deadline)
+
+    monkeypatch.setattr(type(small.parts.log), "append", told)
+    disclose.disclose(small.parts)
+    assert given
+    assert max(given) < small.parts.store.standstill
 
 
 def test_a_record_says_its_deadline_under_the_hubs_secret(small: World) -> None:
