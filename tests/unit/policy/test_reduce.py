@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from hub.policy import default_policy
+from hub.policy import decide, default_policy, parse_request
 from hub.policy.reduce import ROWS, Row, dropped, obliged_categories, passing
 from schemas import event_schema
-from tests.unit.policy.cast import CATEGORIES, HOME
+from tests.unit.policy.cast import CATEGORIES, HOME, request
 from tests.unit.policy.reducing import EVENTS, entries, released, rows, seen
 
 RECORDS = {
@@ -47,6 +47,17 @@ def test_the_rows_are_those_of_the_table() -> None:
 def test_every_row_is_a_reduced_or_own_cell_of_the_matrix() -> None:
     cells = default_policy().latest.rows
     assert {pair for pair in ROWS if cells[pair[1]][pair[0]].show not in ("R", "own")} == set()
+
+
+def test_an_own_cell_has_a_row_and_is_still_no_transmission() -> None:
+    """KO and provider_worker: `decide` answers R02 across controllers (own is never a transmission), so the row's
+    records are those of a provider's own invoices, and nothing of another controller's costs is shown by it."""
+    cells = default_policy().latest.rows
+    (pair,) = {pair for pair in ROWS if cells[pair[1]][pair[0]].show == "own"}
+    assert pair == ("KO", "provider_worker")
+    case = request("provider_worker", "KO")
+    decision = decide(default_policy(), parse_request(case))
+    assert (decision.kept, decision.rules) == ((), ("R02",))
 
 
 def whole(category: str, **codes: Any) -> tuple[str, dict[str, Any]]:
