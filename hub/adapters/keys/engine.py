@@ -5,9 +5,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
 
-from hub.errors import ConfigurationError, KeyServiceUnavailable
+from hub.adapters.refusals import REFUSED, UNSENDABLE, speaks_of_values
+from hub.errors import ConfigurationError, DataError, KeyServiceUnavailable
 
 _POSTGRESQL = {"connect_timeout": 5, "tcp_user_timeout": 10_000, "options": "-c statement_timeout=10000"}
 _SQLITE = ("journal_mode = WAL", "synchronous = FULL", "busy_timeout = 5000", "secure_delete = ON")
@@ -38,12 +39,26 @@ def connect(url: str | URL) -> Engine:
 
 @contextmanager
 def transaction(engine: Engine) -> Iterator[Connection]:
-    """One transaction; what the database says is reduced to the kind of the error: it may quote identifiers."""
+    """One transaction; what the database says is reduced to the kind of the error: it may quote identifiers.
+
+    Raises DataError for values that the database refuses, KeyServiceUnavailable when it cannot be used."""
     try:
         with engine.begin() as connection:
             yield connection
+    except UNSENDABLE as error:
+        raise _refused(error) from None
     except SQLAlchemyError as error:
-        raise unavailable(type(getattr(error, "orig", None) or error).__name__) from None
+        cause = getattr(error, "orig", None)
+        if cause is not None and not isinstance(error, IntegrityError) and speaks_of_values(cause):
+            raise _refused(cause) from None
+        raise unavailable(type(cause or error).__name__) from None
+
+
+def _refused(cause: BaseException) -> DataError:
+    return DataError(
+        f"the key database refuses a value: {type(cause).__name__}",
+        reason=REFUSED, place="key database", remedy="see `hub quarantine list`",
+    )  # fmt: skip
 
 
 def unavailable(cause: str) -> KeyServiceUnavailable:

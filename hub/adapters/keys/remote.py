@@ -17,6 +17,7 @@ from hub.adapters.keys.cache import KeyCache
 from hub.adapters.keys.cached import CachedKeys
 from hub.adapters.keys.source import Answer, Material, Wanted
 from hub.adapters.keys.tls import TlsFiles, client_context
+from hub.adapters.refusals import REFUSED
 from hub.errors import ConfigurationError, DataError, KeysAreOlder, KeyServiceUnavailable
 from hub.ports import Certificate, KeyRef, Standing
 
@@ -188,6 +189,8 @@ def _refuse(status: int, said: Any) -> NoReturn:
     message, place, remedy = (str(said.get(part, "")) for part in ("error", "place", "remedy"))
     if status == http.client.CONFLICT:
         raise KeysAreOlder(message, place=place, remedy=remedy)
+    if status == http.client.BAD_REQUEST and said.get("reason") == REFUSED:
+        raise DataError(message, reason=REFUSED, place=place, remedy=remedy)
     if status in {http.client.FORBIDDEN, http.client.BAD_REQUEST}:
         raise ConfigurationError(message, place=place, remedy=remedy)
     raise KeyServiceUnavailable(message, place=place or "key service", remedy=remedy)

@@ -1,7 +1,6 @@
 """Opening the store and its transactions."""
 
 import sqlite3
-import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -10,6 +9,7 @@ import psycopg
 from sqlalchemy import Connection, Engine, MetaData, create_engine, event, make_url, text
 from sqlalchemy.exc import DBAPIError, StatementError
 
+from hub.adapters.refusals import REFUSED, UNSENDABLE, speaks_of_values
 from hub.adapters.store.tables import metadata
 from hub.errors import DataError, HubError, ServiceUnavailable, TryAgain
 
@@ -30,13 +30,7 @@ STANDSTILL = 2.0
 """Seconds after which PostgreSQL ends a `brief` transaction whose worker stands still, and frees its locks."""
 _ALONE = 13.0  # on SQLite nobody goes on beside a worker that stands still
 _DRIVER_ERRORS = (sqlite3.Error, psycopg.Error)
-_UNSENDABLE = (OverflowError, UnicodeError, struct.error)
-"""What drivers raise, without a class of their own, for a value that no column of the type can hold."""
 _RETRIABLE = ("40001", "40P01", "55P03")  # serialization failure, deadlock, lock not available
-_OF_VALUES = ("21", "22", "23", "54", "XX000")
-"""SQLSTATE classes that speak of the values given: cardinality, data, integrity, a limit of the program (index row,
-row, field too long), and what PostgreSQL answers to an allocation that a value asks for."""
-REFUSED = "refused_by_store"
 
 
 class Store:
@@ -83,7 +77,7 @@ class Store:
             raise _without_values(error.orig) from None
         except (
             *_DRIVER_ERRORS,
-            *_UNSENDABLE,
+            *UNSENDABLE,
         ) as error:  # of statements that went past SQLAlchemy, `merge` for one
             raise _without_values(error) from None
 
@@ -116,23 +110,11 @@ def _without_values(error: BaseException | None) -> HubError:
         text += f" ({str(error).split(':')[0]})"
     if state in _RETRIABLE or "locked" in text:
         return TryAgain(text, place="store", remedy="it is tried again")
-    if error is not None and _speaks_of_values(error, state):
+    if error is not None and speaks_of_values(error):
         return DataError(text, reason=REFUSED, place="store", remedy="see `hub quarantine list`")
     return ServiceUnavailable(
         text, place="store", remedy="check that the database is up and the schema current"
     )
-
-
-def _speaks_of_values(error: BaseException, state: str) -> bool:
-    """Whether the database, or its driver before anything was sent, refuses a value: that is never an outage."""
-    if state:
-        return state.startswith(_OF_VALUES)
-    if isinstance(error, psycopg.Error):  # the driver's own word
-        return isinstance(error, psycopg.DataError | psycopg.IntegrityError | psycopg.ProgrammingError)
-    if isinstance(error, sqlite3.Error):
-        refused = isinstance(error, sqlite3.DataError | sqlite3.IntegrityError)
-        return refused or "binding" in str(error)
-    return True
 
 
 def _open(url: str) -> Engine:

@@ -51,7 +51,7 @@ class KeyService:
             log.warning("keys.refused", role=peer.role if peer else "unknown", verb=verb)
             return HTTPStatus.FORBIDDEN, _said(error)
         except DataError as error:
-            return HTTPStatus.BAD_REQUEST, _said(error)
+            return HTTPStatus.BAD_REQUEST, _said(error) | {"reason": error.reason}
         except TryAgain as error:
             log.warning("keys.busy", controller=peer.controller if peer else "unknown", verb=verb)
             return HTTPStatus.TOO_MANY_REQUESTS, _said(error)

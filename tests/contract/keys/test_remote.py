@@ -9,7 +9,7 @@ from hub.adapters.keys.cache import KeyCache
 from hub.adapters.keys.certs import make_certificates
 from hub.adapters.keys.remote import RemoteKeyStore
 from hub.adapters.keys.tls import TlsFiles
-from hub.errors import ConfigurationError, KeyServiceUnavailable
+from hub.errors import ConfigurationError, DataError, KeyServiceUnavailable
 from hub.ports import HubKeyStore, KeyRef
 from tests.contract.keys.contract import ANNA, MASTER, KeyStoreContract, Seconds
 from tests.support.key_service import RunningService
@@ -66,6 +66,19 @@ class TestRemote(KeyStoreContract):
             with pytest.raises(ConfigurationError, match="out of reach"):
                 attempt()
         connector.close()
+
+    def test_a_name_that_the_services_database_refuses_is_no_outage(
+        self, store: HubKeyStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuse(_: object) -> KeyRef:
+            raise DataError("refused", reason="refused_by_store", place="key database")
+
+        with monkeypatch.context() as patched:
+            patched.setattr("hub.adapters.keys.wire.ref_of", refuse)
+            with pytest.raises(DataError) as caught:
+                store.sealing([ANNA])
+        assert caught.value.reason == "refused_by_store"
+        assert store.sealing([ANNA])
 
     def test_an_agency_that_takes_part_no_longer_gets_nothing(self, store: HubKeyStore) -> None:
         gone = self.open_connector("gone")
