@@ -66,9 +66,17 @@ class CodeList:
         return [c for c in self.codes if wanted and wanted in (words(c.code), words(c.label_de))]
 
 
-@lru_cache(maxsize=4096)
 def words(text: str) -> Words:
     """The words and numbers of a code, in small letters: "§ 21 Abs. 5 SGB II" and "21(5)" are the same."""
+    return _words(text) if len(text) <= _REMEMBERED else _words.__wrapped__(text)
+
+
+_REMEMBERED = 200
+"""Characters of a code whose words are remembered, at most."""
+
+
+@lru_cache(maxsize=4096)
+def _words(text: str) -> Words:
     return tuple(word for word in re.findall(r"[^\W_]+", text.casefold()) if word not in _FILLER)
 
 

@@ -305,6 +305,8 @@ _MOST_DIGITS, _DECIMALS = 400, 1100
 
 
 def _written(text: str, column: str, style: Style) -> Decimal:
+    if len(text) > _MOST_DIGITS:
+        raise _unreadable(column, "number of usual size")
     groups = rf"[0-9]{{1,3}}(?:{re.escape(style.thousands)}[0-9]{{3}})+|" if style.thousands else ""
     if text[-1:] in {"+", "-"}:
         text = f"{text[-1]}{text[:-1].rstrip()}"

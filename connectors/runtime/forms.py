@@ -35,15 +35,21 @@ def has_year(form: str) -> bool:
     return form in COUNTED or not {match[2] for match in _DIRECTIVE.finditer(form)}.isdisjoint("Yc")
 
 
-@lru_cache(maxsize=16_384)
 def parsed(text: str, form: str, *, whole: bool = True) -> datetime | None:
     """The time that the text says in this form (strptime's directives; `%-d` is a day without leading zero), else None.
 
     `whole`: only in a form that says a day. Beyond the sixth, digits of a second are cut off; a whole second may be
     written without them and their sign.
     """
-    if whole and not has_day(form):
-        return None
+    return None if len(text) > _LONGEST or (whole and not has_day(form)) else _parsed(text, form)
+
+
+_LONGEST = 100
+"""Characters of a day or time, at most: what is longer is none, and is not remembered."""
+
+
+@lru_cache(maxsize=16_384)
+def _parsed(text: str, form: str) -> datetime | None:
     try:
         if form in COUNTED:
             start = EPOCH if form == "epoch_days" else EPOCH.replace(tzinfo=UTC)

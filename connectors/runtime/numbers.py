@@ -19,6 +19,9 @@ EXACT = 2**53
 """Up to here a float holds every whole number."""
 EXACT_SINGLE = 2**24
 
+_REMEMBERED = 200
+"""Characters of a number that is looked at once only, at most: a file may hold thousands of any length."""
+
 _DASHES = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2212"), "-")
 _IGNORED = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0]")
 _GUARDED = re.compile(r'="([^"]*)"|=\'([^\']*)\'|\'([^\']+)')
@@ -66,10 +69,13 @@ def _number(raw: object, column: str, decimals: re.Pattern[str]) -> str:
         case bool() | OutOfRange():
             pass
         case str():
-            found = raw if raw.isascii() and raw.isalnum() else _spelt(raw)
+            spelt, problem_of = (
+                (_spelt, _problem) if len(raw) <= _REMEMBERED else (_spelt.__wrapped__, _problem.__wrapped__)
+            )
+            found = raw if raw.isascii() and raw.isalnum() else spelt(raw)
             if decimals.fullmatch(found):
                 raise _refused(column, "is written with decimals", "export the column as text")
-            if not (found.isascii() and found.isdigit()) and (problem := _problem(found)):
+            if not (found.isascii() and found.isdigit()) and (problem := problem_of(found)):
                 raise _refused(column, *problem)
             return found
         case int():
