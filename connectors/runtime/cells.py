@@ -145,25 +145,36 @@ def _listed(value: Value, row: Values) -> list[str] | None:
     for column in value.columns:
         raw = cell(row, column)
         if not is_empty(raw, value.style):
-            found += [
-                _text(value, _part(value, part, column), column) for part in members(value.style, raw, column)
-            ]
+            there = members(value.style, raw, column)
+            if value.person and not all(map(_is_member, there)):
+                raise DataError(
+                    "names a person without a number",
+                    reason="unreadable_value",
+                    place=column,
+                    remedy="write the person's number, or take the empty member out of the list",
+                )
+            found += [_text(value, _part(value, part, column), column) for part in there if _is_member(part)]
     return found or None
 
 
+def _is_member(part: object) -> bool:
+    return not isinstance(part, str) or bool(part.strip())
+
+
 def members(style: Style, raw: object, column: str) -> list[object]:
-    """The members of a list: a list of the source's own, a JSON list in a text, or a text that is split."""
+    """The members of a list, the empty ones too: a list of the source's own, a JSON list in a text, or a text that is
+    split; a separator at its end separates nothing."""
     if isinstance(raw, str) and not isinstance(raw, OutOfRange):
         text = raw.strip()
         if not _ARRAY.fullmatch(text):
             parts = text.split(style.split) if style.split else [text]
-            return [part for part in parts if part.strip()]
+            return list(parts if parts[-1].strip() else parts[:-1])
         raw = _json(text)
     if not isinstance(raw, list | tuple):
         return [plain_text(raw, column)]
     if not all(isinstance(one, str | int | Decimal | UUID) and not isinstance(one, bool) for one in raw):
         raise _unreadable(column, "list of single values", "make a plain list of it in a query")
-    return [one for one in raw if not isinstance(one, str) or one.strip()]
+    return list(raw)
 
 
 def _json(text: str) -> object:
@@ -173,7 +184,16 @@ def _json(text: str) -> object:
         return Unreadable("", "")
 
 
+def _single(value: Value, raw: object) -> object:
+    """Of a list with one member that is not empty, this member: an element that stands there a second time, empty."""
+    if value.person or not isinstance(raw, list):
+        return raw
+    there = [one for one in raw if _is_member(one)]
+    return raw if len(there) > 1 else next(iter(there), None)
+
+
 def _one(value: Value, raw: object, column: str, kind: str) -> Any:
+    raw = _single(value, raw)
     if is_empty(raw, value.style):
         return None
     if value.pattern:

@@ -5,7 +5,7 @@ What stands where nobody agreed on it is named (`strange`): a renamed element mu
 
 import codecs
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -285,16 +285,18 @@ class Tree:
         self._seen.add(name)
         return self._value(name, texts)
 
-    def _value(self, column: str, parts: Iterable[_Text]) -> str:
-        """One text, or a list of what is there several times; raises DataError where a part may be a list itself."""
+    def _value(self, column: str, parts: Sequence[_Text]) -> str:
+        """One text, or a list of what is there several times, empty or not; raises DataError where a part may be a list
+        itself."""
         for part in parts:
             if part.inner and not part.own:
                 raise self._fault(f"column {column} holds elements and no text of its own", "wrong_shape")
-        texts = [text for part in parts if (text := part.text.strip())]
+        there = [part.text.strip() for part in parts]
+        texts = [text for text in there if text]
         split = self._settings.split
         if len(texts) > 1 and (not split or any(split in text for text in texts)):
             raise self._fault(f"column {column} is there several times, and no list", "wrong_shape")
-        return listed(texts) if len(texts) > 1 else "".join(texts)
+        return listed(there) if split and texts and len(there) > 1 else "".join(texts)
 
     def _settle(self, place: Place) -> None:
         """Give records that stand before this element or attribute its value."""

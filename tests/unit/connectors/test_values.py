@@ -124,6 +124,27 @@ def test_several_columns_make_one_text_or_a_list() -> None:
     assert take({"columns": ["a", "b", "c"]}, row, "strings") == ["Demir", "Ayşe"]
 
 
+@pytest.mark.parametrize("raw", ["P1,,P3", ",P1", "P1, ,P3", ["P1", ""], ["P1", " ", "P3"], '["P1", ""]'])
+def test_an_empty_member_among_persons_may_be_somebody(raw: object) -> None:
+    """Who holds custody has to sign: one who is not named must not be left out."""
+    persons = {"column": "a", "person": True}
+    with pytest.raises(DataError, match="without a number"):
+        take(persons, {"a": raw}, "strings")
+    assert take({"column": "a"}, {"a": raw}, "strings") in (["P1"], ["P1", "P3"])
+
+
+@pytest.mark.parametrize("raw", ["P1,P3,", "P1, P3 ,", ["P1", "P3"]])
+def test_a_separator_at_the_end_of_a_list_separates_nothing(raw: object) -> None:
+    assert take({"column": "a", "person": True}, {"a": raw}, "strings") == ["P1", "P3"]
+
+
+@pytest.mark.parametrize("raw", [["A", ""], ["", "A"], ["A"]])
+def test_an_element_that_stands_there_empty_too_is_one_text(raw: object) -> None:
+    assert take({"column": "a"}, {"a": raw}, "string") == "A"
+    with pytest.raises(DataError):
+        take({"column": "a"}, {"a": ["A", "B"]}, "string")
+
+
 def test_a_joined_number_is_one_number_in_a_list_too() -> None:
     row: dict[str, object] = {"region": "044", "nr": "12"}
     raw = {"columns": ["region", "nr"], "join": "-"}
