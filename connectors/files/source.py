@@ -201,7 +201,7 @@ class FilesSource:
     def _too_many_vanished(self, delivery: Delivery) -> tuple[str, float] | None:
         """Where more keys vanished than the configuration lets pass, and their share."""
         whole = [name for name in delivery.files if not self._settings.streams[name].changes]
-        counts = {name: self._diff.vanished_count(name) for name in whole}
+        counts = {name: self._diff.vanished_count(name, self._doubtful.unsaid(name)) for name in whole}
         for name, (gone, before) in counts.items():
             if beyond(gone, before, self._settings.vanish_limit, self._settings.vanish_rows):
                 return name, gone / before

@@ -179,7 +179,7 @@ class Streams:
                 Incoming(stream.name, line, self._state.key_hash(key(cells)), b"") for line, cells in reader.cells()
             )  # fmt: skip
             self._diff.index()
-        return self._diff.is_unique and not self._diff.vanished_count(stream.name)[0]
+        return self._diff.is_unique and not self._diff.vanished(stream.name)
 
     def _hash(self, stream: FileStream, cells: list[str]) -> int:
         content = SEPARATOR.join((stream.name, *cells)).encode()

@@ -230,10 +230,10 @@ class SqlSource:
                 if fresh := self._reader.news(stream, rows):
                     yield Batch(stream.name, fresh)
         self._scanned.add(stream.name)
-        gone = self._vanished.keys(stream.name)
-        if not self._waiting.may_go(stream.name, len(gone), self._vanished.known(stream.name)):
+        gone, unsaid = self._vanished.keys(stream.name), self._doubtful.unsaid(stream.name)
+        known = max(0, self._vanished.known(stream.name) - len(unsaid))
+        if not self._waiting.may_go(stream.name, sum(key not in unsaid for key in gone), known):
             return
-        unsaid = self._doubtful.unsaid(stream.name)
         left = (self._gone(stream, key)._replace(unsaid=key in unsaid) for key in gone)
         while batch := list(islice(left, limit)):
             yield Batch(stream.name, batch)

@@ -245,7 +245,7 @@ class WholeSource:
         share_limit, row_limit = self._limits
         found: list[Incident] = []
         for name in self._running():
-            gone, before = self._diff.vanished_count(name)
+            gone, before = self._diff.vanished_count(name, self._doubtful.unsaid(name))
             if not beyond(gone, before, share_limit, row_limit):
                 continue
             digest = hashlib.sha256(b"".join(sorted(self._diff.vanished(name)))).hexdigest()
@@ -263,8 +263,7 @@ class WholeSource:
     def _moved(self) -> bool:
         self._diff.find_changes()
         return any(
-            next(self._diff.changes(name), None) or self._diff.vanished_count(name)[0]
-            for name in self._running()
+            next(self._diff.changes(name), None) or self._diff.vanished(name) for name in self._running()
         )
 
     def _incoming(self, name: str) -> Iterator[Incoming]:

@@ -122,6 +122,18 @@ def test_what_was_said_before_stays_until_one_of_them_is_corrected(world: World)
     assert (world.said["b"], world.waits(), world.gone) == ("x", [], [])
 
 
+def test_a_table_in_which_all_rows_contradicted_each_other_is_corrected_without_a_question(
+    world: World,
+) -> None:
+    """Nothing was ever said of either, so nothing is gone."""
+    world.add(("b", "f", "one", at(0)), ("b", "f", "two", at(1)))
+    world.read()
+    assert world.waits() == BOTH
+    world.say("""UPDATE "group" SET "Straße" = 'c' WHERE "select" = 'one'""")
+    assert world.read(later=DAY) == world.read(later=DAY) == []
+    assert (world.said, world.waits()) == ({"b": "two", "c": "one"}, [])
+
+
 def test_a_row_that_is_repeated_says_nothing(world: World) -> None:
     world.add(*[("a", "f", "x", at(0))] * 3, ("b", "f", "y", at(1)), ("b", "f", "y", at(2)))
     assert world.read(2) == []
