@@ -53,7 +53,7 @@ class Claims:
         owners = {
             ref: owner
             for ref, owner in self._owners(claimed).items()
-            if owner in claimed[ref] or owner not in leaving
+            if owner in claimed[ref] or not (owner in leaving or self._wants_another(stream, owner))
         }
         places = {
             event.place: event
@@ -65,6 +65,22 @@ class Claims:
             event for event in events if event.place not in places or event.schema.event_type in NARROWING
         ]
         return Apart(kept, [self._waits(event) for event in places.values()])
+
+    def is_named(self, event: MappedEvent) -> bool:
+        """Whether another stream says a part of its record's name."""
+        return event.stream in self._streams
+
+    def own(self, events: Iterable[MappedEvent]) -> list[MappedEvent]:
+        """Those of records that their rows keep; and what narrows."""
+        found = list(events)
+        owners = self._owners({event.record_ref for event in found if self.is_named(event)})
+        return [
+            event
+            for event in found
+            if not self.is_named(event)
+            or event.schema.event_type in NARROWING
+            or owners.get(event.record_ref) == self._state.key_hash(event.row_key)
+        ]
 
     def keep(self, rows: Iterable[Row], events: Iterable[MappedEvent], waiting: Iterable[str]) -> None:
         """Inside the caller's transaction: these rows say these records now; rows at the places `waiting` say what they
@@ -82,6 +98,11 @@ class Claims:
                 if one.place not in held
             ],
         )
+
+    def _wants_another(self, stream: str, row: bytes) -> bool:
+        """Whether the row waits for a record that another row keeps: it does not say its own one any more."""
+        query = "SELECT 1 FROM quarantine WHERE stream = ? AND key = ? AND reason = ?"
+        return self._state.db.execute(query, (stream, row, TWICE)).fetchone() is not None
 
     def _owners(self, refs: Iterable[bytes]) -> dict[bytes, bytes]:
         query = "SELECT key FROM claimed WHERE record_ref = ?"

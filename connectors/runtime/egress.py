@@ -76,7 +76,7 @@ class Egress:
 
     def confirm(self, judged: Sequence[Judged], prepared: Prepared, now: datetime) -> None:
         """Inside the caller's transaction: this is in the log, and this is what the gate said."""
-        self._publisher.confirm(prepared.publications)
+        self._publisher.confirm(prepared)
         self._journal.note(self._verdicts(judged, prepared, now))
 
     def withheld(self, judged: Judged) -> Withheld:

@@ -5,7 +5,7 @@ a crash between producing and saving, or when it is asked for again, the same ev
 content.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -125,12 +125,11 @@ class Publisher:
                 self._log.append(topic, records)
         fail_point("connector.after_publish")
 
-    def confirm(self, publications: Iterable[Publication]) -> None:
-        """Inside the caller's transaction: these are in the log."""
-        publications = list(publications)
-        self._state.save_published(publication.entry._replace(sent=True) for publication in publications)
-        events = [publication.judged.event for publication in publications]
-        self._reported.note(events, self._agency, self._state.key_hash)
+    def confirm(self, prepared: Prepared) -> None:
+        """Inside the caller's transaction: this is in the log, and of what stood there unchanged these rows say it."""
+        self._state.save_published(one.entry._replace(sent=True) for one in prepared.publications)
+        events = [publication.judged.event for publication in prepared.publications]
+        self._reported.note([*events, *prepared.unchanged], self._agency, self._state.key_hash)
 
     def _publication(self, judged: Judged, key: Key | None, entry: Published) -> Publication:
         judged, event = _under(judged, entry.source_version), judged.event

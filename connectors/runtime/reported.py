@@ -27,6 +27,7 @@ SCHEMA = (
         case_ref TEXT NOT NULL, consent TEXT NOT NULL, objects INTEGER NOT NULL,
         PRIMARY KEY (stream, key, record_ref)
     ) WITHOUT ROWID""",
+    "CREATE INDEX IF NOT EXISTS reported_records ON reported (record_ref)",
     "CREATE INDEX IF NOT EXISTS reported_objections ON reported (subject_ref) WHERE objects",
 )
 EMPTIED = frozenset({"SubjectRecorded", "SubjectChanged", "CustodyChanged"})
@@ -70,6 +71,14 @@ class Reported:
         """What a row reported."""
         query = "SELECT * FROM reported WHERE stream = ? AND key = ? ORDER BY record_ref"
         return [Entry._make((*row[:-1], bool(row[-1]))) for row in self._db.execute(query, (stream, key))]
+
+    def elsewhere(self, entries: Sequence[Entry]) -> frozenset[bytes]:
+        """Those of these records that another row reported, too."""
+        taken = {entry[:3] for entry in entries}
+        query = "SELECT stream, key, record_ref FROM reported WHERE record_ref = ?"
+        refs = {entry.record_ref for entry in entries}
+        found = (row for ref in refs for row in self._db.execute(query, (ref,)))
+        return frozenset(row[2] for row in found if row not in taken)
 
     def objectors(self) -> frozenset[str]:
         """Whoever objected (§ 76 SGB X), also where the row is there no longer."""

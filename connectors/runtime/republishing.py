@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from connectors.runtime.claims import Claims
 from connectors.runtime.debts import Debts, Signature
 from connectors.runtime.egress import Egress
 from connectors.runtime.learning import Learning
@@ -22,8 +23,9 @@ class Republishing:
 
     def __init__(
         self, source: Source, state: State, learning: Learning, *, translator: Translator, egress: Egress,
-        pseudonyms: Pseudonyms,
+        pseudonyms: Pseudonyms, claims: Claims,
     ) -> None:  # fmt: skip
+        self._claims = claims
         self._source, self._state, self._learned, self._debts = source, state, learning, Debts(state)
         self._translator, self._egress, self._pseudonyms = translator, egress, pseudonyms
 
@@ -58,7 +60,8 @@ class Republishing:
         wanted = set(subjects)
         rows = self._source.subjects(self._learned.numbers(local.values()))
         events, _ = self._translator.events(rows)
-        state = present_state((event for event in events if event.subject_ref in wanted), now)
+        about = self._claims.own(event for event in events if event.subject_ref in wanted)
+        state = present_state(about, now)
         judged = self._egress.judged(state, now)
         prepared = self._egress.send(judged, now)
         with self._state.transaction():

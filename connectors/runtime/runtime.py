@@ -66,15 +66,17 @@ class Connector:
         )  # fmt: skip
         self._looked = looked = Looked(config, state, translator.lookups)
         decided = [name for name, stream in config.streams.items() if stream.on_vanish]
+        claims = Claims(config.streams, state)
         self._settling = Settling(
             state, translator, egress, decisions=self._decisions, reported=reported,
             taking_back=TakingBack(reported, pseudonyms, knowledge, key, decided), looked=looked,
-            claims=Claims(config.streams, state),
+            claims=claims,
         )  # fmt: skip
         self._saying_again = SayingAgain(config, source, state, looked, self._settling)
         self._republishing = Republishing(
-            source, state, self._learning, translator=translator, egress=egress, pseudonyms=pseudonyms
-        )
+            source, state, self._learning, translator=translator, egress=egress, pseudonyms=pseudonyms,
+            claims=claims,
+        )  # fmt: skip
         self._backfilling = Backfilling(config, source, state, self._settling)
         self._last: datetime | None = None
         _heed_mapping(state, config.digest)

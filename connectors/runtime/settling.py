@@ -44,6 +44,7 @@ class Settling:
         events, unmapped = self._translator.events(batch.rows, control_only=not is_open)
         events, twice = self._claims.apart(batch.rows, events)
         unmapped += twice
+        events = self._going_on(events, unchanged=unchanged)
         faults = of_rows(batch, unmapped, self._state.key_hash)
         held = self._decisions.waiting(faults)
         waiting = {entry.place for entry in held}
@@ -81,6 +82,18 @@ class Settling:
                     tally.withhold(self._egress.withheld(one))
         fail_point("connector.after_save")
 
+    def _going_on(self, events: list[MappedEvent], *, unchanged: bool) -> list[MappedEvent]:
+        """A record that passes from one row to another, or is only named otherwise, goes back to no older version."""
+        named = [event for event in events if self._claims.is_named(event)]
+        mine = set[bytes]() if unchanged else {event.record_ref for event in self._claims.own(named)}
+        last = self._state.published({event.record_ref for event in named} - mine)
+        return [
+            replace(event, source_version=max(event.source_version, before.source_version))
+            if (before := last.get(event.record_ref))
+            else event
+            for event in events
+        ]
+
     def _taken_back(self, rows: Sequence[Row], held: Collection[str]) -> list[Judged]:
         """Of rows that are there again, the ends that were published when they were gone: these hold no longer."""
         there = [row._replace(gone=True) for row in rows if not row.gone and row.place not in held]
@@ -97,11 +110,14 @@ class Settling:
     def _no_longer_said(
         self, rows: Sequence[Row], events: Sequence[MappedEvent], held: Collection[str], now: datetime
     ) -> tuple[list[Entry], list[Judged]]:
-        """Control records that rows reported and say no longer, and the events that take them back."""
+        """Control records that rows reported and say no longer, and the events that take back those that no other row
+        says."""
         there = [row for row in rows if row.place not in held]
         missing = self._taking_back.missing(there, events, self._state.key_hash)
-        published = self._state.published(entry.record_ref for entry in missing)
-        return missing, list(self._taking_back.events(missing, published, now))
+        said = self._reported.elsewhere(missing).union(event.record_ref for event in events)
+        unsaid = [entry for entry in missing if entry.record_ref not in said]
+        published = self._state.published(entry.record_ref for entry in unsaid)
+        return missing, list(self._taking_back.events(unsaid, published, now))
 
     def note(self, incidents: Sequence[Incident], tally: Tally) -> None:
         """Whole streams or snapshots that cannot be read: one event each, once."""

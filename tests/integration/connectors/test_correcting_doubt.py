@@ -1,5 +1,5 @@
-"""Rows of which nobody could tell which record they are were never said: whoever corrects them loses nothing, and nobody
-is asked whether it is true that they vanished."""
+"""Rows of which nobody could tell which record they are were never said: whoever corrects them loses nothing, and
+nobody is asked whether it is true that they vanished."""
 
 from collections.abc import Iterator
 from contextlib import closing

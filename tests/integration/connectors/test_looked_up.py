@@ -1,6 +1,7 @@
 """A field or a part of a key may stand in another stream: what is not found there holds its row alone, and what changes
 there is said again."""
 
+from collections.abc import Callable
 from contextlib import ExitStack, closing
 from copy import deepcopy
 from importlib import import_module
@@ -201,6 +202,84 @@ def test_two_rows_that_come_to_one_name_are_not_both_said(bench: Bench) -> None:
     bench.write({**twice, "people": tables()["people"]}, 1)
     bench.all(1)
     assert bench.waiting() == []
+
+
+def swapping(bench: Bench, *, alike: bool = False) -> Callable[..., Tables]:
+    """Of two rows of one person, another stream says which is which record; they say who has custody, both `alike` or
+    each somebody else."""
+    consents = bench.raw["streams"]["consents"]
+    who = {"column": "person" if alike else "number", "person": True}
+    consents["key"] = ["person", {**SAYS, "column": "remark"}]
+    consents["events"] = [
+        {
+            "type": "CustodyChanged", "subject": "person", "case": "family", "occurred_at": "granted",
+            "fields": {"custodians": who},
+        },
+        changed(fields={"names": "number"}, case={"by": "person", "lookup": "case", "column": "family"}),
+        *consents["events"],
+    ]  # fmt: skip
+    consents["events"][0]["case"] = consents["events"][1]["case"]
+    bench.raw["lookups"]["case"] = {"stream": "people", "key": "number", "columns": ["family"]}
+
+    def written(**remarks: str) -> Tables:
+        found = tables()
+        for row in found["people"]:
+            row["remark"] = remarks.get(row["number"], row["number"])
+        for row in found["consents"][:2]:
+            row["person"], row["granted"] = "P0000000", "2026-10-02 09:00:00"
+        return found
+
+    return written
+
+
+@pytest.mark.parametrize("alike", [False, True])
+def test_rows_that_change_places_say_each_others_records(bench: Bench, *, alike: bool) -> None:
+    """What one row says no longer, the other one says now: nothing is taken back, until that row is gone, too."""
+    written = swapping(bench, alike=alike)
+    bench.write(written(), 0)
+    bench.all(0)
+    before = bench.newest()
+    bench.write(written(F0000000="F0000002", F0000002="F0000000"), 1)
+    bench.all(1)
+    assert bench.waiting() == []
+    after = bench.newest()
+    assert after.keys() == before.keys()
+    assert sorted(after.values()) == sorted(before.values())
+    assert sum(report.events for report in bench.all(1)) == 0
+
+
+@pytest.mark.parametrize("kind", ["sql", "snapshot_csv"])
+def test_rows_that_are_read_one_by_one_change_places_all_the_same(kind: str, tmp_path: Path) -> None:
+    with closing(Bench(candidate(kind), tmp_path / "bench", batch=1)) as bench:
+        bench.raw["lookups"] = {"offices": OFFICES}
+        written = swapping(bench)
+        bench.write(written(), 0)
+        bench.all(0)
+        before = bench.newest()
+        for day in (1, 2):  # a file is read once: what waits there is looked at with the next one
+            tables = written(F0000000="F0000002", F0000002="F0000000")
+            tables["people"][1]["born"] = f"1990-02-0{day}"
+            bench.write(tables, day)
+            bench.all(day)
+        assert bench.waiting() == []
+        after = bench.newest()
+        assert after.keys() == before.keys()
+        assert sorted(after.values()) == sorted(before.values())
+
+
+def test_whoever_is_read_again_says_no_record_that_two_rows_claim(tmp_path: Path) -> None:
+    """Their custody is news to the gate, so the person is read again; the rows wait all the same."""
+    with closing(Bench(candidate("sql"), tmp_path / "bench")) as bench:
+        bench.raw["lookups"] = {"offices": OFFICES}
+        written = swapping(bench)
+        fewer, both = written(), written(F0000000="one", F0000002="one")
+        fewer["consents"] = fewer["consents"][2:]
+        for day, tables in enumerate((fewer, both)):
+            bench.write(tables, day)
+            before = bench.sent()
+            bench.all(day)
+        assert set(bench.waiting()) == {"duplicate_key"}
+        assert not [kind for kind, _ in bench.newest(before).values() if kind == "PersonChanged"]
 
 
 def one_office(name: str) -> Tables:
