@@ -79,13 +79,18 @@ class Plan:
         return {name: _common(place, self.path) for name, place in self.above.items()}
 
     def owner(self, place: Place) -> Place | None:
-        """The mapped place to which text at `place` belongs: itself, or the nearest mapped one around it."""
+        """The mapped place to which text at `place` belongs: itself, or the nearest mapped element around it. What is
+        said in an attribute, and what is left out, belongs to nothing around it."""
         if place not in self._owners:
             if len(self._owners) > 10_000:
                 self._owners.clear()
             around = (place[:size] for size in range(len(place), 0, -1))
-            self._owners[place] = next((one for one in around if self._owns(one, place)), None)
+            ends = (one for one in around if self._owns(one, place) or self._stands_alone(one))
+            self._owners[place] = next((one if self._owns(one, place) else None for one in ends), None)
         return self._owners[place]
+
+    def _stands_alone(self, place: Place) -> bool:
+        return place[-1].startswith("@") or place in self.left_out
 
     def _owns(self, one: Place, place: Place) -> bool:
         return one in self.leaves and (one == place or one != self.path[: len(one)])
@@ -98,9 +103,10 @@ class Plan:
 
     def is_strange(self, place: Place) -> bool:
         """Whether nobody agreed on it, though somebody did on what it stands in."""
-        if self.ignores(place) or place in self.known or place[:-1] not in self.known:
+        if self.ignores(place) or place in self.known:
             return False
-        return self.owner(place[:-1]) is None or place[-1].startswith("@")
+        read, attribute = self.owner(place[:-1]) is not None, place[-1].startswith("@")
+        return (read and attribute) or (place[:-1] in self.known and (attribute or not read))
 
     def is_strange_text(self, place: Place) -> bool:
         return place in self.known and place not in self.texts and not self.ignores((*place, TEXT))

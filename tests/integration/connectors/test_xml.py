@@ -393,6 +393,32 @@ def test_text_beside_and_within_inner_elements_is_not_lost(built: Build) -> None
     assert [reason for reason, _ in reasons(house)] == ["wrong_shape"]
 
 
+@pytest.mark.parametrize(
+    ("written", "ignored", "read"),
+    [
+        ("<x:Name art='Alias'>Ida</x:Name>", "x:Name/@art", "Ida"),
+        ("<x:Name art='Alias'/>", "x:Name/@art", ""),
+        ("<x:Name>Ida <x:I art='de'>von</x:I> Heide</x:Name>", "x:Name/x:I/@art", "Ida von Heide"),
+        ("<x:Name>Ida <x:I art='de'>von</x:I> Heide</x:Name>", "*", "Ida von Heide"),
+        ("<x:Name>Ida <x:Notiz>geheim</x:Notiz>Heide</x:Name>", "x:Name/x:Notiz", "Ida Heide"),
+    ],
+)
+def test_what_is_not_read_belongs_to_no_text_around_it(
+    built: Build, written: str, ignored: str, read: str
+) -> None:
+    house = built(change=lambda toml: with_custodians(toml).replace('["x:Name"]', f'["{ignored}"]'))
+    house.put(HOUSE.format(custodians=f"<x:Inhaber Ref='P'/>{written}"))
+    assert [row.values["name"] for row in house.step()[0]] == [read]
+
+
+def test_an_attribute_within_a_text_is_told_as_any_other_name(built: Build) -> None:
+    house = built(change=lambda toml: with_custodians(toml).replace('["x:Name"]', "[]"))
+    house.put(HOUSE.format(custodians="<x:Inhaber Ref='P'/><x:Name>Ida <x:I art='de'>von</x:I></x:Name>"))
+    ((reason, remedy),) = reasons(house)
+    assert reason == "header_drift"
+    assert "x:Name/x:I/@art" in remedy
+
+
 def test_records_on_one_line_are_two_records(built: Build) -> None:
     house = built()
     text = XML.format(encoding="utf-8").replace("\n", "")
