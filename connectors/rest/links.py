@@ -12,13 +12,13 @@ _COMMA = re.compile(r"\s*(?:,|$)")
 
 
 def next_of(header: str) -> str | None:
-    """The target of the first link of relation `next`; None where there is none. Raises ValueError when the header is
-    none: an end that cannot be read is no end.
+    """The target of the link of relation `next`; None where there is none. Raises ValueError when the header is none,
+    or names several next pages: an end that cannot be read is no end, and of several nobody can tell which is next.
 
     A parameter's value may hold commas and semicolons in quotes, blanks may stand around its sign, one link may have
     several relations, only the first `rel` counts, and a link with an anchor speaks of another document.
     """
-    found, at = None, 0
+    found, at = set[str](), 0
     while header[at:].strip(" \t,"):
         at += len(header[at:]) - len(header[at:].lstrip(" \t,"))
         target = _TARGET.match(header, at)
@@ -26,9 +26,11 @@ def next_of(header: str) -> str | None:
             raise ValueError("is no Link header")
         parameters, at = _parameters(header, target.end())
         relations = parameters.get("rel", "").lower().split()
-        if found is None and "next" in relations and not parameters.get("anchor"):
-            found = target[1]
-    return found
+        if "next" in relations and not parameters.get("anchor"):
+            found.add(target[1])
+    if len(found) > 1:
+        raise ValueError("is a Link header of several next pages")
+    return found.pop() if found else None
 
 
 def _parameters(header: str, at: int) -> tuple[dict[str, str], int]:

@@ -22,6 +22,7 @@ from connectors.rest.links import next_of
         '</x>; rel="self"; rel="next", </p?2>; rel="next"',
         ', , </p?2>; ; rel="next";,',
         "</p?2>; crossorigin; rel=next",
+        '</p?2>; rel="next", </p?2>; rel="next"; title="weiter"',
     ],
 )
 def test_the_next_page(header: str) -> None:
@@ -42,3 +43,8 @@ def test_no_next_page(header: str) -> None:
 def test_what_is_no_link_header_is_no_end(header: str) -> None:
     with pytest.raises(ValueError, match="Link"):
         next_of(header)
+
+
+def test_of_several_next_pages_nobody_can_tell_which_is_next() -> None:
+    with pytest.raises(ValueError, match="several"):
+        next_of('</p?2>; rel="next", </p?3>; rel="next"')
