@@ -88,7 +88,7 @@ def _number(cell: str, place: str) -> str:
     try:
         return number_text(cell, place)
     except DataError as error:
-        raise ConfigurationError(str(error), place=place, remedy=error.remedy) from None
+        raise ConfigurationError("is no number of a person", place=place, remedy=error.remedy) from None
 
 
 def _first(new: str, told: Mapping[str, str], place: str) -> str:

@@ -241,3 +241,11 @@ def test_faulty_files_are_refused(tmp_path: Path, text: str) -> None:
     file.write_text(text, encoding="utf-8")
     with pytest.raises(ConfigurationError):
         load_aliases(file)
+
+
+def test_a_number_that_lost_digits_is_told_once(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("neu;alt\n1,5E+3;4\n", encoding="utf-8")
+    with pytest.raises(ConfigurationError) as error:
+        load_aliases(path)
+    assert (error.value.message, error.value.place) == ("is no number of a person", "a.csv:2")
