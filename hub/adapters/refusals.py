@@ -7,8 +7,6 @@ everybody waits. Store and key database read the same list.
 import sqlite3
 import struct
 
-import psycopg
-
 UNSENDABLE = (OverflowError, UnicodeError, struct.error)
 """What drivers raise, without a class of their own, for a value that no column of the type can hold."""
 REFUSED = "refused_by_store"
@@ -22,9 +20,14 @@ def speaks_of_values(error: BaseException) -> bool:
     state = getattr(error, "sqlstate", None) or ""
     if state:
         return state.startswith(_OF_VALUES)
-    if isinstance(error, psycopg.Error):  # the driver's own word
-        return isinstance(error, psycopg.DataError | psycopg.IntegrityError | psycopg.ProgrammingError)
+    if names := _of_psycopg(error):  # the driver's own word
+        return bool(names & {"DataError", "IntegrityError", "ProgrammingError"})
     if isinstance(error, sqlite3.Error):
         refused = isinstance(error, sqlite3.DataError | sqlite3.IntegrityError)
         return refused or "binding" in str(error)
     return True
+
+
+def _of_psycopg(error: BaseException) -> set[str]:
+    """The names of psycopg's classes to which an error belongs; an agency's machine need not have the package."""
+    return {one.__name__ for one in type(error).__mro__ if one.__module__.split(".")[0] == "psycopg"}

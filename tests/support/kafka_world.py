@@ -26,6 +26,7 @@ from hub.adapters.keys.kek import as_text, controller_kek
 from hub.adapters.store import meta, tables
 from hub.domain.clock import BERLIN, micros
 from hub.simulate import Simulation
+from projections.consent_register.apply import SEPARATOR
 from projections.consent_register.tables import consent_row
 from schemas import decode_single
 from tests.support.oracle import read_all
@@ -147,8 +148,8 @@ class KafkaWorld:
         with self.rig.parts.store.transaction() as connection:
             decided = Counter(tuple(row) for row in connection.execute(select(d.outcome, d.rules)))
             bad = Counter(connection.execute(select(q.reason)).scalars())
-            taken = {row.event_id: row.publication for row in connection.execute(
-                select(consent_row.c.event_id, consent_row.c.publication)
+            taken = {row.event_id.partition(SEPARATOR)[0]: row.publication for row in connection.execute(
+                select(consent_row.c.event_id, consent_row.c.publication).order_by(consent_row.c.publication)
             )}  # fmt: skip
         published = {kind: self._published(kind) for kind in ("consents", "events")}
         consents = [one for one in set(published["consents"]) if taken.get(one[0], 0) >= one[1]]
