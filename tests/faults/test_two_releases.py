@@ -14,9 +14,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from hub.adapters.store import tables
 from hub.hosts.local import LocalKafka
+from hub.stages.rebuild import rebuild
+from projections.consent_register.apply import SEPARATOR
+from projections.consent_register.tables import consent_row
 from tests.support.oracle import assert_each_once, assert_rebuilt_equals_live, assert_views_agree
 from tests.support.stories import Families
 from tests.support.workers import PATIENT, YOUTH_OFFICE, Rig, Running, report, rig
@@ -98,10 +102,22 @@ def test_both_take_records_and_every_withdrawal_takes_effect(mixed: Rig) -> None
     mixed.until(lambda: staying.told <= set(mixed.versions()), "records, by this release")
     mixed.until_quiet()
     assert_each_once(mixed, staying.told | (leaving.told & set(mixed.versions())))
+    live = _register(mixed)
+    rebuild(mixed.parts, "consent_register")
+    assert _register(mixed) == live
     assert_rebuilt_equals_live(mixed)
     assert_views_agree(mixed)
     count = len(staying.told) + len(leaving.told)
     report(f"two releases: {count} records, {len(leaving.names)} families withdrew, none lost or shown")
+
+
+def _register(mixed: Rig) -> list[tuple[object, ...]]:
+    """The rows of the register. What narrows has a row of its own only since the last release: of the row's id the
+    event's counts."""
+    columns = [column for column in consent_row.columns if column.name not in ("generation", "event_id")]
+    with mixed.parts.store.transaction() as connection:
+        found = connection.execute(select(consent_row.c.event_id, *columns)).all()
+    return sorted((row[0].partition(SEPARATOR)[0], *row[1:]) for row in found)
 
 
 def _shown(mixed: Rig) -> int:
