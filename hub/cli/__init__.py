@@ -9,6 +9,7 @@ from typer import TyperException
 
 from hub.cli.language import error_said, speak
 from hub.errors import ConfigurationError, HubError, NoInput, UsageError
+from hub.starting import leave_quietly_until_it_listens
 
 USAGE, INTERNAL = 64, 70
 _HELP_SHOWN = "NoArgsIsHelpError"
@@ -20,6 +21,7 @@ _HUB_ONLY = frozenset({"aiokafka", "alembic", "faust", "jinja2", "mode", "psycop
 
 def main() -> None:
     """Run the command; every error becomes one line on standard error and its exit code."""
+    leave_quietly_until_it_listens()
     try:
         _run(agency=not _AGENCY.isdisjoint(sys.argv[1:2]))
     except SystemExit as end:
