@@ -6,6 +6,7 @@ Each port has one contract suite in tests/contract that every adapter passes.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 from typing import Literal, NamedTuple, Protocol
 
 from hub.domain.seal import Cipher
@@ -160,8 +161,11 @@ class Certificate:
 class KeyStore(Protocol):
     """Keys by person and controller. Raises KeyServiceUnavailable when it cannot answer: callers fail closed."""
 
-    def sealing(self, refs: Iterable[KeyRef]) -> Mapping[KeyRef, Key]:
-        """The newest usable key of each, provisioned once; after a fence or a destruction a new version."""
+    def sealing(
+        self, refs: Iterable[KeyRef], at_least: Mapping[KeyRef, int] = MappingProxyType({})
+    ) -> Mapping[KeyRef, Key]:
+        """The newest usable key of each, provisioned once; after a fence or a destruction a new version. `at_least`:
+        versions that somebody has seen; a memory of keys gives no older one without asking."""
         ...
 
     def opening(

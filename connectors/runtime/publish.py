@@ -61,12 +61,14 @@ class Publisher:
     ) -> Prepared:  # fmt: skip
         """Seal what is new or wider and give it its number; raises KeyServiceUnavailable (nothing is saved then).
 
-        `newest`: subject → the version of its key that the hub has named; an older one, of a cache, seals nothing.
+        `newest`: subject → the version of its key that the hub has named; an older one seals nothing.
         `again`: also what did not change, under the number that it has; `anew`: places of rows of which all is said
         under a new number. A row of which an event is `unfit` or too large is held whole.
         """
-        keys = self._keys.sealing({key_ref(self._agency, one.event) for one in judged if one.kept})
-        _require_newest(keys, newest)
+        refs = {key_ref(self._agency, one.event) for one in judged if one.kept}
+        named = {ref: newest[ref.subject] for ref in refs if ref.kind == "box" and ref.subject in newest}
+        keys = self._keys.sealing(refs, named)
+        _require_newest(keys, named)
         before = dict(self._state.published(one.event.record_ref for one in judged))
         out: list[Publication] = []
         unchanged, oversize, older = [], [], []
@@ -172,8 +174,8 @@ def _narrows(judged: Judged) -> bool:
     return not judged.kept or judged.event.schema.event_type in NARROWING
 
 
-def _require_newest(keys: Mapping[KeyRef, Key], newest: Mapping[str, int]) -> None:
-    if any(ref.kind == "box" and key.version < newest.get(ref.subject, 0) for ref, key in keys.items()):
+def _require_newest(keys: Mapping[KeyRef, Key], named: Mapping[KeyRef, int]) -> None:
+    if any(keys[ref].version < version for ref, version in named.items()):
         raise KeyServiceUnavailable(
             "a key is not the one that the hub has named",
             place="keys",

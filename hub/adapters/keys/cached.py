@@ -1,6 +1,7 @@
 """A key store: a source of keys, and a memory of bounded size and life before it."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -19,8 +20,11 @@ class CachedKeys:
         self._source = source
         self._cache = cache or KeyCache()
 
-    def sealing(self, refs: Iterable[KeyRef]) -> Mapping[KeyRef, Key]:
+    def sealing(
+        self, refs: Iterable[KeyRef], at_least: Mapping[KeyRef, int] = MappingProxyType({})
+    ) -> Mapping[KeyRef, Key]:
         found, missing = self._cache.sealing(refs)
+        missing += [ref for ref, key in found.items() if key.version < at_least.get(ref, 0)]
         if missing:
             asked_at = self._cache.now()
             keys = [self._key(one) for one in self._source.newest(missing).values()]

@@ -88,6 +88,17 @@ class KeyStoreContract(ABC):
         assert isinstance(opening, Key)
         assert open_box(opening.cipher, box, b"place") == b"secret"
 
+    def test_a_version_that_somebody_has_seen_is_asked_for(
+        self, store: HubKeyStore, other: HubKeyStore
+    ) -> None:
+        """What the hub has named is newer than what this process remembers: it seals with that, at once."""
+        assert store.sealing([ANNA])[ANNA].version == 1
+        other.fence(ANNA)
+        assert other.sealing([ANNA])[ANNA].version == 2
+        assert store.sealing([ANNA])[ANNA].version == 1, "remembered for a moment"
+        assert store.sealing([ANNA], {ANNA: 2})[ANNA].version == 2
+        assert store.sealing([ANNA])[ANNA].version == 2
+
     def test_every_person_controller_and_kind_has_a_key_of_its_own(self, store: HubKeyStore) -> None:
         refs = [
             ANNA,

@@ -238,6 +238,19 @@ def test_a_new_key_version_publishes_again(offices: Any, tools: Any) -> None:
     assert all(offices.content(JC, envelope) for envelope in again)
 
 
+def test_a_running_connector_seals_with_the_key_that_the_hub_has_named(offices: Any, tools: Any) -> None:
+    """Although it remembers an older one: nobody waits until that is forgotten."""
+    offices.write_day(0)
+    connector = offices.source(JC)
+    offices.step(connector, tools.evening(0))
+    subject = offices.envelopes(JC, "events")[0]["subject_ref"]
+    offices.keys(JC).destroy(KeyRef("box", JC, subject))
+    now = tools.evening(0) + timedelta(minutes=1)
+    offices.new_key(JC, subject, 2, now)
+    report = offices.step(connector, now)
+    assert report.republished == report.published > 0
+
+
 @pytest.mark.parametrize("point", FAIL_POINTS)
 @pytest.mark.parametrize("agency", ["jc-seestadt", "ja-seestadt"])
 def test_killed_anywhere_it_ends_like_one_run(
