@@ -1,4 +1,4 @@
-"""The bench of shared disclosure: one worker, then two, over the same marks on PostgreSQL, five times in turn.
+"""The bench of shared disclosure: one worker, then two, over the same marks on servers, five times in turn.
 
 Every view is due for renewal, so that each mark costs a look, a seal and a delivery. Workers are processes of their
 own, and a round counts from when all of them are ready until no mark is left.
@@ -26,7 +26,7 @@ from hub.bootstrap import Given, build_parts
 from hub.config import load_settings
 from hub.domain.clock import micros
 from hub.hosts.embedded import Embedded
-from hub.hosts.local import create_database, postgres_or_existing
+from hub.hosts.local import LocalKafka, create_database, postgres_or_existing
 from hub.stages.disclose import disclose
 from hub.stages.parts import Parts
 
@@ -41,8 +41,10 @@ def bench_sharing(families: int, told: Told) -> dict[str, Any]:
     """Seconds of each round with one worker and with two, and the median of their ratios."""
     with ExitStack() as stack:
         server = stack.enter_context(postgres_or_existing(durable=False))
+        broker = stack.enter_context(LocalKafka.start())
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hub-bench-")))
-        hub = _Hub(create_database(server, f"sharing_{os.getpid()}"), folder, as_text(new_master()))
+        store, keys = (create_database(server, f"sharing_{kind}_{os.getpid()}") for kind in ("store", "keys"))
+        hub = _Hub(broker.bootstrap, store, keys, folder, as_text(new_master()))
         told(f"views of {families} families")
         marks = hub.fill(families)
         seconds: dict[int, list[float]] = {1: [], 2: []}
@@ -63,12 +65,22 @@ def bench_sharing(families: int, told: Told) -> dict[str, Any]:
 class _Hub:
     """Where the store and the files are; each process opens them for itself."""
 
-    url: str
+    bootstrap: str
+    store: str
+    keys: str
     folder: Path
     kek: str = field(repr=False)
 
     def parts(self) -> Parts:
-        settings = load_settings(data=self.folder, kek=self.kek, host="embedded", database_url=self.url)
+        settings = load_settings(
+            data=self.folder,
+            kek=self.kek,
+            host="kafka",
+            kafka_bootstrap=self.bootstrap,
+            partitions=2,
+            database_url=self.store,
+            key_database_url=self.keys,
+        )
         return build_parts(settings, Given(agencies=agencies()))
 
     def fill(self, families: int) -> int:

@@ -25,7 +25,7 @@ def bench(
         int, typer.Option(help="Instead: a Berlin midnight with so many pseudonyms, on PostgreSQL.")
     ] = 0,
     sharing: Annotated[
-        int, typer.Option(help="Instead: one disclose worker and two, over so many families, on PostgreSQL.")
+        int, typer.Option(help="Instead: one disclose worker and two, over so many families, on servers.")
     ] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
 ) -> None:
