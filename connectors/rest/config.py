@@ -118,9 +118,10 @@ def _check_outer(name: str, columns: Iterable[str], endpoint: Endpoint) -> None:
     for column in columns:
         if column_path(column).count(OUTER) > around:
             raise ConfigurationError(
-                f"names {column}, which is around no row", place=f"config.streams.{name}",
+                f"names {column}, which is around no row",
+                place=f"config.streams.{name}",
                 remedy='set request.rows to a list in each of a list: "/akten/*/personen"',
-            )  # fmt: skip
+            )
 
 
 def _timed(stream: FileStream, endpoint: Endpoint, ordering: Ordering) -> FileStream:

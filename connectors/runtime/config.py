@@ -143,11 +143,13 @@ def parse_config(raw: Mapping[str, Any], folder: Path) -> ConnectorConfig:
     persons = person_columns(streams, lookups)
     streams = {
         name: replace(
-            one, looked=frozenset(lk.key for lk in lookups.values() if lk.stream == name), aliases=aliases,
+            one,
+            looked=frozenset(lk.key for lk in lookups.values() if lk.stream == name),
+            aliases=aliases,
             persons=_persons(one, lookups, persons),
         )
         for name, one in streams.items()
-    }  # fmt: skip
+    }
     config = ConnectorConfig(
         agency=agency.take("id", str), agency_kind=agency.take("kind", str), kind=connector.take("kind", str),
         name=_name(connector, state), state=state, pseudonyms=folder / connector.take("pseudonyms", str),

@@ -74,9 +74,14 @@ class Connector:
         )  # fmt: skip
         self._saying_again = SayingAgain(config, source, state, looked, self._settling)
         self._republishing = Republishing(
-            source, state, self._learning, translator=translator, egress=egress, pseudonyms=pseudonyms,
+            source,
+            state,
+            self._learning,
+            translator=translator,
+            egress=egress,
+            pseudonyms=pseudonyms,
             claims=claims,
-        )  # fmt: skip
+        )
         self._backfilling = Backfilling(config, source, state, self._settling)
         self._last: datetime | None = None
         _heed_mapping(state, config.digest)

@@ -34,9 +34,13 @@ class Examination:
     """Looks before anything is read. What halts a stream stands alone; the others go on."""
 
     def __init__(
-        self, database: Database, state: State, ordering: Ordering, digest: str,
+        self,
+        database: Database,
+        state: State,
+        ordering: Ordering,
+        digest: str,
         doubled: Callable[[SqlStream], bool],
-    ) -> None:  # fmt: skip
+    ) -> None:
         """`doubled`: whether so many rows share keys that the key is wrong."""
         self._database, self._state, self._ordering, self._digest = database, state, ordering, digest
         self._doubled = doubled

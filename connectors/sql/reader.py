@@ -74,10 +74,12 @@ class Reader:
         self._settle(stream, [(row.values, row.before) for row in rows if row.before])
         found = ((row, self._row_keys.counted(stream.name, row.key, row.before)) for row in rows)
         return [
-            row._replace(key=key, before="", place=place_of(stream, self._state.key_hash(key))) if row.before else row
+            row._replace(key=key, before="", place=place_of(stream, self._state.key_hash(key)))
+            if row.before
+            else row
             for row, key in found
             if key is not None
-        ]  # fmt: skip
+        ]
 
     def keys(self, stream: SqlStream, page: Sequence[Mapping[str, Any]]) -> list[str | None]:
         """The keys under which rows count, of these columns of them; None where another row continues the record."""
@@ -91,9 +93,11 @@ class Reader:
         """Look which rows of these persons there are, under whatever number."""
         names = stream.stream.key
         wanted = {
-            key for values, before in touched for key in product(*_spelt(stream, values, before))
+            key
+            for values, before in touched
+            for key in product(*_spelt(stream, values, before))
             if all(map(bindable, key))
-        }  # fmt: skip
+        }
         keys, rows = list(wanted), dict[str, Row]()
         for start in range(0, len(keys), AT_ONCE):
             query = self._select(stream).where(exactly(names, keys[start : start + AT_ONCE]))

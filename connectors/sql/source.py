@@ -51,9 +51,14 @@ class SqlSource:
         self._vanished, self._remembered = Vanished(state), Remembered(state, key)
         self._doubtful, self._passed_over = Doubtful(state, key.row_hash), PassedOver(state)
         self._reader = Reader(
-            self._database, self._ordering, state, key, self._remembered, self._doubtful,
+            self._database,
+            self._ordering,
+            state,
+            key,
+            self._remembered,
+            self._doubtful,
             remembering=self._schedule.on,
-        )  # fmt: skip
+        )
         self._doubled = Doubled(self._database, self._reader, state, self._doubtful)
         self._examination = Examination(
             self._database, state, self._ordering, settings.digest, self._doubled.examine

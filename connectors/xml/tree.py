@@ -175,9 +175,11 @@ class Tree:
         if strange := sorted(self.strange):
             names = ", ".join(strange[:SHOWN])
             raise DataError(
-                f"nobody agreed on {len(strange)} names: {names}", reason=DRIFT, place=self._entry.place,
+                f"nobody agreed on {len(strange)} names: {names}",
+                reason=DRIFT,
+                place=self._entry.place,
                 remedy=f"nobody agreed on {names}: map them in records.columns, or list them in records.ignored",
-            )  # fmt: skip
+            )
 
     def _made(self) -> Any:
         parser = expat.ParserCreate(namespace_separator=SPLIT)

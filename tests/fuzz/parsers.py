@@ -45,12 +45,76 @@ MOST_MEMORY = 24_000_000
 BROKEN = 0.6
 """Share of the inputs that are mutated byte by byte; the others are well-formed, with odd values."""
 ODD = (
-    "\0", "\x1a", "\x1f", "\x7f", "\x85", "\u2028", "\ufeff", "\u200b", "\u00a0", "\ud800", "\U0010ffff", "İ", "ß",
-    "\r", "\n", "\r\n", "\t", ";", ",", '"', '""', "'", "<", ">", "&", "]]>", "<!--", "<!DOCTYPE x [", "&#0;", "&x;",
-    "&#x110000;", "{", "}", "[", "]", ":", "\\", "\\u0000", "\\ud800", "null", "NaN", "Infinity", "-", "+", "e", "E9",
-    "1e999999", "0x1", "٣", "²", "%", "=", "/", "..", "*", "~", "99991231", "0000", "24:00", "+25:00", "Z", "31",
-    "1" * 400, "é" * 300, "[" * 5_000, "<a>" * 5_000, "9" * 5_000, " " * 5_000, "(" * 999,
-)  # fmt: skip
+    "\0",
+    "\x1a",
+    "\x1f",
+    "\x7f",
+    "\x85",
+    "\u2028",
+    "\ufeff",
+    "\u200b",
+    "\u00a0",
+    "\ud800",
+    "\U0010ffff",
+    "İ",
+    "ß",
+    "\r",
+    "\n",
+    "\r\n",
+    "\t",
+    ";",
+    ",",
+    '"',
+    '""',
+    "'",
+    "<",
+    ">",
+    "&",
+    "]]>",
+    "<!--",
+    "<!DOCTYPE x [",
+    "&#0;",
+    "&x;",
+    "&#x110000;",
+    "{",
+    "}",
+    "[",
+    "]",
+    ":",
+    "\\",
+    "\\u0000",
+    "\\ud800",
+    "null",
+    "NaN",
+    "Infinity",
+    "-",
+    "+",
+    "e",
+    "E9",
+    "1e999999",
+    "0x1",
+    "٣",
+    "²",
+    "%",
+    "=",
+    "/",
+    "..",
+    "*",
+    "~",
+    "99991231",
+    "0000",
+    "24:00",
+    "+25:00",
+    "Z",
+    "31",
+    "1" * 400,
+    "é" * 300,
+    "[" * 5_000,
+    "<a>" * 5_000,
+    "9" * 5_000,
+    " " * 5_000,
+    "(" * 999,
+)
 KEY = AgencyKey(b"k" * 32)
 Build = Callable[[random.Random], bytes]
 """Makes a valid input, perhaps with odd values in it."""
@@ -75,11 +139,17 @@ class FoundError(Exception):
 WHO = {"subject": "nr", "case": "akte", "occurred_at": "ab"}
 EVENTS = [
     {
-        "type": "PersonRegistered", **WHO,
-        "fields": {"names": "name", "birth_date": "geb", "languages": "sprachen", "sex": {"column": "g", "codes": "g"}},
+        "type": "PersonRegistered",
+        **WHO,
+        "fields": {
+            "names": "name",
+            "birth_date": "geb",
+            "languages": "sprachen",
+            "sex": {"column": "g", "codes": "g"},
+        },
     },
     {"type": "BenefitGranted", **WHO, "fields": {"amount": "betrag", "provisional": "vorl"}},
-]  # fmt: skip
+]
 COLUMNS = ("nr", "akte", "ab", "name", "geb", "sprachen", "g", "betrag", "vorl")
 ROWS = (
     ("004711", "F-1/26", "01.04.2026", "Öz, Ayse", "02.01.1990", "tr,de", "w", "1.234,56", "J"),
@@ -101,8 +171,10 @@ def config(kind: str, settings: Mapping[str, Any], stream: Mapping[str, Any]) ->
         "agency": {"id": "jc-x", "kind": "jobcenter"},
         "connector": {"kind": kind, "state": "state.sqlite", "pseudonyms": "p.sqlite"},
         "defaults": {"date": "%d.%m.%Y", "decimal": ",", "thousands": ".", "open_end": ["31.12.9999"]},
-        "codes": {"g": {"w": "f", "m": "m"}}, "settings": dict(settings), "streams": {"zeilen": stream},
-    }  # fmt: skip
+        "codes": {"g": {"w": "f", "m": "m"}},
+        "settings": dict(settings),
+        "streams": {"zeilen": stream},
+    }
     return parse_config(raw, Path())
 
 
@@ -152,9 +224,12 @@ def xml_parser() -> tuple[Build, Run]:
     }
     records = {"path": "f:A/f:F/f:P", "columns": paths, "optional": list(COLUMNS[2:]), "ignored": ["*"]}
     settings = {
-        "folder": "drop", "complete": "rename", "encoding": "utf-8", "namespaces": {"f": "urn:f"},
+        "folder": "drop",
+        "complete": "rename",
+        "encoding": "utf-8",
+        "namespaces": {"f": "urn:f"},
         "limits": {"depth": 16, "record_bytes": 100_000},
-    }  # fmt: skip
+    }
     own = {name: value for name, value in STREAM.items() if name != "derive"}
     whole = config("xml", settings, {**own, "file": "*.xml", "records": records})
     found = xml_settings(whole)
@@ -238,9 +313,10 @@ def manifest_parser() -> tuple[Build, Run]:
 
 def link_parser() -> tuple[Build, Run]:
     samples = [
-        b'<https://x.example/p?at=2>; rel="next", </p>; rel=first', b'</p?a,b>; title="a, \\"b"; rel="prev next"',
-        b"<>;rel=next;anchor=\"#x\" , <a> ; rel = \"last\" ;; x*=UTF-8''%e2",
-    ]  # fmt: skip
+        b'<https://x.example/p?at=2>; rel="next", </p>; rel=first',
+        b'</p?a,b>; title="a, \\"b"; rel="prev next"',
+        b'<>;rel=next;anchor="#x" , <a> ; rel = "last" ;; x*=UTF-8\'\'%e2',
+    ]
 
     def run(data: bytes, _: Path) -> str:
         try:
@@ -254,16 +330,32 @@ def link_parser() -> tuple[Build, Run]:
 
 
 FORMS = (
-    "%d.%m.%Y", "%-d.%-m.%Y", "%Y-%m-%dT%H:%M:%S.%f%z", "%Y%j", "%d-%b-%Y", "epoch_days", "epoch_milliseconds",
-    "%Y%m%d", "%H:%M %d.%m.%Y", "%A, %d. %B %Y %Z",
-)  # fmt: skip
+    "%d.%m.%Y",
+    "%-d.%-m.%Y",
+    "%Y-%m-%dT%H:%M:%S.%f%z",
+    "%Y%j",
+    "%d-%b-%Y",
+    "epoch_days",
+    "epoch_milliseconds",
+    "%Y%m%d",
+    "%H:%M %d.%m.%Y",
+    "%A, %d. %B %Y %Z",
+)
 
 
 def date_parser() -> tuple[Build, Run]:
     samples = [
-        b"01.04.2026", b"2026-11-02T07:15:30.120Z", b"2026-03-29T02:30:00+02:00", b"2026366", b"31-DEC-9999", b"20999",
-        b"1763500000000", b"20260401", b"24:00 31.12.2026", b"9999-12-31",
-    ]  # fmt: skip
+        b"01.04.2026",
+        b"2026-11-02T07:15:30.120Z",
+        b"2026-03-29T02:30:00+02:00",
+        b"2026366",
+        b"31-DEC-9999",
+        b"20999",
+        b"1763500000000",
+        b"20260401",
+        b"24:00 31.12.2026",
+        b"9999-12-31",
+    ]
     values = [value_of({"column": "c", "date": form, "timestamp": form}, "x", Style(), {}) for form in FORMS]
     shown = value_of({"column": "c", "date": "%Y%m", "out": "%Y-%m"}, "x", Style(), {})
 
@@ -357,10 +449,14 @@ def _held(error: DataError, word: str = "held") -> str:
 def parsers() -> Mapping[str, Sequence[tuple[Build, Run]]]:
     """Name → what is tried, each with valid samples."""
     return {
-        "csv": [csv_parser(dialect) for dialect in CSV_DIALECTS], "xml": [xml_parser()], "json": [json_parser()],
-        "manifest": [manifest_parser()], "link": [link_parser()], "dates": [date_parser()],
+        "csv": [csv_parser(dialect) for dialect in CSV_DIALECTS],
+        "xml": [xml_parser()],
+        "json": [json_parser()],
+        "manifest": [manifest_parser()],
+        "link": [link_parser()],
+        "dates": [date_parser()],
         "decimals": [decimal_parser()],
-    }  # fmt: skip
+    }
 
 
 def odd_rows(chance: random.Random) -> list[list[str]]:

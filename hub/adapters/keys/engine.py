@@ -57,8 +57,10 @@ def transaction(engine: Engine) -> Iterator[Connection]:
 def _refused(cause: BaseException) -> DataError:
     return DataError(
         f"the key database refuses a value: {type(cause).__name__}",
-        reason=REFUSED, place="key database", remedy="see `hub quarantine list`",
-    )  # fmt: skip
+        reason=REFUSED,
+        place="key database",
+        remedy="see `hub quarantine list`",
+    )
 
 
 def unavailable(cause: str) -> KeyServiceUnavailable:

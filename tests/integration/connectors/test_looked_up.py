@@ -41,9 +41,13 @@ def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
 def changed(**event: Any) -> dict[str, Any]:
     """The event of a consent's row that says what its office is called."""
     return {
-        "type": "PersonChanged", "subject": "person", "case": "family", "occurred_at": "granted",
-        "fields": {"names": SAYS}, **event,
-    }  # fmt: skip
+        "type": "PersonChanged",
+        "subject": "person",
+        "case": "family",
+        "occurred_at": "granted",
+        "fields": {"names": SAYS},
+        **event,
+    }
 
 
 def tables(**names: str) -> Tables:
@@ -127,9 +131,12 @@ def test_a_default_stands_in_place_of_what_is_not_there(bench: Bench) -> None:
 def test_a_gate_learns_what_another_stream_says_of_a_signer(bench: Bench) -> None:
     """The birth date of whoever signs stands elsewhere: while it is unknown, nothing is signed."""
     recorded = {
-        "type": "SubjectRecorded", "subject": "person", "case": "family", "occurred_at": "granted",
+        "type": "SubjectRecorded",
+        "subject": "person",
+        "case": "family",
+        "occurred_at": "granted",
         "fields": {"birth_date": {**SAYS, "column": "born"}},
-    }  # fmt: skip
+    }
     people, consents = (bench.raw["streams"][name]["events"] for name in ("people", "consents"))
     bench.raw["lookups"] = {"offices": {**OFFICES, "columns": ["born"]}}
     del people[0]
@@ -212,12 +219,15 @@ def swapping(bench: Bench, *, alike: bool = False) -> Callable[..., Tables]:
     consents["key"] = ["person", {**SAYS, "column": "remark"}]
     consents["events"] = [
         {
-            "type": "CustodyChanged", "subject": "person", "case": "family", "occurred_at": "granted",
+            "type": "CustodyChanged",
+            "subject": "person",
+            "case": "family",
+            "occurred_at": "granted",
             "fields": {"custodians": who},
         },
         changed(fields={"names": "number"}, case={"by": "person", "lookup": "case", "column": "family"}),
         *consents["events"],
-    ]  # fmt: skip
+    ]
     consents["events"][0]["case"] = consents["events"][1]["case"]
     bench.raw["lookups"]["case"] = {"stream": "people", "key": "number", "columns": ["family"]}
 

@@ -140,10 +140,20 @@ def test_a_row_that_says_that_it_is_gone_stands_no_longer(bench: Bench) -> None:
 
 def test_which_columns_hold_persons_is_read_from_the_configuration(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("neu;alt\nN;A\n", encoding="utf-8")
-    event = {"type": "PersonRegistered", "subject": "p", "case": {"by": "p", "lookup": "faelle", "column": "fall"},
-             "occurred_at": "ab", "fields": {"names": "name"}}  # fmt: skip
-    custody = {"type": "CustodyChanged", "subject": "kind", "case": "fall", "occurred_at": "ab",
-               "fields": {"custodians": {"column": "sorge", "person": True}, "part": "teil"}}  # fmt: skip
+    event = {
+        "type": "PersonRegistered",
+        "subject": "p",
+        "case": {"by": "p", "lookup": "faelle", "column": "fall"},
+        "occurred_at": "ab",
+        "fields": {"names": "name"},
+    }
+    custody = {
+        "type": "CustodyChanged",
+        "subject": "kind",
+        "case": "fall",
+        "occurred_at": "ab",
+        "fields": {"custodians": {"column": "sorge", "person": True}, "part": "teil"},
+    }
     raw = {
         "agency": {"id": "jc-x", "kind": "jobcenter"},
         "connector": {"kind": "sql", "state": "s", "pseudonyms": "p", "aliases": "a.csv"},
@@ -153,7 +163,7 @@ def test_which_columns_hold_persons_is_read_from_the_configuration(tmp_path: Pat
             "mitglieder": {"key": ["fall", "nr"], "events": []},
             "sorge": {"key": ["kind", "sorge", "fall"], "events": [custody]},
         },
-    }  # fmt: skip
+    }
     found = {name: stream.persons for name, stream in parse_config(raw, tmp_path).streams.items()}
     assert found == {"personen": {"p"}, "mitglieder": {"nr"}, "sorge": {"kind", "sorge"}}
 

@@ -28,14 +28,15 @@ def checked(folder: Path, *files: str, subject: str = "nr", **connector: str) ->
         "connector": {"kind": "file_drop", "state": "s.sqlite", "pseudonyms": "p.sqlite", **connector},
         "settings": {"folder": "drop", "complete": "rename", "encoding": "utf-8", "delimiter": ";"},
         "streams": streams,
-    }  # fmt: skip
+    }
     return examine(parse_config(raw, folder), KEY, NOW)
 
 
 @pytest.mark.parametrize(
-    "other", ["4711 ", "4711\u00ad", '"=""4711"""', "'4711", "\u00a04711"],
+    "other",
+    ["4711 ", "4711\u00ad", '"=""4711"""', "'4711", "\u00a04711"],
     ids=["blank", "invisible", "formula", "apostrophe", "no-break space"],
-)  # fmt: skip
+)
 def test_two_spellings_of_a_person_are_counted(tmp_path: Path, other: str) -> None:
     found = checked(tmp_path, f"4711;Anna;A1\n{other};Bea;A2\n4712;Cem;A3\n4712;Dora;A3\n")
     assert found.alike == [Alike("person", ("strom0",), 1)]

@@ -16,9 +16,12 @@ from connectors.runtime.ports import Batch
 from tests.support.sql_source import KEY, SqlWorld, at
 
 PERSON: dict[str, Any] = {
-    "type": "PersonChanged", "subject": "Straße", "case": "order", "occurred_at": "@version",
+    "type": "PersonChanged",
+    "subject": "Straße",
+    "case": "order",
+    "occurred_at": "@version",
     "fields": {"names": "select"},
-}  # fmt: skip
+}
 
 
 class World(SqlWorld):
@@ -37,7 +40,7 @@ class World(SqlWorld):
             "connector": {"kind": "sql", "state": "state.sqlite", "pseudonyms": "p.sqlite"},
             "settings": {"url": self.read_url, "overlap_seconds": 60.0},
             "streams": {**self.more, "hilfen": self.stream},
-        }  # fmt: skip
+        }
         return parse_config(raw, self.folder)
 
     def add(self, *rows: tuple[Any, ...]) -> None:

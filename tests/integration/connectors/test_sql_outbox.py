@@ -254,7 +254,9 @@ def test_an_entry_that_the_database_cannot_compute_waits_alone(tmp_path: Path) -
     made.put(1, 2, 3)
     assert (made.read(limit=10), made.incidents) == (["1", "2", "3"], [])
     assert [getattr(one, "reason", "sent") for number in (1, 2, 3) for one in made.events(number)] == [
-        "sent", "unreadable_json", "sent",
-    ]  # fmt: skip
+        "sent",
+        "unreadable_json",
+        "sent",
+    ]
     made.close()
     made.engine.dispose()

@@ -15,9 +15,12 @@ from connectors.runtime.state import State
 
 EXAMPLE = Candidate("example", build, spec, Trial)
 RECORDED: dict[str, Any] = {
-    "type": "SubjectRecorded", "subject": "person", "case": "family", "occurred_at": "granted",
+    "type": "SubjectRecorded",
+    "subject": "person",
+    "case": "family",
+    "occurred_at": "granted",
     "fields": {"birth_date": {"constant": date(1990, 2, 28)}, "capable": {"constant": True}},
-}  # fmt: skip
+}
 """Who signs is known from another stream."""
 
 

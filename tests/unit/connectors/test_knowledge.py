@@ -51,9 +51,14 @@ def test_an_objection_is_a_reason_to_judge_again_and_outlives_its_row(
 
 
 CONSENT = {
-    "id": "1001", "sender": "a", "recipients": ["b"], "purposes": ["joint_case_management"], "categories": ["EG"],
-    "granted_at": datetime(2026, 1, 1, tzinfo=UTC), "granted_by": [KEY.person("1")],
-}  # fmt: skip
+    "id": "1001",
+    "sender": "a",
+    "recipients": ["b"],
+    "purposes": ["joint_case_management"],
+    "categories": ["EG"],
+    "granted_at": datetime(2026, 1, 1, tzinfo=UTC),
+    "granted_by": [KEY.person("1")],
+}
 
 
 @pytest.mark.parametrize(("known", "ended"), [(False, True), (True, False)])

@@ -31,16 +31,26 @@ def row(number: int, key: str, event_type: str, consent: str | None, **more: Any
     said = {"occurred_at": at(0), "received_at": at(0), "scope": None} | more
     fields = said.pop("fields")
     known = RegisterRow(
-        event_id=f"{number:04}", record_ref=f"{number:04}", source_version=0, publication=1, subject=key,
-        event_type=event_type, consent_id=consent, envelope=b"", **said,
-    )  # fmt: skip
+        event_id=f"{number:04}",
+        record_ref=f"{number:04}",
+        source_version=0,
+        publication=1,
+        subject=key,
+        event_type=event_type,
+        consent_id=consent,
+        envelope=b"",
+        **said,
+    )
     return Opened(known, key.split(":", 1)[0], said["received_at"], Content(fields, "open"))
 
 
 def grant(number: int, key: str, consent: str, given: int, sealed: str, signers: Sequence[str]) -> Opened:
     fields = {
-        "id": sealed, "sender": "a", "granted_at": START + timedelta(minutes=given), "granted_by": list(signers)
-    }  # fmt: skip
+        "id": sealed,
+        "sender": "a",
+        "granted_at": START + timedelta(minutes=given),
+        "granted_by": list(signers),
+    }
     return row(number, key, "ConsentGranted", consent, fields=fields, received_at=at(given))
 
 
@@ -51,19 +61,28 @@ def ending(number: int, key: str, consent: str | None, sealed: str | None, **mor
 
 _STEPS = st.integers(0, 6)
 _GRANTS = st.builds(
-    lambda key, consent, given, sealed, signers: lambda number: grant(
-        number, key, consent, given, sealed or consent, signers
+    lambda key, consent, given, sealed, signers: (
+        lambda number: grant(number, key, consent, given, sealed or consent, signers)
     ),
-    st.sampled_from(KEYS), st.sampled_from(IDS), _STEPS, st.sampled_from([None, *IDS]),
+    st.sampled_from(KEYS),
+    st.sampled_from(IDS),
+    _STEPS,
+    st.sampled_from([None, *IDS]),
     st.lists(st.sampled_from("pq"), max_size=2),
-)  # fmt: skip
+)
 _ENDINGS = st.builds(
-    lambda key, consent, sealed, occurred, received, scope: lambda number: ending(
-        number, key, consent, sealed, occurred_at=at(occurred), received_at=at(received), scope=scope
+    lambda key, consent, sealed, occurred, received, scope: (
+        lambda number: ending(
+            number, key, consent, sealed, occurred_at=at(occurred), received_at=at(received), scope=scope
+        )
     ),
-    st.sampled_from([*KEYS, "a:"]), st.sampled_from([*IDS, None, "9"]),
-    st.sampled_from([None, None, *IDS, "a:1", "b:2"]), _STEPS, _STEPS, st.sampled_from(SCOPES),
-)  # fmt: skip
+    st.sampled_from([*KEYS, "a:"]),
+    st.sampled_from([*IDS, None, "9"]),
+    st.sampled_from([None, None, *IDS, "a:1", "b:2"]),
+    _STEPS,
+    _STEPS,
+    st.sampled_from(SCOPES),
+)
 
 
 @st.composite

@@ -85,9 +85,10 @@ class Life:
 
     def _sent(self) -> list[Any]:
         return [
-            record for name in ("consents", "events")
+            record
+            for name in ("consents", "events")
             for record in self._log.read(topics()[name].of(self.agency), {0: 0}, 10_000)
-        ]  # fmt: skip
+        ]
 
     def _fact(self, envelope: Mapping[str, Any]) -> tuple[Any, ...]:
         schema, found = by_fingerprint(envelope["schema"]), dict[str, Any]()
@@ -101,20 +102,35 @@ class Life:
             )
             found |= schema.decode(open_box(key.cipher, box, at))
         return (
-            envelope["event_type"], envelope["subject_ref"], envelope["event_id"].hex(), envelope["publication"],
-            envelope["source_version"], repr(sorted(found.items())),
-        )  # fmt: skip
+            envelope["event_type"],
+            envelope["subject_ref"],
+            envelope["event_id"].hex(),
+            envelope["publication"],
+            envelope["source_version"],
+            repr(sorted(found.items())),
+        )
 
     def _register(self, subject: str) -> None:
         ref, name = KeyRef("proof", self.agency, subject), f"c_{subject}"
         consent = {
-            "name": name, "id": name, "sender": self.agency, "signed": True, "form": "written",
-            "recipients": sorted({role.controller for role in self.config.recipients}), "recipient_workers": [],
-            "purposes": ["joint_case_management"], "categories": CATEGORIES, "explicit_special": True,
-            "notices": ["purpose", "refusal", "withdrawal"], "text_version": "1", "proof_hash": "sha256:0",
-            "granted_at": (NOW - timedelta(days=1)).isoformat(), "valid_until": None, "withdrawn_at": None,
+            "name": name,
+            "id": name,
+            "sender": self.agency,
+            "signed": True,
+            "form": "written",
+            "recipients": sorted({role.controller for role in self.config.recipients}),
+            "recipient_workers": [],
+            "purposes": ["joint_case_management"],
+            "categories": CATEGORIES,
+            "explicit_special": True,
+            "notices": ["purpose", "refusal", "withdrawal"],
+            "text_version": "1",
+            "proof_hash": "sha256:0",
+            "granted_at": (NOW - timedelta(days=1)).isoformat(),
+            "valid_until": None,
+            "withdrawn_at": None,
             "scoped_withdrawals": [],
-        }  # fmt: skip
+        }
         key = self._keys.sealing([ref])[ref]
         bound = place(
             "register", record_schema("register").fingerprint, name.encode(), subject, "CT", key.version

@@ -53,10 +53,13 @@ def test_a_register_from_oracle(database_url: str, tmp_path: Path) -> None:
     assert faults == [("BenefitGranted", "LART", "unknown_code")]
     assert found["PersonRegistered", mother] == [
         {
-            "names": "von der Heide Brand Änne", "birth_date": date(1988, 2, 29), "sex": "f", "interpreter": False,
+            "names": "von der Heide Brand Änne",
+            "birth_date": date(1988, 2, 29),
+            "sex": "f",
+            "interpreter": False,
             "languages": ["DEU", "TUR"],
         }
-    ]  # fmt: skip
+    ]
     assert found["PersonRegistered", man] == [{"names": "Öztürk Uwe", "sex": "x", "interpreter": False}]
     assert found["SubjectRecorded", child] == [{"birth_date": date(2016, 3, 7)}]
     assert found["MemberJoined", man] == [
@@ -84,16 +87,29 @@ def test_a_vendors_interface(vendor: Interface, tmp_path: Path) -> None:
     mother, child = KEY.person("4711"), KEY.person("4713")
     assert found["PersonRegistered", "4711"] == [
         {
-            "names": "Öz, İpek, Lale", "birth_date": date(1990, 1, 2), "sex": "f", "interpreter": True,
+            "names": "Öz, İpek, Lale",
+            "birth_date": date(1990, 1, 2),
+            "sex": "f",
+            "interpreter": True,
             "languages": ["tr", "de"],
         }
-    ]  # fmt: skip
+    ]
     assert [one["custodians"] for one in found["CustodyChanged", "4712"]] == [[mother, child]]
     assert [one["granted_by"] for one in found["ConsentGranted", "4712"]] == [[mother, child]]
     assert found["HelpStarted", "4712"] == [
-        {"paragraph": "31", "provider": "Haus am Deich gGmbH", "intensity": "7,5 h/Woche", "start": date(2026, 4, 15)},
-        {"paragraph": "27(3)", "intensity": "2 h/Woche", "start": date(2025, 2, 1), "end": date(2025, 12, 31)},
-    ]  # fmt: skip
+        {
+            "paragraph": "31",
+            "provider": "Haus am Deich gGmbH",
+            "intensity": "7,5 h/Woche",
+            "start": date(2026, 4, 15),
+        },
+        {
+            "paragraph": "27(3)",
+            "intensity": "2 h/Woche",
+            "start": date(2025, 2, 1),
+            "end": date(2025, 12, 31),
+        },
+    ]
     assert [one["amount"] for one in found["CostBooked", "4712"]] == [Decimal("1234.50"), Decimal("80.00")]
     (consent,) = found["ConsentGranted", "815"]
     assert consent["withdrawn_at"] == datetime(2026, 11, 10, 8, 30, 0, 250_000, tzinfo=UTC)
