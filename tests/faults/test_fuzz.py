@@ -191,14 +191,6 @@ def made(hub_kafka: LocalKafka, postgres: str, tmp_path: Path) -> Iterator[Rig]:
         yield one
 
 
-def _shown(made: Rig, families: Families, name: str) -> bool:
-    v = tables.view_state.c
-    case = families.youth_office.case_key(name)
-    with made.parts.store.transaction() as connection:
-        rows = connection.execute(select(v.removed).where(v.case_ref == case, v.state != "pending")).all()
-    return any(not row.removed for row in rows)
-
-
 def test_nobody_waits_for_strange_envelopes(made: Rig) -> None:
     rounds = max(1, COUNT // A_HUNDRED)
     report(f"fuzz: {COUNT} records, HUB_FUZZ_SEED={SEED}")
@@ -210,7 +202,7 @@ def test_nobody_waits_for_strange_envelopes(made: Rig) -> None:
         made.start(role, supervised=True, HUB_METRICS_PORT=str(port))
         for role, port in zip(("consents", "cases", "disclose"), ports, strict=True)
     ]
-    made.until(lambda: all(_shown(made, families, name) for name in families.names), "all views")
+    made.until(lambda: all(families.version_shown(name) for name in families.names), "all views")
     seconds = [_round(made, families, fuzz, name) for name in families.names]
     made.until_quiet()
     report(
@@ -230,7 +222,7 @@ def _round(made: Rig, families: Families, fuzz: Fuzz, name: str) -> float:
     families.jobcenter.withdraw(name, name, families.consents[name], at=at)
     began = time.monotonic()
     families.jobcenter.flush()
-    made.until(lambda: not _shown(made, families, name), f"the withdrawal of family {name}")
+    made.until(lambda: not families.version_shown(name), f"the withdrawal of family {name}")
     return time.monotonic() - began
 
 

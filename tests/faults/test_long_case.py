@@ -10,9 +10,6 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
-from sqlalchemy import select
-
-from hub.adapters.store import tables
 from schemas import decode_single, limits
 from tests.support.publisher import START
 from tests.support.sinks import Staging
@@ -33,7 +30,7 @@ def test_nobody_waits_for_a_long_case(hub_rig: Rig, tmp_path: Path) -> None:
         families.meet()
         families.go_on()
     workers = [hub_rig.start(role, supervised=True) for role in ("consents", "cases", "disclose")]
-    hub_rig.until(lambda: all(_shown(hub_rig, others, name) for name in others.names), "all views")
+    hub_rig.until(lambda: all(others.version_shown(name) for name in others.names), "all views")
     withdrawn: list[float] = []
     arrived: list[float] = []
     for wave in range(WAVES):
@@ -71,10 +68,10 @@ def _say(long: Families, wave: int) -> None:
 
 def _arrived(made: Rig, families: Families, name: str, wave: int) -> float:
     """Seconds until a new record of a family is in its view."""
-    before = _version(made, families, name)
+    before = families.version_shown(name)
     families.jobcenter.measure(name, name, 100 + wave, [families.consents[name]])
     families.jobcenter.flush()
-    return _seconds(made, lambda: _version(made, families, name) > before, f"the record of family {name}")
+    return _seconds(made, lambda: families.version_shown(name) > before, f"the record of family {name}")
 
 
 def _withdrawn(made: Rig, families: Families, name: str) -> float:
@@ -82,28 +79,13 @@ def _withdrawn(made: Rig, families: Families, name: str) -> float:
     at = START + timedelta(days=1)
     families.jobcenter.withdraw(name, name, families.consents[name], at=at)
     families.jobcenter.flush()
-    return _seconds(made, lambda: not _shown(made, families, name), f"the withdrawal of family {name}")
+    return _seconds(made, lambda: not families.version_shown(name), f"the withdrawal of family {name}")
 
 
 def _seconds(made: Rig, true: Callable[[], bool], what: str) -> float:
     began = time.monotonic()
     made.until(true, what)
     return time.monotonic() - began
-
-
-def _version(made: Rig, families: Families, name: str) -> int:
-    """The newest delivered version of a family's view; 0 where nothing is shown."""
-    v = tables.view_state.c
-    case = families.youth_office.case_key(name)
-    with made.parts.store.transaction() as connection:
-        rows = connection.execute(
-            select(v.version, v.removed).where(v.case_ref == case, v.state != "pending")
-        ).all()
-    return max((row.version for row in rows if not row.removed), default=0)
-
-
-def _shown(made: Rig, families: Families, name: str) -> bool:
-    return _version(made, families, name) > 0
 
 
 def _sizes(made: Rig) -> list[int]:

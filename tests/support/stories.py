@@ -2,6 +2,9 @@
 
 from datetime import timedelta
 
+from sqlalchemy import select
+
+from hub.adapters.store import tables
 from tests.support.publisher import START, Publisher
 from tests.support.workers import JOBCENTER, YOUTH_OFFICE, Rig
 
@@ -10,6 +13,7 @@ class Families:
     """Families of one adult each, known to both offices, whose jobcenter data may be shown to the youth office."""
 
     def __init__(self, rig: Rig, count: int) -> None:
+        self._rig = rig
         self.jobcenter: Publisher = rig.publisher(JOBCENTER)
         self.youth_office: Publisher = rig.publisher(YOUTH_OFFICE)
         self.names = [str(number) for number in range(count)]
@@ -44,3 +48,11 @@ class Families:
                 at = START + timedelta(days=1, seconds=self._measures)
                 self.jobcenter.withdraw(name, name, self.consents[name], scope=scope, at=at)
         self.jobcenter.flush()
+
+    def version_shown(self, name: str) -> int:
+        """The newest version of the youth office's views of a family that show something; 0 where none does."""
+        v = tables.view_state.c
+        mine = v.case_ref == self.youth_office.case_key(name)
+        with self._rig.parts.store.transaction() as connection:
+            rows = connection.execute(select(v.version).where(mine, v.state != "pending", ~v.removed))
+            return max(rows.scalars(), default=0)

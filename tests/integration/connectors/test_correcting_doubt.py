@@ -4,12 +4,12 @@ nobody is asked whether it is true that they vanished."""
 from collections.abc import Iterator
 from contextlib import closing
 from copy import deepcopy
-from importlib import import_module
 from pathlib import Path
 
 import pytest
 
-from connectors.kit.bench import Bench, Candidate, families
+from connectors.kit.bench import Bench, families
+from tests.support.candidates import candidate
 
 KINDS = ("snapshot_csv", "file_drop", "xml", "rest", "kit.example")
 TWICE = ("snapshot_csv", "file_drop", "xml", "kit.example")
@@ -18,11 +18,7 @@ TWICE = ("snapshot_csv", "file_drop", "xml", "kit.example")
 
 @pytest.fixture
 def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
-    module = import_module(f"connectors.{request.param}")
-    trial = import_module(f"connectors.{request.param}.trial").Trial
-    with closing(
-        Bench(Candidate(request.param, module.build, module.spec, trial), tmp_path / "bench")
-    ) as made:
+    with closing(Bench(candidate(request.param), tmp_path / "bench")) as made:
         yield made
 
 

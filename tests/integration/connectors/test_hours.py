@@ -2,20 +2,15 @@
 
 from contextlib import closing
 from datetime import UTC, datetime
-from importlib import import_module
 from pathlib import Path
 
 import pytest
 
-from connectors.kit.bench import Bench, Candidate, evening, families
+from connectors.kit.bench import Bench, evening, families
 from connectors.looking.checking import examine
+from tests.support.candidates import candidate
 
 NEVER, TWICE = "2026-03-29 02:30:00", "2026-10-25 02:30:00"
-
-
-def candidate(kind: str) -> Candidate:
-    module = import_module(f"connectors.{kind}")
-    return Candidate(kind, module.build, module.spec, import_module(f"connectors.{kind}.trial").Trial)
 
 
 @pytest.mark.parametrize("kind", ["sql", "sql_outbox", "snapshot_csv", "xml", "rest"])

@@ -4,15 +4,15 @@ there is said again."""
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from copy import deepcopy
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 import pytest
 
-from connectors.kit.bench import Bench, Candidate, Fact, evening, families
+from connectors.kit.bench import Bench, Fact, evening, families
 from connectors.looking.checking import examine
+from tests.support.candidates import candidate
 
 KINDS = ("sql", "sql_outbox", "snapshot_csv", "file_drop", "xml", "rest", "kit.example")
 SIZE = 24
@@ -20,11 +20,6 @@ Tables = dict[str, list[dict[str, str]]]
 OFFICES = {"stream": "people", "key": "number", "columns": ["name", "remark", "family"]}
 SAYS = {"lookup": "offices", "by": "family", "column": "name"}
 """The row of an office stands among the people; nobody has consented that anything of it leaves."""
-
-
-def candidate(kind: str) -> Candidate:
-    module = import_module(f"connectors.{kind}")
-    return Candidate(kind, module.build, module.spec, import_module(f"connectors.{kind}.trial").Trial)
 
 
 class Killed(BaseException):

@@ -3,14 +3,14 @@ where both rows stand in the source, they stay two."""
 
 from collections.abc import Iterator
 from contextlib import closing
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from connectors.kit.bench import Bench, Candidate, families
+from connectors.kit.bench import Bench, families
 from connectors.runtime.config import parse_config
+from tests.support.candidates import candidate
 
 KINDS = ("sql", "sql_outbox", "snapshot_csv", "file_drop", "xml", "rest", "kit.example")
 KEYS: tuple[Any, ...] = ("number", ["family", "number"])
@@ -19,11 +19,7 @@ OLD, NEW, NEWER = "P0000000", "NEU-0", "NEU-1"
 
 @pytest.fixture(params=KINDS)
 def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
-    package = import_module(f"connectors.{request.param}")
-    trial = import_module(f"connectors.{request.param}.trial").Trial
-    with closing(
-        Bench(Candidate(request.param, package.build, package.spec, trial), tmp_path / "bench")
-    ) as made:
+    with closing(Bench(candidate(request.param), tmp_path / "bench")) as made:
         made.raw["connector"]["aliases"] = "aliases.csv"
         if request.param in ("snapshot_csv", "file_drop", "xml", "rest"):
             made.raw["settings"]["vanish_limit"] = 1.0
