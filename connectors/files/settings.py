@@ -193,7 +193,7 @@ def listed(members: Sequence[str]) -> str:
 
 
 def _told(text: str) -> object:
-    """What the cell holds: its text, or its list."""
+    """The text or the list that the cell holds."""
     if not text.startswith(LISTED):
         return text
     try:

@@ -62,7 +62,7 @@ class Spellings:
         self._db.executemany("INSERT OR IGNORE INTO standing VALUES (?, ?, ?)", standing)
 
     def alike(self) -> list[Alike]:
-        """What is one by normalising alone, by kind and streams."""
+        """The numbers that are one only by normalising, by kind and streams."""
         found: Counter[tuple[Kind, tuple[str, ...]]] = Counter()
         query = "SELECT DISTINCT stream FROM spelt WHERE kind = ? AND number = ? ORDER BY stream"
         for kind, number in self._db.execute(_ALIKE).fetchall():

@@ -108,7 +108,7 @@ def _within(
 
 
 def _without(outer: Mapping[str, Any], level: Pointer) -> Mapping[str, Any]:
-    """What stands around a list, without the list."""
+    """The object around a list, without the list."""
     first, *rest = level
     left = {name: value for name, value in outer.items() if name != first}
     return {**left, first: _without(outer[first], tuple(rest))} if rest else left

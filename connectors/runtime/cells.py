@@ -118,7 +118,7 @@ def _found(value: Value, row: Values, kind: str) -> Any:
 
 
 def _several(value: Value, row: Values, column: str) -> list[object]:
-    """What stands in this column; of a list each member, unless a number is made of it."""
+    """The value of this column; of a list each member, unless a number is made of it."""
     raw = cell(row, column)
     return members(value.style, raw, column) if isinstance(raw, list) and raw and not value.whole else [raw]
 

@@ -25,7 +25,7 @@ TWICE = "duplicate_key"
 
 
 class Apart(NamedTuple):
-    """What of a batch may be said, and the rows that wait because another one says the same record."""
+    """The events of a batch that may be said, and the rows that wait because another one says the same record."""
 
     events: list[MappedEvent]
     waiting: list[Unmapped]

@@ -50,7 +50,7 @@ class LookupIndex:
         return frozenset(changed)
 
     def said(self, lookup: str, number: str, columns: Collection[str]) -> str:
-        """What the rows of this number say in these columns, as one text; empty where there is none."""
+        """The cells of this number's rows in these columns, as one text; empty where there is no row."""
         told = {repr([each[column] for column in columns]) for each in self.tables[lookup].get(number, ())}
         return "\n".join(sorted(told))
 

@@ -176,7 +176,7 @@ def record_name(stream: Stream, row: Row) -> str:
 
 
 def _part(stream: Stream, row: Row, cell_elsewhere: Joined) -> str:
-    """What another stream says of the row's name; of a person the first number."""
+    """The part of the row's name that another stream says; of a person the first number."""
     name = cell_elsewhere.name
     text = key_text(cell(row.values, name), name)
     if not text:

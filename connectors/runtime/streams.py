@@ -160,7 +160,7 @@ class Stream:
 
     @property
     def mapped(self) -> tuple[EventMapping, ...]:
-        """What its rows become, gone ones included."""
+        """The events that its rows become, gone ones included."""
         return (*self.events, *([self.on_vanish] if self.on_vanish else []))
 
     @property

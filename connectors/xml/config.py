@@ -54,7 +54,7 @@ class Records:
 
     @cached_property
     def left_out(self) -> frozenset[Place]:
-        """What is known and not read, from the root."""
+        """The places that are known and not read, from the root."""
         return frozenset(self._from_root(path) for path in self.ignored)
 
     @property

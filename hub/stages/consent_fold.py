@@ -63,7 +63,7 @@ def taken_back(
 
 
 class Endings:
-    """What takes back the consents of one person, whose rows are `mine`."""
+    """The records that take back the consents of one person, whose rows are `mine`."""
 
     def __init__(self, mine: Sequence[Opened], index: Index) -> None:
         self._index = index
@@ -107,7 +107,7 @@ class Endings:
                     yield said, until
 
     def _unreadable(self, said: Said, until: int | None) -> "_Wide":
-        """What an author said that names no consent that anybody knows: it may mean each."""
+        """An author's records that name no consent that anybody knows: each may mean every consent."""
         kept = self._wide.get((id(said), until))
         if kept is None:
             meant = [

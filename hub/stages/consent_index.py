@@ -71,7 +71,7 @@ class Opened:
 
     @property
     def people(self) -> tuple[str, ...]:
-        """Whose it is to take a grant back: its subject's, and theirs who signed it."""
+        """The persons who may take a grant back: its subject, and those who signed it."""
         return (self.row.subject, *self.signers)
 
     @property
@@ -181,7 +181,7 @@ class Index:
         return tuple(map(self.person, grant.signers))
 
     def persons(self, grant: Opened) -> frozenset[str]:
-        """Whose a consent is to take back."""
+        """The persons who may take a consent back."""
         return frozenset(map(self.person, grant.people))
 
     def taken(self, grant: Opened) -> bool:
