@@ -107,7 +107,7 @@ class Endings:
                     yield said, until
 
     def _unreadable(self, said: Said, until: int | None) -> "_Wide":
-        """An author's records that name no consent that anybody knows: each may mean every consent."""
+        """The reach of an author's records that name no consent that anybody knows: each may mean every consent."""
         kept = self._wide.get((id(said), until))
         if kept is None:
             meant = [

@@ -61,7 +61,7 @@ def check(parts: Parts) -> None:
 
 
 def agency_of(item: Item) -> str:
-    """The person whose withdrawal it is."""
+    """The agency whose withdrawal it is."""
     return item.item.split(":", 1)[0]
 
 
