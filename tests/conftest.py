@@ -3,6 +3,7 @@
 The servers are imported where they are asked for: a pure test starts in a second and needs neither.
 """
 
+import asyncio
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,6 +45,13 @@ def logs_of_its_own() -> Iterator[None]:
     yield
     if structlog.is_configured():
         structlog.reset_defaults()
+
+
+@pytest.fixture(autouse=True)
+def no_loop_left_behind(request: pytest.FixtureRequest) -> None:
+    """A browser's driver keeps an event loop running, in which no later test of this process could call `asyncio.run`:
+    its fixture ends with the module."""
+    assert "browser" in request.fixturenames or asyncio._get_running_loop() is None
 
 
 @pytest.fixture(scope="session")

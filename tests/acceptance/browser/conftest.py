@@ -16,9 +16,12 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 PATIENCE = 300  # seconds until the demo has lived its five days, on a busy machine
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """The system's own browser; a machine without one is told which package to install."""
+    """The system's own browser; a machine without one is told which package to install.
+
+    The driver keeps an event loop running in this process, in which no other test could call `asyncio.run`: it ends
+    with the module."""
     path = next((found for name in BROWSERS if (found := shutil.which(name))), None)
     assert path, "no Chromium: install the Debian package chromium"
     with sync_playwright() as driver:
