@@ -5,13 +5,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, Self
 
 from connectors.runtime.ports import Held, Incident
+from connectors.runtime.unreadable import Fault
 
 SEPARATOR = "\x1f"
 STREAM = "delivery"
 """In place of a stream's name, where a delivery as a whole is meant."""
+BAD_ROW = "bad_row"
+"""The reason of a `BadRow`."""
 
 
 class Position(int):
@@ -30,16 +33,21 @@ class Position(int):
         return self.shown
 
 
-class BadRow(list[str]):
-    """All cells of a row that has more or fewer than its file has columns: which of them is which, nobody can tell."""
+class HeldRow(list[str]):
+    """The cells of the wanted columns of a row that is held, and why. It keeps its key."""
 
-    problem: str
+    fault: Fault
 
     @classmethod
-    def of(cls, cells: Iterable[str], problem: str) -> "BadRow":
+    def of(cls, cells: Iterable[str], fault: Fault) -> Self:
         made = cls(cells)
-        made.problem = problem
+        made.fault = fault
         return made
+
+
+class BadRow(HeldRow):
+    """All that a row says which is no row of its stream (too many columns, no object): which cell is which, and so
+    which key it has, nobody can tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +108,7 @@ class Shelf(Protocol):
 
 
 class Reader(Protocol):
-    """Reads one file once: (position, cells of the wanted columns, or a BadRow) of every row; raises DataError with
+    """Reads one file once: (position, cells of the wanted columns, or a HeldRow) of every row; raises DataError with
     reason and place. Positions rise; a row's line is one, where no two rows share it."""
 
     rows: int

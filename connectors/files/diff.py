@@ -1,6 +1,6 @@
 """What changed since the last snapshot, by keyed hashes in the connector's own state: no row is kept."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from sqlite3 import IntegrityError
 from typing import NamedTuple
 
@@ -104,13 +104,10 @@ class Diff:
         query = "SELECT 1 FROM incoming WHERE stream = ? AND key = ?"
         return {key for key in keys if self._db.execute(query, (stream, key)).fetchone()}
 
-    def vanished_count(self, stream: str, unsaid: Collection[bytes]) -> tuple[int, int]:
-        """How many keys known before are no longer there, and how many were known, each without `unsaid`: whoever
-        corrects rows that waited under such keys loses nothing."""
+    def known(self, stream: str) -> int:
+        """How many keys were known before."""
         count = f"SELECT count(*) FROM ({_KNOWN})"  # noqa: S608  our own text
-        before = self._db.execute(count, {"stream": stream}).fetchone()[0]
-        gone = self.vanished(stream)
-        return sum(key not in unsaid for key in gone), max(0, before - len(unsaid))
+        return int(self._db.execute(count, {"stream": stream}).fetchone()[0])
 
     def find_changes(self) -> None:
         """Fix the list of lines to read; what is read meanwhile does not shorten it."""

@@ -9,9 +9,10 @@ import hashlib
 from collections.abc import Iterator
 from typing import IO
 
-from connectors.files.delivery import BadRow, Entry
+from connectors.files.delivery import BAD_ROW, BadRow, Entry
 from connectors.files.encoding import BOM, Bytes
 from connectors.files.settings import Dialect, FileStream
+from connectors.runtime.unreadable import Fault
 from hub.errors import DataError
 
 OTHER_DELIMITERS = ",;\t|"
@@ -101,7 +102,7 @@ class CsvReader:
                     problem = self._look_behind_mark(row, reader.line_num + sign.skip) or problem
                 yield (
                     reader.line_num + sign.skip,
-                    BadRow.of(row, problem) if problem else [row[position] for position in wanted],
+                    BadRow.of(row, _misfit(problem)) if problem else [row[position] for position in wanted],
                 )
         except csv.Error as error:
             message = next((told for sign, told in _CAUSES.items() if sign in str(error)), "is no CSV")
@@ -239,3 +240,7 @@ class CsvReader:
     def _fault(self, message: str, reason: str, line: int) -> DataError:
         place = f"{self._entry.place}:{line}" if line else self._entry.place
         return DataError(message, reason=reason, place=place, remedy=f"{message}; export it again")
+
+
+def _misfit(problem: str) -> Fault:
+    return Fault(BAD_ROW, "", f"it has {problem}: correct the row, or its delimiters and quotes")

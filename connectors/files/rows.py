@@ -3,15 +3,13 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 
-from connectors.files.delivery import BadRow, Entry, Reader
+from connectors.files.delivery import BadRow, Entry, HeldRow, Reader
 from connectors.files.settings import FileStream
 from connectors.runtime.ports import Batch, Row
 from connectors.runtime.rows import UNNAMED, Identified, identified
-from connectors.runtime.unreadable import Fault
 
 Open = Callable[[FileStream, Entry], Reader]
 Content = Callable[[Sequence[str]], bytes]
-BAD_ROW = "bad_row"
 
 
 def unhashed(_: Sequence[str]) -> bytes:
@@ -77,9 +75,9 @@ def identify(stream: FileStream, cells: Sequence[str]) -> Identified:
     """Under which key a row counts. One without a key, or that does not fit, stands for itself alone: there may be
     several."""
     if isinstance(cells, BadRow):
-        fault = Fault(BAD_ROW, "", f"it has {cells.problem}: correct the row, or its delimiters and quotes")
-        return Identified(f"{UNNAMED}{list(cells)}", fault=fault, named=False)
-    return identified(stream.stream, stream.values(cells))
+        return Identified(f"{UNNAMED}{list(cells)}", fault=cells.fault, named=False)
+    found = identified(stream.stream, stream.values(cells))
+    return found._replace(gone=False, fault=cells.fault) if isinstance(cells, HeldRow) else found
 
 
 def subject_columns(stream: FileStream) -> list[str]:

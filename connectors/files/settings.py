@@ -5,7 +5,7 @@ import csv
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from connectors.runtime.cells import read
@@ -101,8 +101,8 @@ class FileStream:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FilesSettings:
-    """`vanish_limit`: the share (0–1) of all keys that may vanish unasked, and of one stream's keys when more than
-    `vanish_rows` of them do (one of twelve is no sign of anything)."""
+    """`vanish_limit`: the share (0–1) of one stream's keys, and of the keys of all streams, that may vanish unasked;
+    as many as `vanish_rows` always may (one of twelve is no sign of anything), unless they are all there were."""
 
     vanish_limit: float
     vanish_rows: int
@@ -184,7 +184,7 @@ def _stream(stream: Stream, config: ConnectorConfig) -> FileStream:
 
 
 LISTED = "\0"
-"""Begins a cell that holds a list as JSON; no text of a file or an interface holds it."""
+"""Begins a cell that holds a list, or why it could not be read, as JSON; no text of a file or an interface holds it."""
 
 
 def listed(members: Sequence[str]) -> str:
@@ -192,15 +192,25 @@ def listed(members: Sequence[str]) -> str:
     return f"{LISTED}{json.dumps(members, ensure_ascii=False)}"
 
 
+def unreadable(cell: Unreadable) -> str:
+    """A cell that could not be read, as one: it holds the rows that need it."""
+    return f"{LISTED}{json.dumps(asdict(cell), ensure_ascii=False)}"
+
+
 def _told(text: str) -> object:
-    """The text or the list that the cell holds."""
+    """What the cell holds: a text, a list, or why it could not be read."""
     if not text.startswith(LISTED):
         return text
     try:
         found = json.loads(text[1:])
     except (ValueError, RecursionError):
         return text
-    return found if isinstance(found, list) else text
+    match found:
+        case list():
+            return found
+        case {"why": str(why), "remedy": str(remedy), "reason": str(reason)}:
+            return Unreadable(why, remedy, reason)
+    return text
 
 
 def _derived(value: Value, row: Mapping[str, object]) -> object:

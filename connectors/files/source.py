@@ -201,12 +201,14 @@ class FilesSource:
     def _too_many_vanished(self, delivery: Delivery) -> tuple[str, float] | None:
         """Where more keys vanished than the configuration lets pass, and their share."""
         whole = [name for name in delivery.files if not self._settings.streams[name].changes]
-        counts = {name: self._diff.vanished_count(name, self._doubtful.unsaid(name)) for name in whole}
-        for name, (gone, before) in counts.items():
-            if beyond(gone, before, self._settings.vanish_limit, self._settings.vanish_rows):
-                return name, gone / before
-        gone, before = (sum(pair[n] for pair in counts.values()) for n in (0, 1))
-        return ("*", gone / before) if gone > before * self._settings.vanish_limit else None
+        counts = {
+            name: self._doubtful.losses(name, self._diff.vanished(name), self._diff.known(name))
+            for name in whole
+        }
+        counts["*"] = sum(gone for gone, _ in counts.values()), sum(before for _, before in counts.values())
+        limits = self._settings.vanish_limit, self._settings.vanish_rows
+        found = (name for name, (gone, before) in counts.items() if beyond(gone, before, *limits))
+        return next(((name, counts[name][0] / counts[name][1]) for name in found), None)
 
     def _refuse(self, delivery: Delivery, reason: str, place: str, remedy: str) -> Incident:
         incident = Incident(STREAM, reason, place, remedy)

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from connectors.proposal.profile import Table, table
 from connectors.rest.client import Answer, Client
 from connectors.rest.config import Access
-from connectors.rest.document import EACH, MISSING, Pointer, find, parsed, rows_of, spelling
+from connectors.rest.document import EACH, MISSING, NoRow, Pointer, find, parsed, rows_of, spelling
 from connectors.rest.links import next_of
 from hub.errors import DataError
 
@@ -73,7 +73,7 @@ def _longest(document: Any, place: str) -> Pointer:
 
 
 def _lists(document: Any, at: Pointer) -> Iterator[Pointer]:
-    if isinstance(document, list) and document and all(isinstance(row, Mapping) for row in document):
+    if isinstance(document, list) and 2 * len(_objects(document)) > len(document):
         yield at
     elif isinstance(document, Mapping) and len(at) < DEEP:
         for name, value in document.items():
@@ -88,22 +88,33 @@ def _under(document: Any, at: Pointer) -> Any:
 
 def _listed(name: str, path: str, at: Pointer, document: Any) -> Iterator[Asked]:
     """The list, and the lists of objects in its rows."""
-    rows, _ = rows_of(document, at, name)
+    rows = _read(document, at, name)
     yield _asked(name, path, at, rows)
     inner = dict.fromkeys(
         each for row in rows[:SAMPLE] for each in _lists(row, ()) if _is_rows(_under(row, each))
     )
     for each in inner:
         within = (*at, EACH, *each)
-        found, _ = rows_of(document, within, name, frozenset({spelling(each)}))
+        found = _read(document, within, name, frozenset({spelling(each)}))
         asked = _asked(f"{name}_{'_'.join(each)}", path, within, found)
         lacking = any(find(row, each) is MISSING for row in rows)
         yield asked._replace(optional=(*asked.optional, spelling(each))) if lacking else asked
 
 
-def _is_rows(found: Sequence[Mapping[str, Any]]) -> bool:
+def _read(
+    document: Any, at: Pointer, place: str, optional: frozenset[str] = frozenset()
+) -> list[Mapping[str, Any]]:
+    """The rows there; a member of the list that is none is left out of the sample."""
+    return [row for row in rows_of(document, at, place, optional)[0] if not isinstance(row, NoRow)]
+
+
+def _objects(found: Sequence[Any]) -> list[Mapping[str, Any]]:
+    return [one for one in found if isinstance(one, Mapping)]
+
+
+def _is_rows(found: Sequence[Any]) -> bool:
     """Objects with one member each are a list of values, `/kinder/*/id`."""
-    return any(len(row) > 1 for row in found)
+    return any(len(row) > 1 for row in _objects(found))
 
 
 def _asked(name: str, path: str, at: Pointer, rows: Sequence[Mapping[str, Any]]) -> Asked:

@@ -1,11 +1,17 @@
-"""One answer as strict JSON: rows by pointer, cells as text. The first fault refuses the answer; nothing is guessed."""
+"""One answer as strict JSON: rows by pointer, cells as text. Nothing is guessed.
+
+What is no JSON, or has no list where rows are expected, refuses the answer. A member of the list that is no row, and a
+cell that cannot be read, hold that row alone.
+"""
 
 import codecs
+import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from connectors.files.settings import listed
+from connectors.runtime.unreadable import Unreadable
 from hub.errors import ConfigurationError, DataError
 
 Pointer = tuple[str, ...]
@@ -13,6 +19,8 @@ MISSING: Any = object()
 _UNFIT = ("\0", "\x1f")
 """Signs that no text of a person holds, and with which we join and hide keys."""
 _MOST_NAMES = 1000
+COLUMN_MISSING = "column_missing"
+_CORRECT = "correct the record in the interface, or the mapping"
 EACH, OUTER = "*", ".."
 """In a pointer: every member of a list; the object in whose list this one stands."""
 
@@ -21,6 +29,16 @@ class Fraction(str):
     """A JSON number with decimals, as it was sent."""
 
     __slots__ = ()
+
+
+class NoRow(NamedTuple):
+    """A member of a list of rows that is none: why, and a digest that stands for all it says."""
+
+    why: str
+    digest: str
+
+
+Member = Mapping[str, Any] | NoRow
 
 
 def pointer_of(text: str, place: str) -> Pointer:
@@ -77,15 +95,31 @@ def parsed(body: bytes, place: str) -> Any:
 
 def rows_of(
     document: Any, pointer: Pointer, place: str, optional: frozenset[str] = frozenset()
-) -> tuple[list[Mapping[str, Any]], int]:
+) -> tuple[list[Member], int]:
     """The objects at this place, and how many the page counts: of "/akten/*/personen" the persons, each with its case
-    under `OUTER`, and the number of cases. `optional`: inner lists that may be left out. Raises DataError."""
+    under `OUTER`, and the number of cases. `optional`: inner lists that may be left out; an object that lacks another
+    one is no row. Raises DataError where there is no list at all."""
     first, *inner = _levels(pointer)
-    rows = _objects(find(document, first), first, place)
+    found = find(document, first)
+    if not isinstance(found, list):
+        raise _fault(f"{_shown(first)} is no list of objects", "wrong_shape", place)
+    rows = [_member(each) for each in found]
     counted = len(rows)
     for level in inner:
-        rows = [row for outer in rows for row in _within(outer, level, place, optional)]
+        rows = [row for outer in rows for row in _within(outer, level, optional)]
     return rows, counted
+
+
+def _member(found: Any) -> Member:
+    return found if isinstance(found, Mapping) else NoRow("is no object", _digest(found))
+
+
+def _digest(found: Any) -> str:
+    return hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()
+
+
+def _shown(pointer: Pointer) -> str:
+    return "/" + "/".join(pointer) if pointer else "the whole answer"
 
 
 def _levels(pointer: Pointer) -> list[Pointer]:
@@ -96,15 +130,19 @@ def _levels(pointer: Pointer) -> list[Pointer]:
     return [pointer[:at], *_levels(pointer[at + 1 :])]
 
 
-def _within(
-    outer: Mapping[str, Any], level: Pointer, place: str, optional: frozenset[str]
-) -> Iterator[Mapping[str, Any]]:
+def _within(outer: Member, level: Pointer, optional: frozenset[str]) -> Iterator[Member]:
+    if isinstance(outer, NoRow):
+        yield outer
+        return
     found = find(outer, level)
     if found is None or (found is MISSING and spelling(level) in optional):
         return
+    if not isinstance(found, list):
+        yield NoRow(f"has no list of objects in {_shown(level)}", _digest(outer))
+        return
     around = _without(outer, level)
-    for row in _objects(found, level, place):
-        yield {**row, OUTER: around}
+    for row in map(_member, found):
+        yield row if isinstance(row, NoRow) else {**row, OUTER: around}
 
 
 def _without(outer: Mapping[str, Any], level: Pointer) -> Mapping[str, Any]:
@@ -114,53 +152,45 @@ def _without(outer: Mapping[str, Any], level: Pointer) -> Mapping[str, Any]:
     return {**left, first: _without(outer[first], tuple(rest))} if rest else left
 
 
-def _objects(found: Any, pointer: Pointer, place: str) -> list[Mapping[str, Any]]:
-    if not isinstance(found, list) or not all(isinstance(row, Mapping) for row in found):
-        at = "/" + "/".join(pointer) if pointer else "the whole answer"
-        raise _fault(f"{at} is no list of objects", "wrong_shape", place)
-    return found
-
-
 class Cells:
     """Picks the wanted columns out of rows; remembers which names were there, mapped or not."""
 
     def __init__(self, columns: Sequence[str], optional: frozenset[str], decimal: str = ".") -> None:
         """`decimal`: how the configuration reads numbers; a JSON number is never taken for a text in that form."""
         self._decimal = decimal
-        self._paths = [(name, column_path(name), name in optional) for name in columns]
+        self._paths = [(column_path(name), name in optional) for name in columns]
         self._spelt = {column_path(name): name for name in columns}
         self._inner = {path[:n] for path in self._spelt for n in range(1, len(path))}
         self.names: set[str] = set()
 
-    def of(self, row: Mapping[str, Any], place: str) -> list[str]:
-        """The cells in the order of the columns; raises DataError with the column's name."""
+    def of(self, row: Mapping[str, Any]) -> list[str | Unreadable]:
+        """The cells in the order of the columns."""
         self._note(row, ())
-        return [self._cell(row, *one, place) for one in self._paths]
+        return [self._cell(row, *one) for one in self._paths]
 
-    def _cell(self, row: Mapping[str, Any], name: str, path: Pointer, may_lack: bool, place: str) -> str:  # noqa: FBT001
+    def _cell(self, row: Mapping[str, Any], path: Pointer, may_lack: bool) -> str | Unreadable:  # noqa: FBT001
         value = find(row, path)
         if value is MISSING:
             if may_lack or any(find(row, path[:at]) is None for at in range(1, len(path))):
                 return ""
-            raise _fault(f"column {name} is not there", "column_missing", place)
+            return Unreadable("is not there", _CORRECT, COLUMN_MISSING)
         members = value if isinstance(value, list) else [value]
-        texts = [self._text(one, name, place) for one in members]
-        if isinstance(value, list):
-            if None in value:
-                raise _fault(f"column {name} is a list with nothing in it", "wrong_shape", place)
-            return listed(texts) if texts else ""
-        return texts[0]
+        if any(isinstance(one, Mapping | list) for one in members):
+            return Unreadable("is no single value", _CORRECT, "wrong_shape")
+        texts = [self._text(one) for one in members]
+        if any(not _is_text(text) for text in texts):
+            return Unreadable("holds signs that are no text", _CORRECT, "unreadable_text")
+        if not isinstance(value, list):
+            return texts[0]
+        if None in value:
+            return Unreadable("is a list with nothing in it", _CORRECT, "wrong_shape")
+        return listed(texts) if texts else ""
 
-    def _text(self, value: Any, name: str, place: str) -> str:
+    def _text(self, value: Any) -> str:
         """A single value as text."""
-        if isinstance(value, Mapping | list):
-            raise _fault(f"column {name} is no single value", "wrong_shape", place)
-        text = str(value).lower() if isinstance(value, bool) else "" if value is None else str(value)
         if isinstance(value, Fraction):
-            text = text.replace(".", self._decimal)
-        if any(sign in text for sign in _UNFIT) or not _is_text(text):
-            raise _fault(f"column {name} holds signs that are no text", "unreadable_text", place)
-        return text
+            return value.replace(".", self._decimal)
+        return str(value).lower() if isinstance(value, bool) else "" if value is None else str(value)
 
     def _note(self, row: Mapping[str, Any], at: Pointer) -> None:
         """Names of members; those of an inner object only where the mapping looks into it: they may be data."""
@@ -185,7 +215,9 @@ def spelling(path: Pointer) -> str:
 
 
 def _is_text(text: str) -> bool:
-    """Half of a surrogate pair is none."""
+    """Half of a surrogate pair is none, nor are the signs with which we join and hide keys."""
+    if any(sign in text for sign in _UNFIT):
+        return False
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -7,7 +7,7 @@ from urllib.parse import urlencode, urljoin, urlsplit
 
 from connectors.rest.client import Answer, Client
 from connectors.rest.config import Endpoint, Paging
-from connectors.rest.document import MISSING, find, parsed, rows_of
+from connectors.rest.document import MISSING, Member, find, parsed, rows_of
 from connectors.rest.links import next_of
 from hub.errors import DataError
 
@@ -18,7 +18,7 @@ class Page:
     server says that all is as its ETag said. `total`: of all pages, or None."""
 
     place: str
-    rows: list[Mapping[str, Any]] = field(repr=False)
+    rows: list[Member] = field(repr=False)
     counted: int = 0
     etag: str = ""
     total: int | None = None

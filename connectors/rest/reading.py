@@ -4,25 +4,27 @@ An interface may change between two pages: a row slips to a page that was read a
 of several pages in which a key is missing or comes twice therefore counts only when a second one says the same.
 """
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
-from connectors.files.delivery import SEPARATOR, Entry
+from connectors.files.delivery import BAD_ROW, SEPARATOR, BadRow, Entry, HeldRow
 from connectors.files.diff import Diff, Incoming
 from connectors.files.rows import identify, key_of
-from connectors.files.settings import FileStream
+from connectors.files.settings import FileStream, unreadable
 from connectors.rest.client import Client
 from connectors.rest.config import Endpoint, RestSettings, version_of
-from connectors.rest.document import Cells
+from connectors.rest.document import COLUMN_MISSING, Cells, Member, NoRow
 from connectors.rest.paging import Pages
 from connectors.rest.spool import Seal, SpoolReader, SpoolWriter
 from connectors.runtime.cursor import Ordering
+from connectors.runtime.doubtful import too_many
 from connectors.runtime.state import State
+from connectors.runtime.unreadable import Fault, Unreadable
 from hub.domain.clock import micros
 from hub.domain.identifiers import AgencyKey
 from hub.errors import DataError
@@ -32,6 +34,9 @@ READINGS = 4
 MOST_CHANGES = 50_000
 """Changed rows at once in memory; beyond, the stream is read whole."""
 _WRAP = 1 << 256
+NOT_WHOLE = -1
+"""In place of the time of a whole reading: a row without a key is among the rows, and only the next whole reading tells
+whether it still stands there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +44,7 @@ class Told:
     """What is remembered of a reading. `digest` names the rows in whatever order, `mark` what was asked for.
 
     `newest`: the newest version among the rows; `etag`: what the server calls this state; `whole_at`: when the stream
-    was last read whole, in microseconds.
+    was last read whole, in microseconds, or NOT_WHOLE.
     """
 
     file: str
@@ -71,10 +76,11 @@ class Streams:
         page = next(self._pages(stream).read({}))
         for row in page.rows:
             picker.of(row, page.place)
+        picker.verify(whole=True)
 
     def read(self, stream: FileStream, kept: Told | None, path: Path, now: datetime) -> Told:
         """What the stream is now, in a new file at `path`, or `kept` again where no row is otherwise."""
-        if kept is None or not kept.newest:
+        if kept is None or not kept.newest or kept.whole_at == NOT_WHOLE:
             return self._whole(stream, kept, path, now)
         passed = micros(now) - kept.whole_at
         if passed < 0 or passed >= self._settings.reconcile_seconds * 1_000_000 > 0:
@@ -103,7 +109,7 @@ class Streams:
         with closing(SpoolWriter(path, self._seal)) as writer:
             for page in self._pages(stream).read({}, kept.etag if kept else ""):
                 if page.unchanged and kept:
-                    return replace(kept, whole_at=micros(now)), 0
+                    return replace(kept, whole_at=kept.whole_at if kept.whole_at < 0 else micros(now)), 0
                 pages, etag, total, counted = pages + 1, etag or page.etag, page.total, counted + page.counted
                 for row in page.rows:
                     cells = picker.of(row, page.place)
@@ -111,11 +117,12 @@ class Streams:
                     hashed += self._hash(stream, cells)
             if total is not None and total != counted:
                 return None, pages
+            picker.verify(whole=True)
             writer.finish(stream.columns, picker.names())
         alone = pages == 1 or self._settings.endpoints[stream.name].etag_whole
         told = Told(
             file=path.name, digest=_text(hashed), mark=self.mark(stream), newest=picker.newest,
-            etag=etag if alone else "", whole_at=micros(now),
+            etag=etag if alone else "", whole_at=NOT_WHOLE if picker.unnamed else micros(now),
         )  # fmt: skip
         return told, pages
 
@@ -133,7 +140,9 @@ class Streams:
                 return self._whole(stream, None, path, now)
         if not found:
             return kept
-        return self._merged(stream, replace(kept, newest=picker.newest), found, picker.names(), path)
+        picker.verify(whole=False)
+        told = replace(kept, newest=picker.newest, whole_at=NOT_WHOLE if picker.unnamed else kept.whole_at)
+        return self._merged(stream, told, found, picker.names(), path)
 
     def _merged(
         self, stream: FileStream, kept: Told, found: dict[bytes, list[str]], names: list[str], path: Path
@@ -194,37 +203,89 @@ class Streams:
 
 
 class Picker:
-    """Wanted cells out of rows; on the way the newest version, no later than now."""
+    """Wanted cells out of rows; on the way the newest version, no later than now.
+
+    A row that cannot be read is held alone (`HeldRow`, or an unreadable cell). `unnamed`: how many have no key.
+    """
 
     def __init__(self, stream: FileStream, endpoint: Endpoint, ordering: Ordering, now: datetime) -> None:
-        self._version, self._ordering, self._now = endpoint.version, ordering, now
+        self._stream, self._version, self._ordering, self._now = stream, endpoint.version, ordering, now
         self._width = len(stream.columns)
         columns = list(dict.fromkeys([*stream.columns, *([self._version] if self._version else [])]))
         self._at = columns.index(self._version) if self._version else -1
         self._cells = Cells(columns, endpoint.optional, ordering.style.decimal)
-        self.newest = ""
+        self._columns = columns
+        self._rows, self._held, self._noted = 0, 0, 0
+        self._first = ("", "")  # reason and place of the first row that is held
+        self._lacking: Counter[str] = Counter()
+        self.newest, self.unnamed = "", 0
 
     def names(self) -> list[str]:
         """Members that were there."""
         return sorted(self._cells.names - {self._version})
 
-    def of(self, row: Mapping[str, Any], place: str) -> list[str]:
-        """The cells of the stream's columns; raises DataError."""
-        cells = self._cells.of(row, place)
-        if self._version and cells[self._at]:
-            self._advance(cells[self._at], place)
-        return cells[: self._width]
+    def of(self, row: Member, place: str) -> list[str]:
+        """The cells of the stream's columns, of which some may be unreadable; or a HeldRow."""
+        self._rows += 1
+        found = (
+            self._no_row(row, place) if isinstance(row, NoRow) else self._picked(self._cells.of(row), place)
+        )
+        self.unnamed += not identify(self._stream, found).named
+        return found
 
-    def _advance(self, text: str, place: str) -> None:
+    def verify(self, *, whole: bool) -> None:
+        """After the last row of a reading (`whole`: of all rows). Raises DataError where it is the interface, and not
+        single rows, that is otherwise than agreed: no row has a column, or too many rows cannot be read."""
+        several = whole and self._rows > 1
+        lacking = next(
+            (name for name, count in self._lacking.items() if several and count == self._rows), None
+        )
+        if lacking is not None:
+            reason, place, message = COLUMN_MISSING, self._stream.name, f"column {lacking} is not there"
+        elif too_many(self._held, self._rows):
+            (reason, place), message = self._first, f"{self._held} of {self._rows} rows cannot be read"
+        else:
+            return
+        remedy = f"{message}; correct the interface or the mapping"
+        raise DataError(message, reason=reason, place=place, remedy=remedy)
+
+    def _no_row(self, row: NoRow, place: str) -> BadRow:
+        self._note(BAD_ROW, place)
+        return BadRow.of([row.digest], Fault(BAD_ROW, "", f"it {row.why}: correct the interface"))
+
+    def _picked(self, cells: Sequence[str | Unreadable], place: str) -> list[str]:
+        texts = [cell if isinstance(cell, str) else unreadable(cell) for cell in cells]
+        for name, cell in zip(self._columns, cells, strict=True):
+            if not isinstance(cell, str):
+                self._lacking[name] += cell.reason == COLUMN_MISSING
+                self._note(cell.reason, place)
+        found = texts[: self._width]
+        if not self._version or self._advances(cells[self._at]):
+            return found
+        self._note("unreadable_version", place)
+        remedy = (
+            f"{self._version} is neither a time nor a whole number: correct the record, or defaults.timestamp"
+        )
+        return HeldRow.of(found, Fault("unreadable_version", self._version, remedy))
+
+    def _note(self, reason: str, place: str) -> None:
+        """A row is held."""
+        if not self._held:
+            self._first = reason, place
+        if self._noted != self._rows:
+            self._noted, self._held = self._rows, self._held + 1
+
+    def _advances(self, version: str | Unreadable) -> bool:
+        """Whether the version can be read, or none is told."""
+        if not isinstance(version, str):
+            return False
         try:
-            told = str(self._ordering.capped(version_of(text), self._now))
-            if not self.newest or self._order(told) > self._order(self.newest):
+            told = str(self._ordering.capped(version_of(version), self._now)) if version else self.newest
+            if told and (not self.newest or self._order(told) > self._order(self.newest)):
                 self.newest = told
         except DataError:
-            remedy = f"{self._version} is neither a time nor a whole number; correct defaults.timestamp"
-            raise DataError(
-                "version cannot be read", reason="unreadable_version", place=place, remedy=remedy
-            ) from None
+            return False
+        return True
 
     def _order(self, text: str) -> int:
         return self._ordering.order(version_of(text))

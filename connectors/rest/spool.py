@@ -15,8 +15,9 @@ from typing import IO, Any
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from connectors.files.delivery import Entry
+from connectors.files.delivery import BadRow, Entry, HeldRow
 from connectors.files.settings import FileStream
+from connectors.runtime.unreadable import Fault
 from hub.domain.identifiers import AgencyKey
 from hub.errors import DataError
 
@@ -54,11 +55,11 @@ class SpoolWriter:
     def __init__(self, path: Path, seal: Seal) -> None:
         self._path, self._seal, self._part = path, seal, path.with_suffix(".part")
         self._file = self._part.open("wb")
-        self._page: list[list[str]] = []
+        self._page: list[list[str] | dict[str, Any]] = []
         self._signs, self._number, self.rows = 0, 0, 0
 
     def add(self, cells: list[str]) -> None:
-        self._page.append(cells)
+        self._page.append(_written(cells))
         self._signs += sum(map(len, cells))
         self.rows += 1
         if self._signs >= PIECE:
@@ -100,9 +101,9 @@ class SpoolReader:
         try:
             with self._entry.path.open("rb") as file:
                 for number in range(told["pieces"]):
-                    for cells in self._seal.get(file, self._entry.path.name, number):
+                    for written in self._seal.get(file, self._entry.path.name, number):
                         self.rows += 1
-                        yield self.rows, cells
+                        yield self.rows, _read(written)
         except (OSError, ValueError, InvalidTag):
             raise self._damaged() from None
 
@@ -132,3 +133,16 @@ class SpoolReader:
         return DataError(
             "is not as it was written", reason="spool_damaged", place=self._entry.path.name, remedy=remedy
         )
+
+
+def _written(cells: list[str]) -> list[str] | dict[str, Any]:
+    """A row as it is kept; of one that is held also why, and whether its cells are those of its columns."""
+    if not isinstance(cells, HeldRow):
+        return cells
+    return {"cells": list(cells), "fault": list(cells.fault), "bad": isinstance(cells, BadRow)}
+
+
+def _read(written: Any) -> list[str]:
+    if isinstance(written, list):
+        return written
+    return (BadRow if written["bad"] else HeldRow).of(written["cells"], Fault(*written["fault"]))

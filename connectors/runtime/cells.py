@@ -17,7 +17,14 @@ from connectors.runtime.areas import SEPARATOR, Areas
 from connectors.runtime.clocks import hour, never
 from connectors.runtime.forms import parsed
 from connectors.runtime.numbers import number_text
-from connectors.runtime.unreadable import OutOfRange, Unreadable, is_nothing_found
+from connectors.runtime.unreadable import (
+    AS_LIST,
+    AS_TEXT,
+    ONE_VALUE,
+    OutOfRange,
+    Unreadable,
+    is_nothing_found,
+)
 from connectors.runtime.values import Style, Value
 from hub.errors import DataError
 from schemas import limits
@@ -85,8 +92,10 @@ def plain_text(raw: object, column: str) -> str:
             text = str(raw)
         case Decimal() | float() if _is_writable(Decimal(raw)):
             text = format(raw, "f") if isinstance(raw, Decimal) else repr(raw)
+        case list():
+            raise _unreadable(column, "single text", ONE_VALUE)
         case _:
-            raise _unreadable(column, "single text", "make a text of it in a query")
+            raise _unreadable(column, "single text", AS_TEXT)
     if problem := limits.text_problem(text):
         raise DataError(
             problem,
@@ -173,7 +182,7 @@ def members(style: Style, raw: object, column: str) -> list[object]:
     if not isinstance(raw, list | tuple):
         return [plain_text(raw, column)]
     if not all(isinstance(one, str | int | Decimal | UUID) and not isinstance(one, bool) for one in raw):
-        raise _unreadable(column, "list of single values", "make a plain list of it in a query")
+        raise _unreadable(column, "list of single values", AS_LIST)
     return list(raw)
 
 

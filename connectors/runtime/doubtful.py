@@ -128,6 +128,12 @@ class Doubtful:
         never = self._of_last(stream).unnamed
         return [key for key in keys if key in never]
 
+    def losses(self, stream: str, gone: Iterable[bytes], known: int) -> tuple[int, int]:
+        """How many of the keys that are no longer there vanished indeed, and how many were known, each without those
+        under which nothing was ever said: whoever corrects rows that waited under such keys loses nothing."""
+        unsaid = self.unsaid(stream)
+        return sum(key not in unsaid for key in self.vanished(stream, gone)), max(0, known - len(unsaid))
+
     def unsaid(self, stream: str) -> Collection[bytes]:
         """Keys under which rows wait or waited that were none of their own: nothing was ever said under them."""
         query = "SELECT key FROM quarantine WHERE stream = ? AND reason = ?"

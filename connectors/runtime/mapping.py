@@ -20,6 +20,7 @@ from connectors.runtime.numbers import number_text
 from connectors.runtime.ports import Row
 from connectors.runtime.rows import SEPARATOR, Lookups, applies, missing, record_name, resolved, with_others
 from connectors.runtime.streams import OWN_NAME, EventMapping, Stream
+from connectors.runtime.unreadable import fitting
 from connectors.runtime.values import VERSION
 from hub.domain.clock import BERLIN, berlin_day, micros, moment
 from hub.domain.consent import NARROWING
@@ -37,7 +38,7 @@ TIMES_OF_VERSIONS = range(946_684_800_000_000, 16_725_225_600_000_000)
 @dataclass(frozen=True, slots=True)
 class Mapper:
     """The configuration of one agency, ready to map its rows. `any_code`: codes in no list pass as they are told;
-    `agencies`: those that a consent may name (empty: any).
+    `agencies`: those that a consent may name (empty: any); `kind`: of the source, in whose words remedies are told.
     """
 
     key: Naming
@@ -46,13 +47,20 @@ class Mapper:
     any_code: bool = False
     aliases: Aliases = NOBODY
     agencies: frozenset[str] = frozenset()
+    kind: str = ""
 
     @classmethod
     def of(cls, config: ConnectorConfig, key: Naming) -> "Mapper":
         """The mapping of a configuration; consents may name only the agencies that it names."""
         agencies = {config.agency} | {role.controller for role in config.recipients}
         return cls(
-            key, config.agency_kind, config.streams, config.any_code, config.aliases, frozenset(agencies)
+            key,
+            config.agency_kind,
+            config.streams,
+            config.any_code,
+            config.aliases,
+            frozenset(agencies),
+            config.kind,
         )
 
     def events(
@@ -74,7 +82,7 @@ class Mapper:
             *(one for each in mappings for one in self._of(each, row, lookups)),
         ]
         faults = [one for one in found if isinstance(one, Unmapped)]
-        yield from faults
+        yield from (replace(one, remedy=fitting(one.remedy, self.kind)) for one in faults)
         for one in found:
             if isinstance(one, Unmapped) or (control_only and not one.control):
                 continue

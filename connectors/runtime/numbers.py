@@ -12,7 +12,7 @@ from decimal import Decimal
 from functools import lru_cache
 from uuid import UUID
 
-from connectors.runtime.unreadable import OutOfRange, Single, Unreadable
+from connectors.runtime.unreadable import AS_TEXT, ONE_VALUE, OutOfRange, Single, Unreadable
 from hub.errors import DataError
 
 EXACT = 2**53
@@ -74,7 +74,7 @@ def _number(raw: object, column: str, decimals: re.Pattern[str]) -> str:
             )
             found = raw if raw.isascii() and raw.isalnum() else spelt(raw)
             if decimals.fullmatch(found):
-                raise _refused(column, "is written with decimals", "export the column as text")
+                raise _refused(column, "is written with decimals", AS_TEXT)
             if not (found.isascii() and found.isdigit()) and (problem := problem_of(found)):
                 raise _refused(column, *problem)
             return found
@@ -84,7 +84,8 @@ def _number(raw: object, column: str, decimals: re.Pattern[str]) -> str:
             return _whole(raw, column)
         case UUID():
             return str(raw)
-    raise _refused(column, f"is no number or text ({type(raw).__name__})", "make a text of it in a query")
+    remedy = ONE_VALUE if isinstance(raw, list) else AS_TEXT
+    raise _refused(column, f"is no number or text ({type(raw).__name__})", remedy)
 
 
 @lru_cache(maxsize=4096)
@@ -101,9 +102,9 @@ def _spelt(text: str) -> str:
 def _problem(text: str) -> tuple[str, str] | None:
     """Why this is no number that can be relied on, and what to do; None when it is one."""
     if _SCIENTIFIC.fullmatch(text):
-        return "has lost digits (scientific notation)", "export the column as text"
+        return "has lost digits (scientific notation)", AS_TEXT
     if _WRAPPED.fullmatch(text):
-        return "is a list, a quotation or a formula", "export the plain number"
+        return "is a list, a quotation or a formula", "write the plain number there"
     if text.casefold() in _NOTHING or _SPREADSHEET_ERROR.fullmatch(text):
         return "stands for nothing", "fill it in, or name the word in defaults.empty"
     for sign in text:
@@ -123,7 +124,7 @@ def _whole(raw: Decimal | float, column: str) -> str:
     else:
         exact = abs(raw) <= (EXACT_SINGLE if isinstance(raw, Single) else EXACT)  # False for NaN and infinity
     if not exact or raw != int(raw):
-        raise _refused(column, "is no whole number, or too long for its type", "make a text of it in a query")
+        raise _refused(column, "is no whole number, or too long for its type", AS_TEXT)
     return str(int(raw))
 
 

@@ -5,6 +5,21 @@ from typing import NamedTuple
 
 from hub.errors import DataError
 
+AS_TEXT, AS_LIST = "export it as text", "export it as a plain list"
+ONE_VALUE = "leave one value there, or map it to a field that takes several"
+_BY_KIND = {
+    "sql": {AS_TEXT: "make a text of it in a query", AS_LIST: "make a plain list of it in a query"},
+    "sql_outbox": {
+        AS_TEXT: "write it into the outbox as text",
+        AS_LIST: "write it into the outbox as a plain list",
+    },
+    "rest": {
+        AS_TEXT: "have the interface give it as text",
+        AS_LIST: "have the interface give it as a plain list",
+    },
+}
+"""Kind of source → how these remedies are worded for it: who has a query has no export, and the other way round."""
+
 LOOKUP_MISSING, LOOKUP_AMBIGUOUS = "lookup_missing", "lookup_ambiguous"
 """Why a cell of another stream cannot be told: no row is there, or several say different things."""
 
@@ -24,6 +39,13 @@ class Unreadable:
 def is_nothing_found(cell: object) -> bool:
     """Whether another stream has no row for this cell."""
     return isinstance(cell, Unreadable) and cell.reason == LOOKUP_MISSING
+
+
+def fitting(remedy: str, kind: str) -> str:
+    """The remedy in the words of this kind of source."""
+    for general, own in _BY_KIND.get(kind, {}).items():
+        remedy = remedy.replace(general, own)
+    return remedy
 
 
 class OutOfRange(str):

@@ -245,7 +245,7 @@ class WholeSource:
         share_limit, row_limit = self._limits
         found: list[Incident] = []
         for name in self._running():
-            gone, before = self._diff.vanished_count(name, self._doubtful.unsaid(name))
+            gone, before = self._doubtful.losses(name, self._diff.vanished(name), self._diff.known(name))
             if not beyond(gone, before, share_limit, row_limit):
                 continue
             digest = hashlib.sha256(b"".join(sorted(self._diff.vanished(name)))).hexdigest()

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 from xml.parsers import expat
 
 from connectors.files.delivery import Entry
-from connectors.files.settings import FileStream, listed
+from connectors.files.settings import FileStream, listed, unreadable
+from connectors.runtime.unreadable import Unreadable
 from connectors.xml.config import Place, XmlSettings
 from hub.errors import DataError
 
@@ -22,6 +23,7 @@ TEXT = "text()"
 DRIFT = "header_drift"
 MOST_STRANGE, SHOWN = 200, 40
 """Names that are told of what nobody agreed on."""
+_CORRECT = "correct the record in the export, or its column in the mapping"
 _HELD = 20_000
 """Records that may wait for a value which stands behind them."""
 
@@ -274,7 +276,7 @@ class Tree:
         found = _Waiting(self._start, {name: self._inner(name, at) for name, at in self._plan.inside.items()})
         for name, place in self._plan.above.items():
             if place in self._above:
-                found.values[name] = self._value(name, [self._above[place]])
+                found.values[name] = self._value([self._above[place]])
                 self._seen.add(name)
             else:
                 found.missing[name] = place
@@ -291,19 +293,18 @@ class Tree:
                 raise self._fault(f"column {name} is not there", "column_missing")
             return ""
         self._seen.add(name)
-        return self._value(name, texts)
+        return self._value(texts)
 
-    def _value(self, column: str, parts: Sequence[_Text]) -> str:
-        """One text, or a list of what is there several times, empty or not; raises DataError where a part may be a list
+    def _value(self, parts: Sequence[_Text]) -> str:
+        """One text, or a list of what is there several times, empty or not; unreadable where a part may be a list
         itself."""
-        for part in parts:
-            if part.inner and not part.own:
-                raise self._fault(f"column {column} holds elements and no text of its own", "wrong_shape")
+        if any(part.inner and not part.own for part in parts):
+            return unreadable(Unreadable("holds elements and no text of its own", _CORRECT, "wrong_shape"))
         there = [part.text.strip() for part in parts]
         texts = [text for text in there if text]
         split = self._settings.split
         if len(texts) > 1 and (not split or any(split in text for text in texts)):
-            raise self._fault(f"column {column} is there several times, and no list", "wrong_shape")
+            return unreadable(Unreadable("is there several times, and no list", _CORRECT, "wrong_shape"))
         return listed(there) if split and texts and len(there) > 1 else "".join(texts)
 
     def _settle(self, place: Place) -> None:
@@ -312,7 +313,7 @@ class Tree:
             return
         for one in self._waiting:
             for name in [name for name, at in one.missing.items() if at == place]:
-                one.values[name] = self._value(name, [self._above[place]])
+                one.values[name] = self._value([self._above[place]])
                 self._seen.add(name)
                 del one.missing[name]
 

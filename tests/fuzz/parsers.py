@@ -11,7 +11,7 @@ import tracemalloc
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -23,8 +23,9 @@ from connectors.files.manifest import read_manifest
 from connectors.files.reader import CsvReader
 from connectors.files.rows import rows
 from connectors.rest.config import rest_settings
-from connectors.rest.document import Cells, parsed, rows_of
+from connectors.rest.document import parsed, rows_of
 from connectors.rest.links import next_of
+from connectors.rest.reading import Picker
 from connectors.runtime.cells import read
 from connectors.runtime.config import ConnectorConfig, parse_config
 from connectors.runtime.mapped import MappedEvent, Unmapped
@@ -279,7 +280,7 @@ def json_parser() -> tuple[Build, Run]:
 
         def cells(self) -> Iterator[tuple[int, list[str]]]:
             found, _ = rows_of(parsed(self._data, "page"), endpoint.rows, "page", endpoint.optional)
-            picker = Cells(stream.columns, endpoint.optional, ",")
+            picker = Picker(stream, endpoint, settings.ordering, datetime(2026, 11, 30, tzinfo=UTC))
             yield from enumerate((picker.of(row, "page") for row in found), 1)
 
         def header(self) -> tuple[str, ...]:

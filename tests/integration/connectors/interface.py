@@ -17,7 +17,7 @@ class Interface:
     """`lists`: path → rows. `special` answers in place of the ordinary way, once for each entry of it."""
 
     def __init__(self, context: ssl.SSLContext | None = None) -> None:
-        self.lists: dict[str, list[dict[str, Any]]] = {}
+        self.lists: dict[str, list[Any]] = {}
         self.paging, self.size = "none", 2
         self.asked: list[str] = []
         self.headers: list[Headers] = []
@@ -68,7 +68,7 @@ class Interface:
         asked = {name: values[0] for name, values in parse_qs(parts.query).items()}
         at = int(asked.get("at", "0")) if self.paging != "page" else (int(asked["at"]) - 1) * self.size
         self.before(at)
-        rows = [row for row in self.lists[parts.path] if row.get("stand", "") >= asked.get("seit", "")]
+        rows = [row for row in self.lists[parts.path] if _stands_after(row, asked.get("seit", ""))]
         page = rows if self.paging == "none" else rows[at : at + self.size]
         found: dict[str, Any] = {"daten": page, "gesamt": len(rows)}
         headers: Headers = {"Content-Type": "application/json"}
@@ -89,3 +89,9 @@ class Interface:
         self.server.shutdown()
         self.thread.join()
         self.server.server_close()
+
+
+def _stands_after(row: Any, since: str) -> bool:
+    """Whether a row is told; of one that says no time, always."""
+    stand = row.get("stand", "") if isinstance(row, dict) else None
+    return not isinstance(stand, str) or stand >= since

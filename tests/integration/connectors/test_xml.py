@@ -15,6 +15,7 @@ from connectors.looking.preview import preview
 from connectors.runtime.config import load_config
 from connectors.runtime.ports import Incident, Row
 from connectors.runtime.state import State
+from connectors.runtime.translating import Translator
 from connectors.xml.tree import CHUNK
 from hub.domain.identifiers import AgencyKey
 from hub.errors import ConfigurationError
@@ -143,11 +144,21 @@ def test_what_is_there_several_times_is_a_list(built: Build) -> None:
     assert (row.values["who"], row.values["name"]) == (["P-1", "", "P-3"], "A B")
 
 
-def test_several_that_cannot_be_told_apart_are_refused(built: Build) -> None:
+@pytest.mark.parametrize(
+    ("custodians", "column"),
+    [
+        ('<x:Inhaber Ref="P-1,2"/><x:Inhaber Ref="P-3"/>', "who"),
+        ('<x:Inhaber Ref="P-1"/><x:Name><b>A</b></x:Name>', "name"),
+    ],
+)
+def test_a_record_that_cannot_be_told_is_held_alone(built: Build, custodians: str, column: str) -> None:
     house = built(change=with_custodians)
-    house.put(HOUSE.format(custodians='<x:Inhaber Ref="P-1,2"/><x:Inhaber Ref="P-3"/>'))
+    other = '<x:Person lfd="2"><x:Geb>1990-01-02</x:Geb><x:Inhaber Ref="P-9"/><x:Name>B</x:Name></x:Person>'
+    house.put(HOUSE.format(custodians=custodians).replace("</x:BG>", f"{other}</x:BG>"))
     rows, incidents = house.step()
-    assert (rows, [one.reason for one in incidents]) == ([], ["wrong_shape"])
+    events, held = Translator(load_config(house.folder / "source.toml"), KEY).events(rows)
+    assert {(one.reason, one.column) for one in held} == {("wrong_shape", column)}
+    assert ({event.row_key for event in events}, incidents) == ({"1/b/2"}, [])
 
 
 @pytest.mark.parametrize("before", range(CHUNK - 8, CHUNK + 1))
@@ -390,7 +401,8 @@ def test_text_beside_and_within_inner_elements_is_not_lost(built: Build) -> None
     house.put(
         HOUSE.format(custodians="<x:Inhaber Ref='P'/><x:Name><v>Ida</v><n>Heide</n></x:Name>"), "two.xml"
     )
-    assert [reason for reason, _ in reasons(house)] == ["wrong_shape"]
+    (row,) = house.step()[0]
+    assert getattr(row.values["name"], "reason", "") == "wrong_shape"
 
 
 @pytest.mark.parametrize(

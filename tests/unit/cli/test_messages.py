@@ -75,8 +75,8 @@ def test_no_entry_is_left_over() -> None:
             "Zeichen 7: kein JSON; die Schnittstelle oder die Zuordnung berichtigen",
         ),
         (
-            "it has lost digits (scientific notation): export the column as text",
-            "Der Wert hat Stellen verloren (wissenschaftliche Schreibweise): die Spalte als Text ausgeben",
+            "it has lost digits (scientific notation): export it as text",
+            "Der Wert hat Stellen verloren (wissenschaftliche Schreibweise): als Text ausgeben",
         ),
         ("nobody wrote this sentence", "nobody wrote this sentence"),
     ],

@@ -406,3 +406,32 @@ def test_a_part_of_the_key_names_the_record_and_not_the_row() -> None:
     ):
         held = one(mapping.events(row(), {"orte": {"0012": cells}}))
         assert (held.reason, held.column) == (reason, "orte[P].F")
+
+
+def first_held(kind: str, number: object) -> Unmapped:
+    found = next(replace(mapper(HELP), kind=kind).events(row(P=number), {}))
+    assert isinstance(found, Unmapped)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("sql", "make a text of it in a query"),
+        ("sql_outbox", "write it into the outbox as text"),
+        ("rest", "have the interface give it as text"),
+        ("xml", "export it as text"),
+        ("snapshot_csv", "export it as text"),
+        ("own_kind", "export it as text"),
+    ],
+)
+@pytest.mark.parametrize("number", [b"4711", "4,711E+11", 4711.5])
+def test_a_remedy_is_told_in_the_words_of_the_kind_of_source(kind: str, words: str, number: object) -> None:
+    found = first_held(kind, number)
+    assert (found.reason, found.column, found.remedy.split(": ")[1]) == ("unreadable_value", "P", words)
+
+
+@pytest.mark.parametrize("kind", ["sql", "rest", "xml"])
+def test_a_list_for_one_value_has_a_remedy_that_every_source_can_take(kind: str) -> None:
+    found = first_held(kind, ["1", "2"])
+    assert found.remedy.endswith("leave one value there, or map it to a field that takes several")

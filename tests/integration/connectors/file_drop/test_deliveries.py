@@ -128,7 +128,7 @@ def test_once_more_by_few_looks_and_by_new_ones_when_another_file_counts(
 
 
 def test_too_many_vanished_keys_wait_for_a_person(built: Build) -> None:
-    house = built('complete = "rename"\n')
+    house = built('complete = "rename"\nvanish_rows = 0\n')
     house.put("personen_1.csv", PEOPLE)
     house.step()
     house.put("personen_2.csv", "nr;name;geboren;akte\n1;Ährenfeld;07.06.2015;A1\n")
@@ -286,3 +286,26 @@ def test_a_small_table_is_guarded_too(built: Build, left: str) -> None:
     house.put("personen_20261120.csv", HEAD + left)
     house.put("weitere_20261120.csv", many)
     assert [one.reason for one in house.step()[1]] == ["snapshot_held"]
+
+
+@pytest.mark.parametrize(("rows", "reasons"), [(4, []), (3, ["snapshot_held"])])
+def test_all_streams_together_are_guarded_from_the_same_number_on(
+    built: Build, rows: int, reasons: list[str]
+) -> None:
+    """Two of nine are gone from each of two streams."""
+    more = STREAM.replace("people", "more").replace("personen", "weitere")
+    house = built(DATED + f"together = true\nvanish_rows = {rows}\n", STREAM + more)
+    for day, left in ((19, 9), (20, 7)):
+        for name in ("personen", "weitere"):
+            there = "".join(f"{n};N;01.02.1990;A\n" for n in range(left))
+            house.put(f"{name}_202611{day}.csv", HEAD + there)
+        incidents = house.source.refresh(NOW)
+        gone = 0
+        for batch in house.source.read(["people", "more"], 100):
+            gone += sum(row.gone for row in batch.rows)
+            with house.state.transaction():
+                house.state.advance(batch.stream, batch.rows, batch.cursor, set())
+        house.source.finished()
+    assert ([one.reason for one in incidents], gone) == (reasons, 0 if reasons else 4)
+    held = house.source.held()
+    assert (held and held.stream) == ("*" if reasons else None)

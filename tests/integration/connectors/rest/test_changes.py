@@ -50,7 +50,7 @@ def test_nothing_of_a_person_stands_readable_on_the_disk(built: Build, interface
 
 
 def test_too_many_that_vanished_wait_for_a_person(built: Build, interface: Interface) -> None:
-    house = built()
+    house = built("vanish_rows = 3\n")
     house.step()
     whole = interface.lists[PEOPLE]
     interface.lists[PEOPLE] = whole[:1]
@@ -58,7 +58,7 @@ def test_too_many_that_vanished_wait_for_a_person(built: Build, interface: Inter
     assert house.reasons() == ["snapshot_held"]
     held = house.source.held()
     assert held is not None
-    assert (held.stream, held.share) == ("*", 0.8)
+    assert (held.stream, held.share) == ("people", 0.8)
     waiting = kind.waiting(load_config(house.folder / "source.toml"), house.state)
     assert waiting.accept() == held
     house.restart()
@@ -80,7 +80,7 @@ def test_what_was_held_is_forgotten_when_the_rows_are_back(built: Build, interfa
 
 
 def test_what_was_accepted_covers_nothing_that_came_later(built: Build, interface: Interface) -> None:
-    house = built()
+    house = built("vanish_rows = 0\n")
     house.step()
     interface.lists[PEOPLE] = interface.lists[PEOPLE][:2]
     assert house.reasons() == ["snapshot_held"]

@@ -71,8 +71,29 @@ def test_what_leaves_its_case_is_gone(inner: Build, interface: Interface) -> Non
 
 def test_a_list_that_is_not_there_is_no_empty_list_unless_agreed(inner: Build, interface: Interface) -> None:
     without = {"nr": "A2", "zu": False}
-    interface.lists[PEOPLE] = [case(1, 1), without, case(3, personen=None)]
-    assert inner().reasons() == ["wrong_shape"]
+    interface.lists[PEOPLE] = [case(1, 1), without, case(3, personen=None), case(4, "x", personen=[None])]
+    rows, incidents = inner().step()
+    told = [(row.key if row.fault is None else row.fault.reason, row.place) for row in rows]
+    assert (told, incidents) == (
+        [("A1\x1fP1", "people:1"), ("bad_row", "people:2"), ("bad_row", "people:3")],
+        [],
+    )
+
+
+def test_no_inner_row_vanishes_with_the_list_around_it(inner: Build, interface: Interface) -> None:
+    interface.lists[PEOPLE] = [case(1, 1), case(2, 2)]
+    house = inner()
+    house.step()
+    interface.lists[PEOPLE] = [case(1, 1), {"nr": "A2", "zu": False}]
+    rows, incidents = house.step()
+    assert ([row.fault and row.fault.reason for row in rows], incidents) == (["bad_row"], [])
+    interface.lists[PEOPLE] = [case(1, 1), case(2, 3)]
+    rows, incidents = house.step()
+    assert sorted((row.gone, row.values.get("id", "")) for row in rows) == [
+        (False, "P3"),
+        (True, ""),
+        (True, ""),
+    ]
 
 
 def test_a_list_may_be_left_out_where_that_is_agreed(inner: Build, interface: Interface) -> None:
