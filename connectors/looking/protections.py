@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
-from connectors.proposal.propose import plain, vocabulary
+from connectors.proposal.words import protects
 from connectors.runtime.config import ConnectorConfig
 from connectors.runtime.streams import ANSWERING, CIRCUMSTANCES
 from hub.domain.consent import Consent
@@ -26,7 +26,7 @@ class Unanswered(NamedTuple):
 
 
 class Lookalike(NamedTuple):
-    """An unmapped column whose name is that of a circumstance."""
+    """An unmapped column whose name is that of a circumstance, or of a block (`BLOCKED`)."""
 
     stream: str
     column: str
@@ -59,13 +59,10 @@ def unanswered(config: ConnectorConfig) -> Iterator[Unanswered]:
 
 
 def lookalikes(config: ConnectorConfig, unmapped: Mapping[str, Iterable[str]]) -> Iterator[Lookalike]:
-    """Unmapped columns that look like a circumstance, but for those that the stream calls unrelated."""
-    words: Mapping[str, Iterable[str]] = vocabulary()["concepts"]
-    named = {word: one for one in CIRCUMSTANCES for word in words[one]}
+    """Unmapped columns that look like a circumstance or a block, but for those that the stream calls unrelated."""
     for name, columns in sorted(unmapped.items()):
         for column in columns:
-            found = next((named[word] for word in named if _like(word, plain(column))), None)
-            if found and column not in config.streams[name].unrelated:
+            if column not in config.streams[name].unrelated and (found := protects(column)):
                 yield Lookalike(name, column, found)
 
 
@@ -98,7 +95,3 @@ def _flaws(consent: Consent, *, signed: bool, at: datetime) -> Iterator[str]:
         yield "signers"
     if not consent.in_force(at):
         yield "not_in_force"
-
-
-def _like(word: str, column: str) -> bool:
-    return column == word or (len(word) > 5 and (column.endswith(word) or column.startswith(word)))

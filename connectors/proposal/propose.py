@@ -3,21 +3,18 @@
 What is not recognised is named, never guessed: it stays a comment for the person who reads the file.
 """
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
-from importlib.resources import files
 from itertools import combinations
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from connectors.proposal.exported import SUFFIXES
 from connectors.proposal.profile import FLAGS, NEGATIVE, Column, Table
+from connectors.proposal.words import BLOCKED, plain, protects, vocabulary
 from connectors.runtime.streams import CIRCUMSTANCES
 from schemas import code_list, event_schema
 
-_SIGNS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss"})
 _KEY_ENDS = ("nr", "id", "nummer", "key", "schluessel")
 _WORDS_OF = {
     "language": "languages",
@@ -83,6 +80,8 @@ class Stream:
     """How the column of deleted rows says yes, as far as the sample tells."""
     within: tuple[str, ...] = ()
     """Case and number of a person, where the number says only within the case who it is (`PERSON_OF_CASE`)."""
+    blocks: tuple[str, ...] = ()
+    """Columns that look like a block (`BLOCKED`): no address and no contact is proposed beside them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,38 +98,17 @@ class Proposal:
     papers: Papers | None = None
 
 
-@cache
-def vocabulary() -> Mapping[str, Any]:
-    """The packaged words."""
-    text = (files("connectors.proposal") / "vocabulary.toml").read_text(encoding="utf-8")
-    return tomllib.loads(text)
-
-
-def plain(name: str) -> str:
-    """A name as it is compared."""
-    return "".join(sign for sign in name.lower().translate(_SIGNS) if sign.isalnum())
-
-
-def propose(tables: Sequence[Table]) -> Proposal:
-    """The proposal for these tables."""
+def propose(tables: Sequence[Table], agency_kind: str) -> Proposal:
+    """The proposal for these tables of an agency of this kind."""
     known = {table.name: concepts(table) for table in tables}
     counted = any(_counted_within_case(table, known[table.name]) for table in tables)
-    members = (
-        None
-        if counted
-        else next(
-            (
-                (stream_name(table.name), found["person"], found["case"])
-                for table in tables
-                if {"person", "case", "role"} <= (found := known[table.name]).keys()
-            ),
-            None,
-        )
-    )
+    members = None if counted else _members(known)
     coded: dict[str, Coded] = {}
     papers = None if counted else _papers(known)
+    entries = [one for one in vocabulary()["event"] if one.get("agency", agency_kind) == agency_kind]
     streams = [
-        _stream(table, known[table.name], (members, papers), coded, counted=counted) for table in tables
+        _stream(table, known[table.name], (members, papers), coded, entries, counted=counted)
+        for table in tables
     ]
     pairs = list(zip(tables, streams, strict=True))
     return Proposal(
@@ -140,6 +118,20 @@ def propose(tables: Sequence[Table]) -> Proposal:
         tuple(table for table, stream in pairs if not stream.events),
         tuple(table for table, stream in pairs if stream.events and not stream.key),
         papers if any(event.by for stream in streams for event in stream.events) else None,
+    )
+
+
+def _members(known: Mapping[str, Concepts]) -> tuple[str, str, str] | None:
+    """The table that says whose case is whose: that of members, or else the register of persons."""
+    wanted = ({"person", "case", "role"}, {"person", "case", "birth_date", "last_name"})
+    return next(
+        (
+            (stream_name(name), found["person"], found["case"])
+            for needed in wanted
+            for name, found in known.items()
+            if needed <= found.keys()
+        ),
+        None,
     )
 
 
@@ -193,23 +185,31 @@ def _stream(
     known: Concepts,
     lookups: tuple[tuple[str, str, str] | None, Papers | None],
     coded: dict[str, Coded],
+    entries: Sequence[Mapping[str, Any]],
     *,
     counted: bool,
 ) -> Stream:
     members, papers = lookups
-    found = (
-        _event(entry, table, known, coded)
-        for entry in vocabulary()["event"]
-        if _fits(entry, known, members, papers)
-    )
+    blocks = tuple(name for name in table.columns if protects(name) == BLOCKED)
+    if blocks:
+        known = {
+            concept: name
+            for concept, name in known.items()
+            if concept not in vocabulary()["blocks"]["closed"]
+        }
+    fitting = [
+        one for one in entries if _fits(one, table.name, known) and _placed(one, known, members, papers)
+    ]
+    found = (_event(entry, table, known, coded) for entry in fitting)
     events = tuple(_of_case(event) if counted else event for event in found if not counted or _own(event))
     within = tuple(known[name] for name in ("case", "person") if name in known) if counted else ()
-    key = table.key or _key(table, known)
+    natural = next((one["key"] for one in fitting if "key" in one), ())
+    key = table.key or _key(table, known, natural)
     used = {column for event in events for column in _columns(event)} | {*key}
     used |= {known[name] for name in ("changed", "deleted") if name in known}
     return Stream(
         stream_name(table.name), table.name, key, known.get("changed", ""), known.get("deleted", ""), events,
-        tuple(name for name in table.columns if name not in {*used, *within}), _yes(table, known), within,
+        tuple(name for name in table.columns if name not in {*used, *within}), _yes(table, known), within, blocks,
     )  # fmt: skip
 
 
@@ -230,11 +230,18 @@ def _of_case(event: Event) -> Event:
     return replace(event, subject=PERSON_OF_CASE) if event.subject else event
 
 
-def _fits(
+def _fits(entry: Mapping[str, Any], table: str, known: Concepts) -> bool:
+    """Whether the table's columns, and its name where they do not tell it alone, are those of the event."""
+    named = entry.get("named")
+    if named and not any(word in plain(table) for word in named):
+        return False
+    return {*entry["needs"]} <= known.keys() and not {*entry.get("without", ())} & known.keys()
+
+
+def _placed(
     entry: Mapping[str, Any], known: Concepts, members: tuple[str, str, str] | None, papers: Papers | None
 ) -> bool:
-    if not {*entry["needs"]} <= known.keys() or {*entry.get("without", ())} & known.keys():
-        return False
+    """Whether its person and case can be told."""
     subject = entry.get("subject")
     if _looked_up(entry, known):
         return papers is not None
@@ -343,7 +350,26 @@ def _coded(column: Column, words: Mapping[str, Sequence[str]], of: str, *, known
     return Coded(plain(column.name), of, told, tuple(code for code in codes if code not in told))
 
 
-def _key(table: Table, known: Concepts) -> tuple[str, ...]:
+def _key(table: Table, known: Concepts, natural: Sequence[str]) -> tuple[str, ...]:
+    """The table's own number; or else the columns that name such a record in any table (`natural`), for a small sample
+    may make a person's number look unique that comes again with the next period; or else the fewest columns."""
+    found = _fewest(table, known)
+    columns = tuple(name for name in table.columns if name in {known.get(one) for one in natural})
+    if _is_own(table, known, found) or len(columns) < len(natural) or not table.unique(columns):
+        return found
+    return columns
+
+
+def _is_own(table: Table, known: Concepts, key: tuple[str, ...]) -> bool:
+    """Whether this is one number, made for this table: it stands first, or is called after it."""
+    if len(key) != 1 or key[0] in {known.get(one) for one in ("child", "person", "case")}:
+        return False
+    name = plain(key[0])
+    stem = next((name.removesuffix(end) for end in _KEY_ENDS if name.endswith(end)), "")
+    return key[0] == next(iter(table.columns)) or (len(stem) > 2 and plain(table.name).startswith(stem))
+
+
+def _fewest(table: Table, known: Concepts) -> tuple[str, ...]:
     """The fewest columns, at most three, that differ in every row of the sample: numbers and ids first, then the child,
     the person, the case and days. Empty when there are none: a row without a key cannot be corrected or end."""
     case = known.get("case")

@@ -221,6 +221,10 @@ def _active(house: House, stream: Stream, proposal: Proposal) -> Iterator[str]:
     if stream.deleted:
         gone = _s({"column": stream.deleted, "in": [stream.deleted_as]})
         yield f"# gone = {gone}  # falls Löschungen so gekennzeichnet sind"
+    if stream.blocks:
+        yield f"# {', '.join(stream.blocks)}: sieht nach einer Sperre aus (§§ 51, 52 BMG). Anschrift und Kontakt sind"
+        yield "# deshalb nicht zugeordnet. `hub connect check` sagt FAIL, bis die Spalte zugeordnet ist oder in"
+        yield "# unrelated steht."
     if stream.unused:
         yield f"# nicht zugeordnet, wird nie gesendet: {', '.join(stream.unused)}"
     for event in stream.events:

@@ -15,6 +15,7 @@ from typing import Any
 
 from connectors.looking.checking import Asked, Fault, Found, examine
 from connectors.looking.protections import Effect, lookalikes, unanswered, withdrawable
+from connectors.proposal.words import BLOCKED
 from connectors.runtime.build import gate, kind, looking_names, secret_of
 from connectors.runtime.certificates import certificates
 from connectors.runtime.config import ConnectorConfig
@@ -186,7 +187,8 @@ def _circumstances(config: ConnectorConfig, found: Found) -> Iterator[Line]:
         yield Line("circumstances", ok=False, case="open", said=named)
     alike = list(lookalikes(config, found.unmapped))
     for column in alike:
-        yield Line("circumstances", ok=False, case="unmapped", said=column._asdict())
+        case = BLOCKED if column.circumstance == BLOCKED else "unmapped"
+        yield Line("circumstances", ok=False, case=case, said=column._asdict())
     if not open_ and not alike:
         yield Line("circumstances", ok=True, case="ok")
 

@@ -91,7 +91,7 @@ def init(
         recipients=[each for one in others for each in _roles(one)], settings=settings,
         requests=requests,
     )  # fmt: skip
-    proposal = propose(tables)
+    proposal = propose(tables, house.agency_kind)
     read = _write(out, house, tables, proposal)
     _tell(out, tables, proposal, read, as_json=as_json)
 

@@ -6,6 +6,7 @@ from functools import cache
 from importlib.resources import files
 
 from connectors.looking.protections import Effect
+from connectors.proposal.words import BLOCKED
 from hub.metrics.hearing import SILENT
 from hub.web.wording import word
 
@@ -30,6 +31,7 @@ _CIRCUMSTANCES = {
     "objected_76": "Widerspruch (§ 76 Abs. 2 SGB X)",
     "disputed": "bestritten (Art. 16, 18 DSGVO)",
 }
+_BLOCK = "Sperre der Anschrift oder Auskunft, §§ 51, 52 BMG: kein Umstand steht dafür"
 _COUNTED = {
     "read": "gelesen", "events": "Ereignisse", "published": "veröffentlicht", "republished": "davon neu freigegeben",
     "backfilled": "nachgeliefert", "unchanged": "unverändert",
@@ -45,8 +47,8 @@ def category(code: str) -> str:
 
 
 def circumstance(name: str) -> str:
-    """A circumstance that narrows a release, with its key in the configuration."""
-    return f"{name}: {_CIRCUMSTANCES[name]}"
+    """A circumstance that narrows a release, with its key in the configuration; a block has none."""
+    return _BLOCK if name == BLOCKED else f"{name}: {_CIRCUMSTANCES[name]}"
 
 
 def consents(effect: Effect) -> str:

@@ -397,3 +397,107 @@ def test_a_withdrawal_that_names_a_consent_alone_finds_its_person(tmp_path: Path
     assert withdrawal["case"] == {**where, "column": "aktenzeichen"}
     lines = json.loads(called("check", str(out), "--json").stdout)["checks"]
     assert [line for line in lines if line["name"] == "withdrawals" and not line["ok"]] == []
+
+
+HOUSEHOLDS = {
+    "personen.csv": "PersNr,Nachname,Vorname,GebDatum,Geschlecht,Akte\n"
+    "101,Ahrens,Ida,03.02.1990,w,F1\n102,Ahrens,Max,21.05.2016,m,F1\n",
+    "leistungen.csv": "PersNr,Art,Betrag,Von,Bis\n"
+    "101,Regelbedarf,563.00,01.01.2026,31.01.2026\n102,Kosten der Unterkunft,380.50,13.01.2026,\n",
+    "einwilligungen.csv": 'EinwNr,PersNr,Kategorien,ErteiltAm,WiderrufenAm\nE1,101,"ID,HH",13.01.2026,\n',
+    "minderungen.csv": "PersNr,Prozent,Von,Bis\n101,30,01.01.2026,31.03.2026\n",
+    "massnahmen.csv": "PersNr,Massnahmeart,Traeger,Beginn,Ende\n101,16,Werkstatt,15.01.2026,\n",
+}
+ORACLE = {
+    "PERSONEN.csv": "PERS_NR,NACH_NAME,VOR_NAME,GEB_DAT,GESCHL,FALL_NR\n101,Ahrens,Ida,03.02.1990,W,F1\n",
+    "LEISTUNGEN.csv": "PERS_NR,LEIST_ART,BETR,BEW_VON,BEW_BIS\n101,Regelbedarf,563.00,21.01.2026,31.12.9999\n",
+    "EINWILL.csv": "EINW_NR,PERS_NR,KAT,ERT_AM,WIDERR_AM\nE1,101,ID,13.01.2026,\n",
+    "MINDERUNGEN.csv": "PERS_NR,PROZ,GUELT_VON,GUELT_BIS\n101,30,13.01.2026,31.03.2026\n",
+    "MASSN.csv": "PERS_NR,MASSN_ART,TRAEGER,BEG_DAT,END_DAT\n101,16,Werkstatt,15.01.2026,\n",
+}
+EVENTS = {
+    "BenefitGranted", "ConsentGranted", "ConsentWithdrawn", "MeasureStarted", "PersonRegistered", "SanctionImposed",
+    "SubjectRecorded",
+}  # fmt: skip
+
+
+def of_a_jobcenter(out: Path, folder: Path) -> dict[str, Any]:
+    who = ("--agency", "jc-nord", "--agency-kind", "jobcenter", "--recipient", "ja-nord:youth_welfare")
+    how = ("--folder", str(folder), "--encoding", "utf-8", "--delimiter", ",")
+    result = called("init", str(out), *who, *how)
+    assert result.exit_code == 0, result.output
+    return tomllib.loads(out.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("files", [HOUSEHOLDS, ORACLE], ids=["plain", "oracle"])
+def test_five_plain_files_reach_check_and_preview_unchanged(tmp_path: Path, files: dict[str, str]) -> None:
+    out = tmp_path / "source.toml"
+    made = of_a_jobcenter(out, plain(tmp_path / "export", files))
+    assert len(made["streams"]) == len(files)
+    shown = json.loads(called("preview", str(out), "--json").stdout)
+    found = {record["event_type"] for record in shown["records"]}
+    assert (found | {"ConsentWithdrawn"}, shown["faults"], shown["unmapped_columns"]) == (EVENTS, [], {})
+    lines = json.loads(called("check", str(out), "--json").stdout)["checks"]
+    assert {line["name"] for line in lines if not line["ok"]} == {"kek", "keys", "log"}
+
+
+def test_a_period_is_no_key_by_its_person_alone(tmp_path: Path) -> None:
+    """In a small sample each person has one row; the next month brings another one."""
+    made = of_a_jobcenter(tmp_path / "source.toml", plain(tmp_path / "export", HOUSEHOLDS))
+    keys = {name: stream["key"] for name, stream in made["streams"].items()}
+    assert keys == {
+        "personen": ["PersNr"],
+        "leistungen": ["PersNr", "Art", "Von"],
+        "einwilligungen": ["EinwNr"],
+        "minderungen": ["PersNr", "Von"],
+        "massnahmen": ["PersNr", "Massnahmeart", "Beginn"],
+    }
+
+
+@pytest.mark.parametrize("header", ["LeistNr,PersNr,Art,Betrag,Von", "PersNr,LeistNr,Art,Betrag,Von"])
+def test_a_table_s_own_number_is_its_key(tmp_path: Path, header: str) -> None:
+    cells = ["1,101" if header.startswith("L") else "101,1", "2,101" if header.startswith("L") else "101,2"]
+    rows = "".join(f"{each},Regelbedarf,563.00,{n + 13}.01.2026\n" for n, each in enumerate(cells))
+    files = {"personen.csv": HOUSEHOLDS["personen.csv"], "leistungen.csv": f"{header}\n{rows}"}
+    made = of_a_jobcenter(tmp_path / "source.toml", plain(tmp_path / "export", files))
+    assert made["streams"]["leistungen"]["key"] == ["LeistNr"]
+
+
+def test_what_a_table_s_columns_do_not_tell_is_not_guessed(tmp_path: Path) -> None:
+    """Kind and amount are those of any payment: only the name of a jobcenter's table makes a benefit of it."""
+    rows = "PersNr,Art,Betrag,Von,Bis\n101,x,563.00,13.01.2026,\n"
+    files = {"personen.csv": HOUSEHOLDS["personen.csv"], "kosten.csv": rows}
+    made = of_a_jobcenter(tmp_path / "one.toml", plain(tmp_path / "one", files))
+    assert set(made["streams"]) == {"personen"}
+    files = {"personen.csv": HOUSEHOLDS["personen.csv"], "leistungen.csv": rows}
+    made = proposed(tmp_path / "two.toml", plain(tmp_path / "two", files))
+    assert set(made["streams"]) == {"personen"}
+
+
+@pytest.mark.parametrize("column", ["Sperrvermerk", "AUSKUNFTS_SPERRE", "Übermittlungssperre", "gesperrt_kz"])
+def test_a_block_closes_the_address_until_somebody_decides(tmp_path: Path, column: str) -> None:
+    text = (
+        f"PersNr,Nachname,Vorname,GebDatum,Strasse,PLZ,Ort,Telefon,{column},Akte\n"
+        "101,Ahrens,Ida,23.02.1990,Weg 1,44532,Seestadt,0231,J,F1\n"
+    )
+    out = tmp_path / "source.toml"
+    made = of_a_jobcenter(out, plain(tmp_path / "export", {"personen.csv": text}))
+    for event in made["streams"]["personen"]["events"]:
+        assert not {"address", "contact"} & event["fields"].keys()
+
+    def failing() -> list[str]:
+        lines = json.loads(called("check", str(out), "--json").stdout)["checks"]
+        return [line["found"] for line in lines if line["name"] == "circumstances" and not line["ok"]]
+
+    assert column in failing()[0]
+    shown = json.loads(called("preview", str(out), "--json").stdout)
+    assert [one["column"] for one in shown["protections"]["lookalikes"]] == [column]
+    page = tmp_path / "page.html"
+    called("preview", str(out), "--html", str(page))
+    assert '<p class="warning">Sieht nach Schutz aus' in page.read_text(encoding="utf-8")
+    text = out.read_text(encoding="utf-8")
+    out.write_text(
+        text.replace("[streams.personen]\n", f'[streams.personen]\nunrelated = "{column}"\n'),
+        encoding="utf-8",
+    )
+    assert failing() == []
