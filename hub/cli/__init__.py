@@ -2,20 +2,16 @@
 
 import sys
 import traceback
-from collections.abc import Sequence
-from itertools import pairwise
 
 from typer import TyperException
 
-from hub.cli.language import error_said, speak
+from hub.cli.language import AGENCY, error_said, language_of, speak
 from hub.errors import ConfigurationError, HubError, NoInput, UsageError
 from hub.starting import leave_quietly_until_it_listens
 
 USAGE, INTERNAL = 64, 70
 _HELP_SHOWN = "NoArgsIsHelpError"
 _WRONG_CALL = 2  # how the option parser leaves; sysexits calls it 64
-_AGENCY = frozenset({"connect", "consent", "danger"})
-"""The verbs that agencies call: they speak German, or English with `--lang en`."""
 _HUB_ONLY = frozenset({"aiokafka", "alembic", "faust", "jinja2", "mode", "psycopg", "starlette", "uvicorn"})
 
 
@@ -23,7 +19,7 @@ def main() -> None:
     """Run the command; every error becomes one line on standard error and its exit code."""
     leave_quietly_until_it_listens()
     try:
-        _run(agency=not _AGENCY.isdisjoint(sys.argv[1:2]))
+        _run()
     except SystemExit as end:
         raise SystemExit(USAGE if end.code == _WRONG_CALL else end.code) from None
     except HubError as error:
@@ -36,29 +32,24 @@ def main() -> None:
         _leave(_bug(error))
 
 
-def _run(*, agency: bool) -> None:
+def _run() -> None:
     from hub.cli.app import app
 
-    if not agency:
-        speak("en")
-        app()
+    verb, language = language_of(sys.argv[1:])
+    speak(language)
+    if verb not in AGENCY:
+        app(obj=language)
         return
-    speak("en" if _asks_for_english(sys.argv) else "de")
     try:
-        code = app(standalone_mode=False, prog_name="hub")
+        code = app(standalone_mode=False, prog_name="hub", obj=language)
     except TyperException as error:
         raise _wrong_call(error) from None
     raise SystemExit(code if isinstance(code, int) else 0)
 
 
-def _asks_for_english(words: Sequence[str]) -> bool:
-    """Needed before the options are read, for what is wrong with them is said too."""
-    return "--lang=en" in words or ("--lang", "en") in pairwise(words)
-
-
 def _wrong_call(error: TyperException) -> BaseException:
     """What the option parser complains of, as an error of ours; nothing where it has shown the help instead."""
-    command = getattr(getattr(error, "ctx", None), "command_path", " ".join(["hub", *sys.argv[1:2]]))
+    command = getattr(getattr(error, "ctx", None), "command_path", _called())
     if type(error).__name__ == _HELP_SHOWN:
         return SystemExit(USAGE)
     return UsageError(error.format_message(), place=command, remedy=f"{command} --help")
@@ -85,9 +76,13 @@ def _missing(error: ModuleNotFoundError) -> HubError:
         return _bug(error)
     return ConfigurationError(
         f"this verb needs the package {package}, which is not installed",
-        place=" ".join(["hub", *sys.argv[1:2]]),
+        place=_called(),
         remedy="pip install 'fallbruecke[hub]'",
     )
+
+
+def _called() -> str:
+    return f"hub {language_of(sys.argv[1:])[0]}".rstrip()
 
 
 def _bug(error: Exception) -> HubError:

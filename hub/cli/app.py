@@ -7,6 +7,8 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from hub.cli.language import AGENCY, Lang, speak
+
 VERBS: Mapping[str, tuple[str, str]] = {
     "demo": ("hub.cli.demo:demo", "Zwei erfundene Ämter, der ganze Weg, ohne Server und Netz."),
     "up": ("hub.cli.up:up", "Den eingebetteten Hub mit echter Konfiguration betreiben."),
@@ -72,5 +74,6 @@ app = typer.Typer(
 
 
 @app.callback()
-def hub() -> None:
+def hub(ctx: typer.Context, lang: Lang = None) -> None:
     """Fallbrücke: gemeinsame Fallarbeit von Jobcenter und Jugendamt, mit Einwilligung."""
+    speak(lang or ctx.obj or ("de" if ctx.invoked_subcommand in AGENCY else "en"))

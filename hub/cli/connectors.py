@@ -8,7 +8,7 @@ from typing import Any
 import typer
 
 from hub.bootstrap import build_clock, build_log
-from hub.cli.connect.words import STATES, ago
+from hub.cli.connect.words import ago, state
 from hub.cli.output import AsJson, print_json, print_table, rfc3339
 from hub.cli.topics import log_file_exists
 from hub.config import Settings, load_agencies, load_settings
@@ -56,7 +56,7 @@ def as_object(one: Heard, now: datetime) -> dict[str, Any]:
 def _print(found: Sequence[Mapping[str, Any]]) -> None:
     rows = [
         (
-            f"{one['agency']}/{one['connector']}", STATES[one["state"]], ago(one["age_s"]),
+            f"{one['agency']}/{one['connector']}", state(one["state"]), ago(one["age_s"]),
             ago(one["success_age_s"]),
             sum(entry["number"] for entry in one["quarantined"]),
             min(one["certificates"].values(), default="–").partition("T")[0],

@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 from hub.domain.clock import moment
 
@@ -21,19 +22,25 @@ def print_json(value: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> None:
     typer.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2))
 
 
-def print_lines(lines: Iterable[str]) -> None:
+def print_document(text: str | bytes) -> None:
+    """A whole page, schema or object for a machine or a browser, as it is."""
+    typer.echo(text)
+
+
+def print_lines(lines: Iterable[str], *, style: str | None = None) -> None:
     """Plain sentences: no markup is read in them, for they may hold square brackets."""
     console = Console()
     for line in lines:
-        console.print(line, markup=False, highlight=False)
+        console.print(line, style=style, markup=False, highlight=False)
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    table = Table(title=title, title_justify="left")
+    """No markup is read in it either."""
+    table = Table(title=Text(title), title_justify="left")
     for column in columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(Text(column), overflow="fold")
     for row in rows:
-        table.add_row(*(str(cell) for cell in row))
+        table.add_row(*(Text(str(cell)) for cell in row))
     Console().print(table)
 
 

@@ -18,7 +18,7 @@ from hub.cli.connect.status import accept, reject, status
 from hub.cli.connect.support import support_bundle
 from hub.cli.language import AgencyTyper
 
-app = AgencyTyper(no_args_is_help=True, help="Die Seite des Amtes: Quellen lesen, Sichten zurückschreiben.")
+app = AgencyTyper(help="Die Seite des Amtes: Quellen lesen, Sichten zurückschreiben.")
 for verb in (
     init, discover, schema, check, preview, shadow, candidates, run, status, backfill, pause, resume, accept, reject,
     support_bundle, new,

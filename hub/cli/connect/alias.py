@@ -18,14 +18,13 @@ from connectors.runtime.renumbering import refuse_spoken_of
 from connectors.runtime.ring import agency_keys
 from connectors.runtime.state import State
 from hub.cli.connect.key import Configs, KeyFile, shared_file
-from hub.cli.language import AgencyTyper, said
-from hub.cli.output import AsJson, print_json, print_lines, print_table, warn
+from hub.cli.language import AgencyTyper, message, verbatim
+from hub.cli.messages import print_message_table, print_messages, prompt, warn_of
+from hub.cli.output import AsJson, print_json
 from hub.domain.identifiers import AgencyKeys
 from hub.errors import ConfigurationError, NoInput
 
-app = AgencyTyper(
-    no_args_is_help=True, pretty_exceptions_enable=False, help="Neue Nummern: wer wer bleibt. Bleibt im Haus."
-)
+app = AgencyTyper(help="Neue Nummern: wer wer bleibt. Bleibt im Haus.")
 
 
 @app.command()
@@ -41,8 +40,8 @@ def add(
     """Wer NEU heißt, bleibt ALT. Rufen Sie es auf, bevor etwas unter der neuen Nummer hinausging. Gefragt und nicht auf
     der Befehlszeile genannt, stehen die Nummern in keinem Verlauf und in keiner Prozessliste."""
     file = _alias_file(config)
-    new = typer.prompt("Neue Nummer", err=True) if new is None else new
-    old = typer.prompt("Nummer davor", err=True) if old is None else old
+    new = prompt(message("New number"), err=True) if new is None else new
+    old = prompt(message("Number before"), err=True) if old is None else old
     with held_folder(file.resolve().parent):
         if not file.exists():
             replace_file(file, f"{HEADER}\n".encode(), like=config[0])
@@ -53,17 +52,21 @@ def add(
             _refuse_spoken_of(one, keys, new.strip())
         replace_file(file, content, like=file)
     if config[0].stat().st_mode & 0o007:
-        warn(said(f"{file.name} is readable by fewer than {config[0].name}: give it the connectors' group"))
+        warn_of(
+            message(
+                "{} is readable by fewer than {}: give it the connectors' group", file.name, config[0].name
+            )
+        )
     known = any(_is_known(one, keys, aliases.of(new.strip())) for one in configs)
     if not known:
-        warn(said("nobody is known by the old number yet: check the number"))
+        warn_of(message("nobody is known by the old number yet: check the number"))
     if as_json:
         print_json({"aliases": len(aliases.first), "old_is_known": known})
     else:
-        print_lines(
+        print_messages(
             [
-                f"Eingetragen in {file.name} ({len(aliases.first)} Nummern).",
-                "Jetzt die Anschlüsse neu starten.",
+                message("Entered in {} ({} numbers).", file.name, len(aliases.first)),
+                message("Restart the connectors now."),
             ]
         )
 
@@ -76,9 +79,10 @@ def show_all(config: Configs, as_json: AsJson = False) -> None:
     if as_json:
         print_json({"aliases": len(aliases.first), "persons": len(set(aliases.first.values()))})
     elif sys.stdout.isatty():
-        print_table(f"{len(aliases.first)} Nummern", ("neu", "zuerst"), sorted(aliases.first.items()))
+        rows = [(verbatim(new), verbatim(first)) for new, first in sorted(aliases.first.items())]
+        print_message_table(message("{} numbers", len(rows)), (message("new"), message("first")), rows)
     else:
-        print_lines([f"{len(aliases.first)} Nummern; die Nummern selbst nur auf einem Bildschirm."])
+        print_messages([message("{} numbers; the numbers themselves on a screen only.", len(aliases.first))])
 
 
 def _alias_file(paths: Sequence[Path]) -> Path:

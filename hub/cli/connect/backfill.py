@@ -14,7 +14,9 @@ from connectors.runtime.ports import Rereading
 from connectors.runtime.ring import agency_keys, first_of
 from connectors.runtime.state import State
 from hub.cli.connect.given import Config, clock_of, state_beside
-from hub.cli.output import AsJson, print_json, print_lines, rfc3339
+from hub.cli.language import Message, message
+from hub.cli.messages import print_messages
+from hub.cli.output import AsJson, print_json, rfc3339
 from hub.domain.clock import micros
 from hub.errors import UsageError
 
@@ -46,7 +48,7 @@ def backfill(
         told = {"stopped" if stop else "asked": names, "left_out": left_out, "running": running}
         print_json(told | {"backfill": found})
     else:
-        print_lines(_stopped(names) if stop else _asked(names, left_out, running=running))
+        print_messages(_stopped(names) if stop else _asked(names, left_out, running=running))
     if stop and not names:
         raise typer.Exit(1)
 
@@ -87,15 +89,20 @@ def _rereadable(settings: ConnectorConfig, state: State) -> frozenset[str]:
         return frozenset(source.rereadable()) if isinstance(source, Rereading) else frozenset()
 
 
-def _asked(names: Sequence[str], left_out: Sequence[str], *, running: bool) -> list[str]:
-    lines = [f"Nachgeliefert wird: {', '.join(names)}. Was sich ändert, geht vor."]
+def _asked(names: Sequence[str], left_out: Sequence[str], *, running: bool) -> list[Message]:
+    lines = [message("To be delivered again: {}. Changes go first.", ", ".join(names))]
     if left_out:
-        lines.append(f"Nicht noch einmal lesbar und ausgelassen: {', '.join(left_out)}.")
-    begins = "mit seinem nächsten Schritt" if running else "sobald er gestartet wird: jetzt läuft er nicht"
-    return [*lines, f"Der Anschluss beginnt {begins}. Stand: hub connect status CONFIG"]
+        lines.append(message("Cannot be read again and left out: {}.", ", ".join(left_out)))
+    if running:
+        begins = message("The connector begins with its next step. See: hub connect status CONFIG")
+    else:
+        begins = message(
+            "The connector begins as soon as it is started: it does not run now. See: hub connect status CONFIG"
+        )
+    return [*lines, begins]
 
 
-def _stopped(names: Sequence[str]) -> list[str]:
+def _stopped(names: Sequence[str]) -> list[Message]:
     if not names:
-        return ["Es wird nichts nachgeliefert."]
-    return [f"Nicht weiter nachgeliefert: {', '.join(names)}. Was geliefert ist, bleibt geliefert."]
+        return [message("Nothing is being delivered again.")]
+    return [message("No longer delivered again: {}. What is delivered stays so.", ", ".join(names))]

@@ -16,12 +16,13 @@ from connectors.runtime.judging import Judged
 from connectors.runtime.mapped import MappedEvent
 from connectors.runtime.ring import first_of
 from hub.cli.connect.given import clock_of, keys_to_look
-from hub.cli.language import said
-from hub.cli.output import AsJson, print_lines, print_table, warn
+from hub.cli.language import message, verbatim
+from hub.cli.messages import print_message_table, print_messages, warn_of
+from hub.cli.output import AsJson, print_document
 from hub.domain.clock import berlin_day
 from hub.errors import UsageError
 
-REMARK = "Ein Mensch lädt ein; die Liste ordnet nicht, bewertet nicht und verlässt das Haus nicht."
+REMARK = "A person invites; the list does not rank, does not rate and does not leave the agency."
 
 
 def candidates(
@@ -43,16 +44,25 @@ def candidates(
         found = find(standing, agreed, berlin_day(now))
     if out:
         _private(out, _answer(found, agreed))
-        print_lines([f"{len(found)} Familien in {out.name} (nur für Sie lesbar). {REMARK}"])
+        print_messages(
+            [message("{} families in {} (readable by you only).", len(found), out.name), message(REMARK)]
+        )
     elif as_json:
-        typer.echo(_answer(found, agreed))
+        print_document(_answer(found, agreed))
     else:
         labels = {group.id: group.label for group in agreed}
-        rows = ((one.case_id, "; ".join(labels[group] for group in one.groups)) for one in found)
-        print_table(f"{len(found)} Familien", ("Fall", "trifft zu"), rows)
-        print_lines([REMARK])
+        rows = [
+            (verbatim(one.case_id), verbatim("; ".join(labels[group] for group in one.groups)))
+            for one in found
+        ]
+        print_message_table(
+            message("{} families", len(found)), (message("Case"), message("Target groups")), rows
+        )
+        print_messages([message(REMARK)])
     if unread:
-        warn(said(f"{unread} records could not be read, families may be missing: see hub connect check"))
+        warn_of(
+            message("{} records could not be read, families may be missing: see hub connect check", unread)
+        )
         raise typer.Exit(1)
 
 
@@ -75,7 +85,7 @@ def _answer(found: list[Candidate], agreed: tuple[Group, ...]) -> bytes:
     answer = {
         "groups": [{"id": group.id, "label": group.label} for group in agreed],
         "candidates": [{"case": one.case_id, "groups": list(one.groups)} for one in found],
-        "remark": REMARK,
+        "remark": message(REMARK),
     }
     return orjson.dumps(answer, option=orjson.OPT_INDENT_2)
 

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
@@ -10,19 +10,14 @@ from connectors.runtime.config import load_config
 from hub.cli.connect.checks import Line, all_lines, failed
 from hub.cli.connect.given import Config
 from hub.cli.connect.words import check_words
-from hub.cli.output import AsJson, print_json, print_lines
+from hub.cli.language import Message, message, verbatim
+from hub.cli.messages import print_messages
+from hub.cli.output import AsJson, print_json
 from hub.errors import HubError
-
-Language = Literal["de", "en"]
-_END = {
-    "de": ("Alles in Ordnung.", "{n} Punkte sind zu tun."),
-    "en": ("All is well.", "{n} things are to be done."),
-}
 
 
 def check(
     config: Config,
-    lang: Annotated[Language, typer.Option(help="Sprache")] = "de",
     as_json: AsJson = False,
     rows: Annotated[
         int | None, typer.Option(min=1, help="nur etwa so viele Zeilen der Quelle lesen (sonst alle)")
@@ -32,39 +27,38 @@ def check(
     try:
         lines: Iterable[Line] = all_lines(load_config(config), rows)
     except HubError as error:
-        _tell([failed("config", error)], lang, as_json=as_json)
+        _tell([failed("config", error)], as_json=as_json)
         raise typer.Exit(error.exit_code) from None
-    if not _tell(lines, lang, as_json=as_json):
+    if not _tell(lines, as_json=as_json):
         raise typer.Exit(1)
 
 
-def _tell(lines: Iterable[Line], lang: Language, *, as_json: bool) -> bool:
+def _tell(lines: Iterable[Line], *, as_json: bool) -> bool:
     """Line by line as they come; whether all is well."""
     told: list[dict[str, Any]] = []
     for line in lines:
-        found = as_object(line, lang)
+        found = as_object(line)
         told.append(found)
         if not as_json:
-            print_lines(_sentences(found))
+            print_messages(_sentences(found))
     wrong = sum(not found["ok"] for found in told)
     if as_json:
         print_json({"ok": not wrong, "checks": told})
     else:
-        print_lines([_END[lang][bool(wrong)].format(n=wrong)])
+        print_messages(
+            [message("{} points need attention.", wrong) if wrong else message("All checks passed.")]
+        )
     return not wrong
 
 
-def as_object(line: Line, lang: Language) -> dict[str, Any]:
+def as_object(line: Line) -> dict[str, Any]:
     """A line in words; the remedy of a check that failed is never empty."""
-    words = check_words()[lang][line.name]
+    words = check_words()[line.name]
     said = {name: _in_words(name, value, words) for name, value in line.said.items()}
-    general = words["remedy"]
-    remedy = general if lang == "de" or not line.remedy else line.remedy
-    if lang == "de" and line.remedy:
-        remedy = f"{general} ({line.remedy})"
+    remedy = message(words["remedy"]) + (f" ({line.remedy})" if line.remedy else "")
     return {
-        "name": line.name, "ok": line.ok, "title": words["title"], "found": words[line.case].format(**said),
-        "remedy": "" if line.ok else remedy,
+        "name": line.name, "ok": line.ok, "title": message(words["title"]),
+        "found": message(words[line.case], **said), "remedy": "" if line.ok else remedy,
     }  # fmt: skip
 
 
@@ -72,9 +66,9 @@ def _in_words(name: str, value: Any, words: Mapping[str, str]) -> Any:
     """Counts by code as text, each code by its name in `words`."""
     if not isinstance(value, Counter):
         return value
-    return ", ".join(f"{words[f'{name}.{code}']} ({count})" for code, count in sorted(value.items()))
+    return ", ".join(f"{message(words[f'{name}.{code}'])} ({count})" for code, count in sorted(value.items()))
 
 
-def _sentences(found: Mapping[str, Any]) -> list[str]:
-    first = f"{'OK  ' if found['ok'] else 'FAIL'} {found['title']}: {found['found']}"
-    return [first] if found["ok"] else [first, f"     → {found['remedy']}"]
+def _sentences(found: Mapping[str, Any]) -> list[Message]:
+    first = verbatim(f"{'OK  ' if found['ok'] else 'FAIL'} {found['title']}: {found['found']}")
+    return [first] if found["ok"] else [first, verbatim(f"     → {found['remedy']}")]

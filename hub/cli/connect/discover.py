@@ -12,11 +12,23 @@ from connectors.files.settings import Dialect
 from connectors.proposal.database import database
 from connectors.proposal.exported import folder_of_files
 from connectors.proposal.interface import Interface, interface, parted
-from connectors.proposal.profile import Table
+from connectors.proposal.profile import DOUBTFUL, Table
 from connectors.rest.config import plain_access
-from hub.cli.output import AsJson, print_json, print_lines, print_table
+from hub.cli.language import message, verbatim, word_of
+from hub.cli.messages import print_message_table, print_messages
+from hub.cli.output import AsJson, print_json
 from hub.errors import UsageError
 
+_SHAPES = {
+    "date": "date",
+    "time": "time",
+    "decimal": "decimal",
+    "number": "number",
+    "flag": "flag",
+    "text": "text",
+    "empty": "empty",
+}
+_WRITTEN = {DOUBTFUL: "day or month first?"}
 TABS = ("\\t", "tab", "TAB")  # how people write a tab where they cannot type one
 
 Url = Annotated[
@@ -62,14 +74,22 @@ def _print(tables: Sequence[Table], *, as_json: bool) -> None:
         print_json({"tables": [_object(table) for table in tables]})
         return
     for table in tables:
-        rows = ((c.name, c.shape, c.written, f"{c.filled:.0%}") for c in table.columns.values())
-        print_table(
-            f"{table.name} ({table.rows} Zeilen angesehen)",
-            ("Spalte", "Art", "Schreibweise", "gefüllt"),
+        rows = [
+            (
+                verbatim(c.name),
+                word_of(_SHAPES, c.shape),
+                word_of(_WRITTEN, c.written),
+                verbatim(f"{c.filled:.0%}"),
+            )
+            for c in table.columns.values()
+        ]
+        print_message_table(
+            message("{} ({} rows looked at)", table.name, table.rows),
+            (message("Column"), message("Type"), message("Written as"), message("filled")),
             rows,
         )
         if table.unreadable:
-            print_lines([f"Nicht lesbar und ausgelassen: {', '.join(table.unreadable)}"])
+            print_messages([message("Cannot be read and left out: {}", ", ".join(table.unreadable))])
 
 
 def dialect(encoding: str, delimiter: str, quote: str, skip: int, trailer: str) -> Dialect:

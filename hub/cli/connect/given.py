@@ -11,8 +11,8 @@ from connectors.runtime.config import ConnectorConfig
 from connectors.runtime.ring import SECRET_SIZE, Keys, agency_keys
 from connectors.runtime.state import State
 from hub.adapters.clocks import FileClock, SystemClock
-from hub.cli.language import said
-from hub.cli.output import warn
+from hub.cli.language import message
+from hub.cli.messages import warn_of
 from hub.domain.identifiers import AgencyKey
 from hub.errors import ConfigurationError
 from hub.ports import Clock
@@ -28,7 +28,7 @@ def clock_of(settings: ConnectorConfig) -> Clock:
 def keys_to_look(settings: ConnectorConfig) -> Keys:
     """The agency's own keys, or one for this look alone: the pseudonyms shown are then of no further use."""
     if settings.keys.agency_key_file is None:
-        warn(said("config.keys.agency_key_file is not set: pseudonyms are for this look alone"))
+        warn_of(message("config.keys.agency_key_file is not set: pseudonyms are for this look alone"))
         return AgencyKey(secrets.token_bytes(SECRET_SIZE))
     return agency_keys(settings.keys.agency_key_file)
 

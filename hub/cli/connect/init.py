@@ -39,8 +39,9 @@ from hub.cli.connect.discover import (
     is_http,
     look,
 )
-from hub.cli.language import in_german
-from hub.cli.output import AsJson, print_json, print_lines
+from hub.cli.language import Message, in_german, message
+from hub.cli.messages import print_messages, prompt
+from hub.cli.output import AsJson, print_json
 from hub.domain.agencies import ROLES_BY_KIND
 from hub.domain.identifiers import AgencyKey
 from hub.errors import UsageError
@@ -64,16 +65,18 @@ def init(
     """Schreibt eine kommentierte Konfiguration mit einem Vorschlag für die Zuordnung. Fragt, was fehlt."""
     if out.exists():
         raise UsageError("file already exists", place=out.name, remedy="choose another path")
-    agency = agency or _ask("Kennung des eigenen Amts", "--agency")
-    agency_kind = agency_kind or _ask(f"Art des Amts ({', '.join(ROLES_BY_KIND)})", "--agency-kind")
+    agency = agency or _ask(message("Id of your own agency"), "--agency")
+    agency_kind = agency_kind or _ask(
+        message("Kind of the agency ({})", ", ".join(ROLES_BY_KIND)), "--agency-kind"
+    )
     others = recipient or [
-        _ask("Das andere Amt als KENNUNG:ART (z. B. ja-seestadt:youth_welfare)", "--recipient")
+        _ask(message("The other agency as ID:KIND (e.g. ja-seestadt:youth_welfare)"), "--recipient")
     ]
     if not (url or url_env or folder):
-        folder = Path(_ask("Ordner der CSV-Abzüge", "--folder, --url or --url-env"))
+        folder = Path(_ask(message("Folder of the CSV exports"), "--folder, --url or --url-env"))
     if folder:
-        encoding = encoding or _ask("Zeichensatz der Dateien (z. B. cp1252, utf-8)", "--encoding")
-        delimiter = delimiter or _ask("Trennzeichen", "--delimiter")
+        encoding = encoding or _ask(message("Encoding of the files (e.g. cp1252, utf-8)"), "--encoding")
+        delimiter = delimiter or _ask(message("Delimiter"), "--delimiter")
     requests: dict[str, Any] = {}
     if is_http(url):
         base, found = ask(url, paths or (), token_file, token_env)
@@ -96,10 +99,10 @@ def init(
     _tell(out, tables, proposal, read, as_json=as_json)
 
 
-def _ask(question: str, flag: str) -> str:
+def _ask(question: Message, flag: str) -> str:
     if not sys.stdin.isatty():
         raise UsageError("is missing", place=flag, remedy="give it, or call the command on a terminal")
-    return str(typer.prompt(question))
+    return prompt(question)
 
 
 def _known(kind: str, place: str) -> str:
@@ -219,22 +222,30 @@ def _tell(out: Path, tables: Sequence[Table], proposal: Proposal, found: Found, 
             "incidents": [asdict(one) for one in found.incidents], "held": held,
         })  # fmt: skip
         return
-    lines = [f"Geschrieben: {out} und daneben agency.key (Ihr Geheimnis; eine Kopie gehört in den Tresor)."]
-    if events:
-        lines.append(f"{len(proposal.streams)} von {len(tables)} Tabellen erkannt: {', '.join(events)}.")
-    else:
-        lines.append(
-            f"Keine von {len(tables)} Tabellen erkannt; ihre Spalten stehen als Kommentar in der Datei. Muster: "
-            "docs/how-to/anschluss-einrichten.md."
-        )
-    lines += [f"Ohne Schlüssel, als Kommentar in der Datei: {table.name}." for table in proposal.keyless]
-    lines += [f"Nicht lesbar und ausgelassen: {place}." for table in tables for place in table.unreadable[:3]]
-    lines += [f"Ruht: {one.stream} ({one.reason}, {one.place})." for one in found.incidents]
+    lines = [
+        message("Written: {} and beside it agency.key (your secret; keep a copy in the safe).", out),
+        message("{} of {} tables recognised: {}.", len(proposal.streams), len(tables), ", ".join(events))
+        if events
+        else message(
+            "None of {} tables recognised; their columns stand as comments in the file. Example: "
+            "docs/how-to/anschluss-einrichten.md.",
+            len(tables),
+        ),
+    ]
+    lines += [message("Without a key, a comment in the file: {}.", table.name) for table in proposal.keyless]
+    lines += [
+        message("Cannot be read and left out: {}.", place)
+        for table in tables
+        for place in table.unreadable[:3]
+    ]
+    lines += [
+        message("Stands still: {} ({}, {}).", one.stream, one.reason, one.place) for one in found.incidents
+    ]
     if unknown:
-        lines.append(f"{unknown} Codes sind unbekannt und stehen als Kommentar in der Datei.")
+        lines.append(message("{} codes are unknown and stand as comments in the file.", unknown))
     elif events:
-        lines.append("Alle Codes erkannt.")
+        lines.append(message("All codes recognised."))
     if held:
-        lines.append(f"{held} Datensätze würden angehalten; die Vorschau nennt Ort und Abhilfe.")
-    lines.append(f"Als Nächstes: die Datei lesen, dann  hub connect preview {out}")
-    print_lines(lines)
+        lines.append(message("{} records would be held; the preview names place and remedy.", held))
+    lines.append(message("Next: read the file, then  hub connect preview {}", out))
+    print_messages(lines)

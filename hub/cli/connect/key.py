@@ -1,11 +1,9 @@
 """`hub connect key`: a new agency key without new identities, and what the keys name. Never a key itself."""
 
 import secrets
-import tomllib
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict
-from importlib.resources import files
 from pathlib import Path
 from typing import Annotated
 
@@ -19,16 +17,14 @@ from connectors.runtime.pseudonyms import Pseudonyms
 from connectors.runtime.ring import SECRET_SIZE, agency_keys, fingerprints
 from connectors.runtime.rotation import marked, named_by, refuse_forgotten
 from connectors.runtime.rotation import rotate as rotate_keys
-from hub.cli.connect.check import Language
 from hub.cli.connect.checks import CREDENTIALS
-from hub.cli.language import AgencyTyper, said
-from hub.cli.output import AsJson, print_json, print_lines, print_table, warn
+from hub.cli.language import AgencyTyper, Message, message, verbatim
+from hub.cli.messages import print_message_table, print_messages, warn_of
+from hub.cli.output import AsJson, print_json
 from hub.domain.identifiers import AgencyKey
 from hub.errors import ConfigurationError
 
-app = AgencyTyper(
-    no_args_is_help=True, pretty_exceptions_enable=False, help="Der Schlüssel des Amts: wechseln, zeigen."
-)
+app = AgencyTyper(help="Der Schlüssel des Amts: wechseln, zeigen.")
 Configs = Annotated[
     list[Path],
     typer.Option("--config", metavar="CONFIG", help="jede TOML-Datei dieses Amts: Quellen, Pult, Senken"),
@@ -45,7 +41,6 @@ KeyFile = Annotated[
 def rotate(
     config: Configs,
     key_file: KeyFile = None,
-    lang: Annotated[Language, typer.Option(help="Sprache")] = "de",
     as_json: AsJson = False,
 ) -> None:
     """Neuer Schlüssel für alle, die neu dazukommen; wer bekannt ist, behält sein Pseudonym."""
@@ -63,7 +58,7 @@ def rotate(
     if as_json:
         print_json({**said, "finished": keys == before})
     else:
-        print_lines(_sentences(said, lang, finished=keys == before))
+        print_messages(_sentences(said, finished=keys == before))
 
 
 @app.command()
@@ -82,20 +77,42 @@ def show(config: Configs, key_file: KeyFile = None, as_json: AsJson = False) -> 
     if as_json:
         print_json({"keys": [asdict(one) for one in found], "erased": gone, "fits": fits})
     else:
-        rows = [(one.fingerprint, one.since or "–", one.persons, one.cases) for one in found]
-        print_table("Schlüssel, der neueste zuerst", ("Schlüssel", "seit (UTC)", "Personen", "Fälle"), rows)
-        print_lines([f"{gone} Pseudonyme stehen für niemanden mehr (gelöscht)."] if gone else [])
+        rows = [
+            (verbatim(one.fingerprint), verbatim(one.since or "–"), one.persons, one.cases) for one in found
+        ]
+        columns = (message("Key"), message("since (UTC)"), message("Persons"), message("Cases"))
+        print_message_table(message("Keys, the newest first"), columns, rows)
+        print_messages([message("{} pseudonyms stand for nobody any more (erased).", gone)] if gone else [])
     if not fits:
-        warn(said("the table was made with other keys: see hub connect check"))
+        warn_of(message("the table was made with other keys: see hub connect check"))
         raise typer.Exit(1)
 
 
-def _sentences(said: Mapping[str, object], lang: Language, *, finished: bool) -> list[str]:
-    words = tomllib.loads(files(__package__ or __name__).joinpath("key.toml").read_text(encoding="utf-8"))[
-        lang
+def _sentences(said: Mapping[str, object], *, finished: bool) -> list[Message]:
+    """What the rotation did, what it does not do, what to do now."""
+    if finished:
+        first = message("The interrupted rotation is complete; no further key was made.")
+    else:
+        first = message("New key {fingerprint}. {file} now holds {keys} keys, the newest first.", **said)
+    return [
+        first,
+        message(
+            "Known persons keep their pseudonym ({known} stand in {table}). Nobody becomes a second person.",
+            **said,
+        ),
+        message(
+            "Whoever has an old key can still reverse these pseudonyms; only those who come from now on are safe "
+            "from it."
+        ),
+        message(
+            "Back up now, both together: {file} AND {table}. Only the table knows who was named under an old key; "
+            "without it the connectors do not start.",
+            **said,
+        ),
+        message(
+            "Restart now: every connector of this agency. One that holds the old keys stops before it gives a new name."
+        ),
     ]
-    order = ("begun" if finished else "did", "stays", "leaves", "save", "restart")
-    return [words[name].format(**said) for name in order]
 
 
 def _loaded(paths: Sequence[Path]) -> list[ConnectorConfig]:

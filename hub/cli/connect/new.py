@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from hub.cli.output import print_lines
+from hub.cli.language import message
+from hub.cli.messages import print_messages
 from hub.errors import UsageError
 
 _PROJECT = """[build-system]
@@ -47,8 +48,8 @@ def new(
         text = files("connectors.kit.example").joinpath(file).read_text(encoding="utf-8")
         text = text.replace('kind="example"', f'kind="{name}"')
         (package / file).write_text(text, encoding="utf-8")
-    print_lines([
-        f"Angelegt: {package}/__init__.py (liest) und {package}/trial.py (Prüfstand).",
-        f"Prüfen:   cd {home} && pytest --hub-connector {name}:Source",
-        "Als Nächstes: in __init__.py die Klasse Lines durch das ersetzen, was Ihr System liest.",
+    print_messages([
+        message("Created: {0}/__init__.py (reads) and {0}/trial.py (test bench).", package),
+        message("Test:    cd {} && pytest --hub-connector {}:Source", home, name),
+        message("Next: in __init__.py replace the class Lines by the code that reads your system."),
     ])  # fmt: skip

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from html import escape
 from pathlib import Path
 
+from hub.cli.language import spoken
 from hub.errors import UsageError
 
 _STYLE = """
@@ -24,7 +25,7 @@ def whole(title: str, parts: Iterable[str]) -> str:
     """The page with its heading; `parts` are HTML already."""
     body = "\n".join(parts)
     return (
-        '<!doctype html>\n<html lang="de"><head><meta charset="utf-8">'
+        f'<!doctype html>\n<html lang="{spoken()}"><head><meta charset="utf-8">'
         f"<title>{escape(title)}</title><style>{_STYLE}</style></head>\n"
         f"<body>\n<h1>{escape(title)}</h1>\n{body}\n</body></html>\n"
     )

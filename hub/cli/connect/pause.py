@@ -8,7 +8,8 @@ import typer
 from connectors.runtime.config import load_config
 from connectors.runtime.pulse import Pulse
 from hub.cli.connect.given import Config, clock_of
-from hub.cli.output import print_lines
+from hub.cli.language import message
+from hub.cli.messages import print_messages
 
 
 def pause(
@@ -19,10 +20,10 @@ def pause(
     settings = load_config(config)
     with closing(Pulse(settings.state)) as pulse:
         pulse.pause(clock_of(settings).now(), reason.strip())
-    print_lines(
+    print_messages(
         [
-            "Der Anschluss ruht nach dem begonnenen Schritt.",
-            "Auch Widerrufe liest er solange nicht: nicht länger ruhen lassen als nötig.",
+            message("The connector pauses after the step it is in."),
+            message("Meanwhile it reads no withdrawals either: do not let it pause longer than necessary."),
         ]
     )
 
@@ -31,6 +32,6 @@ def resume(config: Config) -> None:
     """Weitermachen. Ende 1, wenn nichts ruhte."""
     with closing(Pulse(load_config(config).state)) as pulse:
         rested = pulse.resume()
-    print_lines(["Der Anschluss macht weiter." if rested else "Er ruhte nicht."])
+    print_messages([message("The connector goes on." if rested else "It was not paused.")])
     if not rested:
         raise typer.Exit(1)

@@ -1,24 +1,22 @@
 """`hub connect preview`: what would leave the house, before anything does. No broker and no key service is asked."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 
 import orjson
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
-from connectors.looking.preview import Preview, RecordFate, alike, by_type
+from connectors.looking.preview import Fault, FieldFate, Preview, RecordFate, alike, by_type
 from connectors.looking.preview import preview as look
 from connectors.runtime.config import load_config
 from hub.cli.connect.given import clock_of, keys_to_look
 from hub.cli.connect.pages import write_page
-from hub.cli.connect.preview_page import FATES, near_misses, page, warnings
+from hub.cli.connect.preview_page import fate, near_misses, page, totals, warnings
 from hub.cli.connect.words import consents
-from hub.cli.language import said
+from hub.cli.language import Message, message, said, verbatim
+from hub.cli.messages import Cell, print_message_table, print_messages
 from hub.cli.output import AsJson, print_json
 from hub.config import load_settings
 from hub.domain.clock import berlin_day
@@ -86,51 +84,71 @@ def as_object(found: Preview, limit: int | None = None, *, values: bool = False)
 
 
 def _print(found: Preview, limit: int, *, values: bool) -> None:
-    console = Console()
-    console.print(_summary(found))
-    for table in _records(islice(found.records, limit), values=values):
-        console.print(table)
-    left = len(found.records) - limit
+    columns = (message("Event"), message("would leave"), message("in total"))
+    rows = [(verbatim(name), sent, total) for name, sent, total in by_type(found.records)]
+    print_message_table(
+        message("{} rows read, {} records; nothing was sent", found.read, len(found.records)), columns, rows
+    )
+    for record in islice(found.records, limit):
+        _print_record(record, values=values)
+    print_messages(_below(found, len(found.records) - limit))
+    print_messages(warnings(found), style="red")
+    print_messages([message("Consents: {}", consents(found.consents)), *near_misses(found)])
+    print_messages(totals(found))
+
+
+def _below(found: Preview, left: int) -> Iterator[Message]:
+    """Below the records: what is not shown, not read and not mapped."""
     if left > 0:
-        console.print(f"{left} weitere Datensätze: --limit {len(found.records)}, oder alle mit --html DATEI.")
+        shown = len(found.records)
+        yield message("{} more records: --limit {}, or all with --html FILE.", left, shown)
     for fault, count in alike(found.faults):
-        where = " ".join(filter(None, (fault.stream, fault.event_type, fault.column)))
-        first = f"{where}: {fault.reason}, zuerst {fault.place}. {said(fault.remedy)}"
-        console.print(f"Nicht lesbar ({count}): {first}", markup=False, highlight=False)
+        yield _unreadable(fault, count)
     for record in found.narrowing:
-        line = f"Wirkt, obwohl die Zeile angehalten ist: {record.event_type} · {record.place}"
-        console.print(line, markup=False, highlight=False)
+        yield message(
+            "Takes effect although its row is held: {}",
+            f"{record.event_type} · {record.place}",
+        )
     for stream, columns in sorted(found.unmapped.items()):
-        console.print(f"Nicht zugeordnet, wird nie gesendet: {stream}: {', '.join(columns)}", markup=False)
-    for warning in warnings(found):
-        console.print(warning, style="red", markup=False, highlight=False)
-    console.print(f"Einwilligungen: {consents(found.consents)}", markup=False, highlight=False)
-    for sentence in near_misses(found):
-        console.print(sentence, markup=False, highlight=False)
-    for rule, count in sorted(found.totals.items()):
-        console.print(f"Zurückgehalten nach {rule}: {count} Felder", highlight=False)
+        yield message("Not mapped, never sent: {}: {}", stream, ", ".join(columns))
 
 
-def _summary(found: Preview) -> Table:
-    title = f"{found.read} Zeilen gelesen, {len(found.records)} Datensätze; gesendet wurde nichts"
-    table = Table("Ereignis", "ginge hinaus", "insgesamt", title=title, title_justify="left")
-    for name, sent, total in by_type(found.records):
-        table.add_row(name, str(sent), str(total))
-    return table
+def _unreadable(fault: Fault, count: int) -> Message:
+    where = " ".join(filter(None, (fault.stream, fault.event_type, fault.column)))
+    remedy = said(fault.remedy)
+    return message("Unreadable ({}): {}: {}, first {}. {}", count, where, fault.reason, fault.place, remedy)
 
 
-def _records(records: Iterable[RecordFate], *, values: bool) -> Iterator[Table]:
-    columns = ("Feld", *(("Wert",) if values else ()), "Kategorie", "was geschieht", "Regel", "Norm")
-    for record in records:
-        about = f"{record.local_id} (Fall {record.case_id})" if values else record.subject_ref
-        title = Text(f"{record.event_type} · {record.place} · {about}")
-        table = Table(*columns, title=title, title_justify="left")
-        for each in (*record.fields, *record.empty) if values else record.fields:
-            shown = (_shown(each.value),) if values else ()
-            fate = FATES[each.fate] if each.rule else "leer"
-            table.add_row(*map(Text, (each.field, *shown, each.category, fate, each.rule, each.norm)))
-        yield table
+def _print_record(record: RecordFate, *, values: bool) -> None:
+    about = record.subject_ref
+    if values:
+        about = message("{} (case {})", record.local_id, record.case_id)
+    columns = (
+        message("Field"),
+        *((message("Value"),) if values else ()),
+        message("Category"),
+        message("Outcome"),
+        message("Rule"),
+        message("Norm"),
+    )
+    fields = (*record.fields, *record.empty) if values else record.fields
+    title = verbatim(f"{record.event_type} · {record.place} · {about}")
+    print_message_table(title, columns, [_row(each, values=values) for each in fields])
 
 
-def _shown(value: Any) -> str:
-    return "–" if value is None else value if isinstance(value, str) else orjson.dumps(value).decode()
+def _row(each: FieldFate, *, values: bool) -> tuple[Cell, ...]:
+    shown = (_shown(each.value),) if values else ()
+    return (
+        verbatim(each.field),
+        *shown,
+        verbatim(each.category),
+        fate(each) if each.rule else message("empty"),
+        verbatim(each.rule),
+        verbatim(each.norm),
+    )
+
+
+def _shown(value: Any) -> Message:
+    if value is None:
+        return verbatim("–")
+    return verbatim(value if isinstance(value, str) else orjson.dumps(value).decode())

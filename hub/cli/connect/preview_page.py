@@ -9,13 +9,13 @@ from itertools import islice
 from connectors.looking.preview import Fault, FieldFate, Preview, RecordFate, alike, by_type
 from hub.cli.connect.pages import table, whole
 from hub.cli.connect.words import category, circumstance, consents
-from hub.cli.language import in_german
+from hub.cli.language import Message, message, said, spoken
 from hub.domain.clock import BERLIN
 from hub.policy.compiled import Reason
 from hub.policy.explain import nearly_in_words
 from hub.web.wording import words
 
-FATES = {"sent": "wird gesendet", "pseudonymised": "als Pseudonym", "withheld": "bleibt im Haus"}
+_FATES = {"sent": "is sent", "pseudonymised": "as a pseudonym", "withheld": "stays in the agency"}
 
 
 def page(
@@ -26,56 +26,89 @@ def page(
     limit: int | None = None,
 ) -> str:
     """The whole page; it names fields, categories, rules and places, and no value."""
-    return whole(f"Was das Haus verlassen würde: {agency}", _body(at, found, reasons, limit))
+    title = message("Data that would leave the agency: {}", agency)
+    return whole(title, _body(at, found, reasons, limit))
 
 
-def warnings(found: Preview) -> Iterator[str]:
-    """What would protect and does not: circumstances that nobody mapped."""
+def fate(each: FieldFate) -> Message:
+    """Whether a field is sent, in words."""
+    return message(_FATES[each.fate])
+
+
+def warnings(found: Preview) -> Iterator[Message]:
+    """Circumstances that would protect and that nobody mapped."""
     for one in found.unanswered:
         left = "; ".join(map(circumstance, one.circumstances))
-        yield f"Schützt nicht: {one.event_type} ({one.stream}) sagt nichts zu {left}. Spalte nennen oder 'none'."
+        yield message(
+            "Does not protect: {} ({}) answers nothing to {}. Name a column, or 'none'.",
+            one.event_type,
+            one.stream,
+            left,
+        )
     for column in found.lookalikes:
-        yield (
-            f"Sieht nach Schutz aus und ist nicht zugeordnet: {column.stream}, Spalte {column.column} "
-            f"({circumstance(column.circumstance)})."
+        yield message(
+            "Looks like a protection and is not mapped: {}, column {} ({}).",
+            column.stream,
+            column.column,
+            circumstance(column.circumstance),
         )
 
 
-def near_misses(found: Preview) -> Iterator[str]:
-    """Which consents nearly count, and for how many records."""
+def near_misses(found: Preview) -> Iterator[Message]:
+    """Consents that nearly count, and for how many records."""
     counted = Counter(one for record in found.records for one in record.nearly)
     for one, count in sorted(counted.items()):
-        yield f"R04 ({count} Datensätze): {nearly_in_words(one)}"
+        yield message("R04 ({} records): {}", count, nearly_in_words(one, spoken()))
+
+
+def totals(found: Preview) -> Iterator[Message]:
+    """How many fields each rule withholds."""
+    for rule, count in sorted(found.totals.items()):
+        yield message("Withheld by {}: {} fields", rule, count)
 
 
 def _body(at: datetime, found: Preview, reasons: Mapping[str, Reason], limit: int | None) -> Iterator[str]:
-    yield (
-        f"<p>Stand {at.astimezone(BERLIN):%d.%m.%Y, %H:%M} Uhr. Gelesen: {found.read} Zeilen. Gesendet wurde "
-        "<strong>nichts</strong>. Beurteilt nach den Einwilligungen, die dieses Amt selbst kennt; Werte stehen auf "
-        "dieser Seite nicht.</p>"
-    )
+    day, time = (at.astimezone(BERLIN).strftime(form) for form in ("%d.%m.%Y", "%H:%M"))
+    yield f"<p>{escape(message('As of {}, {} (Berlin). Rows read: {}.', day, time, found.read))} "
+    yield f"<strong>{escape(message('Nothing was sent.'))}</strong> "
+    yield escape(message("Judged by the consents that this agency itself knows; this page holds no values."))
+    yield "</p>"
     yield from (f'<p class="warning">{escape(one)}</p>' for one in warnings(found))
-    yield "<h2>Auf einen Blick</h2>"
-    yield table("Datensätze", ("Ereignis", "ginge hinaus", "insgesamt"), _counted(found))
-    yield f"<p>Einwilligungen: {escape(consents(found.consents))}.</p>"
-    yield from (f"<p>{escape(one)}</p>" for one in near_misses(found))
-    if found.totals:
-        rows = ((rule, _text(rule, reasons), count) for rule, count in sorted(found.totals.items()))
-        yield table("Zurückgehaltene Felder", ("Regel", "warum", "Felder"), rows)
-    if found.unmapped:
-        names = ((name, ", ".join(columns)) for name, columns in sorted(found.unmapped.items()))
-        yield table("Nicht zugeordnet, wird nie gesendet", ("Quelle", "Spalten"), names)
-    if found.faults:
-        columns = ("Zuerst", "Datenstrom", "Ereignis", "Grund", "Spalte", "Abhilfe", "Anzahl")
-        yield table("Nicht lesbar", columns, (_fault(*each) for each in alike(found.faults)))
-    if found.narrowing:
-        held = ((one.event_type, one.place) for one in found.narrowing)
-        yield table("Wirkt, obwohl die Zeile angehalten ist", ("Ereignis", "Ort"), held)
-    yield "<h2>Datensatz für Datensatz</h2>"
+    yield f"<h2>{message('At a glance')}</h2>"
+    yield from _glance(found, reasons)
+    yield f"<h2>{message('Record by record')}</h2>"
     for record in islice(found.records, limit):
         yield _record(record, reasons)
     if limit is not None and len(found.records) > limit:
-        yield f"<p>{len(found.records) - limit} weitere Datensätze sind nur gezählt.</p>"
+        yield f"<p>{message('{} more records are only counted.', len(found.records) - limit)}</p>"
+
+
+def _glance(found: Preview, reasons: Mapping[str, Reason]) -> Iterator[str]:
+    event, place = message("Event"), message("Place")
+    columns = (event, message("would leave"), message("in total"))
+    yield table(message("Records"), columns, _counted(found))
+    yield f"<p>{escape(message('Consents: {}', consents(found.consents)))}.</p>"
+    yield from (f"<p>{escape(one)}</p>" for one in near_misses(found))
+    if found.totals:
+        rows = ((rule, _text(rule, reasons), count) for rule, count in sorted(found.totals.items()))
+        yield table(message("Withheld fields"), (message("Rule"), message("why"), message("Fields")), rows)
+    if found.unmapped:
+        names = ((name, ", ".join(columns)) for name, columns in sorted(found.unmapped.items()))
+        yield table(message("Not mapped, never sent"), (message("Source"), message("Columns")), names)
+    if found.faults:
+        headings = (
+            message("First"),
+            message("Stream"),
+            event,
+            message("Reason"),
+            message("Column"),
+            message("Remedy"),
+            message("Number"),
+        )
+        yield table(message("Unreadable"), headings, (_fault(*each) for each in alike(found.faults)))
+    if found.narrowing:
+        held = ((one.event_type, one.place) for one in found.narrowing)
+        yield table(message("Takes effect although its row is held"), (event, place), held)
 
 
 def _counted(found: Preview) -> Iterator[tuple[object, ...]]:
@@ -83,22 +116,31 @@ def _counted(found: Preview) -> Iterator[tuple[object, ...]]:
 
 
 def _event(name: str) -> str:
-    label = words()["events"].get(name, ("", ""))[1]
+    label = words()["events"].get(name, ("", ""))[1] if spoken() == "de" else ""
     return f"{label} ({name})" if label else name
 
 
 def _fault(fault: Fault, count: int) -> tuple[object, ...]:
-    remedy = in_german(fault.remedy)
+    remedy = said(fault.remedy)
     return (fault.place, fault.stream, fault.event_type, fault.reason, fault.column, remedy, count)
 
 
 def _text(rule: str, reasons: Mapping[str, Reason]) -> str:
-    return reasons[rule].text if rule in reasons else ""
+    if rule not in reasons:
+        return ""
+    return reasons[rule].text if spoken() == "de" else reasons[rule].text_en
 
 
 def _record(record: RecordFate, reasons: Mapping[str, Reason]) -> str:
     title = f"{_event(record.event_type)} · {record.place} · {record.subject_ref}"
-    columns = ("Feld", "Kategorie", "was geschieht", "Regel", "warum", "Norm")
+    columns = (
+        message("Field"),
+        message("Category"),
+        message("Outcome"),
+        message("Rule"),
+        message("why"),
+        message("Norm"),
+    )
     head = "".join(f'<th scope="col">{name}</th>' for name in columns)
     rows = "\n".join(_field(each, reasons) for each in record.fields)
     return f"<table><caption>{escape(title)}</caption><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
@@ -106,5 +148,5 @@ def _record(record: RecordFate, reasons: Mapping[str, Reason]) -> str:
 
 def _field(each: FieldFate, reasons: Mapping[str, Reason]) -> str:
     why = _text(each.rule, reasons) if each.fate == "withheld" else ""
-    cells = (each.field, category(each.category), FATES[each.fate], each.rule, why, each.norm)
+    cells = (each.field, category(each.category), fate(each), each.rule, why, each.norm)
     return f'<tr class="{each.fate}">' + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>"

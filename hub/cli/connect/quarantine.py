@@ -13,14 +13,13 @@ from connectors.runtime.quarantine import Decisions, Quarantined
 from connectors.runtime.ring import Keys, agency_keys
 from connectors.runtime.state import State
 from hub.cli.connect.given import Config, clock_of, state_beside
-from hub.cli.language import AgencyTyper, said
-from hub.cli.output import AsJson, print_json, print_lines, print_table, rfc3339
+from hub.cli.language import AgencyTyper, Message, message, said, verbatim
+from hub.cli.messages import print_message_table, print_messages
+from hub.cli.output import AsJson, print_json, rfc3339
 from hub.domain.clock import micros
 from hub.errors import UsageError
 
-app = AgencyTyper(
-    no_args_is_help=True, pretty_exceptions_enable=False, help="Was nicht gelesen werden konnte und wartet."
-)
+app = AgencyTyper(help="Was nicht gelesen werden konnte und wartet.")
 Name = Annotated[str, typer.Argument(metavar="NAME", help="aus `quarantine list`, oder der Anfang davon")]
 
 
@@ -33,9 +32,19 @@ def show_all(config: Config, as_json: AsJson = False) -> None:
         gone = [one._asdict() | {"at": rfc3339(one.at)} for one in dropped]
         print_json({"quarantine": [as_object(entry) for entry in waiting], "dropped": gone})
         return
-    rows = [(e.name, e.reason, e.place, e.column, said(e.remedy)) for e in waiting]
-    print_table(f"{len(rows)} warten", ("Name", "Grund", "Ort", "Spalte", "Abhilfe"), rows)
-    print_lines(f"Gehen gelassen {rfc3339(one.at)}: {one.place}, {one.reason}: {one.why}" for one in dropped)
+    print_waiting(message("{} waiting", len(waiting)), waiting)
+    print_messages(
+        message("Let go {}: {}, {}: {}", rfc3339(one.at), one.place, one.reason, one.why) for one in dropped
+    )
+
+
+def print_waiting(title: Message, waiting: Sequence[Quarantined]) -> None:
+    """The table of what waits, here and in `status`."""
+    columns = (message("Name"), message("Reason"), message("Place"), message("Column"), message("Remedy"))
+    rows = [
+        (*map(verbatim, (one.name, one.reason, one.place, one.column)), said(one.remedy)) for one in waiting
+    ]
+    print_message_table(title, columns, rows)
 
 
 @app.command()
@@ -52,17 +61,17 @@ def show(config: Config, name: Name, as_json: AsJson = False) -> None:
         print_json(as_object(entry) | _row_as_object(row))
         return
     words = {
-        "Name": entry.name,
-        "Datenstrom": entry.stream,
-        "Ereignis": "" if _whole(entry) else entry.event_type,
-        "Grund": entry.reason,
-        "Ort": entry.place,
-        "Schlüssel": "" if _whole(entry) else _key_of(row),
-        "Lieferung": _delivery_of(row),
-        "Spalte": entry.column,
-        "Abhilfe": said(entry.remedy),
+        message("Name"): entry.name,
+        message("Stream"): entry.stream,
+        message("Event"): "" if _whole(entry) else entry.event_type,
+        message("Reason"): entry.reason,
+        message("Place"): entry.place,
+        message("Row key"): "" if _whole(entry) else _key_of(row),
+        message("Delivery"): _delivery_of(row),
+        message("Column"): entry.column,
+        message("Remedy"): said(entry.remedy),
     }
-    print_lines(f"{title}: {text}" for title, text in words.items() if text)
+    print_messages(verbatim(f"{title}: {text}") for title, text in words.items() if text)
 
 
 def _keys(settings: ConnectorConfig) -> Keys:
@@ -72,14 +81,14 @@ def _keys(settings: ConnectorConfig) -> Keys:
 
 def _key_of(row: Located | None) -> str:
     if row is None:
-        return "in der Quelle nicht mehr zu finden"
-    return ", ".join(f"{column} = {value}" for column, value in row.key.items()) or "leer"
+        return message("no longer found in the source")
+    return ", ".join(f"{column} = {value}" for column, value in row.key.items()) or message("empty")
 
 
 def _delivery_of(row: Located | None) -> str:
     if row is None or not row.file:
         return ""
-    return f"{row.file} vom {row.day:%d.%m.%Y}" if row.day else row.file
+    return message("{} of {}", row.file, f"{row.day:%d.%m.%Y}") if row.day else row.file
 
 
 def _row_as_object(row: Located | None) -> dict[str, Any]:
@@ -106,12 +115,12 @@ def retry(
         rows = [entry for entry in chosen if not _whole(entry)]
         with state.transaction():
             Decisions(state.db).ask_again({entry.stream for entry in rows})
-    print_lines(
-        f"{entry.name}: wird bei jedem Schritt neu geprüft; {said(entry.remedy)}"
+    print_messages(
+        message("{}: is looked at again with every step; {}", entry.name, said(entry.remedy))
         for entry in chosen
         if _whole(entry)
     )
-    print_lines([f"{len(rows)} Datensätze werden mit dem nächsten Schritt noch einmal gelesen."])
+    print_messages([message("{} records are read again with the next step.", len(rows))])
 
 
 @app.command()
@@ -135,8 +144,8 @@ def drop(
             )  # fmt: skip
         with state.transaction():
             Decisions(state.db).drop(entry, reason.strip(), micros(clock_of(settings).now()))
-    print_lines(
-        [f"{entry.name} ({entry.place}) wird nicht mehr gelesen, solange es so bleibt. Festgehalten."]
+    print_messages(
+        [message("{} ({}) is not read again as long as it stays so. Recorded.", entry.name, entry.place)]
     )
 
 

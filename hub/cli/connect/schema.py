@@ -1,6 +1,6 @@
 """`hub connect schema`: what editors need to complete and check a connector's file."""
 
-import typer
+from hub.cli.output import print_document
 
 
 def schema() -> None:
@@ -9,4 +9,4 @@ def schema() -> None:
 
     from connectors.proposal.schema import config_schema
 
-    typer.echo(orjson.dumps(config_schema(), option=orjson.OPT_INDENT_2))
+    print_document(orjson.dumps(config_schema(), option=orjson.OPT_INDENT_2))

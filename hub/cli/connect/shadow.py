@@ -15,8 +15,9 @@ from connectors.runtime.files import open_file
 from connectors.runtime.ring import agency_keys, first_of
 from hub.cli.connect.given import clock_of
 from hub.cli.connect.pages import table, whole, write_page
-from hub.cli.language import error_said
-from hub.cli.output import AsJson, print_json, print_lines, print_table, warn
+from hub.cli.language import Message, error_said, message, verbatim
+from hub.cli.messages import Cell, print_message_table, print_messages, warn_of
+from hub.cli.output import AsJson, print_json
 from hub.config import load_settings
 from hub.errors import ServiceUnavailable
 
@@ -64,40 +65,52 @@ def _read(settings: ConnectorConfig, place: Path, *, watch: bool) -> None:
         except ServiceUnavailable as error:
             if not watch:
                 raise
-            warn(error_said(error))
+            warn_of(error_said(error))
         if not watch:
             return
         stop.wait(max(settings.interval_seconds, 1.0))
 
 
-def _rows(found: Report) -> list[tuple[object, ...]]:
+def _rows(found: Report) -> list[tuple[Cell, ...]]:
     return [
         (
-            line.event_type, line.flowed, ", ".join(f"{rule}: {n}" for rule, n in sorted(line.withheld.items())),
-            line.unreadable, "ja" if line.reportable else "nein",
+            verbatim(line.event_type), line.flowed,
+            verbatim(", ".join(f"{rule}: {n}" for rule, n in sorted(line.withheld.items()))),
+            line.unreadable, message("yes" if line.reportable else "no"),
         ) for line in found.lines
     ]  # fmt: skip
 
 
-_COLUMNS = ("Ereignis", "wäre geflossen", "wäre geblieben (je Regel)", "nicht lesbar", "berichtsfähig")
-_REMARK = "Berichtsfähig: mindestens 5 Personen und 3 Familien, bei Hilfen und Minderungen 10 Personen."
+def _columns() -> tuple[Message, ...]:
+    return (
+        message("Event"),
+        message("would have flowed"),
+        message("would have stayed (per rule)"),
+        message("unreadable"),
+        message("reportable"),
+    )
 
 
-def _title(found: Report) -> str:
+def _remark() -> Message:
+    return message("Reportable: at least 5 persons and 3 families, 10 persons for help and benefit cuts.")
+
+
+def _title(found: Report) -> Message:
     if found.first is None or found.last is None:
-        return "Noch nichts gelesen"
-    return f"{found.days} Tage, {found.first:%d.%m.%Y} bis {found.last:%d.%m.%Y}; gesendet wurde nichts"
+        return message("Nothing read yet")
+    first, last = (f"{day:%d.%m.%Y}" for day in (found.first, found.last))
+    return message("{} days, {} to {}; nothing was sent", found.days, first, last)
 
 
 def _print(found: Report) -> None:
-    print_table(_title(found), _COLUMNS, _rows(found))
-    print_lines([_REMARK])
+    print_message_table(_title(found), _columns(), _rows(found))
+    print_messages([_remark()])
 
 
 def _page(agency: str, found: Report) -> str:
     parts = [
         f"<p>{_title(found)}.</p>",
-        table("Was geflossen wäre", _COLUMNS, _rows(found)),
-        f"<p>{_REMARK}</p>",
+        table(message("Data that would have flowed"), _columns(), _rows(found)),
+        f"<p>{_remark()}</p>",
     ]
-    return whole(f"Probemonat {agency}", parts)
+    return whole(message("Trial month {}", agency), parts)

@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from connectors.runtime.backfill import Request
 from connectors.runtime.certificates import Certificate
@@ -15,10 +14,12 @@ from connectors.runtime.ports import Held
 from hub.cli.connect.backfill import as_object as backfill_object
 from hub.cli.connect.given import Config, clock_of
 from hub.cli.connect.quarantine import as_object as entry_object
+from hub.cli.connect.quarantine import print_waiting
 from hub.cli.connect.standing import RENEW_DAYS, Standing, decide_held, standing
-from hub.cli.connect.words import STATES, ago, counted
-from hub.cli.language import said
-from hub.cli.output import AsJson, print_json, print_lines, print_table, rfc3339_of
+from hub.cli.connect.words import ago, counted, state
+from hub.cli.language import Message, message, said, verbatim
+from hub.cli.messages import clear_screen, print_messages
+from hub.cli.output import AsJson, print_json, rfc3339_of
 from hub.errors import ConfigurationError
 
 
@@ -40,7 +41,7 @@ def status(
                 )
             else:
                 if watch:
-                    Console().clear()
+                    clear_screen()
                 _print(settings.agency, found, now)
             if not watch:
                 return
@@ -55,13 +56,19 @@ Name = Annotated[str, typer.Argument(metavar="[NAME]", help="welche Lieferung, w
 def accept(config: Config, name: Name = "") -> None:
     """Bestätigt eine angehaltene Lieferung, in der zu viele Schlüssel fehlen oder Neues steht."""
     held = _decided(config, name, reject=False)
-    typer.echo(f"Bestätigt: {held.name} ({held.stream}, {held.share:.1%} der Schlüssel fehlen).")
+    print_messages(
+        [
+            message(
+                "Accepted: {} ({}, {} of the keys are missing).", held.name, held.stream, f"{held.share:.1%}"
+            )
+        ]
+    )
 
 
 def reject(config: Config, name: Name = "") -> None:
     """Verwirft eine angehaltene Lieferung: sie wird nie gelesen, und keine andere wartet auf sie."""
     held = _decided(config, name, reject=True)
-    typer.echo(f"Verworfen: {held.name} ({held.stream}).")
+    print_messages([message("Rejected: {} ({}).", held.name, held.stream)])
 
 
 def _decided(config: Config, name: str, *, reject: bool) -> Held:
@@ -72,7 +79,7 @@ def _decided(config: Config, name: str, *, reject: bool) -> Held:
         )
     held = decide_held(settings, name, reject=reject)
     if held is None:
-        typer.echo("Es wartet kein Abzug.")
+        print_messages([message("No delivery waits.")])
         raise typer.Exit(1)
     return held
 
@@ -102,63 +109,79 @@ def as_object(found: Standing, settings: ConnectorConfig, now: datetime) -> dict
 
 
 def _print(agency: str, found: Standing, now: datetime) -> None:
-    process = "" if found.pid is None else f" (Prozess {found.pid or 'unbekannt'})"
-    lines = [f"{agency}: {STATES[found.state]}{process}"]
+    lines = [_headline(agency, found)]
     if found.paused:
-        lines.append(f"Ruht seit {rfc3339_of(found.paused.since)}. {found.paused.why}".rstrip())
+        lines.append(message("Paused since {}.", rfc3339_of(found.paused.since)))
+        lines += [verbatim(found.paused.why)] if found.paused.why else []
     if beat := found.beat:
         lines.append(
-            f"Letzter Erfolg: {_since(beat.last_success, now)}; letzter Schritt: {_since(beat.at, now)}"
+            message("Last success: {}; last step: {}", _since(beat.last_success, now), _since(beat.at, now))
         )
         if beat.register_as_of:
-            lines.append(f"Register des Hubs: {_since(beat.register_as_of, now)}")
+            lines.append(message("The hub's register: {}", _since(beat.register_as_of, now)))
         if beat.totals:
-            lines.append(f"Seit dem Start: {counted(beat.totals)}")
+            lines.append(message("Since the start: {}", counted(beat.totals)))
     if stuck := found.trouble:
-        lines.append(f"{stuck.status} seit {stuck.since}: {said(stuck.place)} → {said(stuck.remedy)}")
+        lines.append(
+            message("{} since {}: {} → {}", stuck.status, stuck.since, said(stuck.place), said(stuck.remedy))
+        )
     lines += [_certificate(one, now) for one in found.certificates]
     lines += _backfills(found.backfills, running=found.state == "running")
     if held := found.held:
         lines.append(
-            f"Angehalten: {held.name} ({held.share:.1%} der Schlüssel fehlen): hub connect accept | reject CONFIG"
+            message(
+                "Held: {} ({} of the keys are missing): hub connect accept | reject CONFIG",
+                held.name,
+                f"{held.share:.1%}",
+            )
         )
-    print_lines(lines)
-    rows = [
-        (entry.name, entry.reason, entry.place, entry.column, said(entry.remedy))
-        for entry in found.quarantined
-    ]
-    if rows:
-        print_table(f"{len(rows)} in Quarantäne", ("Name", "Grund", "Ort", "Spalte", "Abhilfe"), rows)
+    print_messages(lines)
+    title = message("{} in quarantine", len(found.quarantined))
+    if found.quarantined:
+        print_waiting(title, found.quarantined)
     else:
-        print_lines(["0 in Quarantäne"])
+        print_messages([title])
 
 
-def _since(at: datetime | None, now: datetime) -> str:
+def _headline(agency: str, found: Standing) -> Message:
+    if found.pid is None:
+        return message("{}: {}", agency, state(found.state))
+    if not found.pid:
+        return message("{}: {} (process unknown)", agency, state(found.state))
+    return message("{}: {} (process {})", agency, state(found.state), found.pid)
+
+
+def _since(at: datetime | None, now: datetime) -> Message:
     return ago(None if at is None else int((now - at).total_seconds()))
 
 
-def _backfills(found: Sequence[Request], *, running: bool) -> Iterator[str]:
+def _backfills(found: Sequence[Request], *, running: bool) -> Iterator[Message]:
     """A line each, and one for all that have not begun."""
     yield from (_backfill(one, running=running) for one in found if one.rows or one.done or one.waits)
     if rest := [one.stream for one in found if not (one.rows or one.done or one.waits)]:
-        yield f"Nachlieferung noch nicht begonnen: {', '.join(rest)}" + (
-            "" if running else " (der Anschluss steht)"
+        begins = (
+            "Backfill not yet begun: {}"
+            if running
+            else "Backfill not yet begun: {} (the connector is stopped)"
         )
+        yield message(begins, ", ".join(rest))
 
 
-def _backfill(request: Request, *, running: bool) -> str:
-    state = "läuft" if running else "wartet auf den Anschluss"
+def _backfill(request: Request, *, running: bool) -> Message:
     if request.done is not None:
-        state = "fertig"
+        state = message("done")
     elif request.waits:
-        state = f"wartet auf die Quelle ({request.waits})"
-    return f"Nachlieferung {request.stream}: {request.rows} Zeilen, {state}"
+        state = message("waits for the source ({})", request.waits)
+    else:
+        state = message("runs" if running else "waits for the connector")
+    return message("Backfill {}: {} rows, {}", request.stream, request.rows, state)
 
 
-def _certificate(one: Certificate, now: datetime) -> str:
+def _certificate(one: Certificate, now: datetime) -> Message:
     days = one.days(now)
     if days is None:
-        return f"Zertifikat {one.setting}: nicht lesbar"
+        return message("Certificate {}: cannot be read", one.setting)
     if days < 0:
-        return f"Zertifikat {one.setting}: ABGELAUFEN seit {-days} Tagen"
-    return f"Zertifikat {one.setting}: noch {days} Tage" + (", jetzt erneuern" if days < RENEW_DAYS else "")
+        return message("Certificate {}: EXPIRED {} days ago", one.setting, -days)
+    left = "Certificate {}: {} days left, renew now" if days < RENEW_DAYS else "Certificate {}: {} days left"
+    return message(left, one.setting, days)

@@ -26,8 +26,9 @@ from connectors.runtime.streams import Stream
 from hub.cli.connect.given import Config, clock_of, state_beside
 from hub.cli.connect.standing import standing
 from hub.cli.connect.status import as_object
+from hub.cli.language import message
 from hub.cli.logs import ALLOWED, only_allowed
-from hub.cli.output import print_lines
+from hub.cli.messages import print_messages
 from hub.errors import NoInput, UsageError
 
 LOG_LINES = 1000
@@ -67,7 +68,7 @@ def support_bundle(
     if log:
         parts["log.json"] = log_tail(_lines(log))
     _pack(out, {name: orjson.dumps(part, option=orjson.OPT_INDENT_2) for name, part in parts.items()})
-    print_lines([f"{out}: {', '.join(parts)}. Sehen Sie hinein, bevor Sie es weitergeben."])
+    print_messages([message("{}: {}. Look into it before you pass it on.", out, ", ".join(parts))])
 
 
 def versions() -> Mapping[str, str]:

@@ -1,4 +1,4 @@
-"""How a connector's state is said in German, at the agency and at the hub."""
+"""A connector's state, counts and categories in words of the spoken language, at the agency and at the hub."""
 
 import tomllib
 from collections.abc import Mapping
@@ -7,74 +7,106 @@ from importlib.resources import files
 
 from connectors.looking.protections import Effect
 from connectors.proposal.words import BLOCKED
+from hub.cli.language import Message, message, spoken, word_of
 from hub.metrics.hearing import SILENT
-from hub.web.wording import word
+from hub.web.wording import speaking, word
 
-STATES = {
-    "running": "läuft", "paused": "ruht", "held": "wartet auf eine Bestätigung", "waiting": "wartet auf einen Dienst",
-    "auth": "wird abgewiesen (Zugang)", "closed": "Schleuse zu: Register zu alt", "stopped": "steht",
-    "never": "lief noch nie", SILENT: "schweigt",
-}  # fmt: skip
+_HOUR, _DAY = 3600, 86_400
+_STATES = {
+    "running": "running",
+    "paused": "paused",
+    "held": "waits for a decision",
+    "waiting": "waits for a service",
+    "auth": "refused (credentials)",
+    "closed": "gate closed: register too old",
+    "stopped": "stopped",
+    "never": "never ran yet",
+    SILENT: "silent",
+}
 _GUARDED = {
-    "": "ohne Kennzeichnung",
-    "A65": "Anvertrautes (§ 65 SGB VIII)",
-    "K8a": "Gefährdung (§ 8a SGB VIII)",
-    "CT": "Steuerdaten: liest nur das Regelwerk",
-    "B68": "Vormundschaft (§ 68 SGB VIII)",
+    "": "without a label",
+    "A65": "entrusted data (§ 65 SGB VIII)",
+    "K8a": "danger to a child (§ 8a SGB VIII)",
+    "CT": "control data: read by the rules only",
+    "B68": "guardianship (§ 68 SGB VIII)",
 }
 _CIRCUMSTANCES = {
-    "entrusted_by": "anvertraut von (§ 65 SGB VIII)",
-    "source_203": "von Berufsgeheimnisträgern (§ 203 StGB)",
-    "task_class": "Aufgabe (§ 63 Abs. 2 SGB VIII)",
-    "connection": "Zusammenhang zweier Aufgaben",
-    "endangers_help": "gefährdet die Hilfe (§ 64 Abs. 2 SGB VIII)",
-    "objected_76": "Widerspruch (§ 76 Abs. 2 SGB X)",
-    "disputed": "bestritten (Art. 16, 18 DSGVO)",
+    "entrusted_by": "entrusted by (§ 65 SGB VIII)",
+    "source_203": "from holders of professional secrets (§ 203 StGB)",
+    "task_class": "task (§ 63 Abs. 2 SGB VIII)",
+    "connection": "connection of two tasks",
+    "endangers_help": "endangers the help (§ 64 Abs. 2 SGB VIII)",
+    "objected_76": "objection (§ 76 Abs. 2 SGB X)",
+    "disputed": "disputed (Art. 16, 18 GDPR)",
 }
-_BLOCK = "Sperre der Anschrift oder Auskunft, §§ 51, 52 BMG: kein Umstand steht dafür"
+_BLOCK = "block of an address or of information, §§ 51, 52 BMG: no circumstance stands for it"
 _COUNTED = {
-    "read": "gelesen", "events": "Ereignisse", "published": "veröffentlicht", "republished": "davon neu freigegeben",
-    "backfilled": "nachgeliefert", "unchanged": "unverändert",
-    "shown": "gezeigt", "deleted": "weggenommen", "superseded": "überholt", "late": "zu spät", "waiting": "wartet",
-    "kept": "weggenommen, in der eigenen Akte behalten",
-}  # fmt: skip
-_SIZES = ((86_400, "Tagen"), (3600, "h"), (60, "min"))
+    "read": "read",
+    "events": "events",
+    "published": "published",
+    "republished": "released anew",
+    "backfilled": "delivered again",
+    "unchanged": "unchanged",
+    "shown": "shown",
+    "deleted": "taken away",
+    "superseded": "superseded",
+    "late": "too late",
+    "waiting": "waiting",
+    "kept": "taken away, kept in the agency's own file",
+}
+
+
+def state(name: str) -> Message:
+    """A connector's state, or that the hub does not hear of it."""
+    return message(_STATES[name])
+
+
+def label(kind: str, code: str) -> str:
+    """The label of a code in one table of the word list, in the spoken language."""
+    with speaking(spoken()):
+        return word(kind, code)
 
 
 def category(code: str) -> str:
     """A category in words, with its code."""
-    return _GUARDED.get(code) or f"{word('categories', code)} ({code})"
+    guarded = _GUARDED.get(code)
+    return message(guarded) if guarded else f"{label('categories', code)} ({code})"
 
 
 def circumstance(name: str) -> str:
     """A circumstance that narrows a release, with its key in the configuration; a block has none."""
-    return _BLOCK if name == BLOCKED else f"{name}: {_CIRCUMSTANCES[name]}"
+    return message(_BLOCK) if name == BLOCKED else f"{name}: {message(_CIRCUMSTANCES[name])}"
 
 
-def consents(effect: Effect) -> str:
+def consents(effect: Effect) -> Message:
     """How many of the agency's consents count, and why the others do not."""
-    words = check_words()["de"]["consents"]
-    flaws = ", ".join(f"{words[f'flaws.{name}']} ({count})" for name, count in sorted(effect.flawed.items()))
+    words = check_words()["consents"]
+    flaws = ", ".join(
+        f"{message(words[f'flaws.{name}'])} ({count})" for name, count in sorted(effect.flawed.items())
+    )
     sentence = words["some" if effect.without else "ok"]
-    return sentence.format(effective=effect.effective, without=effect.without, flaws=flaws)
+    return message(sentence, effective=effect.effective, without=effect.without, flaws=flaws)
 
 
 @cache
-def check_words() -> Mapping[str, Mapping[str, Mapping[str, str]]]:
-    """The sentences of `hub connect check`: language → check → case."""
+def check_words() -> Mapping[str, Mapping[str, str]]:
+    """The sentences of `hub connect check`: check → case → template, whose German is in the catalogue."""
     return tomllib.loads(files("hub.cli.connect").joinpath("check.toml").read_text(encoding="utf-8"))
 
 
-def ago(seconds: int | None) -> str:
+def ago(seconds: int | None) -> Message:
     """How long since, in the largest unit of which there are two."""
     if seconds is None:
-        return "noch nie"
+        return message("never")
     seconds = max(0, seconds)
-    size, unit = next((one for one in _SIZES if seconds >= 2 * one[0]), (1, "s"))
-    return f"vor {seconds // size} {unit}"
+    if seconds >= 2 * _DAY:
+        return message("{} days ago", seconds // _DAY)
+    if seconds >= 2 * _HOUR:
+        return message("{} h ago", seconds // _HOUR)
+    return message("{} min ago", seconds // 60) if seconds >= 120 else message("{} s ago", seconds)
 
 
 def counted(totals: Mapping[str, int]) -> str:
-    """What was done so far, without what was not."""
-    said = (f"{number} {_COUNTED.get(name, name)}" for name, number in totals.items() if number)
-    return ", ".join(said) or "nichts"
+    """Counts of actions, without those that are zero."""
+    parts = (f"{number} {word_of(_COUNTED, name)}" for name, number in totals.items() if number)
+    return ", ".join(parts) or message("nothing")

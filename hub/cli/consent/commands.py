@@ -16,16 +16,15 @@ from connectors.desk.texts import consent_text
 from connectors.desk.ticks import Ticks
 from hub.cli.consent.form import Language, form
 from hub.cli.consent.input import day_of, family_of, opened_desk, pairs_of, ref_of
-from hub.cli.language import AgencyTyper
-from hub.cli.output import AsJson, print_json, print_lines, print_table, rfc3339_of
+from hub.cli.language import AgencyTyper, Message, message, verbatim
+from hub.cli.messages import print_message_table, print_messages
+from hub.cli.output import AsJson, print_json, rfc3339_of
 from hub.domain.clock import berlin_day, berlin_midnight
 from hub.domain.consent import Consent
 from hub.errors import UsageError
 from hub.ports import Clock
 
 app = AgencyTyper(
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
     help="Einwilligungen: Bogen drucken, erteilen, zurücknehmen, nachsehen.",
 )
 Config = Annotated[Path, typer.Argument(metavar="CONFIG", help="TOML-Datei des Einwilligungsschalters")]
@@ -75,7 +74,7 @@ def grant(
     if as_json:
         print_json({"process": done.process, "consents": ids, "proof": done.proof, "missing": lacking})
     else:
-        print_lines([f"Vorgang {done.process}: {len(ids)} Einwilligungen festgehalten.", *lacking])
+        print_messages([message("Process {}: {} consents recorded.", done.process, len(ids)), *lacking])
 
 
 @app.command()
@@ -111,8 +110,8 @@ def withdraw(
     if as_json:
         print_json({"withdrawn": ended, "at": rfc3339_of(now), "partly": any(scope.values())})
     else:
-        print_lines(
-            [f"Zurückgenommen: {ended}. Was beim anderen Amt geschieht, zeigt hub consent show NUMMER."]
+        print_messages(
+            [message("Withdrawn: {}. For its effect at the other agency see hub consent show NUMBER.", ended)]
         )
 
 
@@ -126,7 +125,7 @@ def object_to(config: Config, case: Case, person: Annotated[str, typer.Option(he
     if as_json:
         print_json({"objection": number})
     else:
-        print_lines([f"Widerspruch festgehalten: {number}."])
+        print_messages([message("Objection recorded: {}.", number)])
 
 
 @app.command()
@@ -158,10 +157,9 @@ def custody(
             {"custody": number, "from": rfc3339_of(begins.astimezone(UTC)), "custodians": len(holder or ())}
         )
     else:
-        who = f"{len(holder or ())} Person(en)" if holder else "niemand"
-        print_lines(
-            [f"Sorge festgehalten: {number}. Ab {berlin_day(begins):%d.%m.%Y} sorgeberechtigt: {who}."]
-        )
+        who = message("{} person(s)", len(holder)) if holder else message("nobody")
+        day_said = f"{berlin_day(begins):%d.%m.%Y}"
+        print_messages([message("Custody recorded: {}. Custodians from {}: {}.", number, day_said, who)])
 
 
 @app.command(name="list")
@@ -172,11 +170,10 @@ def list_(config: Config, case: Case = "", as_json: AsJson = False) -> None:
     if as_json:
         print_json({"consents": rows})
     else:
-        print_table(
-            "Einwilligungen", ("Nummer", "von", "an", "Umfang", "bis", "zurückgenommen"),
-            [(r["id"], r["sender"], ", ".join(r["recipients"]), " ".join(r["categories"]), r["valid_until"] or "–",
-              r["withdrawn_at"] or "–") for r in rows],
+        columns = (
+            message("Number"), message("from"), message("to"), message("Scope"), message("until"), message("withdrawn"),
         )  # fmt: skip
+        print_message_table(message("Consents"), columns, map(_cells, rows))
 
 
 @app.command()
@@ -188,6 +185,12 @@ def show(
     from hub.cli.consent.show import show_story  # the hub's own parts: an agency's installation has none
 
     show_story(consent_id, as_json=as_json)
+
+
+def _cells(row: dict[str, Any]) -> tuple[Message, ...]:
+    to, scope = ", ".join(row["recipients"]), " ".join(row["categories"])
+    ends = (row["valid_until"] or "–", row["withdrawn_at"] or "–")
+    return tuple(map(verbatim, (row["id"], row["sender"], to, scope, *ends)))
 
 
 def _of_case(desk: Desk, case: str, clock: Clock) -> Iterator[dict[str, Any]]:
@@ -229,7 +232,7 @@ def _chosen(desk: Desk, ticks: Ticks, clock: Clock) -> list[Direction]:
     return [known[key] for key in ticks.opened]
 
 
-def _lacking(family: Family, ticks: Ticks, clock: Clock) -> Iterator[str]:
+def _lacking(family: Family, ticks: Ticks, clock: Clock) -> Iterator[Message]:
     """What is missing, in words."""
     for member in family.household.members:
         signed = ticks.signed.get(member.ref)
@@ -237,14 +240,18 @@ def _lacking(family: Family, ticks: Ticks, clock: Clock) -> Iterator[str]:
             yield from _lack(family, member, missing(member, signed, clock.now()))
 
 
-def _lack(family: Family, member: Member, lacking: frozenset[str] | None) -> Iterator[str]:
+def _lack(family: Family, member: Member, lacking: frozenset[str] | None) -> Iterator[Message]:
     if lacking is None:
-        yield (
-            f"Für {member.id}: Wer sorgeberechtigt ist, weiß dieses Amt nicht;"
-            " der Hub prüft es mit den Angaben des Jugendamts."
+        yield message(
+            "For {}: this agency does not know the custodians; the hub checks it with the youth office's data.",
+            member.id,
         )
     elif lacking:
         names = [one.id for one in family.household.members if one.ref in lacking]
         others = len(lacking) - len(names)
-        who = ", ".join(names + [f"{others} weitere Person(en)"] * bool(others))
-        yield f"Für {member.id} fehlt noch die Unterschrift von: {who}. Bis dahin öffnet sich für diese Person nichts."
+        more = [message("{} more person(s)", others)] if others else []
+        yield message(
+            "For {} the signature of {} is still missing. Until then nothing opens for this person.",
+            member.id,
+            ", ".join([*names, *more]),
+        )

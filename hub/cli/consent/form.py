@@ -16,7 +16,9 @@ from connectors.desk.offer import Direction, offered
 from connectors.desk.texts import LANGUAGES, consent_text
 from hub.adapters.clocks import SystemClock
 from hub.cli.consent.input import family_of, opened_desk
-from hub.cli.output import AsJson, print_json, print_lines
+from hub.cli.language import message
+from hub.cli.messages import print_messages
+from hub.cli.output import AsJson, print_document, print_json
 from hub.config import load_agencies, load_settings
 from hub.domain.agencies import Agency, default_agency
 from hub.domain.clock import berlin_day
@@ -60,14 +62,14 @@ def form(
         persons=_printed(config, case, persons, today),
     )  # fmt: skip
     if out is None:
-        typer.echo(page.html())
+        print_document(page.html())
         return
     _write(out, page.html())
     found = {"file": str(out), "language": language, "version": page.text.id, "sha256": page.text.sha256}
     if as_json:
         print_json(found)
     else:
-        print_lines([f"Bogen geschrieben: {out} ({page.text.id})."])
+        print_messages([message("Form written: {} ({}).", out, page.text.id)])
 
 
 def _pair(named: Sequence[str]) -> Sequence[Agency]:

@@ -1,24 +1,27 @@
 """`hub consent show`: what became of a consent, asked of the hub: who had what, was told when, answered what."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import typer
 
+from hub.cli.connect.words import label
+from hub.cli.language import Message, message, spoken, verbatim, word_of
+from hub.cli.messages import print_messages
 from hub.cli.opened import opened_parts
-from hub.cli.output import print_json, print_lines, rfc3339, rfc3339_of
+from hub.cli.output import print_json, rfc3339, rfc3339_of
 from hub.domain.clock import moment
 from hub.domain.consent import Consent
 from hub.stages.consent_story import ConsentStory, Receipt, consent_story
-from hub.web.wording import day_text, moment_text, word
+from hub.web.wording import day_text, moment_text, speaking
 
 _ANSWERS = {
-    "deleted": "gelöscht",
-    "shown": "durch die neue, engere Sicht ersetzt",
-    "hidden": "ausgeblendet",
-    "superseded": "schon durch eine spätere Sicht ersetzt",
-    "late": "kam nach Ablauf und wurde nicht mehr gezeigt",
-    "waiting": "ließ sich dort nicht eintragen und wartet; was sie ersetzt, ist weggenommen",
+    "deleted": "deleted",
+    "shown": "replaced by the new, narrower view",
+    "hidden": "hidden",
+    "superseded": "already replaced by a later view",
+    "late": "came after its end and was no longer shown",
+    "waiting": "could not be entered there and waits; what it replaces is taken away",
 }
 
 
@@ -30,68 +33,88 @@ def show_story(consent_id: str, *, as_json: bool) -> None:
         if as_json:
             print_json({"id": consent_id, "known": False})
         else:
-            print_lines(["Diese Nummer kennt der Hub nicht, oder der Nachweis ist nicht mehr lesbar."])
+            print_messages(
+                [message("The hub does not know this number, or the proof can no longer be read.")]
+            )
         raise typer.Exit(1)
     if as_json:
         print_json(_found(story))
     else:
-        print_lines(told(story))
+        with speaking(spoken()):
+            print_messages(told(story))
 
 
-def told(story: ConsentStory) -> Iterator[str]:
-    """The story in German sentences."""
+def told(story: ConsentStory) -> Iterator[Message]:
+    """The story in sentences."""
     one = story.consent
-    yield f"Einwilligung {one.number} ({one.recorded_by}): {one.sender} an {', '.join(sorted(one.recipients))}."
-    yield f"Umfang: {', '.join(word('categories', code) for code in sorted(one.categories))}."
-    yield f"Zweck: {', '.join(word('purposes', code) for code in sorted(one.purposes))}."
-    until = f", gilt bis {day_text(one.valid_until)}" if one.valid_until else ""
-    text = f"Text {one.text_version}" + (
-        f", Sprache {story.told['language']}" if story.told.get("language") else ""
-    )
-    yield f"Erteilt am {moment_text(one.granted_at)}{until}. {text}."
+    recipients = ", ".join(sorted(one.recipients))
+    yield message("Consent {} ({}): {} to {}.", one.number, one.recorded_by, one.sender, recipients)
+    yield message("Scope: {}.", _labels("categories", one.categories))
+    yield message("Purpose: {}.", _labels("purposes", one.purposes))
+    yield _given(one, str(story.told.get("language") or ""))
     if one.recipient_workers:
-        yield f"Nur für: {', '.join(sorted(one.recipient_workers))}."
+        yield message("For these workers only: {}.", ", ".join(sorted(one.recipient_workers)))
     if not story.signed:
-        yield "Es fehlt eine Unterschrift: bis dahin öffnet sie nichts."
+        yield message("A signature is missing: until then it opens nothing.")
     if story.objected:
-        yield "Die Person hat nach § 76 SGB X widersprochen."
+        yield message("The person objected under § 76 SGB X.")
     yield from _endings(one)
     for receipt in story.receipts:
         yield from _sentences(receipt)
     if not story.receipts:
-        yield "Es wurde nichts auf dieser Grundlage gezeigt."
+        yield message("Nothing was shown on this ground.")
 
 
-def _endings(one: Consent) -> Iterator[str]:
+def _labels(kind: str, codes: Iterable[str]) -> str:
+    return ", ".join(label(kind, code) for code in sorted(codes))
+
+
+def _given(one: Consent, language: str) -> Message:
+    at = moment_text(one.granted_at)
+    until = message(", valid until {}", day_text(one.valid_until)) if one.valid_until else ""
+    text = message("Text {}, language {}.", one.text_version, language)
+    if not language:
+        text = message("Text {}.", one.text_version)
+    return message("Granted on {}{}. {}", at, until, text)
+
+
+def _endings(one: Consent) -> Iterator[Message]:
     if one.withdrawn_at:
-        yield f"Zurückgenommen am {moment_text(one.withdrawn_at)}, ganz."
+        yield message("Withdrawn on {}, as a whole.", moment_text(one.withdrawn_at))
     for part in one.scoped_withdrawals:
-        named = [*(word("categories", c) for c in sorted(part.categories)),
-                 *(word("purposes", p) for p in sorted(part.purposes)), *sorted(part.recipients)]  # fmt: skip
-        yield f"Zurückgenommen am {moment_text(part.at)}, zum Teil: {', '.join(named)}."
+        named = [
+            _labels("categories", part.categories),
+            _labels("purposes", part.purposes),
+            *sorted(part.recipients),
+        ]
+        yield message("Withdrawn on {}, in part: {}.", moment_text(part.at), ", ".join(filter(None, named)))
 
 
-def _sentences(receipt: Receipt) -> Iterator[str]:
-    yield f"{receipt.recipient}, {word('roles', receipt.role)}: hatte seit {moment_text(moment(receipt.since))}"
-    yield f"  {', '.join(receipt.fields)}"
+def _sentences(receipt: Receipt) -> Iterator[Message]:
+    since = moment_text(moment(receipt.since))
+    yield message("{}, {}: had since {}", receipt.recipient, label("roles", receipt.role), since)
+    yield message("  {}", ", ".join(receipt.fields))
     if receipt.told_at is None:
-        yield "  und hat es noch."
+        yield message("  and still has it.")
         return
     if receipt.still:
-        yield f"  und hat noch {', '.join(receipt.still)}."
-    yield f"  Vom Ende benachrichtigt: {moment_text(moment(receipt.told_at))}."
-    answered = f" am {moment_text(moment(receipt.answered_at))}" if receipt.answered_at else ""
-    yield f"  Antwort{answered}: {answer_text(receipt.answer)}."
+        yield message("  and still has {}.", ", ".join(receipt.still))
+    yield message("  Notified of the end: {}.", moment_text(moment(receipt.told_at)))
+    if receipt.answered_at:
+        at = moment_text(moment(receipt.answered_at))
+        yield message("  Answer on {}: {}.", at, answer_text(receipt.answer))
+    else:
+        yield message("  Answer: {}.", answer_text(receipt.answer))
 
 
-def answer_text(answer: str | None) -> str:
+def answer_text(answer: str | None) -> Message:
     """The recipient's answer in words; a norm stands behind what is kept."""
     if answer is None:
-        return "noch keine"
+        return message("none yet")
     code, _, norm = answer.partition(" ")
-    return (
-        f"in der eigenen Akte behalten nach {norm}" if code == "kept" and norm else _ANSWERS.get(code, answer)
-    )
+    if code == "kept" and norm:
+        return message("kept in its own file under {}", norm)
+    return word_of(_ANSWERS, code) if code in _ANSWERS else verbatim(answer)
 
 
 def _found(story: ConsentStory) -> dict[str, Any]:

@@ -16,40 +16,48 @@ from connectors.danger.reporter import KEPT, SENT, Reported, Status
 from connectors.danger.sealing import PrivateKey, decoded, new_private_key
 from hub.cli.danger.desk import Config, ReportId, id_of, opened_desk
 from hub.cli.danger.run import forget, run
-from hub.cli.language import AgencyTyper
-from hub.cli.output import AsJson, print_json, print_lines, rfc3339_of
+from hub.cli.language import AgencyTyper, Message, message, verbatim, word_of
+from hub.cli.messages import print_messages
+from hub.cli.output import AsJson, print_json, rfc3339_of
 from hub.domain.clock import moment
 from hub.errors import NoInput, ServiceUnavailable, UsageError
 
 app = AgencyTyper(
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
     help="Gefährdungsmeldungen (§ 8a SGB VIII) auf ihrem eigenen Weg.",
 )
 app.command()(run)
 app.command()(forget)
 
 _MARKS = {
-    "cut": "zu lang, gekürzt", "encoding": "Zeichen nicht lesbar", "no_form": "kein Formular, Text wie er kam",
-    "further": "Angaben außerhalb des Formulars", "unopened": "lässt sich nicht öffnen: sofort anrufen",
-    "gap": "Meldungen fehlen im Log: sofort anrufen", "no_letter": "unlesbarer Eintrag: sofort anrufen",
-    "other_sender": "Absender passt nicht zum Topic: sofort anrufen",
-}  # fmt: skip
-_FIELDS_DE = {
-    "child": "Kind", "signs": "Anhaltspunkte", "family_informed": "Familie informiert", "channel": "Weg der Meldung",
-}  # fmt: skip
-_FLAGS_DE = {"confirmed": "bestätigt", "acted": "tätig geworden", "still_acting": "noch tätig"}
-_ANSWER = {True: "ja", False: "nein", None: "offen"}
-_TOLD = {
-    SENT: "Übergeben. Die Aufnahme muss noch bestätigen: hub danger status CONFIG",
-    KEPT: "NOCH NICHT ÜBERGEBEN: sicher verwahrt, wird weiter versucht. Rufen Sie jetzt an: {}",
+    "cut": "too long, cut",
+    "encoding": "characters unreadable",
+    "no_form": "no form, text as it came",
+    "further": "data outside the form",
+    "unopened": "cannot be opened: call at once",
+    "gap": "reports are missing in the log: call at once",
+    "no_letter": "unreadable record: call at once",
+    "other_sender": "sender does not fit the topic: call at once",
 }
-_KINDS = {"reported": "Meldung", "acknowledged": "Bestätigung", "answered": "Antwort"}
+_PARTS = {"missing": "missing", "unreadable": "unreadable"}  # marks that name a field
+_FIELDS = {
+    "child": "Child",
+    "signs": "Signs",
+    "family_informed": "Family informed",
+    "channel": "Channel",
+}
+_FLAGS = {"confirmed": "confirmed", "acted": "acted", "still_acting": "still acting"}
+_ANSWER = {True: "yes", False: "no", None: "open"}
+_TOLD = {
+    SENT: "Handed over. The intake must still acknowledge it: hub danger status CONFIG",
+    KEPT: "NOT YET HANDED OVER: kept safely, it is tried again. Call now: {}",
+}
+_KINDS = {"reported": "report", "acknowledged": "acknowledgement", "answered": "answer"}
 _CAUSES = {
-    "not_taken": "das Log antwortet für diesen Fall nicht", "too_large": "zu groß für das Log",
-    "refused": "das Log weist sie ab",
-}  # fmt: skip
-_UNKEPT = "Übergeben, aber hier nicht verwahrt (Datei nicht benutzbar). Rufen Sie zur Sicherheit an: {}"
+    "not_taken": "the log does not answer for this case",
+    "too_large": "too large for the log",
+    "refused": "the log refuses it",
+}
+_UNKEPT = "Handed over, but not kept here (file unusable). Call to be safe: {}"
 
 
 @app.command()
@@ -64,8 +72,11 @@ def keys(
     if as_json:
         print_json({"public_key": key.public.text, "key_id": key.public.key_id.hex()})
     else:
-        print_lines(
-            [f"Für die Partner (public_key): {key.public.text}", f"Kennung: {key.public.key_id.hex()}"]
+        print_messages(
+            [
+                message("For the partners (public_key): {}", key.public.text),
+                message("Key id: {}", key.public.key_id.hex()),
+            ]
         )
 
 
@@ -92,7 +103,7 @@ def report(
     if as_json:
         print_json(_reported(done))
     else:
-        print_lines(_told(done))
+        print_messages(_told(done))
     if done.state == KEPT:
         raise typer.Exit(75)
 
@@ -110,8 +121,8 @@ def inbox(
     if as_json:
         print_json({"fresh": fresh, "reports": [_received(one) for one in found]})
     else:
-        print_lines(line for one in found for line in _shown(one))
-        print_lines([f"{len(found)} Meldungen."])
+        print_messages(line for one in found for line in _shown(one))
+        print_messages([message("{} reports.", len(found))])
 
 
 @app.command()
@@ -155,12 +166,12 @@ def status(config: Config, as_json: AsJson = False) -> None:
         told = [_refused(*one) for one in refused]
         print_json({"fresh": fresh, "overdue": overdue, "reports": found, "refused": told})
     else:
-        print_lines(_summary(one) for one in found)
-        print_lines(_not_taken(*one) for one in refused)
-        print_lines(
-            ["ALARM: Eine Meldung wartet zu lange auf ihre Bestätigung.", *phones]
+        print_messages(_summary(one) for one in found)
+        print_messages(_not_taken(*one) for one in refused)
+        print_messages(
+            [message("ALARM: a report waits too long for its acknowledgement."), *map(verbatim, phones)]
             if overdue
-            else ["Kein Alarm."]
+            else [message("No alarm.")]
         )
     if overdue:
         raise typer.Exit(1)
@@ -201,19 +212,23 @@ def _reported(done: Reported) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _told(done: Reported) -> Iterator[str]:
-    yield f"Meldung {done.report_id.hex()} an {done.intake.id}"
-    yield _TOLD.get(done.state, _UNKEPT).format(done.intake.phone)
+def _told(done: Reported) -> Iterator[Message]:
+    yield message("Report {} to {}", done.report_id.hex(), done.intake.id)
+    yield message(_TOLD[done.state] if done.state in _TOLD else _UNKEPT, done.intake.phone)
     if done.marks:
-        yield f"So gekennzeichnet: {_marks(done.marks)}"
+        yield message("Marked: {}", _marks(done.marks))
 
 
 def _say(sent: bool, as_json: bool) -> None:
     if as_json:
         print_json({"sent": sent})
     else:
-        print_lines(
-            ["Übergeben." if sent else "Verwahrt; wird übergeben, sobald das Log antwortet. Bitte anrufen."]
+        print_messages(
+            [
+                message("Handed over.")
+                if sent
+                else message("Kept; it is handed over as soon as the log answers. Please call.")
+            ]
         )
     if not sent:
         raise typer.Exit(75)
@@ -227,20 +242,22 @@ def _received(one: Received) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _shown(one: Received) -> Iterator[str]:
-    state = "beantwortet" if one.answered_at else "bestätigt" if one.acknowledged_at else "NICHT BESTÄTIGT"
-    yield f"{rfc3339_of(one.at)}  {one.reporter}  {one.report_id.hex()}  {state}"
+def _shown(one: Received) -> Iterator[Message]:
+    state = message(
+        "answered" if one.answered_at else "acknowledged" if one.acknowledged_at else "NOT ACKNOWLEDGED"
+    )
+    yield verbatim(f"{rfc3339_of(one.at)}  {one.reporter}  {one.report_id.hex()}  {state}")
     for version in one.versions:
-        yield from (f"    {line}" for line in _content(version))
+        yield from (verbatim(f"    {line}") for line in _content(version))
 
 
-def _content(version: Report) -> Iterator[str]:
+def _content(version: Report) -> Iterator[Message]:
     for name, value in version.as_json()["fields"].items():
-        yield f"{_FIELDS_DE.get(name, name)}: {_plain(value)}"
+        yield verbatim(f"{word_of(_FIELDS, name)}: {_plain(value)}")
     if version.unread:
-        yield f"Text: {_plain(version.unread)}"
+        yield message("Text: {}", _plain(version.unread))
     if version.marks:
-        yield f"Kennzeichnung: {_marks(version.marks)}"
+        yield message("Mark: {}", _marks(version.marks))
 
 
 def _plain(value: object) -> str:
@@ -248,7 +265,7 @@ def _plain(value: object) -> str:
     text = (
         ", ".join(map(str, value))
         if isinstance(value, list)
-        else _ANSWER[value]
+        else message(_ANSWER[value])
         if isinstance(value, bool)
         else str(value)
     )
@@ -256,11 +273,14 @@ def _plain(value: object) -> str:
 
 
 def _marks(marks: tuple[str, ...]) -> str:
-    words = {"missing": "fehlt", "unreadable": "nicht lesbar"}
-    told = (
-        _MARKS.get(mark) or mark.replace(head := mark.split(":")[0], words.get(head, head)) for mark in marks
-    )
-    return "; ".join(told)
+    return "; ".join(map(_mark, marks))
+
+
+def _mark(mark: str) -> str:
+    if mark in _MARKS:
+        return message(_MARKS[mark])
+    head, colon, name = mark.partition(":")
+    return f"{message(_PARTS[head])}{colon}{name}" if head in _PARTS else mark
 
 
 def _status(one: Status) -> dict[str, Any]:
@@ -270,12 +290,15 @@ def _status(one: Status) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _summary(one: Mapping[str, Any]) -> str:
-    state = (
-        "bestätigt" if one["acknowledged_at"] else "ÜBERFÄLLIG" if one["overdue"] else "noch nicht bestätigt"
+def _summary(one: Mapping[str, Any]) -> Message:
+    state = message(
+        "acknowledged" if one["acknowledged_at"] else "OVERDUE" if one["overdue"] else "not yet acknowledged"
     )
-    flags = ", ".join(f"{_FLAGS_DE[name]}: {_ANSWER[value]}" for name, value in one["flags"].items())
-    return f"{one['at']}  {one['intake']}  {one['report_id']}  {state}{'  ' + flags if flags else ''}"
+    flags = ", ".join(
+        f"{message(_FLAGS[name])}: {message(_ANSWER[value])}" for name, value in one["flags"].items()
+    )
+    line = f"{one['at']}  {one['intake']}  {one['report_id']}  {state}"
+    return verbatim(f"{line}  {flags}" if flags else line)
 
 
 def _refused(one: Out, refusal: Refusal) -> dict[str, Any]:
@@ -285,10 +308,14 @@ def _refused(one: Out, refusal: Refusal) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _not_taken(one: Out, refusal: Refusal) -> str:
-    return (
-        f"NICHT ÜBERGEBEN: {one.report_id.hex()} ({_KINDS.get(one.kind, one.kind)}): {_CAUSES[refusal.cause]}; "
-        f"{refusal.tries} Versuche, es wird weiter versucht. Rufen Sie an."
+def _not_taken(one: Out, refusal: Refusal) -> Message:
+    kind, cause = word_of(_KINDS, one.kind), message(_CAUSES[refusal.cause])
+    return message(
+        "NOT HANDED OVER: {} ({}): {}; tried {} times, it is tried again. Call.",
+        one.report_id.hex(),
+        kind,
+        cause,
+        refusal.tries,
     )
 
 

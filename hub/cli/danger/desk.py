@@ -16,7 +16,7 @@ from connectors.danger.reporter import Reporter
 from hub.adapters.clocks import FileClock, SystemClock
 from hub.cli.connect.host import open_log
 from hub.cli.language import error_said
-from hub.cli.output import warn
+from hub.cli.messages import warn_of
 from hub.errors import HubError, ServiceUnavailable, UsageError
 from hub.ports import Clock
 
@@ -62,7 +62,7 @@ class Desk:
         try:
             carry()
         except HubError as error:
-            warn(error_said(error))
+            warn_of(error_said(error))
             return False
         return True
 
@@ -85,7 +85,7 @@ def opened_desk(path: Path) -> Iterator[Desk]:
     try:
         kept = LetterBox(config.state)
     except ServiceUnavailable as error:
-        warn(error_said(error))
+        warn_of(error_said(error))
         kept = None
     post = Post(config, kept, lambda: open_log(config, clock), clock)
     try:

@@ -12,8 +12,10 @@ import structlog
 import typer
 
 from hub.cli.danger.desk import Config, Desk, opened_desk
+from hub.cli.language import message, verbatim
 from hub.cli.logs import log_to_stderr
-from hub.cli.output import AsJson, print_json, print_lines
+from hub.cli.messages import print_messages
+from hub.cli.output import AsJson, print_json
 from hub.domain.clock import moment
 from hub.errors import HubError, ServiceUnavailable
 from hub.metrics.danger import serve_danger
@@ -113,8 +115,8 @@ def forget(
     if as_json:
         print_json({"due": [one.hex() for one in due], "deleted": yes})
     else:
-        print_lines([one.hex() for one in due])
-        print_lines([f"{len(due)} {'gelöscht' if yes else 'fällig; löschen mit --yes'}."])
+        done = message("{} erased." if yes else "{} due; erase with --yes.", len(due))
+        print_messages([*(verbatim(one.hex()) for one in due), done])
 
 
 def due_reports(desk: Desk) -> list[bytes]:

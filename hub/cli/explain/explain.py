@@ -20,6 +20,7 @@ from hub.stages.trail.steps import Step, Trail, in_order
 
 
 def explain(
+    ctx: typer.Context,
     event_id: Annotated[
         str, typer.Argument(metavar="EVENT_ID", help="Nummer des Ereignisses (32 Hexziffern)")
     ],
@@ -29,20 +30,23 @@ def explain(
             metavar="CONFIG", help="Anschluss auf diesem Rechner, dessen Teil dazugehört; mehrfach möglich"
         ),
     ] = None,
-    lang: Annotated[Language, typer.Option(help="Sprache der Sätze und Regeltexte")] = "de",
+    lang: Annotated[
+        Language | None, typer.Option(help="Sprache der Sätze und Regeltexte; sonst Deutsch")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Was mit einem Ereignis geschah, vom Lesen bis zum Empfänger: wann, wo, nach welcher Regel und Norm."""
+    language: Language = lang or ctx.find_root().params.get("lang") or "de"
     settings, wanted = load_settings(), event_id.strip().lower()
     connectors = configs([*settings.connectors, *(connector or ())])
     agency = at_the_agency(connectors, wanted)
     hub = _at_the_hub(settings, wanted, alone=bool(connector))
     found = Trail(wanted, hub.event_type or agency.event_type, in_order((*agency.steps, *hub.steps)))
-    answer = explained(found, _policy(settings, connectors), lang)
+    answer = explained(found, _policy(settings, connectors), language)
     if as_json:
         print_json(answer)
     else:
-        print_lines(sentences(answer, lang))
+        print_lines(sentences(answer, language))
     if not found.steps:
         raise typer.Exit(1)
 

@@ -170,20 +170,6 @@ def test_certificates_are_pointed_out_before_they_end(house: Path, offices: Any,
     assert len(told) == 2
 
 
-def test_both_languages_say_the_same_things() -> None:
-    words = tomllib.loads(files("hub.cli.connect").joinpath("check.toml").read_text(encoding="utf-8"))
-    assert words["de"].keys() == words["en"].keys()
-    for name, german in words["de"].items():
-        english = words["en"][name]
-        assert german.keys() == english.keys(), name
-        for case in german:
-            assert _named(german[case]) == _named(english[case]), (name, case)
-
-
-def _named(text: str) -> set[str | None]:
-    return {name for _, name, _, _ in string.Formatter().parse(text) if name}
-
-
 @pytest.mark.parametrize("missing", ["agency.key", "controller.kek", "aliases.csv", "own.toml"])
 def test_one_missing_file_is_one_fail(house: Path, offices: Any, missing: str) -> None:
     if missing == "aliases.csv":

@@ -44,12 +44,53 @@ _CARRIERS = {
 _TEXTS = frozenset({"message", "remedy", "why", "cause", "problem", "what"})
 """Parameters, keywords and variables that hold what somebody will read."""
 
+AGENCY = (
+    "hub/cli/connect/**/*.py",
+    "hub/cli/consent/**/*.py",
+    "hub/cli/danger/**/*.py",
+)
+"""Modules of the verbs that agencies call."""
+REPORTING = {"message": 0, "word_of": 0}
+"""Functions that give a text in the spoken language → the place of their template, or of a table of templates."""
+
 Helpers = Mapping[str, frozenset[int]]
 
 
 def modules() -> list[Path]:
     found = [path for pattern in _PLACES for path in sorted(ROOT.glob(pattern))]
     return [path for path in found if not str(path.relative_to(ROOT)).startswith(_OTHERS)]
+
+
+def agency_modules() -> dict[str, ast.Module]:
+    """Path → syntax tree."""
+    found = [path for pattern in AGENCY for path in sorted(ROOT.glob(pattern))]
+    return {
+        str(path.relative_to(ROOT)): ast.parse(path.read_text(encoding="utf-8"))
+        for path in (*found, ROOT / "hub/cli/connectors.py")
+    }
+
+
+def calls(tree: ast.AST) -> Iterator[tuple[str, ast.Call]]:
+    """Each call with the name of its function, `module.name` where it is written so."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            yield ast.unparse(node.func), node
+
+
+def reports() -> tuple[dict[str, str], list[str]]:
+    """Template of a report → where it stands; and the places where a template is no literal."""
+    found: dict[str, str] = {}
+    unknown: list[str] = []
+    for path, tree in agency_modules().items():
+        texts = _Texts(tree, {})
+        for name, call in calls(tree):
+            if name not in REPORTING:
+                continue
+            where = f"{path}:{call.lineno}"
+            here = [text for _, text in texts.of_expression(call.args[REPORTING[name]])]
+            unknown += [] if here else [where]
+            found |= dict.fromkeys(here, where)
+    return found, unknown
 
 
 def templates() -> dict[str, str]:
@@ -118,6 +159,10 @@ class _Texts:
         elif isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
             for one, other in zip(target.elts, value.elts, strict=False):
                 self._note(one, other)
+
+    def of_expression(self, node: ast.expr) -> Iterator[tuple[ast.expr, str]]:
+        """The templates that an expression may be."""
+        yield from self._texts(node, frozenset())
 
     def all(self) -> Iterator[tuple[ast.expr, str]]:
         for node in ast.walk(self._tree):

@@ -1,7 +1,10 @@
 """What agencies' commands say: German for every message in the code, English on demand, one line per error."""
 
+import ast
 import re
+import tomllib
 from collections.abc import Callable
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -9,9 +12,10 @@ import pytest
 from hub import cli
 from hub.cli.language import catalogue, error_said, in_german, speak
 from hub.errors import ConfigurationError
-from tests.unit.cli.messages import modules, templates
+from tests.unit.cli.messages import agency_modules, calls, modules, reports, templates
 
-PLACE = re.compile(r"\{\d*\}")
+PLACE = re.compile(r"\{(\w*)\}")
+WORD = re.compile(r"[a-zäöüß]{2,}")
 PARSER = (
     "argument",
     "option",
@@ -24,6 +28,7 @@ PARSER = (
     "range",
 )
 """Of the option parser's messages, which stand in no module of ours."""
+CHECK = Path(cli.__file__).parent / "connect" / "check.toml"
 
 
 def test_every_message_has_its_german() -> None:
@@ -45,19 +50,104 @@ def test_both_languages_name_the_same() -> None:
     differ = [
         english
         for english, german in catalogue().items()
-        if english.count("{}") != len(PLACE.findall(german))
+        if len(PLACE.findall(english)) != len(PLACE.findall(german)) or _named(english) != _named(german)
     ]
     assert differ == []
 
 
+def _named(text: str) -> set[str]:
+    """Of the values, those that have a name and no number."""
+    return {name for name in PLACE.findall(text) if not name.isdigit()} - {""}
+
+
+def test_no_message_stands_twice() -> None:
+    tables = tomllib.loads(files("hub.cli").joinpath("messages_de.toml").read_text(encoding="utf-8"))
+    assert sum(map(len, tables.values())) == len(catalogue())
+
+
+def test_every_report_has_its_german() -> None:
+    found, unknown = reports()
+    assert {text: at for text, at in found.items() if text not in catalogue()} == {}
+    checks = [at for at in unknown if at.startswith(("hub/cli/connect/check.py", "hub/cli/connect/words.py"))]
+    assert unknown == checks, "a template must be a literal, or catalogue and code cannot be compared"
+    assert len(found) > 150
+
+
+def test_every_sentence_of_a_check_has_its_german() -> None:
+    words = tomllib.loads(CHECK.read_text(encoding="utf-8"))
+    texts = [text for cases in words.values() for text in cases.values()]
+    assert [text for text in texts if WORD.search(PLACE.sub("", text)) and text not in catalogue()] == []
+
+
+SILENT = {
+    "hub.cli.output": {"AsJson", "print_document", "print_json", "rfc3339", "rfc3339_of"},
+    "rich.console": set[str](),
+}
+"""What an agency's module may import of what prints: nothing that takes a plain text for a person."""
+PRINTING = {
+    "print",
+    "typer.echo",
+    "typer.secho",
+    "typer.prompt",
+    "typer.confirm",
+    "sys.stdout.write",
+    "Message",
+}
+
+
+def test_what_an_agencys_command_prints_is_a_message() -> None:
+    """With `mypy`, which lets nothing but a `Message` be printed there."""
+    wrong = [
+        f"{path}: {node.module}.{name.name}"
+        for path, tree in agency_modules().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module in SILENT
+        for name in node.names
+        if name.name not in SILENT[node.module] and path != "hub/cli/connectors.py"
+    ]
+    wrong += [
+        f"{path}:{call.lineno}: {name}"
+        for path, tree in agency_modules().items()
+        for name, call in calls(tree)
+        if name in PRINTING and ast.unparse(call) != "print(json.dumps(found), flush=True)"
+    ]
+    assert wrong == []
+
+
+def test_what_is_printed_verbatim_holds_no_words() -> None:
+    wrong = [
+        f"{path}:{call.lineno}: {part.value!r}"
+        for path, tree in agency_modules().items()
+        for name, call in calls(tree)
+        if name == "verbatim"
+        for part in _literals(call.args[0])
+        if WORD.search(str(part.value))
+    ]
+    assert wrong == []
+
+
+def _literals(node: ast.expr) -> list[ast.Constant]:
+    """Of a text, the parts that stand in it; what is looked up by a text is none."""
+    if isinstance(node, ast.Constant):
+        return [node]
+    if isinstance(node, ast.JoinedStr):
+        return [part for part in node.values if isinstance(part, ast.Constant)]
+    if isinstance(node, ast.IfExp):
+        return [*_literals(node.body), *_literals(node.orelse)]
+    if isinstance(node, ast.BoolOp):
+        return [part for value in node.values for part in _literals(value)]
+    return []
+
+
 def test_no_entry_is_left_over() -> None:
-    found = set(templates())
-    code = "".join(path.read_text(encoding="utf-8") for path in modules())
+    found = {*templates(), *reports()[0]}
+    code = "".join(path.read_text(encoding="utf-8") for path in (*modules(), CHECK))
     code = re.sub(r'"\s*\n\s*f?"|\\(?=")', "", code)
     left = [
         english
         for english in set(catalogue()) - found
-        if max(english.split("{}"), key=len) not in code and not any(word in english for word in PARSER)
+        if max(re.split(r"\{\w*\}", english), key=len) not in code
+        and not any(word in english for word in PARSER)
     ]
     assert left == []
 
@@ -141,6 +231,36 @@ Called = Callable[[list[str]], tuple[object, str, str]]
             ["connect", "status", "--farbe", "rot", "--lang=en"],
             64,
             "hub: hub connect status: No such option: --farbe → hub connect status --help\n",
+        ),
+        (
+            ["--lang", "en", "connect", "preview", "none.toml"],
+            66,
+            "hub: none.toml: cannot be read → name an existing configuration file\n",
+        ),
+        (
+            ["connect", "--lang=en", "preview", "none.toml"],
+            66,
+            "hub: none.toml: cannot be read → name an existing configuration file\n",
+        ),
+        (
+            ["connect", "quarantine", "--lang", "en", "list", "none.toml"],
+            66,
+            "hub: none.toml: cannot be read → name an existing configuration file\n",
+        ),
+        (
+            ["--lang", "en", "connect", "preview", "none.toml", "--lang", "de"],
+            66,
+            "hub: none.toml: kann nicht gelesen werden → eine Konfigurationsdatei nennen, die es gibt\n",
+        ),
+        (
+            ["--lang", "en", "consent", "list"],
+            64,
+            "hub: hub consent list: Missing argument 'CONFIG'. → hub consent list --help\n",
+        ),
+        (
+            ["--lang", "fr", "danger", "inbox", "none.toml"],
+            64,
+            "hub: hub: Der Wert von --lang geht nicht: 'fr' ist keines von 'de', 'en' → hub --help\n",
         ),
         (
             ["danger", "inbox", "none.toml"],

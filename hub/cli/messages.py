@@ -1,0 +1,38 @@
+"""How agencies' commands print: every line is a `Message`, so that nothing stands there in one language alone.
+
+`print_json` and `print_document` of `hub.cli.output` write what machines and browsers read.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import typer
+from rich.console import Console
+
+from hub.cli.language import Message
+from hub.cli.output import print_lines, print_table, warn
+
+Cell = Message | int
+
+
+def print_messages(lines: Iterable[Message], *, style: str | None = None) -> None:
+    """A line each, on standard output; no markup is read in them."""
+    print_lines(lines, style=style)
+
+
+def print_message_table(title: Message, columns: Sequence[Message], rows: Iterable[Sequence[Cell]]) -> None:
+    """A table with its headings; cells are messages, data as it is (`verbatim`) or counts."""
+    print_table(title, columns, rows)
+
+
+def warn_of(text: Message) -> None:
+    """One line on standard error."""
+    warn(text)
+
+
+def prompt(question: Message, *, err: bool = False) -> str:
+    """What the person at the terminal types; `err` asks on standard error."""
+    return str(typer.prompt(question, err=err))
+
+
+def clear_screen() -> None:
+    Console().clear()
