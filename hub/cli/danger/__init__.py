@@ -214,7 +214,7 @@ def _reported(done: Reported) -> dict[str, Any]:
 
 def _told(done: Reported) -> Iterator[Message]:
     yield message("Report {} to {}", done.report_id.hex(), done.intake.id)
-    yield message(_TOLD[done.state] if done.state in _TOLD else _UNKEPT, done.intake.phone)
+    yield message(_TOLD.get(done.state, _UNKEPT), done.intake.phone)
     if done.marks:
         yield message("Marked: {}", _marks(done.marks))
 

@@ -1,12 +1,9 @@
 """`hub connect check`: each thing that is wrong makes its own line fail, with what to do, in two languages."""
 
 import json
-import string
-import tomllib
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from datetime import timedelta
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 

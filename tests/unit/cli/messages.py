@@ -133,6 +133,8 @@ def _choices(node: ast.expr) -> list[ast.expr]:
             return node.values
         case ast.Tuple():
             return node.elts
+        case ast.Call(func=ast.Attribute(value=table, attr="get"), args=[_, other]):
+            return [table, other]
     return []
 
 

@@ -18,7 +18,7 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> object:
     """A function that makes the command fail in a given way and returns its exit code."""
 
     def fail(error: BaseException) -> int:
-        def app() -> None:
+        def app(**_: object) -> None:
             raise error
 
         monkeypatch.setattr("hub.cli.app.app", app)
