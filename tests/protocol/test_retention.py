@@ -8,7 +8,7 @@ import pytest
 
 from hub.audit.verify import verify
 from hub.ports import Erased, Key, KeyRef
-from hub.stages.forgetting import retention
+from hub.stages.forgetting import proofs, retention
 from hub.stages.forgetting.retention import retain
 from tests.support.world import CHILD, JA, JC, MOTHER, World
 
@@ -120,6 +120,88 @@ def test_proofs_stay_while_a_consent_of_the_case_stands(world: World) -> None:
     world.run()
     _later(world, 5 * 365)
     assert _opens(world, KeyRef("proof", JA, world.ja.ref(CHILD)))
+
+
+@pytest.mark.parametrize("ended", ["1001", f"{JA}:1001"])
+def test_proofs_stay_while_another_office_has_a_consent_of_that_number(world: World, ended: str) -> None:
+    """Both offices count from 1001 on; only the youth office's consent was taken back."""
+    world.know_family()
+    world.jc.grants("1001", MOTHER, ["EG", "LS", "ID"])
+    world.ja.grants("1001", CHILD, ["HS", "ID"], by=[MOTHER])
+    world.run()
+    world.wait(hours=1)
+    world.ja.withdraws(ended, CHILD)
+    world.run()
+    _later(world, 4 * 365 + 20)
+    assert _opens(world, KeyRef("proof", JC, world.jc.ref(MOTHER)))
+    world.measure(consents=["1001"])
+    world.run()
+    assert world.seen(JA, "ja_asd") == ["MeasureStarted"]
+
+
+def test_proofs_stay_though_another_person_of_the_case_named_the_consent(world: World) -> None:
+    """Only who signed a consent takes it back; the child named the mother's."""
+    world.know_family()
+    world.jc.grants("1001", MOTHER, ["EG", "LS", "ID"])
+    world.run()
+    world.wait(hours=1)
+    world.jc.withdraws("1001", CHILD)
+    world.run()
+    _later(world, 4 * 365 + 20)
+    assert _opens(world, KeyRef("proof", JC, world.jc.ref(MOTHER)))
+
+
+def test_proofs_go_though_the_consent_ended_at_the_other_office(world: World) -> None:
+    """The paper names office and number, so the other office's word ends the consent, and its proof in time."""
+    world.know_family()
+    world.jc.grants("1001", MOTHER, ["EG", "LS", "ID"])
+    world.run()
+    world.wait(hours=1)
+    world.ja.withdraws(f"{JC}:1001", MOTHER)
+    world.run()
+    _later(world, 4 * 365 + 20)
+    assert not _opens(world, KeyRef("proof", JC, world.jc.ref(MOTHER)))
+    assert world.rows("consent_row") == []
+
+
+def test_a_night_reads_nothing_of_a_family_whose_consents_must_stand(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nearly all families have been silent for years: a midnight costs what changed, not all persons."""
+    world.know_family()
+    world.jc.grants("1001", MOTHER, ["EG", "LS", "ID"])
+    world.run()
+    read = list[str]()
+    rows = proofs._rows
+
+    def noted(connection: Any, live: int, column: Any, keys: Any) -> Any:
+        read.extend(keys)
+        return rows(connection, live, column, keys)
+
+    monkeypatch.setattr(proofs, "_rows", noted)
+    _later(world, 4 * 365 + 20)
+    assert read == []
+    world.jc.withdraws("1001", MOTHER, scope='{"categories": ["EG"]}')
+    world.run()
+    _later(world, 4 * 365 + 20)
+    assert f"{JC}:{world.jc.ref(MOTHER)}" in read
+    assert _opens(world, KeyRef("proof", JC, world.jc.ref(MOTHER)))
+
+
+def test_the_names_that_a_split_took_apart_go_with_the_proofs(world: World) -> None:
+    """What was taken back while they were one person needs them as long as a consent has its proof."""
+    world.shared()
+    world.wait(hours=1)
+    world.jc.say("IdentitySplit", MOTHER, {"refs": []}, key="split")
+    world.jc.withdraws("c1", MOTHER)
+    world.ja.withdraws("c2", CHILD)
+    world.run()
+    _later(world, 4 * 365 - 10)
+    named = {row["subject"] for row in world.rows("former_person")}
+    assert f"{JC}:{world.jc.ref(MOTHER)}" in named
+    _later(world, 30)
+    assert world.rows("consent_row") == []
+    assert world.rows("former_person") == []
 
 
 def test_retrieval_logs_go_after_six_months_and_the_disclosure_register_stays(world: World) -> None:

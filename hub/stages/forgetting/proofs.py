@@ -1,21 +1,37 @@
 """Proofs of consent whose retention is over: only this destroys a proof key (protocol rule 7).
 
 The proofs of one joint case belong together: who signed for a child, and how old both were, proves the child's consent.
-So they end together, when every consent of the case ended long enough ago and no record of it is left.
+So they end together, when every consent of the case ended long enough ago and no record of it is left. Types and times
+in clear tell in which cases that may be so; there the consents are opened, for only the fold knows what a withdrawal
+took back (`hub.stages.consent_fold`).
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, Column, Connection, Row, case, delete, func, literal, select
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Row,
+    case,
+    delete,
+    func,
+    literal,
+    select,
+)
 
 from hub.adapters.store import erasures, subjects
 from hub.adapters.store.bulk import among, values
 from hub.adapters.store.retention import forget_links
-from hub.domain.consent import ENDING
+from hub.adapters.store.tables import case_link
+from hub.domain.clock import micros
+from hub.domain.consent import ENDING, Consent, consent_name
 from hub.ports import KeyRef
 from hub.stages import birthdays
+from hub.stages.learning import learn
 from hub.stages.parts import Parts
 from projections.consent_register.tables import consent_row
 from projections.joint_case.tables import case_row
@@ -26,57 +42,66 @@ _COLUMNS = (
     "case_key",
     "event_type",
     "consent_id",
-    "occurred_at",
     "received_at",
     "valid_until",
-    "scope",
 )
 
 
 class Ended(NamedTuple):
-    """`rows`: subject → how many rows of the register end with its proof key; `last` names the last subject that was
-    looked at, and is empty when there was none."""
+    """`rows`: subject → how many rows of the register end with its proof key; `last` names the last joint case that was
+    looked at, and is empty when no more come into question."""
 
     rows: Mapping[str, int]
     last: str
 
 
-def ended_proofs(connection: Connection, until: int, beyond: str, limit: int) -> Ended:
-    """What ends of the first `limit` subjects behind `beyond` about whom nothing was said since `until`."""
+def ended_proofs(connection: Connection, parts: Parts, until: int, beyond: str, limit: int) -> Ended:
+    """What ends with the first `limit` joint cases behind `beyond` that come into question. Whoever has several cases
+    ends with the first of them, once all are over. Raises ServiceUnavailable."""
     live = subjects.live_generation(connection, "consent_register")
-    page = _silent(connection, live, until, beyond, limit)
-    own = _rows(connection, live, consent_row.c.subject, page)
-    together = subjects.cases_of(
-        connection, set(subjects.joint_cases(connection, {row.case_key for row in own}).values())
-    )
-    joint = {case_key: name for name, of in together.items() for case_key in of}
-    about = {*page, *subjects.members(connection, joint)}
-    rows = [row for row in _rows(connection, live, consent_row.c.subject, about) if row.case_key in joint]
-    cases: defaultdict[str, list[Row[Any]]] = defaultdict(list)
-    for row in rows:
-        cases[joint[row.case_key]].append(row)
-    kept = {row.subject for of in cases.values() if not _over(of, _ends(of), until) for row in of}
-    counted = Counter(row.subject for row in own if row.subject not in kept)
+    page = _in_question(connection, live, until, beyond, limit)
+    theirs = _register(connection, live, page)
+    cases = _register(connection, live, {joint for joint, _ in theirs})
+    over = _over(connection, parts, cases, until)
+    joints: defaultdict[str, set[str]] = defaultdict(set)
+    for joint, row in cases:
+        joints[row.subject].add(joint)
+    mine = {subject for subject, of in joints.items() if of <= over and min(of) in page}
+    counted = Counter(row.subject for _, row in cases if row.subject in mine)
     busy = select(case_row.c.subject).where(among(connection, case_row.c.subject)).distinct()
     for key in connection.execute(busy, {"keys": values(connection, counted)}).scalars():
         del counted[key]
-    return Ended(dict(sorted(counted.items())), page[-1] if page else "")
+    return Ended(dict(sorted(counted.items())), page[-1] if len(page) == limit else "")
 
 
-def _silent(connection: Connection, live: int, until: int, beyond: str, limit: int) -> list[str]:
-    """The first subjects behind `beyond` of whom nothing but consents has come since `until`, in order: everybody else
-    is kept for what was said."""
+def _in_question(connection: Connection, live: int, until: int, beyond: str, limit: int) -> list[str]:
+    """The first joint cases behind `beyond` of which nothing but consents has come since `until`, in order, without
+    those in which a consent must still stand: it has no end in time, and nobody has taken anything back. That leaves
+    out nearly all, in one statement that groups the register once and whose plan needs no statistics."""
     c = consent_row.c
-    said = func.max(case((c.event_type == _GRANTS, literal(0, BigInteger)), else_=c.received_at))
+    joint = func.coalesce(case_link.c.joint_case, c.case_key)
+    grants = c.event_type == _GRANTS
+    said = func.max(case((grants, literal(0, BigInteger)), else_=c.received_at))
+    open_ = func.max(case((grants & (c.valid_until.is_(None) | (c.valid_until > until)), 1), else_=0))
+    ending = func.max(case((c.event_type.in_(ENDING), 1), else_=0))
     wanted = (
-        select(c.subject)
-        .where(c.generation == live, c.subject > beyond)
-        .group_by(c.subject)
-        .having(said <= until)
-        .order_by(c.subject)
+        select(joint)
+        .select_from(consent_row.outerjoin(case_link, case_link.c.case_key == c.case_key))
+        .where(c.generation == live, joint > beyond)
+        .group_by(joint)
+        .having((said <= until) & (open_ <= ending))
+        .order_by(joint)
         .limit(limit)
     )
     return list(connection.execute(wanted).scalars())
+
+
+def _register(connection: Connection, live: int, joints: Iterable[str]) -> list[tuple[str, Row[Any]]]:
+    """Every row about whoever is known in one of these joint cases, with the joint case that it belongs to."""
+    cases = {case_key for of in subjects.cases_of(connection, joints).values() for case_key in of}
+    rows = _rows(connection, live, consent_row.c.subject, subjects.members(connection, cases))
+    joint = subjects.joint_cases(connection, {row.case_key for row in rows})
+    return [(joint[row.case_key], row) for row in rows]
 
 
 def _rows(connection: Connection, live: int, column: Column[Any], keys: Iterable[str]) -> Sequence[Row[Any]]:
@@ -85,29 +110,41 @@ def _rows(connection: Connection, live: int, column: Column[Any], keys: Iterable
     return connection.execute(wanted, {"keys": values(connection, keys)}).all()
 
 
-def _ends(rows: Iterable[Row[Any]]) -> Mapping[str, int]:
-    """consent → when it was withdrawn as a whole, at any agency that has the case."""
-    ends: dict[str, int] = {}
-    for row in rows:
-        if row.event_type in ENDING and row.consent_id and row.scope is None:
-            at = max(row.occurred_at, row.received_at)
-            ends[row.consent_id] = min(at, ends.get(row.consent_id, at))
-    return ends
+def _over(
+    connection: Connection, parts: Parts, register: Iterable[tuple[str, Row[Any]]], until: int
+) -> set[str]:
+    """The joint cases of which every consent had ended by then, and nothing was said since."""
+    cases: defaultdict[str, list[Row[Any]]] = defaultdict(list)
+    for joint, row in register:
+        cases[joint].append(row)
+    silent = {
+        joint: [row for row in rows if _is_open(row, until)]
+        for joint, rows in cases.items()
+        if all(row.event_type == _GRANTS or row.received_at <= until for row in rows)
+    }
+    ended = _ended(connection, parts, {row.subject for rows in silent.values() for row in rows}, until)
+    return {joint for joint, rows in silent.items() if all(_name(row) in ended for row in rows)}
 
 
-def _over(rows: Iterable[Row[Any]], ends: Mapping[str, int], until: int) -> bool:
-    """Whether every consent among these ended by then, and nothing was said since."""
-    return all(_end(row, ends) <= until for row in rows)
+def _is_open(row: Row[Any], until: int) -> bool:
+    """Whether time alone has not ended this consent by then."""
+    return row.event_type == _GRANTS and (row.valid_until is None or row.valid_until > until)
 
 
-def _end(row: Row[Any], ends: Mapping[str, int]) -> int:
-    if row.event_type != _GRANTS:
-        return int(row.received_at)
-    found = [end for end in (row.valid_until, ends.get(row.consent_id)) if end is not None]
-    return min(found, default=_NEVER)
+def _ended(connection: Connection, parts: Parts, keys: Iterable[str], until: int) -> set[str]:
+    """The names of the consents of these subjects that had ended by then, by whoever's word."""
+    known = learn(connection, parts.keys, parts.knowledge, keys)
+    consents = {one.id: one for knowledge in known.values() for one in knowledge.consents}
+    return {name for name, one in consents.items() if any(micros(end) <= until for end in _ends(one))}
 
 
-_NEVER = 2**63 - 1
+def _ends(consent: Consent) -> Iterator[datetime]:
+    return (end for end in (consent.valid_until, consent.withdrawn_at) if end is not None)
+
+
+def _name(row: Row[Any]) -> str:
+    """What the hub calls the consent that this row grants."""
+    return consent_name(row.subject.split(":", 1)[0], str(row.consent_id))
 
 
 def end_proofs(connection: Connection, parts: Parts, doomed: Iterable[str]) -> None:

@@ -83,7 +83,7 @@ def _proofs(parts: Parts, now: datetime, *, apply: bool) -> int:
         with parts.store.transaction() as connection:
             if apply:
                 erasures.lock_forgetting(connection)
-            found = ended_proofs(connection, until, beyond, PAGE)
+            found = ended_proofs(connection, parts, until, beyond, PAGE)
             if apply:
                 end_proofs(connection, parts, found.rows)
         rows += sum(found.rows.values())
