@@ -17,6 +17,7 @@ from hub.adapters.store.views import DisclosureRow
 from hub.domain.consent import Consent, consent_name, referred
 from hub.policy.grounds import signed
 from hub.stages.consent_index import open_grants, open_rows
+from hub.stages.knowledge import Knowledge
 from hub.stages.learning import learn
 from hub.stages.parts import Parts
 from projections.consent_register import queries
@@ -58,23 +59,39 @@ class ConsentStory:
 
 
 def consent_story(parts: Parts, consent_id: str, about: Iterable[str] = ()) -> ConsentStory | None:
-    """None for a number that the hub does not know or can no longer read; `AGENCY:NUMBER` where two agencies count
-    alike, `about`: the subject keys of whom it may be. Raises ServiceUnavailable."""
+    """The first of `consent_stories`: all there is for a consent that is named by office and number, or by the hub's
+    own name. None for one that the hub does not know or can no longer read. Raises ServiceUnavailable."""
+    return next(iter(consent_stories(parts, consent_id, about)), None)
+
+
+def consent_stories(parts: Parts, consent_id: str, about: Iterable[str] = ()) -> list[ConsentStory]:
+    """Every consent that this may mean: a number alone means the papers of all agencies that bear it, `AGENCY:NUMBER`
+    one of them. `about`: the subject keys of whom it may be. Raises ServiceUnavailable."""
     with parts.store.transaction() as connection:
         keys = list(about) or _holders(connection, parts, consent_id)
         known = learn(connection, parts.keys, parts.knowledge, keys)
         now = parts.clock.now()
+        meant: dict[str, tuple[str, Consent]] = {}
         for key in keys:
-            standing = known[key].consents_at(now)
-            found = next((one for one in standing if consent_id in _names(one)), None)
-            if found is not None:
-                names = [one.id for one in standing]
-                released = _released(connection, known[key].person, found.id, names)
-                told = _told(connection, parts, key, found)
-                verdict = signed(found, known[key].subject(now), now)
-                receipts = tuple(_receipts(released))
-                return ConsentStory(found, verdict, known[key].objected(now), told, receipts)
-    return None
+            for one in known[key].consents_at(now):
+                if consent_id in _names(one):
+                    meant.setdefault(one.id, (key, one))
+        return [_story(connection, parts, key, known[key], one) for _, (key, one) in sorted(meant.items())]
+
+
+def _story(
+    connection: Connection, parts: Parts, key: str, known: Knowledge, consent: Consent
+) -> ConsentStory:
+    now = parts.clock.now()
+    names = [one.id for one in known.consents]
+    released = _released(connection, known.person, consent.id, names)
+    return ConsentStory(
+        consent,
+        signed(consent, known.subject(now), now),
+        known.objected(now),
+        _told(connection, parts, key, consent),
+        tuple(_receipts(released)),
+    )
 
 
 def _names(consent: Consent) -> set[str]:
@@ -83,17 +100,18 @@ def _names(consent: Consent) -> set[str]:
 
 
 def _holders(connection: Connection, parts: Parts, consent_id: str) -> list[str]:
-    """Whose consents bear this id. A number is sealed, so all of an agency's consents are opened to find one."""
+    """Whose consents bear this id. A number is sealed, so all of an agency's consents are opened to find one; where no
+    agency is named, those of all, for another one's paper may bear the number too."""
     live = subjects.live_generation(connection, "consent_register")
     agency, _, number = consent_id.rpartition(":")
     rows = [
         row for row in queries.naming(connection, live, {consent_id, number}) if row.event_type == _GRANTED
     ]
-    keys = sorted({row.subject for row in rows if row.subject.startswith(f"{agency}:" if agency else "")})
-    if keys:
-        return keys
-    opened = open_grants(connection, parts.keys, agency)
-    return sorted({one.row.subject for one in opened if one.number in (number, consent_id)})
+    keys = {row.subject for row in rows if row.subject.startswith(f"{agency}:" if agency else "")}
+    if not (keys and agency):
+        opened = open_grants(connection, parts.keys, agency)
+        keys |= {one.row.subject for one in opened if one.number in (number, consent_id)}
+    return sorted(keys)
 
 
 def _told(connection: Connection, parts: Parts, key: str, consent: Consent) -> dict[str, Any]:

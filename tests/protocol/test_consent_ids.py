@@ -7,11 +7,12 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
 from connectors.runtime.register import Register
+from hub.cli.consent.show import all_told
 from hub.cli.doctor.store import store_checks
 from hub.config import load_settings
 from hub.domain.consent import referred
 from hub.metrics.store import StoreCollector
-from hub.stages.consent_story import consent_story
+from hub.stages.consent_story import consent_stories, consent_story
 from tests.support.world import CHILD, JA, JC, MASTER, MOTHER, World
 
 STRANGER = "stranger"
@@ -217,6 +218,33 @@ def test_papers_of_two_offices_with_one_number_and_one_sender_are_two(world: Wor
     register = Register(JC, world.parts.log, world.parts.keys)
     register.refresh(set())
     assert set(register.consents) == {"1001", f"{JA}:1001"}
+
+
+def test_a_number_alone_means_the_papers_of_both_offices(world: World) -> None:
+    """Of one person, and of two who have nothing to do with each other; office and number mean one of them."""
+    _two_papers(world)
+    world.ja.born(STRANGER, date(1980, 1, 1), family="other")
+    world.jc.grants("2002", MOTHER, ["LS"])
+    world.ja.grants("2002", STRANGER, ["HS"], family="other")
+    world.run()
+    for number in ("1001", "2002"):
+        stories = consent_stories(world.parts, number)
+        assert [one.consent.recorded_by for one in stories] == [JA, JC]
+        said = "\n".join(str(one) for one in all_told(stories))
+        assert f"{JA}:{number}, {JC}:{number}" in said
+        assert f"{number} ({JA})" in said
+        assert f"{number} ({JC})" in said
+        (one,) = consent_stories(world.parts, f"{JC}:{number}")
+        assert one.consent.recorded_by == JC
+
+
+def test_a_number_in_clear_at_one_office_hides_no_sealed_one(world: World) -> None:
+    """The other office records its papers under ids of its own, the number stands under the seal."""
+    world.jc.grants("1001", MOTHER, ["LS"])
+    world.ja.grants("id", MOTHER, ["EG"], payload={"id": "1001"})
+    world.run()
+    stories = consent_stories(world.parts, "1001")
+    assert [one.consent.recorded_by for one in stories] == [JA, JC]
 
 
 @pytest.mark.parametrize("ended", [JC, JA])

@@ -1,6 +1,6 @@
 """`hub consent show`: what became of a consent, asked of the hub: who had what, was told when, answered what."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import typer
@@ -12,7 +12,7 @@ from hub.cli.opened import opened_parts
 from hub.cli.output import print_json, rfc3339, rfc3339_of
 from hub.domain.clock import moment
 from hub.domain.consent import Consent
-from hub.stages.consent_story import ConsentStory, Receipt, consent_story
+from hub.stages.consent_story import ConsentStory, Receipt, consent_stories
 from hub.web.wording import day_text, moment_text, speaking
 
 _ANSWERS = {
@@ -26,22 +26,28 @@ _ANSWERS = {
 
 
 def show_story(consent_id: str, *, as_json: bool) -> None:
-    """Print it; exit 1 for a number that the hub does not know or can no longer read."""
+    """Print what became of every consent with this number, of whichever agency; exit 1 where the hub knows none or can
+    no longer read it."""
     with opened_parts() as parts:
-        story = consent_story(parts, consent_id)
-    if story is None:
-        if as_json:
-            print_json({"id": consent_id, "known": False})
-        else:
-            print_messages(
-                [message("The hub does not know this number, or the proof can no longer be read.")]
-            )
-        raise typer.Exit(1)
+        stories = consent_stories(parts, consent_id)
     if as_json:
-        print_json(_found(story))
+        print_json({"id": consent_id, "known": bool(stories), "consents": [_found(one) for one in stories]})
     else:
         with speaking(spoken()):
-            print_messages(told(story))
+            print_messages(all_told(stories))
+    if not stories:
+        raise typer.Exit(1)
+
+
+def all_told(stories: Sequence[ConsentStory]) -> Iterator[Message]:
+    """The stories in sentences, each consent named by its number and its agency."""
+    if not stories:
+        yield message("The hub does not know this number, or the proof can no longer be read.")
+    if len(stories) > 1:
+        named = ", ".join(f"{one.consent.recorded_by}:{one.consent.number}" for one in stories)
+        yield message("{} consents bear this number: {}.", len(stories), named)
+    for story in stories:
+        yield from told(story)
 
 
 def told(story: ConsentStory) -> Iterator[Message]:
@@ -120,7 +126,7 @@ def answer_text(answer: str | None) -> Message:
 def _found(story: ConsentStory) -> dict[str, Any]:
     one = story.consent
     return {
-        "id": one.number, "recorded_by": one.recorded_by, "known": True,
+        "id": one.number, "recorded_by": one.recorded_by,
         "sender": one.sender, "recipients": sorted(one.recipients),
         "recipient_workers": sorted(one.recipient_workers), "categories": sorted(one.categories),
         "purposes": sorted(one.purposes), "form": one.form, "text_version": one.text_version,
