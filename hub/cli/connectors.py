@@ -63,8 +63,8 @@ def _print(found: Sequence[Mapping[str, Any]]) -> None:
         )
         for one in found
     ]  # fmt: skip
-    columns = ("Anschluss", "Zustand", "gehört", "Erfolg", "wartend", "Zertifikat")
-    print_table(f"{len(rows)} Anschlüsse", columns, rows)
+    columns = ("connector", "state", "heard", "success", "waiting", "certificate")
+    print_table(f"{len(rows)} connectors", columns, rows)
 
 
 def _since(at: int | None, now: datetime) -> int | None:

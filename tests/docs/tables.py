@@ -13,7 +13,7 @@ from hub.metrics.danger import LABELS, OVERDUE, SAYS
 from hub.metrics.named import CONNECTOR_GAUGES, STORE_GAUGES, metrics
 from hub.policy import decide, default_policy, parse_request
 from hub.policy.retention import default_retention
-from schemas import EventSchema, event_schema, event_types, event_versions, limits, topics
+from schemas import EventSchema, code_list, event_schema, event_types, event_versions, limits, topics
 from tests.docs.pages import ROOT, pages
 from tests.unit.policy.reducing import rows
 from tests.unit.policy.rules import WITNESSES
@@ -185,9 +185,25 @@ def reduced_cells() -> Rows:
         yield category, f"`{role}`", cells[role][category].text, row["records"], row["form"]
 
 
+def codes() -> Rows:
+    """Every code of every list, with the fields that take it."""
+    yield "Feld", "Code", "Bezeichnung", "gilt"
+    fields: dict[str, set[str]] = {}
+    for name in event_types():
+        for field, spec in event_schema(name).fields.items():
+            if spec.codelist:
+                fields.setdefault(spec.codelist, set()).add(f"`{field}`")
+    for name in sorted(fields):
+        for code in code_list(name).codes:
+            until = f" bis {code.valid_to:%d.%m.%Y}" if code.valid_to else ""
+            valid = f"ab {code.valid_from:%d.%m.%Y}{until}"
+            yield ", ".join(sorted(fields[name])), f"`{code.code}`", code.label_de, valid
+
+
 TABLES: Mapping[str, Callable[[], Rows]] = {
     "policy": policy,
     "topics": topic_table,
+    "codes": codes,
     "events": event_table,
     "exit-codes": exit_codes,
     "metrics": metric_table,

@@ -232,6 +232,9 @@ def _tell(out: Path, tables: Sequence[Table], proposal: Proposal, found: Found, 
             len(tables),
         ),
     ]
+    if events and proposal.unrecognised:
+        names = ", ".join(table.name for table in proposal.unrecognised)
+        lines.append(message("Not recognised, a comment in the file: {}.", names))
     lines += [message("Without a key, a comment in the file: {}.", table.name) for table in proposal.keyless]
     lines += [
         message("Cannot be read and left out: {}.", place)

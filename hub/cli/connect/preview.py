@@ -22,7 +22,8 @@ from hub.config import load_settings
 from hub.domain.clock import berlin_day
 from hub.policy.load import load_policy
 
-SHOWN = 20
+SHOWN, NEARLY = 20, 10
+"""Records, and consents that nearly count, on the screen."""
 
 
 def preview(
@@ -93,7 +94,9 @@ def _print(found: Preview, limit: int, *, values: bool) -> None:
         _print_record(record, values=values)
     print_messages(_below(found, len(found.records) - limit))
     print_messages(warnings(found), style="red")
-    print_messages([message("Consents: {}", consents(found.consents)), *near_misses(found)])
+    print_messages([message("Consents: {}", consents(found.consents)), *near_misses(found, NEARLY)])
+    if (left := len({one for record in found.records for one in record.nearly}) - NEARLY) > 0:
+        print_messages([message("R04: {} more consents that nearly count, with --html FILE.", left)])
     print_messages(totals(found))
 
 

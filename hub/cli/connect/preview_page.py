@@ -54,10 +54,11 @@ def warnings(found: Preview) -> Iterator[Message]:
         )
 
 
-def near_misses(found: Preview) -> Iterator[Message]:
-    """Consents that nearly count, and for how many records."""
+def near_misses(found: Preview, most: int | None = None) -> Iterator[Message]:
+    """Consents that nearly count, and for how many records, those of the most records first; at most so many."""
     counted = Counter(one for record in found.records for one in record.nearly)
-    for one, count in sorted(counted.items()):
+    order = sorted(counted.items(), key=lambda each: (-each[1], each[0]))
+    for one, count in order[:most]:
         yield message("R04 ({} records): {}", count, nearly_in_words(one, spoken()))
 
 
