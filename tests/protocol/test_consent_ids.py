@@ -241,7 +241,8 @@ def test_a_number_alone_means_the_papers_of_both_offices(world: World) -> None:
 def test_a_number_in_clear_at_one_office_hides_no_sealed_one(world: World) -> None:
     """The other office records its papers under ids of its own, the number stands under the seal."""
     world.jc.grants("1001", MOTHER, ["LS"])
-    world.ja.grants("id", MOTHER, ["EG"], payload={"id": "1001"})
+    world.ja.born(STRANGER, date(1980, 1, 1), family="other")
+    world.ja.grants("id", STRANGER, ["EG"], family="other", payload={"id": "1001"})
     world.run()
     stories = consent_stories(world.parts, "1001")
     assert [one.consent.recorded_by for one in stories] == [JA, JC]
