@@ -4,13 +4,14 @@ It names fields, rules and places and never a value, so that an erased event sti
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 
 from sqlalchemy import Connection
 
 from hub.adapters.store import subjects
 from hub.adapters.store.admissions import DecisionRow
 from hub.domain.clock import micros
-from hub.domain.consent import referred
+from hub.domain.consent import consent_name, referred
 from hub.domain.envelope import Envelope
 from hub.domain.seal import key_version
 from hub.ports import Certificate, Place
@@ -121,21 +122,33 @@ def _endings(connection: Connection, parts: Parts, found: Found, envelope: Envel
     consents = {*envelope.consents, *([envelope.consent_id] if envelope.consent_id else [])}
     own = f"{envelope.controller_id}:{envelope.subject_ref}"
     same = subjects.aliases(connection, subjects.persons(connection, [own]).values())
-    rows = [
-        row
-        for row in about(connection, live, {own}.union(*same.values()))
-        if row.subject == own or row.consent_id in consents
-    ]
-    taken = taken_back(connection, parts.keys, own)
-    meant = referred(consents, envelope.controller_id, (name for name, _ in taken))
-    rows += [row for name, ends in taken if name in meant for row in ends]
-    rows += splits(connection, live, own)
-    ended = {row.event_id for name, ends in taken if name in meant for row in ends}
-    for row in {row.event_id: row for row in rows}.values():
-        if row.event_type in _ENDING and row.event != found.event_id and _concerns(row, consents, ended):
+    rows = about(connection, live, {own}.union(*same.values()))
+    granted = {_named(row) for row in rows if row.event_type == "ConsentGranted"}
+    meant = referred(consents, envelope.controller_id, granted)
+    ended = [row for name, ends in taken_back(connection, parts.keys, own) if name in meant for row in ends]
+    own_ends = [row for row in rows if row.consent_id is None and row.subject == own]
+    named = [row for row in rows if _names(row, consents, meant, granted)]
+    every = (*own_ends, *named, *ended, *splits(connection, live, own))
+    for row in {row.event_id: row for row in every}.values():
+        if row.event_type in _ENDING and row.event != found.event_id:
             yield _ending(parts, row)
-        if row.event_type == "ConsentGranted" and row.consent_id in consents:
+        if row.event_type == "ConsentGranted" and _named(row) in meant:
             yield from _expiry(parts, row)
+
+
+def _named(row: RegisterRow) -> str:
+    """What the hub calls the consent of this number at the row's agency."""
+    return consent_name(row.subject.split(":", 1)[0], str(row.consent_id))
+
+
+def _names(
+    row: RegisterRow, consents: Iterable[str], meant: AbstractSet[str], granted: AbstractSet[str]
+) -> bool:
+    """Whether a row names, in clear, one of the consents meant; of one that nobody knows its number tells."""
+    if row.consent_id is None:
+        return False
+    found = referred([row.consent_id], row.subject.split(":", 1)[0], granted)
+    return bool(found & meant) if found else row.consent_id in consents
 
 
 def _ending(parts: Parts, row: RegisterRow) -> Step:
@@ -156,10 +169,6 @@ def _expiry(parts: Parts, row: RegisterRow) -> Iterator[Step]:
 def _row_place(parts: Parts, row: RegisterRow) -> str:
     controller, subject = row.subject.split(":", 1)
     return _control_place(parts, topics()["consents"].of(controller), subject, row.received_at, row.event)
-
-
-def _concerns(row: RegisterRow, consents: set[str], ended: set[str]) -> bool:
-    return row.consent_id is None or row.consent_id in consents or row.event_id in ended
 
 
 def _destroyed(found: Found, envelope: Envelope, ledger: Iterable[Certificate]) -> Iterator[Step]:

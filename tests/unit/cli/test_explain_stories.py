@@ -112,6 +112,20 @@ def test_a_consent_that_runs_out_by_itself(world: World) -> None:
     assert step["where"].startswith(f"agency.{JC}.consents/")
 
 
+def test_the_other_offices_consent_of_that_number_is_no_part_of_it(world: World) -> None:
+    """Both offices have a paper c1 of the mother; hers at the youth office runs out, another one is taken back."""
+    event = shared(world)
+    world.ja.grants("c1", MOTHER, ["HS"], until=NOW + timedelta(days=1))
+    world.run()
+    world.wait(hours=1)
+    world.ja.withdraws("c1", MOTHER)
+    world.run()
+    world.wait(days=2)
+    world.run()
+    assert world.seen(JA, "ja_asd") == ["MeasureStarted"]
+    assert not [one for one in outcomes(told(world, event)) if one.startswith(("withdraw", "erase"))]
+
+
 def test_a_split_is_said_and_shown_of_today(world: World) -> None:
     event = shared(world)
     world.wait(hours=1)
