@@ -1,12 +1,15 @@
 """Reads deliveries of files and passes on only what changed.
 
 A delivery counts as a whole: it is examined to its last byte before the first row is passed on. What was read last
-stays where the agency keeps it and is read again when somebody's present state is wanted.
+stays where the agency keeps it and is read again when somebody's present state is wanted. A file that turns out to be
+otherwise than it was examined ends the reading of its own stream; its delivery is examined anew in the next step.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from itertools import islice
+from typing import TypeVar
 
 from connectors.files.again import Again
 from connectors.files.delivery import SEPARATOR, STREAM, BadRow, Delivery, Entry, Reader, Shelf
@@ -21,9 +24,13 @@ from connectors.runtime.state import State, hidden
 from hub.domain.identifiers import AgencyKey
 from hub.errors import DataError
 
+T = TypeVar("T")
 PART = 1 << 40
 """Positions of a file's rows are below it, so a stock in parts counts on from part to part."""
 SEEN_AT_ONCE = 500
+READING = "files_reading"
+"""Names the delivery of which rows were passed on and that was not read to its end: as long as it is not taken up
+again, what was read before it says less than was published."""
 TO_THE_END = "read"  # the cursor of a stream: of files there is no other place to go on from
 
 
@@ -42,20 +49,29 @@ class FilesSource:
         self._current: Delivery | None = None
         self._known = False  # whether the gate's knowledge has the current (or else the last) state
         self._refused: dict[str, tuple[str, Incident]] = {}  # name → (digest, why)
+        self._broken: dict[
+            str, Incident
+        ] = {}  # stream → why its reading ended in this step; told in the next one
+        self._blind = False  # the gate could not learn in this step
 
     def discover(self) -> Mapping[str, Sequence[str]]:
         """But for columns that are read only to make others: those are mapped by what is made of them."""
-        shown = self._whole()
-        return {
-            name: tuple(one for one in self._open(stream, shown[name][-1]).header() if one not in stream.parts)
-            for name, stream in self._settings.streams.items() if shown.get(name)
-        }  # fmt: skip
+        shown, found = self._whole(), dict[str, Sequence[str]]()
+        for name, stream in self._settings.streams.items():
+            with self._alone(name):
+                if entries := shown.get(name):
+                    header = self._open(stream, entries[-1]).header()
+                    found[name] = tuple(one for one in header if one not in stream.parts)
+        return found
 
     def refresh(self, now: datetime) -> Sequence[Incident]:
         """Take up the oldest delivery that is complete and sound; the others are incidents."""
-        if self._current:
+        told, self._broken, self._blind = [*self._broken.values()], {}, False
+        if self._current and not told:
             return []
+        self._current = None
         found, incidents = self._shelf.candidates(now)
+        incidents = [*told, *incidents]
         for delivery in found:
             incident = self._remembered(delivery) or self._examine(delivery)
             if incident is None:
@@ -70,26 +86,35 @@ class FilesSource:
     def control(self, streams: Collection[str]) -> Control:
         if self._known or not self._whole():
             return Control(iter(()), complete=False)
-        return Control(self._control_rows(streams), complete=True)
+        rows: list[Row] = []
+        for name in streams:
+            with self._alone(name):
+                rows += self._rows([name])
+        self._known, self._blind = not self._broken, bool(self._broken)
+        return Control(iter(() if self._blind else rows), complete=self._known)
 
     def read(self, streams: Collection[str], limit: int) -> Iterator[Batch]:
+        if self._blind:
+            return
         if self._current is None:
             for name in self._asked_anew(streams):
-                yield from paged(name, self._waiting(self._settings.streams[name]), limit)
+                with self._alone(name):
+                    yield from paged(name, self._waiting(self._settings.streams[name]), limit)
             return
         self._diff.find_changes()
         for name in streams:
             if name in self._current.files:
-                stream = self._settings.streams[name]
-                changed = self._counted(name, self._changed(self._current, stream))
-                yield from paged(name, changed, limit)
-                if stream.changes and stream.stream.renumbered:
-                    yield from paged(name, self._set_apart(stream), limit)
-                yield from paged(name, self._vanished(self._current, stream), limit)
+                with self._alone(name):
+                    yield from self._begun(self._current, self._read(self._current, name, limit))
 
     def finished(self) -> None:
+        """A delivery of which a stream could not be read to its end is not taken up."""
+        if self._broken:
+            return
         again = self._asked_anew(self._settings.streams)
         if self._current:
+            with self._state.transaction():
+                self._state.drop_meta(READING)
             self._doubtful.keep(self._current.files)
             self._shelf.adopt(self._current)
             self._current = None
@@ -99,34 +124,37 @@ class FilesSource:
                 self._state.save_cursor(name, TO_THE_END)
 
     def subjects(self, local_ids: Collection[str]) -> Iterator[Row]:
-        if not self._whole():
-            raise NothingKept
+        self._require_kept(self._whole())
         wanted = frozenset(local_ids)
         for stream in self._settings.streams.values():
             columns = subject_columns(stream)
-            there: Iterable[Row] = self._rows([stream.name]) if columns else ()
-            page = [one for one in there if any(is_named(one.values, column, wanted) for column in columns)]
+            with self._all_or_none(stream.name):
+                there: Iterable[Row] = self._rows([stream.name]) if columns else ()
+                page = [
+                    one for one in there if any(is_named(one.values, column, wanted) for column in columns)
+                ]
             yield from self._since(stream, page)
 
     def referring(self, stream: str, column: str, wanted: Callable[[object], bool]) -> Iterator[Row]:
-        entries = self._whole().get(stream)
-        if entries is None:
-            raise NothingKept
+        entries = self._require_kept(self._whole().get(stream))
         found, hash_key = self._settings.streams[stream], self._state.key_hash
-        self._renumber(found, entries)
-        there = self._counted(stream, standing(self._open, found, entries, hash_key, self._content))
-        mine = (one for one in there if wanted(one.values.get(column)))
-        while page := list(islice(mine, SEEN_AT_ONCE)):
-            read = {one.key: one for one in self._since(found, page)}
-            yield from (read.get(one.key, one) for one in page)
+        with self._all_or_none(stream):
+            self._renumber(found, entries)
+            there = self._counted(stream, standing(self._open, found, entries, hash_key, self._content))
+            mine = (one for one in there if wanted(one.values.get(column)))
+            while page := list(islice(mine, SEEN_AT_ONCE)):
+                read = {one.key: one for one in self._since(found, page)}
+                yield from (read.get(one.key, one) for one in page)
 
     def rereadable(self) -> Collection[str]:
         return self._whole()
 
     def rows_after(self, stream: str, after: str | None, limit: int) -> Batch:
-        entries = self._whole().get(stream)
-        if entries is None:
-            raise NothingKept
+        entries = self._require_kept(self._whole().get(stream))
+        with self._all_or_none(stream):
+            return self._page(stream, entries, after, limit)
+
+    def _page(self, stream: str, entries: Sequence[Entry], after: str | None, limit: int) -> Batch:
         there, following = self._again.page(stream, entries, after, limit)
         return Batch(stream, list(self._since(self._settings.streams[stream], there)), following)
 
@@ -138,6 +166,43 @@ class FilesSource:
 
     def close(self) -> None:
         """Nothing is kept open."""
+
+    @contextmanager
+    def _alone(self, name: str) -> Iterator[None]:
+        """Whatever cannot be read in this stream ends its own reading, and no other's; it is told in the next step."""
+        try:
+            yield
+        except DataError as error:
+            self._broken[name] = Incident(name, error.reason, error.place or name, error.remedy)
+
+    @contextmanager
+    def _all_or_none(self, name: str) -> Iterator[None]:
+        """The same where rows are wanted as they are now: what cannot be read now is asked for again later."""
+        with self._alone(name):
+            yield
+        if name in self._broken:
+            raise NothingKept
+
+    def _require_kept(self, there: T | None) -> T:
+        """What is kept, while it says all that was published; raises NothingKept."""
+        if not there or self._broken or (self._current is None and self._state.meta(READING)):
+            raise NothingKept
+        return there
+
+    def _begun(self, delivery: Delivery, batches: Iterable[Batch]) -> Iterator[Batch]:
+        """Remember, before its first row is passed on, that this delivery is being read."""
+        for batch in batches:
+            if self._state.meta(READING) != delivery.digest:
+                with self._state.transaction():
+                    self._state.set_meta(READING, delivery.digest)
+            yield batch
+
+    def _read(self, delivery: Delivery, name: str, limit: int) -> Iterator[Batch]:
+        stream = self._settings.streams[name]
+        yield from paged(name, self._counted(name, self._changed(delivery, stream)), limit)
+        if stream.changes and stream.stream.renumbered:
+            yield from paged(name, self._set_apart(stream), limit)
+        yield from paged(name, self._vanished(delivery, stream), limit)
 
     def _whole(self) -> Mapping[str, tuple[Entry, ...]]:
         """Stream → the files that hold its present state: what was read before, with what is being read now."""
@@ -282,11 +347,6 @@ class FilesSource:
                 problem, reason="wrong_columns", place=first, remedy=f"{problem}; export it again"
             )
 
-    def _control_rows(self, streams: Collection[str]) -> Iterator[Row]:
-        """Known once all was read."""
-        yield from self._rows(streams)
-        self._known = True
-
     def _rows(self, streams: Collection[str]) -> Iterator[Row]:
         """Every row as it stands now."""
         for name, entries in self._whole().items():
@@ -314,22 +374,22 @@ class FilesSource:
 
     def _changed(self, delivery: Delivery, stream: FileStream) -> Iterator[Row]:
         changes = self._diff.changes(stream.name)
-        wanted = next(changes, None)
+        wanted, place = next(changes, None), ""
         for part, entry in enumerate(delivery.files[stream.name]):
             if wanted is None or wanted[0] >= (part + 1) * PART:
                 continue
             for position, cells in self._open(stream, entry).cells():
+                place = f"{entry.place}:{position}"
                 if part * PART + position != wanted[0]:
                     continue
                 if self._content(cells) != wanted[1]:
-                    raise DataError(
-                        "changed while it was read", reason="changed_while_reading",
-                        place=f"{entry.place}:{position}", remedy="do not write into a finished file",
-                    )  # fmt: skip
+                    raise _changed_meanwhile(place)
                 yield row(stream, entry, position, cells, wanted[1])
                 wanted = next(changes, None)
                 if wanted is None:
                     return
+        if wanted is not None:
+            raise _changed_meanwhile(place or delivery.files[stream.name][-1].place)
 
     def _vanished(self, delivery: Delivery, stream: FileStream) -> Iterator[Row]:
         """Rows that are no longer there, with what they said where the mapping asks for it."""
@@ -379,3 +439,12 @@ class FilesSource:
             for one in page:
                 if before := seen.get(self._state.key_hash(one.key)):
                     yield one._replace(version=before[1], content=before[0])
+
+
+def _changed_meanwhile(place: str) -> DataError:
+    return DataError(
+        "changed while it was read",
+        reason="changed_while_reading",
+        place=place,
+        remedy="do not write into a finished file",
+    )

@@ -1,6 +1,7 @@
 """When the interface is asked, and what of its answers is remembered: the state read last, and one that waits.
 
 A poll asks every stream; what it finds is one delivery, fixed in sealed files before the first row of it is passed on.
+A stream that cannot be read is told and stays as it was read last; the others go on.
 A process that dies and comes back goes on with the same delivery under the same version.
 """
 
@@ -13,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from connectors.files.delivery import STREAM, Delivery, Entry
+from connectors.files.delivery import Delivery, Entry
 from connectors.files.memory import Waiting, rejected_state
 from connectors.rest.client import Client
 from connectors.rest.config import RestSettings
@@ -30,7 +31,7 @@ ENDING = ".spool"
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """One state of all streams."""
+    """One state of all streams that could be read, now or before."""
 
     as_of: int
     streams: Mapping[str, Told]
@@ -53,7 +54,7 @@ class Polls(Waiting):
         self._settings, self._client, self._streams = settings, client, streams
         self._folder = _beside(state)
         self._stuck = ""  # digest of what waits and was refused or held
-        self._failed: tuple[int, Incident] | None = None
+        self._failed: tuple[int, list[Incident]] | None = None
 
     def check(self) -> None:
         """Whether the first page of every stream can be read; raises what the reading raises."""
@@ -71,7 +72,7 @@ class Polls(Waiting):
             self._ask(now)
             pending = self._pending()
         found = [self._delivery(pending)] if pending else []
-        incidents = [self._failed[1]] if self._failed else []
+        incidents = list(self._failed[1]) if self._failed else []
         if found and self.rejected(found[0]):
             return [], [*incidents, rejected_state(found[0].name)]
         return found, incidents
@@ -107,7 +108,7 @@ class Polls(Waiting):
     def _pending(self) -> Taken | None:
         """What waits to be read, unless it is no answer to what is asked now."""
         pending = self._taken(PENDING)
-        if pending and self._usable(pending) != self._settings.files.streams.keys():
+        if pending and self._usable(pending) != pending.streams.keys():
             with self._state.transaction():
                 self._state.drop_meta(PENDING)
             return None
@@ -132,12 +133,9 @@ class Polls(Waiting):
         return 0 <= micros(now) - then < self._settings.poll_seconds * 1_000_000
 
     def _ask(self, now: datetime) -> None:
-        self._failed = None
+        failed: list[Incident] = []
         try:
-            streams = self._read(now)
-        except DataError as error:
-            self._failed = micros(now), Incident(STREAM, error.reason, error.place, error.remedy)
-            return
+            streams = self._read(now, failed)
         except ServiceUnavailable:
             if self._client.asked_to_wait:
                 until = micros(now) + int(self._client.asked_to_wait * 1_000_000)
@@ -146,21 +144,25 @@ class Polls(Waiting):
             raise
         finally:
             self._client.close()
+            self._failed = (micros(now), failed) if failed else None
         fail_point("rest.after_fetch")
-        self._save(streams, now)
+        if streams:
+            self._save(streams, now)
         fail_point("rest.after_poll")
 
-    def _read(self, now: datetime) -> Mapping[str, Told]:
+    def _read(self, now: datetime, failed: list[Incident]) -> Mapping[str, Told]:
+        """Each stream by itself; of one that cannot be read, what was read last."""
         last = self._taken(LAST)
-        usable = self._usable(last) if last else set()
+        kept = {name: last.streams[name] for name in self._usable(last)} if last else {}
         self._folder.mkdir(parents=True, exist_ok=True)
-        return {
-            stream.name: self._streams.read(
-                stream, last.streams[stream.name] if last and stream.name in usable else None,
-                self._folder / f"{_short(stream.name)}-{secrets.token_hex(8)}{ENDING}", now,
-            )
-            for stream in self._settings.files.streams.values()
-        }  # fmt: skip
+        found = dict(kept)
+        for name, stream in self._settings.files.streams.items():
+            path = self._folder / f"{_short(name)}-{secrets.token_hex(8)}{ENDING}"
+            try:
+                found[name] = self._streams.read(stream, kept.get(name), path, now)
+            except DataError as error:
+                failed.append(Incident(name, error.reason, error.place, error.remedy))
+        return found
 
     def _save(self, streams: Mapping[str, Told], now: datetime) -> None:
         """What is new waits to be read; what says the same as before only takes its place."""
