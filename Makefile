@@ -40,10 +40,10 @@ format: $(READY) ## put the code into form
 	$(BIN)/ruff check --fix .
 
 kafka: for-broker $(READY) ## a broker in the foreground, until Ctrl+C
-	$(BIN)/python -m hub.hosts.local kafka
+	$(BIN)/python -m hub.dev.servers kafka
 
 postgres: $(READY) ## a PostgreSQL in the foreground, until Ctrl+C
-	$(BIN)/python -m hub.hosts.local postgres
+	$(BIN)/python -m hub.dev.servers postgres
 
 bench: for-broker $(READY) ## what this machine clears per second
 	$(BIN)/hub bench

@@ -11,17 +11,17 @@ from hub.adapters.keys.sql import SqlKeyStore
 from hub.adapters.keys.tls import tls_files
 from hub.adapters.log import topics
 from hub.adapters.log.sqlite import SqliteLog
-from hub.adapters.store import Store
 from hub.config import Settings, load_agencies
 from hub.domain.agencies import Agency, by_id
 from hub.errors import ConfigurationError
+from hub.parts import Parts
 from hub.policy.gate import Gate, declared_roles
 from hub.policy.load import load_policy, refuse_strangers
 from hub.policy.retention import load_retention
 from hub.ports import Clock, EventLog, HubKeyStore
-from hub.stages.heads import HeadCache
-from hub.stages.knowledge import KnowledgeCache
-from hub.stages.parts import Parts
+from hub.sealed.headers import HeadCache
+from hub.store import Store
+from hub.subjects.knowledge import KnowledgeCache
 from projections.consent_register.tables import metadata as consent_register
 from projections.joint_case.tables import metadata as joint_case
 

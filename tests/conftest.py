@@ -15,7 +15,7 @@ import structlog
 from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
-    from hub.hosts.local import LocalKafka, LocalMariaDB
+    from hub.dev.servers import LocalKafka, LocalMariaDB
 
 # Two shared cores: a slow example is not a wrong one. In CI the examples are the same ones every time.
 settings.register_profile("here", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -57,7 +57,7 @@ def no_loop_left_behind(request: pytest.FixtureRequest) -> None:
 @pytest.fixture(scope="session")
 def kafka() -> Iterator[str]:
     """Bootstrap address of a real broker, shared: use `topic_prefix`. To kill one, start `LocalKafka` yourself."""
-    from hub.hosts.local import kafka_or_existing
+    from hub.dev.servers import kafka_or_existing
 
     with kafka_or_existing() as bootstrap:
         yield bootstrap
@@ -66,7 +66,7 @@ def kafka() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def hub_kafka() -> Iterator["LocalKafka"]:
     """A broker for whole hubs, shared: each test makes the topics of its hub afresh (`tests.support.workers.rig`)."""
-    from hub.hosts.local import LocalKafka
+    from hub.dev.servers import LocalKafka
 
     with LocalKafka.start() as broker:
         yield broker
@@ -75,7 +75,7 @@ def hub_kafka() -> Iterator["LocalKafka"]:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
     """URL of a real PostgreSQL server, shared: use `database_url`. To kill one, start `LocalPostgres` yourself."""
-    from hub.hosts.local import postgres_or_existing
+    from hub.dev.servers import postgres_or_existing
 
     with postgres_or_existing(durable=False) as url:
         yield url
@@ -84,7 +84,7 @@ def postgres() -> Iterator[str]:
 @pytest.fixture
 def database_url(postgres: str) -> Iterator[str]:
     """A fresh, empty PostgreSQL database of this test's own."""
-    from hub.hosts.local import create_database, drop_database
+    from hub.dev.servers import create_database, drop_database
 
     name = f"test_{uuid4().hex[:12]}"
     yield create_database(postgres, name)
@@ -94,7 +94,7 @@ def database_url(postgres: str) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def mariadb() -> "Iterator[LocalMariaDB]":
     """A real MariaDB server, shared: every test makes a database of its own. To kill one, start one yourself."""
-    from hub.hosts.local import LocalMariaDB
+    from hub.dev.servers import LocalMariaDB
 
     with LocalMariaDB.start() as server:
         yield server
@@ -111,9 +111,9 @@ def mariadb_database(mariadb: "LocalMariaDB") -> Iterator[str]:
 @pytest.fixture(scope="session")
 def store_template(postgres: str) -> Iterator[str]:
     """The name of a database with the tables of an empty store: to copy it takes a tenth of the migrations' time."""
-    from hub.adapters.store import Store
     from hub.bootstrap import READ_MODELS
-    from hub.hosts.local import create_database, drop_database
+    from hub.dev.servers import create_database, drop_database
+    from hub.store import Store
 
     name = f"template_{uuid4().hex[:12]}"
     store = Store(create_database(postgres, name))
@@ -126,7 +126,7 @@ def store_template(postgres: str) -> Iterator[str]:
 @pytest.fixture
 def store_url(postgres: str, store_template: str) -> Iterator[str]:
     """An empty store of this test's own on PostgreSQL, its tables made."""
-    from hub.hosts.local import create_database, drop_database
+    from hub.dev.servers import create_database, drop_database
 
     name = f"test_{uuid4().hex[:12]}"
     yield create_database(postgres, name, template=store_template)

@@ -5,10 +5,10 @@ from typing import Annotated
 
 import typer
 
-from hub.audit.verify import Audit, verify
 from hub.cli.opened import opened_parts
 from hub.cli.output import AsJson, print_json, print_lines, rfc3339
 from hub.domain.clock import micros
+from hub.operations.audit.verify import Audit, verify
 
 app = typer.Typer(
     no_args_is_help=True, pretty_exceptions_enable=False, help="Nachrechnen, was weitergegeben wurde."

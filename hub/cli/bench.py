@@ -31,26 +31,26 @@ def bench(
 ) -> None:
     """Measure floor and pipeline in turn, five times, and count afterwards what was applied, doubled and lost."""
     if connectors:
-        from hub.bench.connectors import bench_connectors
+        from hub.dev.bench.connectors import bench_connectors
 
         _print(bench_connectors(), as_json=as_json)
         return
     if midnight:
-        from hub.bench.midnight import bench_midnight
+        from hub.dev.bench.midnight import bench_midnight
 
         _print(bench_midnight(midnight, _tell), as_json=as_json)
         return
     if sharing:
-        from hub.bench.sharing import bench_sharing
+        from hub.dev.bench.sharing import bench_sharing
 
         _print(bench_sharing(sharing, _tell), as_json=as_json)
         return
     if host == "embedded":
-        from hub.bench.embedded import bench_embedded
+        from hub.dev.bench.embedded import bench_embedded
 
         result = bench_embedded(events, _tell, persons, key_service=key_service)
     else:
-        from hub.bench.kafka import bench_kafka
+        from hub.dev.bench.kafka import bench_kafka
 
         result = bench_kafka(events, workers, _tell, persons, key_service=key_service)
     _print(result.as_json(), as_json=as_json)

@@ -11,7 +11,7 @@ import typer
 
 from connectors.runtime.report import Withheld
 from hub.cli.output import AsJson, print_json, print_lines, progress
-from hub.demo import DAYS, Demo, explained
+from hub.dev.demo import DAYS, Demo, explained
 from hub.errors import UsageError
 
 
@@ -104,7 +104,7 @@ def _sentences(explained: dict[str, Any]) -> list[str]:
 
 
 def _serve(shown: Demo, port: int) -> None:
-    from hub.demo_serve import LiveDemo, address
+    from hub.dev.demo_serve import LiveDemo, address
 
     live = LiveDemo(shown, port)
     where = f"{address(port)}  Einwilligung am Tisch: {address(port)}desk"

@@ -13,7 +13,6 @@ from hub.adapters.keys.database import KeyDatabase
 from hub.adapters.keys.engine import connect, transaction
 from hub.adapters.keys.separation import refuse_same_database
 from hub.adapters.keys.tls import tls_files
-from hub.adapters.store.tables import metadata as store_tables
 from hub.cli.logs import log_to_stderr
 from hub.config import Settings, load_agencies, load_settings
 from hub.errors import ConfigurationError
@@ -22,6 +21,7 @@ from hub.hosts.keys.server import KeyServer
 from hub.hosts.keys.service import KeyService
 from hub.hosts.keys.shares import Shares
 from hub.metrics.named import PROCESS, metrics
+from hub.store.tables import metadata as store_tables
 
 log = structlog.get_logger()
 

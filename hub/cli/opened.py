@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from hub.bootstrap import build_parts
 from hub.config import Settings, load_settings
-from hub.stages.parts import Parts
+from hub.parts import Parts
 
 
 @contextmanager

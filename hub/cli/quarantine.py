@@ -10,17 +10,17 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy import Connection
 
-from hub.adapters.store import quarantines
 from hub.cli.opened import opened_parts
 from hub.cli.output import AsJson, print_json, print_lines, print_table, rfc3339
 from hub.domain.clock import micros
 from hub.errors import HubError, UsageError
+from hub.operations import quarantine_release as lanes
+from hub.operations.quarantine_release import ReleaseOutcome
+from hub.parts import Parts
 from hub.ports import Place
+from hub.sealed.decode import decode_envelope
 from hub.stages import misnamed
-from hub.stages import release as lanes
-from hub.stages.decode import decode_envelope
-from hub.stages.parts import Parts
-from hub.stages.release import ReleaseOutcome
+from hub.store import quarantines
 from schemas import event_types
 
 app = typer.Typer(

@@ -7,10 +7,10 @@ import typer
 
 from hub.cli.opened import opened_parts
 from hub.cli.output import AsJson, print_json, print_lines, progress
+from hub.operations.rebuild import RebuildOutcome, read_models
+from hub.operations.rebuild import rebuild as run
+from hub.parts import Parts
 from hub.ports import TopicState
-from hub.stages.parts import Parts
-from hub.stages.rebuild import RebuildOutcome, read_models
-from hub.stages.rebuild import rebuild as run
 
 
 def rebuild(

@@ -12,11 +12,11 @@ from hub.cli.opened import opened_parts
 from hub.cli.output import AsJson, print_json, print_lines
 from hub.cli.resume import let_go_on
 from hub.config import Settings, load_settings
+from hub.erasure.after_restore import end_lost_consents, end_lost_rows
 from hub.errors import KeysAreOlder, Refused
 from hub.hosts.embedded import Embedded
+from hub.parts import Parts
 from hub.ports import Certificate
-from hub.stages.forgetting.after_restore import end_lost_consents, end_lost_rows
-from hub.stages.parts import Parts
 
 
 def restore(

@@ -8,10 +8,10 @@ import typer
 from hub.cli.opened import opened_parts
 from hub.cli.output import AsJson, print_json, print_lines
 from hub.config import Settings, load_settings
-from hub.hosts.faust.roles import Role
-from hub.stages.parts import Parts
-from hub.stages.resume import disagreements
-from hub.stages.resume import resume as go_on
+from hub.hosts.worker.roles import Role
+from hub.operations.recover import disagreements
+from hub.operations.recover import resume as go_on
+from hub.parts import Parts
 
 
 def resume(

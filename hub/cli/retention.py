@@ -6,8 +6,8 @@ import typer
 
 from hub.cli.opened import opened_parts
 from hub.cli.output import AsJson, print_json, print_lines, print_table
-from hub.stages.caught_up import require_open
-from hub.stages.forgetting.retention import Due, retain
+from hub.erasure.retention import Due, retain
+from hub.subjects.consent_barrier import require_open
 
 
 def retention(

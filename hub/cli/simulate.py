@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
-from hub.simulate import DayReport, Simulation
+from hub.dev.simulate import DayReport, Simulation
 
 FIRST_DAY = datetime(2026, 6, 1)  # noqa: DTZ001 - a calendar day, as Typer hands it over
 

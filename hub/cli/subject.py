@@ -10,12 +10,12 @@ import typer
 
 from hub.cli.opened import opened_parts
 from hub.cli.output import AsJson, print_json, print_lines
+from hub.erasure import completion
+from hub.erasure.certificate import genuine, public_key
+from hub.erasure.request import request_erasure
 from hub.errors import DataError, NoInput
-from hub.stages.access import access
-from hub.stages.caught_up import require_open
-from hub.stages.forgetting import answers
-from hub.stages.forgetting.certificate import genuine, public_key
-from hub.stages.forgetting.request import request_erasure
+from hub.rights.access import access
+from hub.subjects.consent_barrier import require_open
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -57,7 +57,7 @@ def erasures(
 ) -> None:
     """Löschungen, die noch offen sind: wer hatte etwas, wer hat noch nicht geantwortet."""
     with opened_parts() as parts:
-        found = [one for one in answers.status(parts) if everything or one["state"] != "completed"]
+        found = [one for one in completion.status(parts) if everything or one["state"] != "completed"]
     if as_json:
         print_json({"erasures": found})
     elif not found:
@@ -85,8 +85,8 @@ def answer(
 ) -> None:
     """Eine Antwort eintragen, die nicht über den Konnektor kam."""
     with opened_parts() as parts:
-        answers.answer(parts, erasure, recipient, text)
-        (found,) = answers.status(parts, [erasure])
+        completion.answer(parts, erasure, recipient, text)
+        (found,) = completion.status(parts, [erasure])
     if as_json:
         print_json(found)
     else:
@@ -97,7 +97,7 @@ def answer(
 def certificate(erasure: Id) -> None:
     """Die Löschbescheinigung (JSON, unterschrieben): Schlüssel, Zeilen, Empfänger, Antworten."""
     with opened_parts() as parts:
-        found = answers.certificate_of(parts, erasure)
+        found = completion.certificate_of(parts, erasure)
     if found is None:
         raise NoInput(
             "there is no executed erasure of this number", place=erasure, remedy="see `hub subject erasures`"

@@ -16,7 +16,7 @@ from hub.errors import ConfigurationError, ServiceUnavailable
 from hub.hosts.embedded import Embedded
 from hub.metrics.named import metrics
 from hub.metrics.store import serve
-from hub.stages.standing import require_current
+from hub.operations.restore_guard import require_current
 
 PAUSE = 1.0  # seconds between two looks at a quiet log
 LONGEST = 30.0  # seconds between two attempts at something that does not answer

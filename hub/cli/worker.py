@@ -13,14 +13,14 @@ from hub.bootstrap import build_parts
 from hub.cli.logs import log_to_stderr
 from hub.config import Settings, load_settings
 from hub.errors import ConfigurationError
-from hub.hosts.faust.options import Options
-from hub.hosts.faust.patience import Interrupted, Patience
-from hub.hosts.faust.roles import Role
-from hub.hosts.faust.supervise import follow_parent, supervise
+from hub.hosts.worker.options import Options
+from hub.hosts.worker.retry import Interrupted, Patience
+from hub.hosts.worker.roles import Role
+from hub.hosts.worker.supervise import follow_parent, supervise
 from hub.metrics.named import metrics
 from hub.metrics.store import serve
-from hub.stages.parts import Parts
-from hub.stages.standing import require_current
+from hub.operations.restore_guard import require_current
+from hub.parts import Parts
 
 log = structlog.get_logger()
 
@@ -62,7 +62,7 @@ def worker(
         session_timeout=session_timeout,
         chunk=chunk,
     )
-    from hub.hosts.faust.worker import Worker
+    from hub.hosts.worker.process import Worker
 
     stopping = _told_to_stop()
     parts = _ready(settings, stopping)

@@ -8,18 +8,18 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from hub import topology
-from hub.adapters.store import positions
+from hub.operations.quarantine_release import retry_unknown_schemas
+from hub.operations.restore_guard import advance
+from hub.parts import Parts
 from hub.ports import Record, TopicState
 from hub.stages import admit, consents, project, receipts
-from hub.stages.caught_up import is_open, mark_if_caught_up, start_closed
 from hub.stages.disclose import disclose
 from hub.stages.held import answer_held
-from hub.stages.intake import pass_markers
-from hub.stages.parts import Parts
 from hub.stages.register import beat, write_register
-from hub.stages.release import retry_unknown_schemas
-from hub.stages.standing import advance
-from hub.stages.ticks import tick
+from hub.stages.timers import tick
+from hub.store import positions
+from hub.store.positions import pass_markers
+from hub.subjects.consent_barrier import is_open, mark_if_caught_up, start_closed
 
 BATCH = 1000
 Observe = Callable[[str, Any], None]
@@ -91,7 +91,7 @@ class Embedded:
         while any(following[partition] < end for partition, end in state.end.items()):
             batch = self._parts.log.read(topic, following, BATCH)
             if not batch:
-                pass_markers(self._parts, stage, state)
+                pass_markers(self._parts.store, self._parts.log, stage, state)
                 break
             self._tell(stage, take(self._parts, state.topic_id, batch))
             following.update({record.partition: record.offset + 1 for record in batch})

@@ -14,7 +14,7 @@ from hub.errors import HubError
 from hub.metrics.asking import PATIENCE, Asking
 from hub.metrics.hearing import SILENT, Heard, Hearing
 from hub.metrics.named import CONNECTOR_GAUGES
-from hub.stages.parts import Parts
+from hub.parts import Parts
 
 Ends = Callable[[datetime], Mapping[str, float]]
 """Which certificate → when it ends (seconds since 1970 UTC)."""

@@ -23,7 +23,7 @@ from hub.stages.admit import AdmitOutcome
 from hub.stages.consents import ConsentsOutcome
 from hub.stages.disclose import DiscloseOutcome
 from hub.stages.project import ProjectOutcome
-from hub.stages.ticks import TickOutcome
+from hub.stages.timers import TickOutcome
 
 PROCESS = CollectorRegistry()
 _MAKING = Lock()

@@ -9,9 +9,8 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from sqlalchemy import Connection, func, select
 
-from connectors.danger.watch import Watch
-from hub.adapters.store import meta, positions, quarantines, tables
 from hub.config import Settings
+from hub.danger.watch import Watch
 from hub.domain.clock import micros
 from hub.errors import ServiceUnavailable
 from hub.metrics.asking import PATIENCE, Asking
@@ -19,13 +18,14 @@ from hub.metrics.certificates import OwnCertificates
 from hub.metrics.connectors import connector_collector
 from hub.metrics.danger import DangerCollector
 from hub.metrics.named import PROCESS, STORE_GAUGES
+from hub.operations.audit.verify import AUDITED_AT, BREACHES
+from hub.parts import Parts, topic_agency
 from hub.ports import TopicState
 from hub.stages import misnamed
 from hub.stages.intake import TOOK_EFFECT
-from hub.stages.parts import Parts, topic_agency
+from hub.store import meta, positions, quarantines, tables
 from hub.topology import topics_read
 
-BREACHES, AUDITED_AT = "audit.breaches", "audit.at"  # kept by a whole `hub audit verify`
 _MARKS = "marks"
 _SECONDS = 1_000_000
 

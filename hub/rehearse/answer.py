@@ -6,13 +6,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from hub.adapters.store import subjects
 from hub.policy.facts import Recipient
 from hub.rehearse.scene import Scene
 from hub.rehearse.story import Correction, Record, Step, Story, View
-from hub.stages.case_file import CaseFile
-from hub.stages.cut import Entry
-from hub.stages.open_view import OpenedView, open_view
+from hub.store import subjects
+from hub.views.case_file import CaseFile
+from hub.views.opening import OpenedView, open_view
+from hub.views.redaction import Entry
 from schemas import InvalidPayload, event_schema, from_json, to_json
 
 Persons = Mapping[str, Mapping[str, Sequence[Mapping[str, Any]]]]

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from hub.domain.clock import berlin_midnight
+from hub.operations.rebuild import read_models, rebuild
 from hub.policy.control import COMING_OF_AGE, coming_of_age
 from hub.rehearse.answer import Answer, answer
 from hub.rehearse.entries import entered, founding
 from hub.rehearse.redeliver import redeliver
 from hub.rehearse.scene import Scene
 from hub.rehearse.story import Custody, Grant, Rebuild, Redelivery, Restart, Step, Story, View
-from hub.stages.rebuild import read_models, rebuild
 
 BEFORE = timedelta(hours=1)
 """How long before the first step the offices know what they know, and who is linked is linked."""

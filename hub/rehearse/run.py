@@ -14,11 +14,11 @@ from hub.adapters.keys.kek import as_text, new_master
 from hub.bootstrap import Given, build_parts
 from hub.config import Settings, load_settings
 from hub.domain.agencies import Agency, default_agency
+from hub.parts import Parts
 from hub.rehearse.answer import Answer
 from hub.rehearse.play import play
 from hub.rehearse.scene import Scene
 from hub.rehearse.story import Record, Story, View
-from hub.stages.parts import Parts
 from schemas import event_schema
 
 _SHARED_MEMORY = "/dev/shm"  # noqa: S108  a folder of our own is made in it

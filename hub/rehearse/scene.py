@@ -17,10 +17,10 @@ from hub.domain.agencies import Agency
 from hub.domain.identifiers import AgencyKey
 from hub.errors import DataError, HubError
 from hub.hosts.embedded import Embedded
+from hub.parts import Parts
 from hub.policy.gate import Gate, declared_roles
 from hub.rehearse.mapping import connector_config
 from hub.rehearse.office import Entry, Office, StorySource
-from hub.stages.parts import Parts
 
 _ROUNDS = 20  # of hub and connectors in turn, until nothing moves
 

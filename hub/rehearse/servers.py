@@ -16,12 +16,12 @@ from kafka import KafkaAdminClient
 from hub.adapters.keys.kek import new_master
 from hub.adapters.log.kafka import KafkaLog
 from hub.bootstrap import Given, build_parts
-from hub.hosts.local import create_database, drop_database, kafka_or_existing, postgres_or_existing
+from hub.dev.servers import create_database, drop_database, kafka_or_existing, postgres_or_existing
+from hub.parts import Parts
 from hub.ports import EventLog, Outgoing, Record, TopicState
 from hub.rehearse.run import build_scene, story_settings
 from hub.rehearse.scene import Scene
 from hub.rehearse.story import Story
-from hub.stages.parts import Parts
 
 SceneOf = Callable[[Story, Path], AbstractContextManager[Scene]]
 

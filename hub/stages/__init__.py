@@ -1,4 +1,5 @@
-"""The way of an event through the hub: consents, register, admit, project, disclose. A batch in, an outcome out.
+"""The stages that an event passes through: consents, register, admit, project, disclose, receipts, timers.
 
-Stages know neither Faust nor Kafka; they get their `Parts` and the records, and a host drives them.
+A batch in, an outcome out. Stages know neither Faust nor Kafka; they get their `Parts` and the records, and a host
+drives them.
 """

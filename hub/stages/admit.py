@@ -12,27 +12,27 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from hub import topology
-from hub.adapters.store import admissions, subjects
-from hub.adapters.store.admissions import DecisionRow, HeldRow
-from hub.adapters.store.quarantines import Quarantined
 from hub.domain.clock import micros
 from hub.domain.consent import referred
 from hub.domain.envelope import Head
 from hub.failpoints import fail_point
+from hub.parts import CASES, Parts, topic_agency
 from hub.policy.facts import Sender
 from hub.policy.gate import Verdict
 from hub.policy.reduce import compared
 from hub.ports import KeyRef, Outgoing, Record
-from hub.stages.boxes import Found, content, key_ref, keys_for, seal_state
-from hub.stages.decode import Event, decode_event, encode_envelope, head_of, narrowed, whole_headers
+from hub.sealed.boxes import Found, content, key_ref, keys_for, seal_state
+from hub.sealed.decode import Event, decode_event, encode_envelope, head_of, narrowed, whole_headers
+from hub.sealed.narrowing import strayed
 from hub.stages.driver import Stage, drive
-from hub.stages.facts import confider, event_facts, signature
 from hub.stages.intake import Intake, lane
-from hub.stages.knowledge import Knowledge
-from hub.stages.learning import learn
-from hub.stages.narrowing import strayed
-from hub.stages.parts import CASES, Parts, topic_agency
-from hub.stages.register import key_entries
+from hub.store import admissions, subjects
+from hub.store.admissions import DecisionRow, HeldRow
+from hub.store.quarantines import Quarantined
+from hub.subjects.facts import confider, event_facts, signature
+from hub.subjects.knowledge import Knowledge
+from hub.subjects.learning import learn
+from hub.subjects.register_entries import key_entries
 
 STAGE = topology.ADMIT.stage
 UNKNOWN_CONSENT, UNKNOWN_PERSON = "consent_unknown", "person_unknown"

@@ -11,24 +11,25 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection
 
 from hub import topology
-from hub.adapters.store import erasures, evidence, links, quarantines, subjects
-from hub.adapters.store.bulk import merge
-from hub.adapters.store.erasures import Erasure
-from hub.adapters.store.quarantines import Quarantined
 from hub.domain.clock import micros
 from hub.domain.consent import ENDING
 from hub.domain.identifiers import link_digest, pairing_digest
+from hub.erasure.key_revocation import end_grounds
 from hub.failpoints import fail_point
+from hub.parts import Parts, topic_agency
 from hub.ports import Record
-from hub.stages import birthdays, misnamed
-from hub.stages.boxes import Content, Found, content, keys_for
-from hub.stages.decode import Event, decode_event, received_at
+from hub.sealed.boxes import Content, Found, content, keys_for
+from hub.sealed.decode import Event, decode_event, received_at
+from hub.sealed.narrowing import broken_event
+from hub.stages import misnamed
 from hub.stages.driver import Stage, drive
-from hub.stages.forgetting.gone import narrows, provable
-from hub.stages.forgetting.grounds_end import end_grounds
 from hub.stages.intake import TOOK_EFFECT, Intake
-from hub.stages.narrowing import broken_event
-from hub.stages.parts import Parts, topic_agency
+from hub.store import erasures, evidence, links, quarantines, subjects
+from hub.store.bulk import merge
+from hub.store.erasures import Erasure
+from hub.store.quarantines import Quarantined
+from hub.subjects import birthdays
+from hub.subjects.tombstones import narrows, provable
 from projections.consent_register import apply
 from projections.consent_register.queries import RegisterRow, naming, present, with_custody
 from projections.consent_register.tables import ON_CONFLICT, consent_row
@@ -185,7 +186,7 @@ def _erases(event: Event) -> bool:
 
 def _requests(connection: Connection, parts: Parts, live: int, events: Sequence[Event]) -> list[Erasure]:
     """The requests that the register does not hold yet: one that is published again asks for nothing that came since.
-    They are executed once all consents are read (`hub.stages.forgetting.erase`)."""
+    They are executed once all consents are read (`hub.erasure.erase`)."""
     asked = {apply.row_id(event.envelope, event.value): event for event in events if _erases(event)}
     known = present(connection, live, asked) if asked else ()
     return [_erasure(parts, event) for key, event in asked.items() if key not in known]

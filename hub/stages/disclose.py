@@ -21,20 +21,20 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from hub.adapters.store import evidence, quarantines, subjects, views
-from hub.adapters.store.quarantines import Item
-from hub.adapters.store.views import Mark, ViewRow
 from hub.domain.clock import micros
 from hub.errors import DataError, ServiceUnavailable, TryAgain
 from hub.failpoints import fail_point
+from hub.isolation import halved, note_failure
+from hub.parts import Parts
 from hub.ports import Outgoing
-from hub.stages.case_file import CaseFile, read_cases
-from hub.stages.drafting import Drafting, disclosure_rows, grounds, view_row
-from hub.stages.driver import halved, note_failure
-from hub.stages.knowledge import Knowledge
-from hub.stages.learning import learn
-from hub.stages.parts import Parts
-from hub.stages.view_record import Draft, SealedView, seal_views
+from hub.store import evidence, quarantines, subjects, views
+from hub.store.quarantines import Item
+from hub.store.views import Mark, ViewRow
+from hub.subjects.knowledge import Knowledge
+from hub.subjects.learning import learn
+from hub.views.case_file import CaseFile, read_cases
+from hub.views.plan import Drafting, disclosure_rows, grounds, view_row
+from hub.views.record import Draft, SealedView, seal_views
 from schemas import topics
 
 STAGE = views.DISCLOSE

@@ -5,16 +5,16 @@ from datetime import timedelta
 from functools import partial
 from itertools import chain
 
-from hub.adapters.store import admissions, quarantines
-from hub.adapters.store.admissions import HeldRow
-from hub.adapters.store.quarantines import Quarantined
 from hub.domain.clock import micros
+from hub.isolation import halved, note_failure
+from hub.parts import Parts, topic_agency
 from hub.ports import Record
+from hub.sealed.decode import decode_event
 from hub.stages.admit import STAGE, decide_batch, produce
-from hub.stages.decode import decode_event
-from hub.stages.driver import halved, note_failure
 from hub.stages.intake import Intake, lane
-from hub.stages.parts import Parts, topic_agency
+from hub.store import admissions, quarantines
+from hub.store.admissions import HeldRow
+from hub.store.quarantines import Quarantined
 
 
 def answer_held(parts: Parts) -> dict[str, int]:

@@ -1,18 +1,18 @@
 """What every reading stage does first: skip what was done, take each record or set it aside with a reason."""
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Connection
 
-from hub.adapters.store import positions, quarantines
-from hub.adapters.store.quarantines import Quarantined
 from hub.domain.clock import micros
 from hub.errors import DataError, OffsetGap
-from hub.ports import UNREADABLE, UNREADABLE_REASONS, Outgoing, Record, TopicState
-from hub.stages.parts import Parts
+from hub.parts import Parts
+from hub.ports import UNREADABLE, UNREADABLE_REASONS, Outgoing, Record
+from hub.store import positions, quarantines
+from hub.store.quarantines import Quarantined
 
 E = TypeVar("E")
 TOOK_EFFECT = "narrowed_"
@@ -134,28 +134,6 @@ def _decoded(
             intake.bad.append(Quarantined(record.place, at, error.reason))
             waiting.add(at)
     return None
-
-
-def pass_markers(parts: Parts, stage: str, state: TopicState) -> None:
-    """Store the end of the log as the position of partitions in which only markers of transactions stand between the
-    two: a position that no record can reach would look like a lag for ever."""
-    with parts.store.transaction() as connection:
-        stored = positions.load(connection, stage, state.name)
-    passed = {
-        partition: end
-        for partition, end in state.end.items()
-        if (following := _of_topic(stored, partition, state)) < end
-        and not parts.log.read(state.name, {partition: following}, 1)
-    }
-    if passed:
-        with parts.store.transaction() as connection:
-            positions.save(connection, stage, state.name, state.topic_id, passed)
-
-
-def _of_topic(stored: Mapping[int, tuple[str, int]], partition: int, state: TopicState) -> int:
-    """The stored position in this topic; the end where there is none, for then nothing can be said."""
-    topic_id, following = stored.get(partition, (state.topic_id, state.first[partition]))
-    return following if topic_id == state.topic_id else state.end[partition]
 
 
 def finish(connection: Connection, parts: Parts, stage: str, intake: Intake[Any]) -> None:

@@ -1,22 +1,23 @@
 """Withdrawals that name a consent of their own agency which is, as far as the hub knows, not their author's.
 
 The agency's row has the wrong number or the wrong person, and somebody must look: of an author whom nobody knows the
-withdrawal took effect (`hub.stages.consent_index.nobodys_word`), of one who is known to be somebody else it did not. It
-stands in quarantine as an item, so that `doctor` and a metric say so, until an operator drops it; nothing waits behind
-it. Who signed is sealed, so an item is noted in the transaction and taken out again where its author had signed.
+withdrawal took effect (`hub.subjects.consent_index.nobodys_word`), of one who is known to be somebody else it did not.
+It stands in quarantine as an item, so that `doctor` and a metric say so, until an operator drops it; nothing waits
+behind it. Who signed is sealed, so an item is noted in the transaction and taken out again where its author had
+signed.
 """
 
 from collections.abc import Iterable, Sequence
 
 from sqlalchemy import Connection
 
-from hub.adapters.store import quarantines, subjects
-from hub.adapters.store.quarantines import Dropped, Item
 from hub.domain.consent import ENDING
+from hub.parts import Parts
 from hub.ports import Place
-from hub.stages.consent_index import nobodys_word, open_naming
 from hub.stages.intake import TOOK_EFFECT
-from hub.stages.parts import Parts
+from hub.store import quarantines, subjects
+from hub.store.quarantines import Dropped, Item
+from hub.subjects.consent_index import nobodys_word, open_naming
 from projections.consent_register.queries import GRANT, RegisterRow, known_since
 
 STAGE = "consents"

@@ -11,16 +11,16 @@ from typing import NamedTuple
 from sqlalchemy import Connection
 
 from hub import topology
-from hub.adapters.store import subjects
-from hub.adapters.store.bulk import merge
 from hub.domain.envelope import Head
 from hub.failpoints import fail_point
+from hub.parts import Parts
 from hub.ports import Record
-from hub.stages.decode import decode_head
+from hub.sealed.decode import decode_head
 from hub.stages.driver import Stage, drive
-from hub.stages.forgetting.gone import living
 from hub.stages.intake import Intake
-from hub.stages.parts import Parts
+from hub.store import subjects
+from hub.store.bulk import merge
+from hub.subjects.tombstones import living
 from projections.joint_case import apply
 from projections.joint_case.tables import ON_CONFLICT, case_row
 

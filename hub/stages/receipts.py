@@ -8,14 +8,14 @@ from typing import Any
 from sqlalchemy import Connection
 
 from hub import topology
-from hub.adapters.store import views
 from hub.errors import DataError
+from hub.parts import Parts, topic_agency
 from hub.ports import Record
-from hub.stages.decode import in_range
+from hub.sealed.decode import in_range
+from hub.sealed.narrowing import strayed
 from hub.stages.driver import Stage, drive
 from hub.stages.intake import Intake
-from hub.stages.narrowing import strayed
-from hub.stages.parts import Parts, topic_agency
+from hub.store import views
 from schemas import InvalidPayload, UnknownSchema, decode_single, record_schema
 
 STAGE = topology.RECEIPTS.stage

@@ -12,46 +12,43 @@ that finds, once it has written, that a person has changed meanwhile marks them 
 newest word too.
 """
 
-import hashlib
-import hmac
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import orjson
 from sqlalchemy import Connection, delete, select, tuple_, update
 
-from hub.adapters.store import quarantines, subjects
-from hub.adapters.store.bulk import among, merge, values
-from hub.adapters.store.tables import register_dirty, register_order, registered
 from hub.domain.clock import micros
-from hub.domain.consent import Consent, ScopedWithdrawal, recorded_id
-from hub.domain.seal import place, seal
+from hub.domain.consent import recorded_id
 from hub.errors import DataError
-from hub.policy.grounds import signed
-from hub.ports import Key, KeyRef, Outgoing
-from hub.stages.driver import isolated
-from hub.stages.knowledge import Knowledge
-from hub.stages.learning import learn
-from hub.stages.parts import Parts
-from schemas import encode_single, record_schema, topics
+from hub.isolation import isolated
+from hub.parts import Parts
+from hub.ports import KeyRef, Outgoing
+from hub.store import quarantines, subjects
+from hub.store.bulk import among, merge, values
+from hub.store.tables import register_dirty, register_order, registered
+from hub.subjects.knowledge import Knowledge
+from hub.subjects.learning import learn
+from hub.subjects.register_entries import (
+    ENTRUSTED,
+    ENTRY,
+    JOINT,
+    Entry,
+    _entry,
+    consent_entry,
+    joint_entry,
+    of_sender,
+    tombstone,
+)
+from schemas import encode_single, topics
 
 STAGE = "register"
-ENTRY = record_schema("register")
-JOINT, ENTRUSTED = "joint", "A65"
 ORDER = "order"
 """The header of a record that may be overtaken: the higher the number, the newer the word."""
 _TRIES = 10
 _NEXT = "CASE WHEN register_order.number >= excluded.number THEN register_order.number + 1 ELSE excluded.number END"
 Name = tuple[str, str]  # subject key, consent id
-
-
-class _Entry(NamedTuple):
-    """An entry for the agency named first; `said` is the same as long as it says the same, whenever it is written."""
-
-    record: tuple[str, Outgoing]
-    said: str
 
 
 class _Marked(NamedTuple):
@@ -91,10 +88,10 @@ def _written(parts: Parts, marked: Sequence[_Marked]) -> bool:
         signers = subjects.aliases(connection, _confiders(known.values()))
     now = parts.clock.now()
     entries = _entries(parts, known, signers, now)
-    entries |= {(case, f"{JOINT} {case.split(':', 1)[1]}"): _joint_entry(case, micros(now)) for case in joint}
+    entries |= {(case, f"{JOINT} {case.split(':', 1)[1]}"): joint_entry(case, micros(now)) for case in joint}
     changed = {name: one for name, one in entries.items() if before.get(name) != one.said}
     gone = sorted(before.keys() - entries.keys())
-    written = {name: one.record for name, one in changed.items()} | {name: _tombstone(*name) for name in gone}
+    written = {name: one.record for name, one in changed.items()} | {name: tombstone(*name) for name in gone}
     with parts.store.transaction() as connection:
         if _moved(connection, known):
             return False
@@ -185,18 +182,18 @@ def _confiders(known: Iterable[Knowledge]) -> set[str]:
 
 def _entries(
     parts: Parts, known: Mapping[str, Knowledge], signers: Mapping[str, Sequence[str]], now: datetime
-) -> dict[Name, _Entry]:
+) -> dict[Name, Entry]:
     """The entry of every consent that its sender's gate may count on."""
     wanted = {
-        key: KeyRef("proof", *key.split(":", 1)) for key, one in known.items() if _of_sender(key, one, now)
+        key: KeyRef("proof", *key.split(":", 1)) for key, one in known.items() if of_sender(key, one, now)
     }
     keys = parts.keys.sealing(wanted.values())
     return {
-        (key, recorded_id(ref.controller, consent.id)): _consent_entry(
+        (key, recorded_id(ref.controller, consent.id)): consent_entry(
             parts, keys[ref], consent, known[key], signers, now
         )
         for key, ref in wanted.items()
-        for consent in _of_sender(key, known[key], now)
+        for consent in of_sender(key, known[key], now)
     }
 
 
@@ -206,119 +203,3 @@ def _joint(connection: Connection, names: Iterable[str]) -> list[str]:
     families = [name for name in names if subjects.is_family(name)]
     of = subjects.cases_of(connection, set(subjects.joint_cases(connection, families).values()))
     return sorted({case for cases in of.values() if len(cases) > 1 for case in cases}.intersection(families))
-
-
-def _joint_entry(case: str, now: int) -> _Entry:
-    agency, ref = case.split(":", 1)
-    entry = _entry(JOINT, agency, now) | {"subject_ref": ref}
-    return _Entry((agency, Outgoing(f"{JOINT} {ref}".encode(), encode_single(ENTRY, entry))), JOINT)
-
-
-def _tombstone(key: str, consent_id: str) -> tuple[str, Outgoing]:
-    """A consent that is not this person's any more, as after a split: the gate forgets it."""
-    return key.split(":", 1)[0], Outgoing(consent_id.encode(), b"")
-
-
-def _of_sender(key: str, knowledge: Knowledge, at: datetime) -> list[Consent]:
-    """The consents of the subject whose sender is its agency. After a split those alone that were taken back: the gate
-    knows its own consents, and not what was said at another office against them."""
-    agency = key.split(":", 1)[0]
-    mine = [one for one in knowledge.consents_at(at) if one.sender == agency]
-    return [one for one in mine if one.withdrawn_at or one.scoped_withdrawals or not knowledge.split]
-
-
-def _consent_entry(
-    parts: Parts,
-    key: Key,
-    consent: Consent,
-    knowledge: Knowledge,
-    signers: Mapping[str, Sequence[str]],
-    now: datetime,
-) -> _Entry:
-    verdict = signed(consent, knowledge.subject(now), now)
-    confider = _confider(consent, key.ref.controller, signers)
-    content = orjson.dumps(_content(consent, verdict=verdict) | ({"confider": confider} if confider else {}))
-    name = recorded_id(key.ref.controller, consent.id)
-    where = place("register", ENTRY.fingerprint, name.encode(), key.ref.subject, "CT", key.version)
-    entry = _entry("consent", key.ref.controller, micros(now)) | {
-        "consent_id": name,
-        "subject_ref": key.ref.subject,
-        "box": seal(key.cipher, key.version, content, where),
-    }
-    said = hmac.new(parts.secret, where + content, hashlib.sha256).hexdigest()[:32]
-    return _Entry((key.ref.controller, Outgoing(name.encode(), encode_single(ENTRY, entry))), said)
-
-
-def _confider(consent: Consent, agency: str, signers: Mapping[str, Sequence[str]]) -> str | None:
-    """The agency's own name of who alone signed for entrusted data."""
-    if ENTRUSTED not in consent.categories or len(set(consent.granted_by)) != 1:
-        return None
-    own = (
-        key for key in signers.get(consent.granted_by[0], consent.granted_by) if key.startswith(f"{agency}:")
-    )
-    found = next(own, None)
-    return found.split(":", 1)[1] if found else None
-
-
-def _content(consent: Consent, *, verdict: bool) -> dict[str, Any]:
-    """A consent without its signers."""
-    return {
-        "id": consent.number,
-        "recorded_by": consent.recorded_by,
-        "sender": consent.sender,
-        "signed": verdict,
-        "form": consent.form,
-        "recipients": sorted(consent.recipients),
-        "recipient_workers": sorted(consent.recipient_workers),
-        "purposes": sorted(consent.purposes),
-        "categories": sorted(consent.categories),
-        "explicit_special": consent.explicit_special,
-        "notices": sorted(consent.notices),
-        "text_version": consent.text_version,
-        "proof_hash": consent.proof_hash,
-        "granted_at": consent.granted_at.isoformat(),
-        "valid_until": _iso(consent.valid_until),
-        "withdrawn_at": _iso(consent.withdrawn_at),
-        "scoped_withdrawals": [_scope(s) for s in consent.scoped_withdrawals],
-    }
-
-
-def _scope(part: ScopedWithdrawal) -> dict[str, Any]:
-    return {
-        "at": part.at.isoformat(),
-        "purposes": sorted(part.purposes),
-        "categories": sorted(part.categories),
-        "recipients": sorted(part.recipients),
-    }
-
-
-def _iso(at: datetime | None) -> str | None:
-    return at.isoformat() if at else None
-
-
-def _entry(kind: str, agency: str, at: int) -> dict[str, Any]:
-    return {
-        "kind": kind,
-        "agency": agency,
-        "at": at,
-        "consent_id": None,
-        "subject_ref": None,
-        "key_version": None,
-        "box": None,
-    }
-
-
-def erased_entry(subject: str, at: int) -> tuple[str, Outgoing]:
-    """(agency, entry): what its gate must not publish again, of what there was until `at`, before a later consent."""
-    agency, ref = subject.split(":", 1)
-    entry = _entry("erased", agency, at) | {"subject_ref": ref}
-    return agency, Outgoing(f"erased {ref}".encode(), encode_single(ENTRY, entry))
-
-
-def key_entries(parts: Parts, refs: Iterable[KeyRef]) -> None:
-    """Name the new key version of persons whose box key was fenced, so that the connector publishes again (rule 4)."""
-    now = micros(parts.clock.now())
-    for ref, key in parts.keys.sealing(refs).items():
-        entry = _entry("key", ref.controller, now) | {"subject_ref": ref.subject, "key_version": key.version}
-        record = Outgoing(f"key {ref.subject}".encode(), encode_single(ENTRY, entry))
-        parts.log.append(topics()["register"].of(ref.controller), [record])

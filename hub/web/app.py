@@ -20,15 +20,15 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from connectors.desk.desk import Desk
+from hub.desk.desk import Desk
 from hub.domain.clock import micros
 from hub.errors import ConfigurationError, ServiceUnavailable, TryAgain
 from hub.metrics.connectors import connector_collector
 from hub.metrics.named import PROCESS, metrics
 from hub.metrics.store import StoreCollector
-from hub.stages.caught_up import is_open
-from hub.stages.open_view import open_view
-from hub.stages.parts import Parts
+from hub.parts import Parts
+from hub.subjects.consent_barrier import is_open
+from hub.views.opening import open_view
 from hub.web.desk.app import DeskWeb, Endpoint
 from hub.web.guard import Guard
 from hub.web.health import readiness

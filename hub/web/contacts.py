@@ -8,7 +8,7 @@ from datetime import date, datetime
 
 from hub.domain.agencies import Agency
 from hub.domain.clock import berlin_day
-from hub.stages.cut import Entry
+from hub.views.redaction import Entry
 from hub.web.wording import day_text, value_text
 
 Assigned = tuple[str, str, Entry]  # person's name on the page, sender, entry

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Mapping
 
-from hub.adapters.store import views
 from hub.errors import HubError
+from hub.parts import CASES, Parts
 from hub.ports import KeyRef
-from hub.stages.caught_up import is_open
-from hub.stages.parts import CASES, Parts
+from hub.store import views
+from hub.subjects.consent_barrier import is_open
 
 _NOBODY = KeyRef("proof", "(ready)", "(ready)")
 

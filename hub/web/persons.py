@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from hub.domain.agencies import Agency
 from hub.domain.clock import berlin_day
-from hub.stages.cut import Entry
+from hub.views.redaction import Entry
 from hub.web.wording import day_text, value_text, word
 
 Entries = Sequence[tuple[str, Entry]]

@@ -9,8 +9,8 @@ from datetime import date
 
 from hub.domain.agencies import Agency
 from hub.domain.clock import berlin_day
-from hub.stages.cut import Entry, Part
-from hub.stages.open_view import OpenedView
+from hub.views.opening import OpenedView
+from hub.views.redaction import Entry, Part
 from hub.web.contacts import Contact, contacts
 from hub.web.persons import Fact, facts, name_of, sources
 from hub.web.rows import Row, is_earlier, row, superseded

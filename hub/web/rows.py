@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import Any
 
 from hub.domain.clock import berlin_day
-from hub.stages.cut import Entry
+from hub.views.redaction import Entry
 from hub.web.wording import OPEN_END, day_text, phrase, span_text, value_text, word, words
 from schemas import EventSchema, event_schema
 

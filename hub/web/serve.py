@@ -5,8 +5,8 @@ from prometheus_client import CollectorRegistry
 
 from hub.errors import ConfigurationError
 from hub.metrics.named import PROCESS
-from hub.stages.parts import Parts
-from hub.stages.standing import require_current
+from hub.operations.restore_guard import require_current
+from hub.parts import Parts
 from hub.web.app import Desks, create_app
 from hub.web.viewers import ViewerDirectory
 

@@ -5,9 +5,9 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Select, func, select, union
 
-from hub.adapters.store.bulk import among, values
-from hub.adapters.store.tables import coming_of_age
 from hub.domain.consent import NARROWING
+from hub.store.bulk import among, values
+from hub.store.tables import coming_of_age
 from projections.consent_register.apply import SEPARATOR
 from projections.consent_register.tables import consent_row
 

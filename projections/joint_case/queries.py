@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, exists, select
 
-from hub.adapters.store.bulk import among, values
+from hub.store.bulk import among, values
 from projections.joint_case.tables import case_row
 
 _ROW = case_row.c

@@ -16,15 +16,15 @@ import orjson
 from sqlalchemy import delete
 
 from hub.adapters.keys.sql import SqlKeyStore
-from hub.adapters.store.tables import position
 from hub.domain.seal import key_version, open_box, place
 from hub.errors import ConfigurationError, KeysAreOlder
+from hub.operations.recover import resume
 from hub.policy.facts import Recipient
 from hub.ports import Erased, Key, KeyRef
 from hub.stages import consents
-from hub.stages.open_view import open_view
-from hub.stages.resume import resume
-from hub.stages.view_record import VIEW
+from hub.store.tables import position
+from hub.views.opening import open_view
+from hub.views.record import VIEW
 from projections.consent_register.tables import consent_row
 from tests.support.world import CHILD, FAMILY, JA, JC, MASTER, MOTHER, World
 

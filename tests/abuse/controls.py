@@ -16,9 +16,9 @@ from hub.errors import ConfigurationError, DataError
 from hub.policy.decision import Decision
 from hub.policy.facts import Request
 from hub.ports import Record
-from hub.stages.case_file import CaseFile
-from hub.stages.cut import Cut
-from hub.stages.knowledge import Knowledge, KnowledgeCache
+from hub.subjects.knowledge import Knowledge, KnowledgeCache
+from hub.views.case_file import CaseFile
+from hub.views.redaction import Cut
 from tests.abuse import cases, hidden
 from tests.abuse.cases import Case
 from tests.abuse.hidden import Hide
@@ -92,7 +92,7 @@ _verify = rotation.verify
 CONTROLS: tuple[Control, ...] = (
     Control(
         "R01, and nothing is read for who is not assigned",
-        {"hub.policy.decide.ends_the_matter": lambda request: None, "hub.stages.open_view.may_read": _yes},
+        {"hub.policy.decide.ends_the_matter": lambda request: None, "hub.views.opening.may_read": _yes},
         cases.a_worker_opens_a_family_that_is_not_theirs,
     ),
     Control(
@@ -102,22 +102,22 @@ CONTROLS: tuple[Control, ...] = (
     ),
     Control(
         "knowledge is remembered by epoch",
-        {"hub.stages.knowledge.KnowledgeCache.get": _whatever_the_epoch},
+        {"hub.subjects.knowledge.KnowledgeCache.get": _whatever_the_epoch},
         cases.what_was_known_of_a_person_is_out_of_date,
     ),
     Control(
         "delivery decides again",
-        {"hub.stages.cut.decide": all_is_kept},
+        {"hub.views.redaction.decide": all_is_kept},
         cases.everything_is_read_again_after_a_withdrawal,
     ),
     Control(
         "the key goes with the last ground",
-        {"hub.stages.consents.end_grounds": _nothing, "hub.stages.ticks.end_grounds": _nothing},
+        {"hub.stages.consents.end_grounds": _nothing, "hub.stages.timers.end_grounds": _nothing},
         cases.the_withdrawal_itself_is_lost,
     ),
     Control(
         "reasons are codes",
-        {"hub.stages.decode._bad": _quoting_it},
+        {"hub.sealed.decode._bad": _quoting_it},
         cases.a_canary_flies_through_every_failure,
     ),
     Control(
@@ -128,20 +128,20 @@ CONTROLS: tuple[Control, ...] = (
     Control(
         "an opened record prints its name only",
         {
-            "hub.stages.cut.Evidence.__repr__": lambda self: repr(self.content),
-            "hub.stages.boxes.Content.__repr__": lambda self: str(self.fields),
+            "hub.views.redaction.Evidence.__repr__": lambda self: repr(self.content),
+            "hub.sealed.boxes.Content.__repr__": lambda self: str(self.fields),
         },
         cases.everything_that_is_opened_is_printed,
     ),
     Control(
         "an entry prints no fields",
-        {"hub.stages.cut.Entry.__repr__": lambda self: str(self.fields)},
+        {"hub.views.redaction.Entry.__repr__": lambda self: str(self.fields)},
         cases.everything_that_is_opened_is_printed,
     ),
     Control(
         "knowledge prints no birth date",
         {
-            "hub.stages.knowledge.Knowledge.__repr__": lambda self: str(
+            "hub.subjects.knowledge.Knowledge.__repr__": lambda self: str(
                 [one.value for one in self.control.births]
             )
         },
@@ -159,7 +159,7 @@ CONTROLS: tuple[Control, ...] = (
     ),
     Control(
         "a box is bound to its place",
-        {"hub.stages.boxes.place": _bound_to_nothing, "tests.support.publisher.place": _bound_to_nothing},
+        {"hub.sealed.boxes.place": _bound_to_nothing, "tests.support.publisher.place": _bound_to_nothing},
         cases.a_box_is_moved_to_another_record,
     ),
     Control(
@@ -198,12 +198,12 @@ def _all_passes(event_type: str, fields: Mapping[str, Any]) -> dict[str, Any]:
 VEILS: tuple[Veil, ...] = (
     Veil(
         "every named coordinator has a view of their own",
-        {"hub.stages.drafting.units": _one_name_for_all},
+        {"hub.views.plan.units": _one_name_for_all},
         hidden.another_coordinator,
     ),
     Veil(
         "a view ends with what it rests on",
-        {"hub.stages.drafting.shown_until": _every_consents_end},
+        {"hub.views.plan.shown_until": _every_consents_end},
         hidden.something_confided,
     ),
     Veil(

@@ -18,8 +18,8 @@ from connectors.staging.config import StagingSettings
 from hub.domain.seal import key_version, open_box, place
 from hub.hosts.embedded import Embedded
 from hub.ports import Key, KeyRef, Record
-from hub.stages.register import ENTRY
-from hub.stages.view_record import APPEND_BY
+from hub.subjects.register_entries import ENTRY
+from hub.views.record import APPEND_BY
 from hub.web.app import create_app
 from hub.web.viewers import FamilyChoice, Viewer, ViewerDirectory
 from schemas import decode_single

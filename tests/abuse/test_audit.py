@@ -12,20 +12,20 @@ from prometheus_client import CollectorRegistry, generate_latest
 from sqlalchemy import delete, update
 from typer.testing import CliRunner
 
-from hub.adapters.store import evidence, tables
-from hub.audit.verify import Audit, verify
 from hub.cli.app import app
 from hub.domain.clock import micros
 from hub.metrics.store import StoreCollector
+from hub.operations.audit.verify import Audit, verify
 from hub.ports import KeyRef, Outgoing
-from hub.stages.decode import encode_envelope
+from hub.sealed.decode import encode_envelope
+from hub.store import evidence, tables
 from projections.consent_register.tables import consent_row
 from tests.abuse.cases import fresh
 from tests.abuse.controls import all_is_kept, switched_off
 from tests.support.world import CHILD, JA, JC, MASTER, MOTHER, NOW, CrashError, Office, World
 
 FIELDS = ("MeasureStarted.norm", "MeasureStarted.provider", "MeasureStarted.status")
-DELIVERY_DECIDES_NOT = {"hub.stages.cut.decide": all_is_kept}
+DELIVERY_DECIDES_NOT = {"hub.views.redaction.decide": all_is_kept}
 
 
 def test_what_was_covered_is(folder: Path) -> None:
@@ -435,7 +435,7 @@ def test_pages_of_one_find_the_same(folder: Path) -> None:
         world.shared()
         forge(world, FORGED)
         whole = verify(world.parts)
-        with patch("hub.audit.verify._PAGE", 1), patch("hub.audit.verify.LISTED", 1):
+        with patch("hub.operations.audit.verify._PAGE", 1), patch("hub.operations.audit.verify.LISTED", 1):
             paged = verify(world.parts)
         assert (paged.releases, paged.fields, paged.without_consent) == (
             whole.releases, whole.fields, whole.without_consent,

@@ -129,7 +129,7 @@ def test_the_order_of_ones_own_persons_does_not_tell_whom_the_other_office_knows
     assert set(names) != set(others)
     assert len(names) == len(others) == 10
     assert alone == known
-    with switched_off({"hub.stages.open_view.in_own_order": in_the_hubs_order}):
+    with switched_off({"hub.views.opening.in_own_order": in_the_hubs_order}):
         assert alone != own_persons_in_order(folder / "off", known_there=True)[1]
 
 

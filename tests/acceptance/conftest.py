@@ -7,8 +7,8 @@ import psycopg
 import pytest
 from sqlalchemy.engine import make_url
 
-from hub.demo import DAYS, Demo
-from hub.hosts.local import LocalKafka, LocalPostgres
+from hub.dev.demo import DAYS, Demo
+from hub.dev.servers import LocalKafka, LocalPostgres
 from tests.support.kafka_world import KafkaWorld, kafka_world
 
 FAMILIES, SEED = 20, 1

@@ -19,12 +19,12 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from sqlalchemy.engine import make_url
 
-from hub.demo import Demo
+from hub.dev.demo import Demo
+from hub.dev.simulate import SimulatedWorld
 from hub.domain.clock import BERLIN
 from hub.hosts.embedded import Embedded
 from hub.metrics.named import metrics
 from hub.metrics.store import StoreCollector
-from hub.simulate import SimulatedWorld
 from tests.acceptance.conftest import CANARY, SEED, Told
 from tests.support.kafka_world import EVENING, FOLDERS
 from tests.support.oracle import read_all

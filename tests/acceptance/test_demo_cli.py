@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from hub.demo import balance
+from hub.dev.demo import balance
 
 DEMO = {
     "read": int, "events": int, "published": int, "withheld": dict, "source_quarantined": dict, "admitted": int,

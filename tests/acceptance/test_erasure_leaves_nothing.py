@@ -9,12 +9,12 @@ from typing import Any, cast
 import pytest
 
 from hub.adapters.keys.sql import SqlKeyStore
-from hub.demo import Demo
-from hub.hosts.local import LocalKafka
-from hub.stages.forgetting.answers import status, who_is
-from hub.stages.forgetting.request import request_erasure
-from hub.stages.parts import Parts
-from hub.stages.rebuild import rebuild
+from hub.dev.demo import Demo
+from hub.dev.servers import LocalKafka
+from hub.erasure.completion import status, who_is
+from hub.erasure.request import request_erasure
+from hub.operations.rebuild import rebuild
+from hub.parts import Parts
 from schemas import InvalidPayload, UnknownSchema, by_fingerprint, decode_single, record_schema
 from tests.support.dump import found, living_keys, log_values, opened, store_values
 from tests.support.world import JA, JC, MOTHER, World

@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 from sqlalchemy import Table, select
 
-from hub.demo import balance, caller
-from hub.stages.open_view import open_view
-from hub.stages.parts import Parts
+from hub.dev.demo import balance, caller
+from hub.parts import Parts
+from hub.views.opening import open_view
 from projections.consent_register.apply import SEPARATOR
 from projections.consent_register.tables import consent_row
 from projections.joint_case.tables import case_row

@@ -17,10 +17,10 @@ from typing import Any, Self
 import pytest
 from sqlalchemy import select, text
 
-from hub.adapters.store import tables
-from hub.bench.workload import JA, Workload, agencies
-from hub.hosts.local import LocalKafka, LocalPostgres
+from hub.dev.bench.workload import JA, Workload, agencies
+from hub.dev.servers import LocalKafka, LocalPostgres
 from hub.ports import Record
+from hub.store import tables
 from projections.consent_register.tables import consent_row
 from schemas import decode_single
 from tests.support.workers import Rig, report, rig

@@ -7,7 +7,7 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
-from connectors.desk.texts import LANGUAGES, load, versions
+from hub.desk.texts import LANGUAGES, load, versions
 from hub.errors import HubError
 from hub.metrics.danger import LABELS, OVERDUE, SAYS
 from hub.metrics.named import CONNECTOR_GAUGES, STORE_GAUGES, metrics

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from hub.config import Settings
-from hub.hosts.faust.supervise import PARENT
+from hub.hosts.worker.supervise import PARENT
 from tests.docs.pages import ROOT, Page, pages
 
 SETTINGS = Page(ROOT / "docs" / "reference" / "settings.md")

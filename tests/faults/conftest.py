@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hub.hosts.local import LocalKafka
+from hub.dev.servers import LocalKafka
 from tests.support.workers import Rig, rig
 
 

@@ -15,12 +15,12 @@ import pytest
 from sqlalchemy import select
 
 from connectors.runtime.backfill import Backfills
-from hub.demo import OFFICES, SOURCES, Demo
+from hub.dev.demo import OFFICES, SOURCES, Demo
 from hub.domain.clock import BERLIN, micros
 from hub.errors import OffsetGap, StoreIsOlder
-from hub.stages.parts import Parts
-from hub.stages.rebuild import rebuild
-from hub.stages.resume import disagreements, resume
+from hub.operations.rebuild import rebuild
+from hub.operations.recover import disagreements, resume
+from hub.parts import Parts
 from projections.joint_case.tables import case_row
 
 FAMILIES, SEED = 6, 3

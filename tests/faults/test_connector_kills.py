@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from hub.demo import Demo
+from hub.dev.demo import Demo
+from hub.dev.servers import LocalKafka
 from hub.domain.clock import BERLIN
-from hub.hosts.local import LocalKafka
-from hub.stages.parts import Parts
+from hub.parts import Parts
 from projections.joint_case.tables import case_row
 from tests.support.kafka_world import EVENING, FOLDERS, KafkaWorld, kafka_world, staged
 from tests.support.oracle import assert_rebuilt_equals_live

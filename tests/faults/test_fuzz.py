@@ -20,11 +20,11 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from hub.adapters.store import tables
+from hub.dev.servers import LocalKafka
 from hub.domain.envelope import Envelope
 from hub.errors import HubError
-from hub.hosts.local import LocalKafka
 from hub.ports import Outgoing
+from hub.store import tables
 from schemas import encode_single, record_schema
 from tests.support.dump import store_values
 from tests.support.publisher import START, Publisher

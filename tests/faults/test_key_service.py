@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from hub.adapters.keys.kek import as_text, new_master
+from hub.dev.servers import LocalKafka, create_database, drop_database
 from hub.errors import KeyServiceUnavailable
-from hub.hosts.local import LocalKafka, create_database, drop_database
 from tests.support.key_service import ServiceProcess
 from tests.support.oracle import assert_each_once
 from tests.support.stories import Families

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from hub.adapters.store import tables
+from hub.store import tables
 from tests.support.oracle import (
     assert_each_once,
     assert_rebuilt_equals_live,

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from kafka import KafkaAdminClient
 
-from hub.adapters.store import tables
-from hub.hosts.local import LocalKafka, LocalPostgres
-from hub.hosts.local.process import free_port
+from hub.dev.servers import LocalKafka, LocalPostgres
+from hub.dev.servers.process import free_port
+from hub.store import tables
 from tests.support.oracle import assert_each_once
 from tests.support.stories import Families
 from tests.support.workers import Rig, Running, report, rig

@@ -4,9 +4,9 @@ from datetime import timedelta
 
 from sqlalchemy import select
 
-from hub.adapters.store import tables
+from hub.parts import CASES
 from hub.ports import Outgoing
-from hub.stages.parts import CASES
+from hub.store import tables
 from projections.consent_register.tables import consent_row
 from tests.support.publisher import START
 from tests.support.stories import Families

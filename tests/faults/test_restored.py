@@ -8,7 +8,7 @@ import pytest
 from kafka import KafkaAdminClient, TopicPartition
 from sqlalchemy.engine import make_url
 
-from hub.hosts.local import LocalKafka, create_database, drop_database
+from hub.dev.servers import LocalKafka, create_database, drop_database
 from tests.support.stories import Families
 from tests.support.workers import Rig, rig
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hub.audit.verify import verify
+from hub.operations.audit.verify import verify
 from tests.support.sinks import Staging
 from tests.support.stories import Families
 from tests.support.workers import YOUTH_OFFICE, Rig, Running, report

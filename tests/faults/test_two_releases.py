@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from hub.adapters.store import tables
-from hub.hosts.local import LocalKafka
-from hub.stages.rebuild import rebuild
+from hub.dev.servers import LocalKafka
+from hub.operations.rebuild import rebuild
+from hub.store import tables
 from projections.consent_register.apply import SEPARATOR
 from projections.consent_register.tables import consent_row
 from tests.support.oracle import assert_each_once, assert_rebuilt_equals_live, assert_views_agree

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from hub.hosts.local import LocalKafka, LocalPostgres
+from hub.dev.servers import LocalKafka, LocalPostgres
 
 
 @pytest.fixture(scope="module")

@@ -12,9 +12,9 @@ import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 from sqlalchemy import create_engine, text
 
+from hub.dev.servers import LocalKafka, LocalPostgres, postgres
+from hub.dev.servers.process import Child, free_port, listening
 from hub.errors import ConfigurationError, ServiceUnavailable
-from hub.hosts.local import LocalKafka, LocalPostgres, postgres
-from hub.hosts.local.process import Child, free_port, listening
 
 
 def send(bootstrap: str, topic: str, value: bytes) -> None:
@@ -118,7 +118,7 @@ def open_folder() -> Iterator[Path]:
 
 def test_a_server_dies_with_the_process_that_started_it(open_folder: Path) -> None:
     parent = (
-        "import os, pathlib, signal, sys; from hub.hosts.local import LocalPostgres\n"
+        "import os, pathlib, signal, sys; from hub.dev.servers import LocalPostgres\n"
         "server = LocalPostgres.start(pathlib.Path(sys.argv[1], 'server'), int(sys.argv[2]))\n"
         "os.kill(os.getpid(), signal.SIGKILL)"
     )

@@ -14,7 +14,7 @@ from uuid import uuid4
 
 from hub.adapters.keys.sql import SqlKeyStore
 from hub.adapters.log.kafka import KafkaLog
-from hub.hosts.local import create_database, drop_database
+from hub.dev.servers import create_database, drop_database
 from hub.rehearse.servers import PrefixedLog
 from tests.support.world import MASTER, World
 

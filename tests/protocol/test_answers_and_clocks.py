@@ -8,14 +8,14 @@ import pytest
 from sqlalchemy import event
 
 from connectors.runtime.register import Register
-from hub.adapters.store.subjects import mark_dirty
 from hub.domain.agencies import default_agency
 from hub.domain.clock import micros
 from hub.metrics.store import StoreCollector
 from hub.ports import Outgoing
-from hub.stages.caught_up import is_open, mark_if_caught_up
 from hub.stages.receipts import ANSWERS
 from hub.stages.register import beat
+from hub.store.subjects import mark_dirty
+from hub.subjects.consent_barrier import is_open, mark_if_caught_up
 from schemas import encode_single, record_schema
 from tests.support.world import FAMILY, JA, JC, MOTHER, NOW, World
 

@@ -8,8 +8,8 @@ import pytest
 
 from hub.domain.envelope import Envelope
 from hub.domain.seal import place, seal
+from hub.operations.quarantine_release import release
 from hub.ports import KeyRef
-from hub.stages.release import release
 from schemas import limits
 from tests.support.world import CHILD, JA, MOTHER, World
 
@@ -111,7 +111,7 @@ def ready(small: World) -> World:
 
 
 def _send(world: World, name: str) -> None:
-    from hub.stages.decode import encode_envelope
+    from hub.sealed.decode import encode_envelope
 
     bad = CASES[name]
     good = world.jc.draft("MeasureStarted", MOTHER, {"norm": "16d"}, consents=["c1"], key="bad")

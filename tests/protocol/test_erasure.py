@@ -7,14 +7,14 @@ from unittest.mock import patch
 import orjson
 import pytest
 
-from hub.adapters.store import erasures
+from hub.erasure.certificate import genuine, public_key
+from hub.erasure.completion import status
 from hub.errors import KeyServiceUnavailable
+from hub.operations.recover import resume
+from hub.parts import CASES
 from hub.ports import Key, KeyRef
 from hub.stages import admit
-from hub.stages.forgetting.answers import status
-from hub.stages.forgetting.certificate import genuine, public_key
-from hub.stages.parts import CASES
-from hub.stages.resume import resume
+from hub.store import erasures
 from schemas import encode_single, record_schema
 from tests.support.world import CHILD, JA, JC, MOTHER, World
 

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 from hub.domain.envelope import Head
+from hub.parts import CASES
+from hub.sealed.headers import HeadCache
 from hub.stages import project
-from hub.stages.heads import HeadCache
-from hub.stages.parts import CASES
 from tests.support.world import World
 
 

@@ -6,11 +6,12 @@ from datetime import date, datetime, timedelta
 import pytest
 from sqlalchemy import delete, text
 
-from hub.adapters.store.tables import coming_of_age
 from hub.domain.clock import berlin_midnight
-from hub.stages import birthdays, ticks
-from hub.stages.rebuild import rebuild
-from hub.stages.ticks import tick
+from hub.operations.rebuild import rebuild
+from hub.stages import timers
+from hub.stages.timers import tick
+from hub.store.tables import coming_of_age
+from hub.subjects import birthdays
 from tests.support.world import CHILD, JC, MOTHER, NOW, World, crash_at
 
 TURNS = date(2026, 10, 26)  # the day after the clocks went back
@@ -24,8 +25,8 @@ def _epochs(world: World) -> dict[str, int]:
 
 @pytest.fixture
 def pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ticks, "PAGE", 2)
-    monkeypatch.setattr(ticks, "PAGES", 3)
+    monkeypatch.setattr(timers, "PAGE", 2)
+    monkeypatch.setattr(timers, "PAGES", 3)
     monkeypatch.setattr(birthdays, "PAGE", 2)
 
 

@@ -9,21 +9,21 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
-from hub.adapters.store import erasures
-from hub.adapters.store.erasures import Erasure
-from hub.audit.verify import verify
 from hub.cli.doctor.store import store_checks
 from hub.config import load_settings
 from hub.domain.clock import micros
 from hub.domain.envelope import Envelope
 from hub.domain.seal import place, seal
 from hub.metrics.store import StoreCollector
+from hub.operations.audit.verify import verify
+from hub.operations.quarantine_release import drop, release, retry
+from hub.operations.rebuild import rebuild
 from hub.ports import KeyRef, Outgoing
+from hub.rights.event_history.trail import trail
+from hub.sealed.decode import encode_envelope
 from hub.stages import consents
-from hub.stages.decode import encode_envelope
-from hub.stages.rebuild import rebuild
-from hub.stages.release import drop, release, retry
-from hub.stages.trail.trail import trail
+from hub.store import erasures
+from hub.store.erasures import Erasure
 from schemas import by_fingerprint, event_schema
 from tests.support.world import CHILD, JA, JC, MASTER, MOTHER, World
 
@@ -513,7 +513,7 @@ def test_no_word_of_an_operator_takes_back_what_took_effect(
     assert world.seen(JA, "ja_asd") == []
     stages = {(row["stage"], row["lane"]) for row in world.rows("quarantine")}
     if verb.endswith("now"):
-        for module in ("hub.stages.decode", "hub.stages.boxes", "hub.stages.narrowing"):
+        for module in ("hub.sealed.decode", "hub.sealed.boxes", "hub.sealed.narrowing"):
             monkeypatch.setattr(
                 f"{module}.by_fingerprint",
                 lambda one: later["ConsentWithdrawn"] if one == b"newschma" else by_fingerprint(one),

@@ -7,8 +7,8 @@ import pytest
 
 from hub.errors import ConfigurationError
 from hub.policy.facts import Recipient
-from hub.stages.open_view import open_view
-from hub.stages.trail.trail import trail
+from hub.rights.event_history.trail import trail
+from hub.views.opening import open_view
 from tests.support.world import FAMILY, JA, JC, NOW, World
 
 MIDNIGHT = datetime(2026, 9, 2, 22, tzinfo=UTC)  # 3 September in Berlin

@@ -11,11 +11,11 @@ from unittest.mock import patch
 
 import pytest
 
-from hub.adapters.store import links, subjects
 from hub.domain.clock import micros
 from hub.stages import consents, disclose
-from hub.stages.case_file import read_cases
 from hub.stages.disclose import DiscloseOutcome
+from hub.store import links, subjects
+from hub.views.case_file import read_cases
 from tests.support.world import JA, JC, MOTHER, NOW, World
 
 PATIENCE = 20.0
@@ -175,7 +175,7 @@ def test_a_withdrawal_reaches_whom_a_link_joins_while_it_waits(world: World) -> 
         stop.here()
         return found
 
-    with patch("hub.adapters.store.subjects.concerned", slowly):
+    with patch("hub.store.subjects.concerned", slowly):
         withdrawing = _in_thread("withdrawing", withdrawal)
         assert stop.reached.wait(PATIENCE)
         mine, theirs = world.jc.subject(MOTHER), world.ja.subject(MOTHER)

@@ -10,8 +10,8 @@ import pytest
 
 from hub.domain.clock import micros
 from hub.errors import LogIsOlder, Refused, TopicRecreated
-from hub.stages.rebuild import rebuild
-from hub.stages.resume import disagreements, resume
+from hub.operations.rebuild import rebuild
+from hub.operations.recover import disagreements, resume
 from tests.support.world import JA, MOTHER, World
 
 ROLE = "ja_asd"

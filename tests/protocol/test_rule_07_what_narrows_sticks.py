@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from connectors.runtime.register import Register
-from hub.audit.declared import Declarations
-from hub.audit.verify import verify
 from hub.domain.agencies import default_agency
+from hub.operations.audit.declared import Declarations
+from hub.operations.audit.verify import verify
+from hub.operations.rebuild import rebuild
 from hub.ports import Outgoing
-from hub.stages.decode import encode_envelope
-from hub.stages.knowledge import KnowledgeCache
-from hub.stages.learning import learn
-from hub.stages.rebuild import rebuild
+from hub.sealed.decode import encode_envelope
+from hub.subjects.knowledge import KnowledgeCache
+from hub.subjects.learning import learn
 from tests.support.world import JA, JC, MOTHER, Office, World
 
 JB = "ja-b"

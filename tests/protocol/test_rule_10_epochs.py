@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from hub.domain.clock import berlin_midnight
-from hub.stages.ticks import tick
+from hub.stages.timers import tick
 from tests.support.world import CHILD, JA, JC, MOTHER, NOW, World, crash_at
 
 

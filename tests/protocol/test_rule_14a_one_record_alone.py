@@ -9,10 +9,10 @@ from unittest.mock import patch
 
 import pytest
 
-from hub.adapters.store import views
 from hub.errors import TryAgain
+from hub.operations.quarantine_release import release
 from hub.ports import Outgoing
-from hub.stages.release import release
+from hub.store import views
 from schemas import encode_single, record_schema
 from tests.support.world import CHILD, JA, JC, MOTHER, World
 
@@ -137,7 +137,7 @@ def test_rule_14a_a_timer_that_fails_keeps_no_other_waiting(ready: World, part: 
         raise ValueError("Erika")
 
     ready.jc.say("ErasureRequested", MOTHER, {"norm": "Art. 17", "scope": "all"}, key="gone")
-    with patch(f"hub.stages.ticks.{part}", fail):
+    with patch(f"hub.stages.timers.{part}", fail):
         ready.run()
         assert [row["stage"] for row in ready.rows("quarantine_item")] == ["tick"]
         assert [row["executed_at"] is not None for row in ready.rows("erasure")] == [True]

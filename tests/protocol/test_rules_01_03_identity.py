@@ -6,7 +6,7 @@ from itertools import permutations
 import pytest
 
 from hub.domain.identifiers import AgencyKey
-from hub.stages.parts import CASES
+from hub.parts import CASES
 from tests.support.world import CHILD, CODE, JA, JC, MOTHER, NOW, Office, World
 
 

@@ -7,8 +7,8 @@ import pytest
 
 from hub.domain.seal import key_version
 from hub.errors import KeyServiceUnavailable
+from hub.parts import CASES
 from hub.ports import Erased, Key, KeyRef
-from hub.stages.parts import CASES
 from schemas import decode_single
 from tests.support.world import CHILD, JA, JC, MOTHER, World, crash_at
 

@@ -12,8 +12,9 @@ from hub.domain.clock import berlin_midnight
 from hub.domain.seal import key_version, open_box, place
 from hub.policy.facts import Recipient
 from hub.ports import Key, KeyRef
-from hub.stages.open_view import open_view
-from hub.stages.register import ENTRY, beat
+from hub.stages.register import beat
+from hub.subjects.register_entries import ENTRY
+from hub.views.opening import open_view
 from schemas import decode_single
 from tests.support.world import CHILD, FAMILY, JA, JC, MOTHER, NOW, World
 

@@ -6,15 +6,15 @@ from unittest.mock import patch
 
 import pytest
 
-from hub.adapters.store import positions
 from hub.domain.clock import micros
 from hub.errors import LogIsOlder, OffsetGap, StoppedToBeSafe, StoreIsOlder, TopicRecreated, TryAgain
 from hub.hosts.embedded import Embedded
+from hub.parts import CASES
 from hub.ports import Outgoing, Record, TopicState
 from hub.stages import admit, consents, project
-from hub.stages.caught_up import is_open, mark_if_caught_up, require_open, start_closed
 from hub.stages.held import answer_held
-from hub.stages.parts import CASES
+from hub.store import positions
+from hub.subjects.consent_barrier import is_open, mark_if_caught_up, require_open, start_closed
 from tests.support.world import CHILD, JA, JC, MOTHER, NOW, World, crash_at
 
 # --- rule 13 --------------------------------------------------------------------------------------------------------

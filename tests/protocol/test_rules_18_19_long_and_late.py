@@ -10,14 +10,14 @@ from unittest.mock import patch
 import pytest
 from sqlalchemy import text
 
-from hub.adapters.store import subjects, views
-from hub.audit.verify import verify
 from hub.domain.clock import micros
+from hub.operations.audit.verify import verify
 from hub.policy.reduce import LONGEST_SENTENCE
 from hub.ports import Outgoing, Record
 from hub.stages import disclose
-from hub.stages.drafting import Drafting
-from hub.stages.view_record import MOST, VIEW, VIEW_PART, append_deadline
+from hub.store import subjects, views
+from hub.views.plan import Drafting
+from hub.views.record import MOST, VIEW, VIEW_PART, append_deadline
 from schemas import decode_single, encode_single
 from tests.support.sinks import Staging
 from tests.support.world import FAMILY, JA, JC, MOTHER, CrashError, World

@@ -7,13 +7,13 @@ import orjson
 import pytest
 from sqlalchemy import text
 
-from hub.adapters.store import meta, subjects, views
 from hub.domain.clock import micros
 from hub.errors import ServiceUnavailable
+from hub.operations.rebuild import rebuild
 from hub.ports import Outgoing
 from hub.stages import consents
 from hub.stages.disclose import disclose
-from hub.stages.rebuild import rebuild
+from hub.store import meta, subjects, views
 from schemas import encode_single, record_schema
 from tests.support.world import CHILD, JA, JC, MOTHER, NOW, World, crash_at
 
@@ -142,7 +142,7 @@ def test_rule_18_a_view_that_ran_out_between_the_transactions_is_not_delivered(w
 
 def test_rule_18_a_person_who_joins_between_the_reads_does_not_stop_the_worker(world: World) -> None:
     _ready(world)
-    with patch("hub.stages.case_file.views.members", lambda connection, cases: {world.jc.case("fam"): []}):
+    with patch("hub.views.case_file.views.members", lambda connection, cases: {world.jc.case("fam"): []}):
         disclose(world.parts)
     with world.parts.store.transaction() as connection:
         subjects.mark_dirty(connection, [world.jc.case("fam")], micros(world.clock.now()))
@@ -227,7 +227,7 @@ def test_rule_20_every_look_is_logged_with_what_it_was_for(world: World) -> None
 def test_rule_20_a_look_that_cannot_be_logged_is_not_answered(world: World) -> None:
     world.shared()
     down = ServiceUnavailable("down")
-    log = patch("hub.stages.open_view.views.log_retrieval", side_effect=down)
+    log = patch("hub.views.opening.views.log_retrieval", side_effect=down)
     with log, pytest.raises(ServiceUnavailable):
         world.open(JA, "ja_asd")
 
@@ -292,7 +292,7 @@ def test_rule_21_it_catches_up_with_what_came_meanwhile(world: World) -> None:
             world.measure(key="meanwhile")
             world.run()
 
-    with patch("hub.stages.rebuild.fail_point", meanwhile):
+    with patch("hub.operations.rebuild.fail_point", meanwhile):
         outcome = rebuild(world.parts, "joint_case")
     assert (outcome.rows, outcome.divergence) == (3, 0)
 

@@ -18,12 +18,12 @@ from hypothesis import HealthCheck, Phase, event, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from hub.audit.verify import verify
 from hub.domain.envelope import Envelope
 from hub.hosts.embedded import Embedded
+from hub.operations.audit.verify import verify
+from hub.operations.rebuild import rebuild
+from hub.operations.recover import resume
 from hub.ports import Place
-from hub.stages.rebuild import rebuild
-from hub.stages.resume import resume
 from tests.protocol.homes import Files, Home
 from tests.protocol.story import CANARY, CHILD_BORN, Declared, Story, TakenBack, Told
 from tests.support.world import CHILD, JA, JC, MOTHER, NOW, CrashError, Shown

@@ -10,14 +10,14 @@ from typing import Any
 
 import orjson
 
-from hub.adapters.store import positions
 from hub.bootstrap import build_parts
 from hub.config import load_settings
-from hub.hosts.faust.options import Options
-from hub.hosts.faust.roles import Duties, Reading, Role
-from hub.hosts.faust.worker import Worker
+from hub.hosts.worker.options import Options
+from hub.hosts.worker.process import Worker
+from hub.hosts.worker.roles import Duties, Reading, Role
+from hub.parts import Parts
 from hub.ports import Record
-from hub.stages.parts import Parts
+from hub.store import positions
 
 STAGE = "count"
 

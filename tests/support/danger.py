@@ -8,9 +8,9 @@ from typing import Any
 
 from typer.testing import CliRunner, Result
 
-from connectors.danger.letter import answers_topic, reports_topic
-from connectors.danger.sealing import new_private_key
 from hub.cli.app import app
+from hub.danger.letter import answers_topic, reports_topic
+from hub.danger.sealing import new_private_key
 from hub.ports import EventLog, Outgoing, Record
 
 START = datetime.fromisoformat("2026-11-22T08:00:00+01:00")

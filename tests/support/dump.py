@@ -8,10 +8,10 @@ from sqlalchemy import select
 
 from hub.adapters.keys.sql import SqlKeyStore
 from hub.adapters.keys.tables import key, ref_of
-from hub.adapters.store import tables
 from hub.domain.seal import key_version, open_box, place
+from hub.parts import Parts
 from hub.ports import Key
-from hub.stages.parts import Parts
+from hub.store import tables
 from projections.consent_register.tables import metadata as consent_register
 from projections.joint_case.tables import metadata as joint_case
 from schemas import InvalidPayload, UnknownSchema, decode_single, record_schema, topics

@@ -21,11 +21,11 @@ from typing import Any
 
 from sqlalchemy import select
 
-from hub import demo
 from hub.adapters.keys.kek import as_text, controller_kek
-from hub.adapters.store import meta, tables
+from hub.dev import demo
+from hub.dev.simulate import Simulation
 from hub.domain.clock import BERLIN, micros
-from hub.simulate import Simulation
+from hub.store import meta, tables
 from projections.consent_register.apply import SEPARATOR
 from projections.consent_register.tables import consent_row
 from schemas import decode_single

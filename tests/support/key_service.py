@@ -11,11 +11,11 @@ from hub.adapters.keys.certs import make_certificates
 from hub.adapters.keys.database import KeyDatabase
 from hub.adapters.keys.tls import TlsFiles
 from hub.adapters.keys.wrapping import Keks
+from hub.dev.servers.process import Child, free_port, listening
 from hub.hosts.keys.connections import Connection, Limits
 from hub.hosts.keys.server import KeyServer
 from hub.hosts.keys.service import KeyService
 from hub.hosts.keys.shares import Shares
-from hub.hosts.local.process import Child, free_port, listening
 from hub.ports import Clock
 
 

@@ -4,11 +4,11 @@ from collections import Counter
 
 from sqlalchemy import select
 
-from hub.adapters.store import tables
+from hub.operations.rebuild import rebuild
+from hub.parts import CASES
 from hub.ports import Record
-from hub.stages.decode import decode_envelope
-from hub.stages.parts import CASES
-from hub.stages.rebuild import rebuild
+from hub.sealed.decode import decode_envelope
+from hub.store import tables
 from schemas import decode_single
 from tests.support.workers import Rig
 

@@ -9,7 +9,7 @@ from sqlalchemy import create_engine, text
 from connectors.runtime.pseudonyms import Local
 from connectors.sinks.sink import ViewSink
 from connectors.staging.target import StagingTable
-from hub.stages.parts import Parts
+from hub.parts import Parts
 
 
 class NoNames:

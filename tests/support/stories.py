@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from sqlalchemy import select
 
-from hub.adapters.store import tables
+from hub.store import tables
 from tests.support.publisher import START, Publisher
 from tests.support.workers import JOBCENTER, YOUTH_OFFICE, Rig
 

@@ -18,15 +18,15 @@ from kafka import KafkaAdminClient
 from sqlalchemy import func, select
 from sqlalchemy.engine import make_url
 
-from hub.adapters.store import tables
 from hub.bootstrap import build_parts
 from hub.config import Settings, load_settings
+from hub.dev.servers import create_database, drop_database
 from hub.domain.agencies import default_agency
 from hub.domain.identifiers import AgencyKey
 from hub.errors import ServiceUnavailable
-from hub.hosts.faust.supervise import PARENT
-from hub.hosts.local import create_database, drop_database
-from hub.stages.parts import Parts
+from hub.hosts.worker.supervise import PARENT
+from hub.parts import Parts
+from hub.store import tables
 from hub.topology import topics_read
 from projections.joint_case.tables import case_row
 from tests.support.publisher import Publisher

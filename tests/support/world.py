@@ -18,7 +18,6 @@ from cryptography.exceptions import InvalidTag
 from sqlalchemy import Connection, select, text
 
 from hub.adapters.clocks import ManualClock
-from hub.adapters.store import tables
 from hub.bootstrap import Given, build_parts
 from hub.config import load_settings
 from hub.domain.agencies import Agency, default_agency
@@ -27,13 +26,14 @@ from hub.domain.envelope import Envelope
 from hub.domain.identifiers import AgencyKey
 from hub.domain.seal import key_version, open_box, place
 from hub.hosts.embedded import Embedded
+from hub.operations.rebuild import rebuild
+from hub.parts import Parts
 from hub.policy.facts import Recipient
 from hub.ports import EventLog, Key, KeyRef, Outgoing, Record
-from hub.stages.decode import encode_envelope
-from hub.stages.open_view import OpenedView, open_view
-from hub.stages.parts import Parts
-from hub.stages.rebuild import rebuild
-from hub.stages.view_record import VIEW
+from hub.sealed.decode import encode_envelope
+from hub.store import tables
+from hub.views.opening import OpenedView, open_view
+from hub.views.record import VIEW
 from schemas import decode_single
 from tests.support.publisher import Draft, Publisher
 

@@ -14,7 +14,7 @@ from sqlalchemy import Column, MetaData, String, Table, Text
 import connectors.file_out.target
 import connectors.staging.tables
 import hub.adapters.keys.tables
-import hub.adapters.store.tables
+import hub.store.tables
 import projections.consent_register.tables
 import projections.joint_case.tables
 from connectors.runtime.bounds import within_limits
@@ -30,7 +30,7 @@ from schemas.registry import raw_records
 
 ROOT = Path(__file__).parents[2]
 METADATA = {
-    "store": hub.adapters.store.tables.metadata,
+    "store": hub.store.tables.metadata,
     "keys": hub.adapters.keys.tables.metadata,
     "joint case": projections.joint_case.tables.metadata,
     "consent register": projections.consent_register.tables.metadata,

@@ -11,15 +11,15 @@ from typing import Annotated
 
 import typer
 
-from connectors.desk.form import FormPage, Printed
-from connectors.desk.offer import Direction, offered
-from connectors.desk.texts import LANGUAGES, consent_text
 from hub.adapters.clocks import SystemClock
 from hub.cli.consent.input import family_of, opened_desk
 from hub.cli.language import message
 from hub.cli.messages import print_messages
 from hub.cli.output import AsJson, print_document, print_json
 from hub.config import load_agencies, load_settings
+from hub.desk.form import FormPage, Printed
+from hub.desk.offer import Direction, offered
+from hub.desk.texts import LANGUAGES, consent_text
 from hub.domain.agencies import Agency, default_agency
 from hub.domain.clock import berlin_day
 from hub.domain.pairing import new_code

@@ -5,10 +5,10 @@ from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 
-from connectors.desk.desk import Desk, Family
 from connectors.runtime.config import load_config
 from connectors.runtime.ring import agency_keys
 from hub.adapters.clocks import FileClock, SystemClock
+from hub.desk.desk import Desk, Family
 from hub.errors import UsageError
 from hub.ports import Clock
 

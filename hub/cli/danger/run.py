@@ -20,7 +20,7 @@ from hub.domain.clock import moment
 from hub.errors import HubError, ServiceUnavailable
 from hub.metrics.danger import serve_danger
 
-LONGEST = 16_000_000  # bytes of a file that are read; `connectors.danger.content.MOST` are carried
+LONGEST = 16_000_000  # bytes of a file that are read; `hub.danger.content.MOST` are carried
 
 log = structlog.get_logger()
 

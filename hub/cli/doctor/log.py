@@ -4,18 +4,18 @@ from collections.abc import Iterator
 
 from sqlalchemy import select
 
-from connectors.danger.watch import Watch
 from hub import topology
-from hub.adapters.store import Store, positions
-from hub.adapters.store.tables import position
 from hub.bootstrap import build_clock, build_log
 from hub.cli.doctor.check import START, Check, attempt, failed, no_file
 from hub.cli.topics import compared, log_file_exists
 from hub.config import Settings, load_agencies
+from hub.danger.watch import Watch
 from hub.errors import ConfigurationError, HubError
 from hub.metrics.hearing import SILENT, Hearing
 from hub.ports import EventLog, TopicState
 from hub.stages import consents
+from hub.store import Store, positions
+from hub.store.tables import position
 
 
 def log_checks(settings: Settings) -> Iterator[Check]:

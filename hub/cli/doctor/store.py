@@ -6,13 +6,13 @@ from datetime import datetime
 
 from sqlalchemy import func, inspect, select
 
-from hub.adapters.store import Store, quarantines
-from hub.adapters.store.tables import metadata
 from hub.bootstrap import READ_MODELS, build_clock
 from hub.cli.doctor.check import START, Check, attempt, no_file
 from hub.config import Settings
 from hub.stages import misnamed
 from hub.stages.intake import TOOK_EFFECT
+from hub.store import Store, quarantines
+from hub.store.tables import metadata
 
 MAX_SKEW = 5.0  # seconds
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from connectors.runtime.config import ConnectorConfig, load_config
 from connectors.runtime.journal import Journal, Verdict
 from connectors.runtime.state import State
-from hub.stages.trail.steps import Step, Trail, in_order
+from hub.rights.event_history.steps import Step, Trail, in_order
 
 
 def configs(paths: Sequence[Path]) -> list[ConnectorConfig]:

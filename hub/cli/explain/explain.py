@@ -16,7 +16,7 @@ from hub.errors import ConfigurationError
 from hub.policy.compiled import Policy
 from hub.policy.explain import Language
 from hub.policy.load import load_policy
-from hub.stages.trail.steps import Step, Trail, in_order
+from hub.rights.event_history.steps import Step, Trail, in_order
 
 
 def explain(
@@ -55,7 +55,7 @@ def _at_the_hub(settings: Settings, event_id: str, *, alone: bool) -> Trail:
     """The hub's part; on an agency's machine there is none, nor its packages, and `alone` says that this may be one."""
     try:
         from hub.cli.opened import opened_parts
-        from hub.stages.trail.trail import trail
+        from hub.rights.event_history.trail import trail
 
         with opened_parts(settings) as parts:
             return trail(parts, event_id, parts.keys.ledger())

@@ -1,6 +1,5 @@
-"""The Kafka host: workers that drive the stages with Faust.
+"""What Faust does for a worker: it finds partitions, fetches and rebalances. Everything else is `hub.hosts.worker`.
 
-Faust finds partitions, fetches and rebalances; nothing else is asked of it. SQL is the truth: where a worker reads is
-decided by the store (`seeking`), a batch counts when its transaction is committed, and Kafka's committed offset is a
-hint. What goes wrong is tried again (`patience`) or ends the process (`leaving`) under a supervisor (`supervise`).
+SQL is the truth: the store decides where a worker reads, a batch counts once its transaction is committed, and Kafka's
+committed offset is a hint (ADR 0009).
 """

@@ -12,9 +12,9 @@ import faust
 import faust.auth
 
 from hub.adapters.log.security import BrokerSecurity
-from hub.hosts.faust.options import Options
-from hub.hosts.faust.roles import Reading
 from hub.hosts.faust.transport import BatchTransport, Where
+from hub.hosts.worker.options import Options
+from hub.hosts.worker.roles import Reading
 from hub.ports import Record
 
 Handle = Callable[[Reading, Sequence[Record]], Awaitable[None]]

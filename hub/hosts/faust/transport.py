@@ -21,7 +21,7 @@ from faust.types.tuples import ConsumerMessage
 
 from hub.adapters.log.batches import guarded
 from hub.errors import OffsetGap
-from hub.hosts.faust.leaving import leave
+from hub.hosts.worker.exit import leave
 from hub.ports import Record
 
 fetcher.MemoryRecords = guarded(fetcher.MemoryRecords)

@@ -1,6 +1,6 @@
 """The consent desk in the browser: the signing table, what opened, and taking it back.
 
-It works with each office's own desk (`connectors.desk`), keeps nothing in an address but pseudonyms, and needs no
+It works with each office's own desk (`hub.desk`), keeps nothing in an address but pseudonyms, and needs no
 script: with one, the sight follows every tick. Like the joint view it shows simulated people only, until users can
 log in.
 """
@@ -14,11 +14,11 @@ from jinja2 import Environment
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from connectors.desk.desk import Desk, Family
-from connectors.desk.texts import LANGUAGES, consent_text, load, versions
+from hub.desk.desk import Desk, Family
+from hub.desk.texts import LANGUAGES, consent_text, load, versions
 from hub.domain.clock import berlin_day
 from hub.errors import ServiceUnavailable, UsageError
-from hub.stages.parts import Parts
+from hub.parts import Parts
 from hub.web.desk.families import Families
 from hub.web.desk.input import language_of, scope_of, ticks_of
 from hub.web.desk.page import Setting, start_ticks, table_page

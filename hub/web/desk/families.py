@@ -4,7 +4,7 @@ from collections import OrderedDict
 from datetime import datetime, timedelta
 from threading import Lock
 
-from connectors.desk.desk import Desk, Family
+from hub.desk.desk import Desk, Family
 
 FRESH = timedelta(seconds=60)
 KEPT = 50

@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from datetime import date
 
-from connectors.desk.desk import Family
-from connectors.desk.texts import LANGUAGES
-from connectors.desk.ticks import INTERPRETERS, OFFERED_PURPOSES, Ticks
+from hub.desk.desk import Family
+from hub.desk.texts import LANGUAGES
+from hub.desk.ticks import INTERPRETERS, OFFERED_PURPOSES, Ticks
 from hub.web.desk.page import Setting
 from hub.web.desk.posted import Posted
 

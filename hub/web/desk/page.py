@@ -8,16 +8,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from connectors.desk.desk import Family
-from connectors.desk.offer import ORDER, Direction
-from connectors.desk.records import Member
-from connectors.desk.signing import consents_of, missing
-from connectors.desk.table import Seen, Sight, Table
-from connectors.desk.texts import ConsentText
-from connectors.desk.ticks import Ticks
+from hub.desk.desk import Family
+from hub.desk.offer import ORDER, Direction
+from hub.desk.records import Member
+from hub.desk.signing import consents_of, missing
+from hub.desk.table import Seen, Sight, Table
+from hub.desk.texts import ConsentText
+from hub.desk.ticks import Ticks
 from hub.domain.clock import berlin_day
 from hub.domain.consent import Consent
-from hub.stages.cut import Entry
+from hub.views.redaction import Entry
 from hub.web.desk.words import listed, say
 from hub.web.rows import Row, row
 from hub.web.wording import day_text, speaking, value_text, word

@@ -10,17 +10,17 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from connectors.desk.desk import Desk, Family
-from connectors.desk.offer import PURPOSE, Direction
-from hub.adapters.store import views
+from hub.desk.desk import Desk, Family
+from hub.desk.offer import PURPOSE, Direction
 from hub.domain.clock import micros, moment
 from hub.domain.consent import Consent
+from hub.parts import Parts
 from hub.policy.facts import Recipient
-from hub.stages.case_file import CaseFile
-from hub.stages.consent_story import Receipt, consent_story
-from hub.stages.cut import Cut, Question, cut
-from hub.stages.open_view import look
-from hub.stages.parts import Parts
+from hub.rights.consent_history import Receipt, consent_story
+from hub.store import views
+from hub.views.case_file import CaseFile
+from hub.views.opening import look
+from hub.views.redaction import Cut, Question, cut
 from hub.web.desk.page import Setting, Shown, in_words
 from hub.web.desk.words import say
 from hub.web.wording import moment_text, speaking, word, words

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.resources import files
 
-from connectors.desk.texts import ConsentText
+from hub.desk.texts import ConsentText
 
 
 @cache

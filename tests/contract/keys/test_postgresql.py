@@ -9,8 +9,8 @@ from sqlalchemy import make_url
 
 from hub.adapters.keys.kek import new_master
 from hub.adapters.keys.sql import SqlKeyStore
+from hub.dev.servers.process import free_port
 from hub.errors import DataError, KeyServiceUnavailable
-from hub.hosts.local.process import free_port
 from tests.contract.keys.contract import ANNA, SqlKeyStoreContract
 
 

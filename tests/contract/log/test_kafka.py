@@ -14,9 +14,9 @@ from hub.adapters.clocks import ManualClock
 from hub.adapters.log.fast_kafka import FastKafkaLog
 from hub.adapters.log.kafka import KafkaLog
 from hub.adapters.log.partitioner import partition_of
+from hub.dev.servers import LocalKafka
+from hub.dev.servers.process import free_port
 from hub.errors import DataError, OffsetGap, ServiceUnavailable
-from hub.hosts.local import LocalKafka
-from hub.hosts.local.process import free_port
 from hub.ports import Outgoing
 from tests.contract.log.contract import EventLogContract
 

@@ -10,10 +10,10 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import MetaData, inspect, text
 
-from hub.adapters.store import Store
-from hub.adapters.store.migrations import NEWEST
-from hub.adapters.store.tables import metadata
 from hub.bootstrap import READ_MODELS
+from hub.store import Store
+from hub.store.migrations import NEWEST
+from hub.store.tables import metadata
 
 
 def _all_tables() -> MetaData:
@@ -55,7 +55,7 @@ def test_a_store_of_a_newer_release_stays_as_it_is(database_url: str) -> None:
 
 def test_the_newest_revision_is_the_one_that_alembic_finds() -> None:
     config = Config()
-    config.set_main_option("script_location", "hub.adapters.store:migrations")
+    config.set_main_option("script_location", "hub.store:migrations")
     assert ScriptDirectory.from_config(config).get_current_head() == NEWEST
 
 

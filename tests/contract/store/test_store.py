@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, select, text
 
-from hub.adapters.store import Store, admissions, meta, positions, quarantines, subjects, views
-from hub.adapters.store.admissions import DecisionRow, HeldRow
-from hub.adapters.store.bulk import COPY_FROM, add, among, merge, values
-from hub.adapters.store.quarantines import Quarantined
-from hub.adapters.store.tables import dirty, held, quarantine, subject
 from hub.errors import DataError, ServiceUnavailable, TopicRecreated
 from hub.ports import Place
+from hub.store import Store, admissions, meta, positions, quarantines, subjects, views
+from hub.store.admissions import DecisionRow, HeldRow
+from hub.store.bulk import COPY_FROM, add, among, merge, values
+from hub.store.quarantines import Quarantined
+from hub.store.tables import dirty, held, quarantine, subject
 from projections.consent_register.tables import ON_CONFLICT, consent_row
 from projections.consent_register.tables import metadata as register
 

@@ -15,7 +15,7 @@ from hub.bootstrap import build_parts
 from hub.cli.app import app
 from hub.cli.opened import close_parts
 from hub.config import load_settings
-from hub.hosts.local import LocalKafka, create_database, drop_database
+from hub.dev.servers import LocalKafka, create_database, drop_database
 
 
 @pytest.fixture

@@ -23,11 +23,11 @@ from connectors.runtime.runtime import Connector
 from hub.adapters.keys.kek import as_text, controller_kek
 from hub.adapters.keys.sql import SqlKeyStore
 from hub.adapters.log.sqlite import SqliteLog
+from hub.dev.simulate import Simulation
 from hub.domain.clock import micros
 from hub.domain.identifiers import AgencyKey
 from hub.domain.seal import key_version, open_box, place, seal
 from hub.ports import EventLog, Key, KeyRef, Outgoing
-from hub.simulate import Simulation
 from schemas import by_fingerprint, decode_single, encode_single, record_schema, topics
 
 START = date(2026, 11, 16)

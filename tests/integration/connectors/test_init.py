@@ -15,8 +15,8 @@ from typer.testing import CliRunner
 
 from hub.cli import USAGE
 from hub.cli.connect import app
+from hub.dev.simulate import Simulation
 from hub.errors import ConfigurationError, DataError, NoInput, UsageError
-from hub.simulate import Simulation
 from tests.integration.connectors.interface import TOKEN, Interface
 
 NORTH = {

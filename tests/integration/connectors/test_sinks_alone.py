@@ -15,8 +15,8 @@ from connectors.file_out.target import Folder
 from connectors.sinks.sink import ViewSink
 from hub.domain.clock import micros
 from hub.domain.seal import place, seal
+from hub.parts import Parts
 from hub.ports import KeyRef, Outgoing
-from hub.stages.parts import Parts
 from schemas import encode_single, record_schema, topics
 from tests.support.sinks import NoNames, Staging
 from tests.support.world import JA, JC, World

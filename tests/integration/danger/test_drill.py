@@ -11,13 +11,13 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from sqlalchemy.exc import SQLAlchemyError
 
-from connectors.danger.watch import Watch
 from hub.adapters.log.sqlite import SqliteLog
+from hub.danger.watch import Watch
 from hub.errors import HubError
 from hub.metrics.danger import DangerCollector
 from hub.metrics.named import PROCESS
 from hub.metrics.store import StoreCollector
-from hub.stages.trail.trail import trail
+from hub.rights.event_history.trail import trail
 from tests.support.danger import Path8a, records
 from tests.support.world import JA, JC, World
 

@@ -10,12 +10,12 @@ from uuid import uuid4
 
 import pytest
 
-from connectors.danger.config import load_danger_config
-from connectors.danger.letter import Letter, decode, encode
-from connectors.danger.watch import Watch
 from hub.adapters.clocks import FileClock
 from hub.adapters.log.kafka import KafkaLog
 from hub.adapters.log.sqlite import SqliteLog
+from hub.danger.config import load_danger_config
+from hub.danger.letter import Letter, decode, encode
+from hub.danger.watch import Watch
 from hub.errors import ConfigurationError, DataError, ServiceUnavailable
 from hub.metrics.danger import OVERDUE, DangerCollector
 from hub.ports import EventLog, Outgoing, Record

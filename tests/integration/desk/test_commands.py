@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from connectors.desk.texts import LANGUAGES
 from hub.cli.consent.commands import app
-from hub.demo import Demo, seeded
+from hub.desk.texts import LANGUAGES
+from hub.dev.demo import Demo, seeded
+from hub.dev.simulate.world import Home
 from hub.domain.pairing import read_code
 from hub.errors import UsageError
-from hub.simulate.world import Home
 
 THERE = "jc-seestadt>ja-seestadt"
 

@@ -6,17 +6,17 @@ from datetime import date
 
 import pytest
 
-from connectors.desk.desk import Desk, Family
-from connectors.desk.signing import consents_of, missing
-from connectors.desk.texts import consent_text
-from connectors.desk.ticks import Ticks
-from hub.demo import Demo, seeded
+from hub.desk.desk import Desk, Family
+from hub.desk.signing import consents_of, missing
+from hub.desk.texts import consent_text
+from hub.desk.ticks import Ticks
+from hub.dev.demo import Demo, seeded
+from hub.dev.simulate.world import Home
 from hub.domain.agencies import Agency
 from hub.domain.identifiers import AgencyKey, proof_hash
 from hub.errors import UsageError
 from hub.policy.facts import Recipient
-from hub.simulate.world import Home
-from hub.stages.open_view import open_view
+from hub.views.opening import open_view
 
 JC, JA = "jc-seestadt", "ja-seestadt"
 OFFICES = {JC: "jobcenter", JA: "youth_office"}

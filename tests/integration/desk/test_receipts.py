@@ -16,7 +16,7 @@ from connectors.staging.config import StagingSettings
 from hub.cli.consent.show import answer_text, told
 from hub.domain.clock import micros
 from hub.metrics.named import metrics
-from hub.stages.consent_story import consent_story
+from hub.rights.consent_history import consent_story
 from tests.support.world import CHILD, JA, JC, MOTHER, NOW, World
 
 EVERYTHING = ("HelpStarted.paragraph", "HelpStarted.provider")

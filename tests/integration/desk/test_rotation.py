@@ -9,17 +9,17 @@ from typing import Any
 
 import pytest
 
-from connectors.desk.texts import consent_text
-from connectors.desk.ticks import Ticks
 from connectors.runtime.config import load_config
 from connectors.runtime.pseudonyms import Pseudonyms
 from connectors.runtime.ring import written
 from connectors.runtime.rotation import rotate
-from hub.demo import OFFICES, Demo, seeded
+from hub.desk.texts import consent_text
+from hub.desk.ticks import Ticks
+from hub.dev.demo import OFFICES, Demo, seeded
 from hub.domain.clock import BERLIN
 from hub.domain.identifiers import AgencyKey, AgencyKeys
 from hub.policy.facts import Recipient
-from hub.stages.open_view import open_view
+from hub.views.opening import open_view
 
 JC, JA = "jc-seestadt", "ja-seestadt"
 FAMILIES, SEED, AFTER = 14, 1, 2

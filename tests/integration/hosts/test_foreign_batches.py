@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from hub.adapters.store.tables import quarantine
+from hub.dev.servers import LocalKafka
 from hub.hosts.embedded import Embedded
-from hub.hosts.local import LocalKafka
 from hub.ports import UNREADABLE, Outgoing, Record
-from hub.stages.caught_up import is_open
+from hub.store.tables import quarantine
+from hub.subjects.consent_barrier import is_open
 from tests.support import foreign
 from tests.support.foreign import Entry
 from tests.support.stories import Families

@@ -30,9 +30,9 @@ from connectors.runtime.pulse import RUNNING, Beat
 from hub.adapters.clocks import ManualClock
 from hub.adapters.log import topics
 from hub.adapters.log.kafka import KafkaLog
+from hub.dev.servers import LocalKafka
 from hub.domain.heartbeat import status_topic
 from hub.errors import ConfigurationError
-from hub.hosts.local import LocalKafka
 from hub.metrics.hearing import SILENT_AFTER, Hearing
 from hub.ports import Outgoing
 from tests.support.kafka_world import KafkaWorld, kafka_world, set_clock

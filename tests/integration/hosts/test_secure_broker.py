@@ -15,9 +15,9 @@ from hub.adapters.keys.tls import TlsFiles
 from hub.adapters.log import groups, settings
 from hub.adapters.log.kafka import KafkaLog
 from hub.adapters.log.security import BrokerSecurity
+from hub.dev.servers import LocalKafka
+from hub.dev.servers.process import free_port
 from hub.errors import ConfigurationError
-from hub.hosts.local import LocalKafka
-from hub.hosts.local.process import free_port
 from hub.ports import Outgoing
 from tests.support.stories import Families
 from tests.support.workers import rig

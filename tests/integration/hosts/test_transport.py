@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from kafka import KafkaAdminClient, TopicPartition
 
-from hub.hosts.local import LocalKafka
+from hub.dev.servers import LocalKafka
 from hub.ports import Outgoing
 from tests.support.workers import Rig, report, rig
 

@@ -10,8 +10,8 @@ from sqlalchemy import create_engine, make_url, text
 
 from hub.adapters.keys.database import KeyDatabase
 from hub.adapters.keys.purge import LOG, TABLE_FILE, purge, purged_at
+from hub.dev.servers import LocalPostgres
 from hub.errors import ConfigurationError, KeyServiceUnavailable
-from hub.hosts.local import LocalPostgres
 from hub.ports import KeyRef
 
 REFS = [KeyRef("box", "jc", f"p_{number * 7919 % 1000:03}") for number in range(400)]

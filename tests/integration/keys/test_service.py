@@ -20,13 +20,13 @@ from hub.adapters.keys.engine import connect, transaction
 from hub.adapters.keys.kek import as_text, master_keys, new_master
 from hub.adapters.keys.remote import RemoteKeyStore
 from hub.adapters.keys.tls import TlsFiles
-from hub.adapters.store import Store
 from hub.cli.key_service import open_database
 from hub.config import load_settings
+from hub.dev.servers import create_database, drop_database
 from hub.domain.seal import open_box, seal
 from hub.errors import ConfigurationError, KeyServiceUnavailable
-from hub.hosts.local import create_database, drop_database
 from hub.ports import Erased, Key, KeyRef
+from hub.store import Store
 from tests.support.key_service import RunningService
 
 

@@ -11,11 +11,11 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy import insert
 from starlette.testclient import TestClient
 
-from hub.adapters.store import tables
 from hub.domain.clock import micros
 from hub.domain.heartbeat import Heartbeat, encode, status_topic
 from hub.errors import ConfigurationError, KeyServiceUnavailable
 from hub.ports import Outgoing
+from hub.store import tables
 from hub.topology import topics_read
 from hub.web.app import COOKIE, create_app
 from hub.web.guard import HEADERS

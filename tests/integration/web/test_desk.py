@@ -8,8 +8,8 @@ from prometheus_client import CollectorRegistry
 from starlette.testclient import TestClient
 
 from connectors.runtime.ring import first_of
-from hub.demo import OFFICES, Demo, caller
-from hub.simulate.world import Family
+from hub.dev.demo import OFFICES, Demo, caller
+from hub.dev.simulate.world import Family
 from hub.web.app import Desks, create_app
 
 JC, JA = "jc-seestadt", "ja-seestadt"
@@ -189,7 +189,7 @@ def test_a_form_from_elsewhere_or_too_large_is_refused(
 def test_the_familys_look_is_logged_as_its_own(demo: Demo, browser: TestClient) -> None:
     from sqlalchemy import select
 
-    from hub.adapters.store.tables import retrieval
+    from hub.store.tables import retrieval
 
     browser.get(f"{path(demo, JA, 'couple')}/stand")
     with demo.parts.store.transaction() as connection:

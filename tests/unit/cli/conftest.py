@@ -17,7 +17,7 @@ from hub.config import load_settings
 from hub.domain.agencies import default_agency
 from hub.domain.identifiers import AgencyKey
 from hub.hosts.embedded import Embedded
-from hub.stages.parts import Parts
+from hub.parts import Parts
 from tests.support.publisher import Publisher
 
 JOBCENTER, YOUTH_OFFICE = "jc-a", "ja-a"

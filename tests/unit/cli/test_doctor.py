@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from connectors.danger.letter import Letter, encode
 from hub.adapters.clocks import ManualClock
 from hub.adapters.keys.kek import as_text, new_master
 from hub.adapters.log.sqlite import SqliteLog
+from hub.danger.letter import Letter, encode
 from hub.domain.clock import micros, moment
 from hub.domain.heartbeat import Heartbeat, status_topic
 from hub.domain.heartbeat import encode as encode_beat

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from hub.adapters.store.tables import decision
+from hub.store.tables import decision
 from projections.consent_register.tables import consent_row
 from tests.unit.cli.conftest import World, answer, hub
 
@@ -157,7 +157,7 @@ def test_unknown(world: World, event_id: str) -> None:
 def _published(world: World) -> list[str]:
     """The ids of all events that stand in the jobcenter's topic."""
     from hub.errors import DataError
-    from hub.stages.decode import decode_envelope
+    from hub.sealed.decode import decode_envelope
 
     topic = "agency.jc-a.events"
     ids = []

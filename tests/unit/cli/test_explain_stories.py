@@ -11,7 +11,7 @@ from hub.cli.explain.explain import explained
 from hub.cli.explain.words import sentences
 from hub.domain.envelope import Envelope
 from hub.policy.explain import Language
-from hub.stages.trail.trail import trail
+from hub.rights.event_history.trail import trail
 from tests.support.world import CHILD, JA, JC, MOTHER, NOW, World
 
 POINTS = {"read", "egress", "publish", "admit", "project", "disclose", "withdraw", "erase", "quarantine"}

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from hub.adapters.keys.kek import controller_kek, master_key
+from hub.dev.servers.process import free_port
 from hub.domain.clock import micros
 from hub.domain.heartbeat import Heartbeat, encode, status_topic
-from hub.hosts.local.process import free_port
 from hub.ports import Outgoing
 from tests.unit.cli.conftest import World, answer, hub
 

@@ -9,9 +9,9 @@ import sys
 import pytest
 from sqlalchemy import func, select
 
-from hub.adapters.store import quarantines, tables
 from hub.ports import Outgoing
 from hub.stages import admit, misnamed
+from hub.store import quarantines, tables
 from projections.consent_register.tables import consent_row
 from projections.joint_case.tables import case_row
 from schemas import EventSchema, UnknownSchema
@@ -150,7 +150,7 @@ def test_corrected_cause_takes_the_record_itself(world: World, monkeypatch: pyte
     consent = _family(world)
     world.run()
     with monkeypatch.context() as before:
-        before.setattr("hub.stages.decode.by_fingerprint", _knows_none)
+        before.setattr("hub.sealed.decode.by_fingerprint", _knows_none)
         world.jobcenter.measure("anna", "family", 1, [consent])
         world.jobcenter.flush()
         world.run()

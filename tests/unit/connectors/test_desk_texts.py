@@ -7,9 +7,9 @@ from unittest.mock import patch
 
 import pytest
 
-from connectors.desk import texts
-from connectors.desk.offer import ORDER
-from connectors.desk.texts import LANGUAGES, check, consent_text, load, versions
+from hub.desk import texts
+from hub.desk.offer import ORDER
+from hub.desk.texts import LANGUAGES, check, consent_text, load, versions
 from hub.errors import ConfigurationError, UsageError
 
 TODAY = date(2026, 11, 22)
@@ -66,5 +66,5 @@ def test_a_translation_that_leaves_something_out_is_refused() -> None:
 
 
 def test_no_text_lies_about_that_no_version_names() -> None:
-    found = {path.name for path in (files("connectors.desk") / "texts").iterdir()}
+    found = {path.name for path in (files("hub.desk") / "texts").iterdir()}
     assert found == {"versions.toml", *(f"{version}.{language}.toml" for version, language in EVERY)}

@@ -13,7 +13,7 @@ from connectors.proposal.schema import config_schema
 from connectors.runtime.values import STYLE_LISTS, STYLE_TEXTS
 from schemas import event_schema, event_types
 
-EXAMPLES = sorted(Path(str(files("hub.simulate"))).glob("connectors/*/source.toml"))
+EXAMPLES = sorted(Path(str(files("hub.dev.simulate"))).glob("connectors/*/source.toml"))
 VALIDATOR = Draft202012Validator(config_schema())
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.danger.content import (
+from hub.danger.content import (
     FLAGS,
     MOST,
     Report,

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.danger.letter import Letter, decode, encode
-from connectors.danger.sealing import PrivateKey, PublicKey, decoded, new_private_key
+from hub.danger.letter import Letter, decode, encode
+from hub.danger.sealing import PrivateKey, PublicKey, decoded, new_private_key
 
 LETTER = Letter(bytes(16), "reported", "jc-a", "ja-a", 1_790_000_000_000_000, 0, b"k" * 8)
 

@@ -6,7 +6,7 @@ import sys
 
 BUG = """
 from hub.cli.logs import log_to_stderr
-from hub.hosts.faust.leaving import leave
+from hub.hosts.worker.exit import leave
 log_to_stderr()
 try:
     raise KeyError("somebody's name")

@@ -15,7 +15,7 @@ from hub.config import load_settings
 DIES_AT_ONCE = "print('a life', flush=True); raise SystemExit(75)"
 SUPERVISOR = f"""
 import sys
-from hub.hosts.faust.supervise import supervise
+from hub.hosts.worker.supervise import supervise
 sys.exit(supervise([sys.executable, "-c", {DIES_AT_ONCE!r}]))
 """
 TRY_AGAIN = 75

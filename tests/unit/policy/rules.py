@@ -64,7 +64,7 @@ WITNESSES: Mapping[str, Witness] = {
     "R10": Witness("hub.policy.fields", _decided("R10", event__source_203=True, recipient__worker=None)),
     "R11": Witness("hub.policy.decide", _decided("R11", "provider_worker", recipient__undertaking=False)),
     "R12": Witness("hub.policy.decide", _decided("R12", purpose="planning")),
-    "R15": Witness("hub.policy.decide, hub.stages.forgetting", _marked),
+    "R15": Witness("hub.policy.decide, hub.erasure", _marked),
     "R16": Witness(
         "hub.policy.fields", _decided("R16", event__task_class="help", event__merges_with="other_task")
     ),

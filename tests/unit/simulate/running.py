@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from sqlite3 import connect
 
-from hub.simulate import DayReport, Simulation
+from hub.dev.simulate import DayReport, Simulation
 
 START = date(2026, 6, 1)
 

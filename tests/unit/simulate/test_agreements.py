@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from hub.simulate.consents import WORDS, consents_on, signers_of
-from hub.simulate.world import Family
+from hub.dev.simulate.consents import WORDS, consents_on, signers_of
+from hub.dev.simulate.world import Family
 from tests.unit.simulate.running import START, Run
 
 JOBCENTER_COLUMNS = (

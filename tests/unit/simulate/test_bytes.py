@@ -10,7 +10,7 @@ import typer
 from typer.testing import CliRunner
 
 from hub.cli.simulate import simulate as command
-from hub.simulate import jobcenter, youth_office
+from hub.dev.simulate import jobcenter, youth_office
 from tests.unit.simulate.running import Run, simulate
 
 

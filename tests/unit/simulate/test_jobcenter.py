@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, inspect
 
+from hub.dev.simulate import Simulation
+from hub.dev.simulate.jobcenter import metadata
+from hub.dev.simulate.story import is_last_bank_day
 from hub.errors import ConfigurationError
-from hub.simulate import Simulation
-from hub.simulate.jobcenter import metadata
-from hub.simulate.story import is_last_bank_day
 from tests.unit.simulate.running import START, Run, simulate
 
 

@@ -6,8 +6,8 @@ from itertools import combinations
 
 import pytest
 
-from hub.simulate import SimulatedWorld, build_world
-from hub.simulate.cast import CAST
+from hub.dev.simulate import SimulatedWorld, build_world
+from hub.dev.simulate.cast import CAST
 
 START = date(2026, 6, 1)
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from hub.dev.simulate import Simulation
+from hub.dev.simulate.changes import Value
+from hub.dev.simulate.youth_office import COLUMNS, render
 from hub.errors import ConfigurationError
-from hub.simulate import Simulation
-from hub.simulate.changes import Value
-from hub.simulate.youth_office import COLUMNS, render
 from tests.unit.simulate.running import START, Run
 
 

@@ -13,7 +13,7 @@ from hub.errors import (
     ServiceUnavailable,
     TryAgain,
 )
-from hub.stages.driver import halved, is_outage, reason_of
+from hub.isolation import halved, is_outage, reason_of
 
 
 class Work:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from hub.adapters.store import quarantines
-from hub.stages.driver import AGAIN_AFTER, isolated
+from hub.isolation import AGAIN_AFTER, isolated
+from hub.store import quarantines
 from tests.support.world import World
 
 

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from hub.policy.gate import Verdict
-from hub.stages.knowledge import LONGEST, Knowledge, KnowledgeCache, size_of
+from hub.subjects.knowledge import LONGEST, Knowledge, KnowledgeCache, size_of
 
 
 class Seconds:

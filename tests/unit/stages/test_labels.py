@@ -2,7 +2,7 @@
 
 import pytest
 
-from hub.stages.decode import _wrong_labels
+from hub.sealed.decode import _wrong_labels
 from schemas import event_schema
 
 

@@ -10,7 +10,7 @@ from hub.adapters.clocks import ManualClock
 from hub.adapters.log.sqlite import SqliteLog
 from hub.domain.clock import micros
 from hub.ports import Outgoing, Record
-from hub.stages.trail.places import place_of
+from hub.rights.event_history.places import place_of
 
 NOW = datetime(2026, 11, 22, 8, tzinfo=UTC)
 TOPIC = "agency.jc.events"

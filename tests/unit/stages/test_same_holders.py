@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.stages.knowledge import MOST_HOLDERS, each_may_be_one
+from hub.subjects.knowledge import MOST_HOLDERS, each_may_be_one
 
 NAMES, SPARE = "abcd", "wxyz"
 PAIRS = st.frozensets(st.tuples(st.sampled_from(NAMES), st.sampled_from(SPARE)))

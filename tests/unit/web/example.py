@@ -7,10 +7,10 @@ from typing import Any
 
 from hub.domain.agencies import Agency, by_id, default_agency
 from hub.policy.facts import Recipient
-from hub.stages.case_file import CaseFile
-from hub.stages.cut import Cut, Entry, Part, Question
-from hub.stages.knowledge import Knowledge
-from hub.stages.open_view import OpenedView
+from hub.subjects.knowledge import Knowledge
+from hub.views.case_file import CaseFile
+from hub.views.opening import OpenedView
+from hub.views.redaction import Cut, Entry, Part, Question
 
 JC, JA = "jc-seestadt", "ja-seestadt"
 AGENCIES: Mapping[str, Agency] = by_id(

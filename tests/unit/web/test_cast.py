@@ -2,8 +2,8 @@
 
 from datetime import date
 
-from hub.simulate.world import build_world
-from hub.web.cast import cast_directory
+from hub.dev.cast import cast_directory
+from hub.dev.simulate.world import build_world
 from tests.unit.web.example import AGENCIES, JA, JC
 
 

@@ -23,7 +23,7 @@ from hub.stages.admit import AdmitOutcome
 from hub.stages.consents import ConsentsOutcome
 from hub.stages.disclose import DiscloseOutcome
 from hub.stages.project import ProjectOutcome
-from hub.stages.ticks import TickOutcome
+from hub.stages.timers import TickOutcome
 
 NAMED = """
 `build_info` · `events_total{agency,event_type,outcome}` · `policy_decisions_total{rule,decision}` ·

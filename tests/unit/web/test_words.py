@@ -7,7 +7,7 @@ from importlib.resources import files
 
 import pytest
 
-from connectors.desk.texts import LANGUAGES
+from hub.desk.texts import LANGUAGES
 from hub.domain.clock import BERLIN
 from hub.web.desk.words import desk_words
 from hub.web.wording import moment_text, month_text, period_text, span_text, speaking, value_text, word

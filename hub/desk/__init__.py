@@ -1,0 +1,27 @@
+"""The consent desk: what a family signs, narrows or takes back at the counter, independent of any export.
+
+It is the agency's own: a small book on its disk, read by a connector of its own with the agency's own credentials. It
+knows neither the hub's store nor anybody else's keys.
+"""
+
+from dataclasses import replace
+
+from connectors.runtime.config import ConnectorConfig
+from connectors.runtime.ports import Spec
+from connectors.runtime.state import State
+from connectors.sql.config import sql_settings
+from connectors.sql.source import SqlSource
+from hub.desk.book import Book
+from hub.desk.config import book_mapping, desk_settings
+from hub.domain.identifiers import AgencyKey
+
+spec = Spec(kind="desk", role="source", settings="book, records")
+mapping = book_mapping
+
+
+def build(config: ConnectorConfig, state: State, key: AgencyKey) -> SqlSource:
+    """A source over the agency's desk book, which is made if there is none. Raises ConfigurationError."""
+    settings = desk_settings(config)
+    Book(settings.book).close()
+    own = replace(config, settings={"url": f"sqlite:///{settings.book}", "overlap_seconds": 60.0})
+    return SqlSource(sql_settings(own), state, key)

@@ -1,0 +1,34 @@
+"""Settings of a desk: where its book is, and which connector of the agency reads what the signing table shows."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from connectors.runtime.config import ConnectorConfig
+from connectors.runtime.reading import Table
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeskSettings:
+    """`records`: the configuration of the source that reads the agency's system."""
+
+    book: Path
+    records: Path
+
+
+def desk_settings(config: ConnectorConfig) -> DeskSettings:
+    """The settings of this configuration; raises ConfigurationError."""
+    table = Table(config.settings, "config.settings")
+    settings = DeskSettings(
+        book=config.path(table.take("book", str)), records=config.path(table.take("records", str))
+    )
+    table.close()
+    return settings
+
+
+def book_mapping() -> Mapping[str, Any]:
+    """The mapping of the book, the same at every agency."""
+    return tomllib.loads((files("hub.desk") / "mapping.toml").read_text(encoding="utf-8"))

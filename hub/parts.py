@@ -1,0 +1,43 @@
+"""What every stage is given."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from hub.domain.agencies import Agency
+from hub.policy.gate import Gate
+from hub.policy.retention import Retention, default_retention
+from hub.ports import Clock, EventLog, HubKeyStore
+from hub.sealed.headers import HeadCache
+from hub.store import Store
+from hub.subjects.knowledge import KnowledgeCache
+from schemas import topics
+
+CASES = topics()["cases"].of()
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The hub's adapters and settings, made once by the composition root.
+
+    `secret` keys what the hub itself hashes: pairing codes, recipient pseudonyms, view contents. `lease` is how long a
+    staging row may stand without renewal, in seconds.
+    """
+
+    store: Store
+    log: EventLog
+    keys: HubKeyStore
+    clock: Clock
+    gate: Gate
+    agencies: Mapping[str, Agency]
+    secret: bytes = field(repr=False)
+    knowledge: KnowledgeCache = field(default_factory=KnowledgeCache, repr=False)
+    heads: HeadCache = field(default_factory=HeadCache, repr=False)
+    lease: int = 24 * 3600
+    hold_days: int = 7
+    stale_after: float = 60.0
+    retention: Retention = field(default_factory=default_retention, repr=False)
+
+
+def topic_agency(topic: str) -> str:
+    """The agency that a topic belongs to: `agency.<id>.events` → id."""
+    return topic.split(".", 1)[1].rsplit(".", 1)[0]

@@ -1,0 +1,1 @@
+"""Rights of the data subject: access, and the history of an event and of a consent."""

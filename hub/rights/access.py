@@ -1,0 +1,126 @@
+"""Access (Art. 15 GDPR, § 83 SGB X): all that is in the hub about one person, and everybody who had something of it.
+
+The policy decides here as for every view: the role is the subject's own. What it says of others (who else signed, which
+worker looked) is left out.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from hub.domain.clock import micros, moment
+from hub.domain.consent import Consent
+from hub.erasure.completion import Who, who_is
+from hub.errors import NoInput
+from hub.parts import Parts
+from hub.policy.facts import Recipient
+from hub.store import admissions, evidence, subjects, views
+from hub.store.tables import disclosure, retrieval
+from hub.store.views import DisclosureRow
+from hub.views.case_file import CaseFile, read_cases
+from hub.views.redaction import Question, cut
+
+PURPOSE = "subject_access"
+
+
+def access(parts: Parts, subject: str) -> dict[str, Any]:
+    """The answer as JSON-like values; every look at a case is logged. Raises NoInput for somebody unknown."""
+    with parts.store.transaction() as connection:
+        who = who_is(connection, subject)
+        cases = sorted({case for key in who.same for case in subjects.cases_of_subject(connection, key)})
+        if not cases:
+            raise NoInput("the hub knows nobody of this name", place="subject", remedy="name it AGENCY:REF")
+        joint = sorted(set(subjects.joint_cases(connection, cases).values()))
+        files = read_cases(connection, parts, joint).opened(parts, connection)
+        now = parts.clock.now()
+        found = {
+            "subject": subject,
+            "at": now.isoformat(),
+            "records": [record for file in files.values() for record in _records(parts, file, who, now)],
+            "waiting": [_held(row) for key in who.same for row in admissions.held_of(connection, key)],
+            "consents": [_consent(one) for one in _consents(files.values(), subject, now)],
+            "recipients": list(_recipients(connection, who)),
+            "retrievals": list(_retrievals(connection, joint)),
+        }
+        for name in joint:
+            _log(connection, parts, name, subject, now)
+    return found
+
+
+def _records(parts: Parts, file: CaseFile, who: Who, now: datetime) -> Iterable[dict[str, Any]]:
+    """Asked sender by sender: whom the request names is the person, linked or not."""
+    for sender in sorted({key.split(":", 1)[0] for key in who.same} & parts.agencies.keys()):
+        mine = [
+            one for one in file.evidence if one.subject in who.same and one.envelope.controller_id == sender
+        ]
+        me = Recipient(
+            controller=sender, kind="subject", role="subject", worker=who.person, assigned=True, undertaking=False
+        )  # fmt: skip
+        made = cut(
+            parts.gate.policy, parts.agencies, Question(me, PURPOSE, now), mine, file.known, file.names
+        )
+        for part in made.parts:
+            for entry in part.entries:
+                yield {"sender": sender, "grounds": list(part.grounds), **entry.as_json()}
+
+
+def _consents(files: Iterable[CaseFile], subject: str, now: datetime) -> Sequence[Consent]:
+    known = next((file.known[subject] for file in files if subject in file.known), None)
+    return known.consents_at(now) if known else ()
+
+
+def _consent(one: Consent) -> dict[str, Any]:
+    return {
+        "id": one.number,
+        "recorded_by": one.recorded_by,
+        "sender": one.sender,
+        "recipients": sorted(one.recipients),
+        "purposes": sorted(one.purposes),
+        "categories": sorted(one.categories),
+        "granted_at": one.granted_at.isoformat(),
+        "valid_until": one.valid_until.isoformat() if one.valid_until else None,
+        "withdrawn_at": one.withdrawn_at.isoformat() if one.withdrawn_at else None,
+        "text_version": one.text_version,
+    }
+
+
+def _held(row: admissions.HeldRow) -> dict[str, Any]:
+    return {"event_id": row.event_id, "since": moment(row.since).isoformat(), "reason": row.reason}
+
+
+def _recipients(connection: Connection, who: Who) -> Iterable[dict[str, Any]]:
+    d = disclosure.c
+    names = sorted({who.person, *who.same})
+    wanted = select(disclosure).where(d.person.in_(names)).order_by(d.at, d.recipient, d.role)
+    rows = [DisclosureRow(*row) for row in connection.execute(wanted)]
+    grounds = evidence.grounds_of(connection, [row.view_id for row in rows])
+    for row in rows:
+        yield {
+            "at": moment(row.at).isoformat(),
+            "sender": row.sender,
+            "recipient": row.recipient,
+            "role": row.role,
+            "purpose": row.purpose,
+            "fields": row.fields.split(","),
+            "grounds": list(evidence.names_of(grounds.get(row.key, ()), row.grounds)),
+            "answer": row.answer,
+        }
+
+
+def _retrievals(connection: Connection, joint: Sequence[str]) -> Iterable[dict[str, Any]]:
+    r = retrieval.c
+    wanted = select(r.at, r.recipient, r.role, r.purpose).where(r.joint_case.in_(joint)).order_by(r.at, r.id)
+    for row in connection.execute(wanted):
+        yield {
+            "at": moment(row.at).isoformat(),
+            "recipient": row.recipient,
+            "role": row.role,
+            "purpose": row.purpose,
+        }
+
+
+def _log(connection: Connection, parts: Parts, joint: str, subject: str, now: datetime) -> None:
+    agency, version = subject.split(":", 1)[0], parts.gate.policy.version
+    views.log_retrieval(connection, joint, agency, "subject", None, PURPOSE, version, micros(now))

@@ -1,0 +1,1 @@
+"""A joint case as one recipient may see it: case file, redaction, view plan, record, and the opened view."""

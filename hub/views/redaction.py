@@ -1,0 +1,261 @@
+"""Cutting a view: what one recipient may see of one joint case at one moment, person by person. Pure.
+
+Each person is judged separately; those of whom nothing may be shown are absent, and nothing else in the cut (count,
+order, totals) tells whether they exist (domain D). A field on hold hides its whole entry.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from hub.domain.agencies import Agency
+from hub.domain.clock import moment
+from hub.domain.consent import Consent
+from hub.domain.envelope import Envelope
+from hub.policy.compiled import Policy
+from hub.policy.decide import decide
+from hub.policy.decision import Decision
+from hub.policy.facts import Recipient, Request, Sender
+from hub.policy.grounds import counts
+from hub.policy.reduce import STARTS, Released, Shown, obliged_categories, view
+from hub.sealed.boxes import Content
+from hub.store.evidence import Ground
+from hub.subjects.facts import confider, event_facts, signature
+from hub.subjects.knowledge import Knowledge
+from hub.views.open_categories import Openable, withheld_categories
+from schemas import to_json
+
+
+class Evidence(NamedTuple):
+    """One record of the joint case, opened."""
+
+    record_ref: str
+    subject: str
+    envelope: Envelope
+    content: Content
+
+    def __repr__(self) -> str:
+        return f"Evidence({self.record_ref})"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What is shown of one record."""
+
+    event_type: str
+    record_ref: str
+    occurred_at: datetime
+    fields: Mapping[str, Any] = field(repr=False)
+    marked: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "type": self.event_type,
+            "id": self.record_ref,
+            "occurred_at": self.occurred_at.isoformat(),
+            "fields": to_json(self.fields),
+            "marked": list(self.marked),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What is shown of one person from one sender, and on which grounds; `consents` are those that count for it, and
+    `covered` tells field by field what it rests on."""
+
+    person: str
+    sender: str
+    entries: tuple[Entry, ...]
+    grounds: tuple[str, ...]
+    fields: tuple[str, ...]
+    consents: tuple[Consent, ...] = ()
+    covered: tuple[Ground, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """The view: its parts in order of person and sender, and what is withheld of the persons in it."""
+
+    parts: tuple[Part, ...]
+    withheld: Mapping[str, tuple[str, ...]]
+
+
+NOTHING = Cut((), {})
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Who looks, why, and when."""
+
+    recipient: Recipient
+    purpose: str
+    at: datetime
+    openable: Openable = field(default_factory=dict, repr=False, compare=False)
+
+
+def cut(
+    policy: Policy,
+    agencies: Mapping[str, Agency],
+    question: Question,
+    evidence: Sequence[Evidence],
+    known: Mapping[str, Knowledge],
+    names: Mapping[str, str],
+    *,
+    beside: str = "",
+) -> Cut:
+    """Decide every record for this recipient, then reduce what remains (`hub.policy.reduce`).
+
+    `beside`: an agency whose records the recipient has in its own system; they count (an acknowledgement shows where
+    its start is known) and are not listed.
+    """
+    knife = _Knife(policy, agencies, question, known, names)
+    counting = (source for source in evidence if not _is_aside(source, beside))
+    released = {one.ref: (one, source) for source in counting if (one := knife.released(source))}
+    parts = knife.parts(view((one for one, _ in released.values()), question.recipient), released, beside)
+    return Cut(parts, _withheld(policy, agencies, question, parts, known))
+
+
+Sources = Mapping[str, tuple[Released, Evidence]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Knife:
+    """One question to many records; equal records of one subject are decided once."""
+
+    policy: Policy
+    agencies: Mapping[str, Agency]
+    question: Question
+    known: Mapping[str, Knowledge]
+    names: Mapping[str, str]
+    decided: dict[object, tuple[Decision, Request]] = field(default_factory=dict)
+
+    def released(self, one: Evidence) -> Released | None:
+        """What the decision lets through of this record, if anything."""
+        if one.content.state != "open" or not is_joint(self.question, one, self.known[one.subject]):
+            return None
+        decision, _ = self._decision(one)
+        if decision.outcome not in ("allow", "redact"):
+            return None
+        return Released(
+            ref=one.record_ref, person=self.known[one.subject].person, sender=one.envelope.controller_id,
+            event_type=one.envelope.event_type, occurred_at=moment(one.envelope.occurred_at), fields=one.content.fields,
+            categories=one.envelope.fields, kept=decision.kept, obliged=obliged_categories(decision.obligations),
+            marked=decision.marked,
+        )  # fmt: skip
+
+    def parts(self, shown: Iterable[Shown], sources: Sources, beside: str) -> tuple[Part, ...]:
+        """The entries by person and sender."""
+        found: dict[tuple[str, str], list[Shown]] = {}
+        for one in shown:
+            if one.sender != beside:
+                found.setdefault((one.person, one.sender), []).append(one)
+        return tuple(self._part(*key, entries, sources) for key, entries in sorted(found.items()))
+
+    def _part(self, person: str, sender: str, shown: Sequence[Shown], sources: Sources) -> Part:
+        behind = [sources[record.ref][1] for one in shown for record in one.behind]
+        return Part(
+            person, sender,
+            tuple(Entry(one.event_type, one.ref, one.occurred_at, one.fields, one.marked) for one in shown),
+            tuple(sorted({ground for one in behind for ground in _grounds(one.envelope)})),
+            tuple(sorted({f"{one.event_type}.{name}" for one in shown for name in one.fields})),
+            tuple({consent.id: consent for one in behind for consent in self._behind(one)}.values()),
+            tuple(_covered(shown, sources)),
+        )  # fmt: skip
+
+    def _behind(self, one: Evidence) -> Iterable[Consent]:
+        """The consents that count for what is kept of a shown record."""
+        decision, request = self._decision(one)
+        kept = {one.envelope.fields[name] for name in decision.kept}
+        return [c for c in request.consents if any(counts(c, category, request) for category in kept)]
+
+    def _decision(self, one: Evidence) -> tuple[Decision, Request]:
+        asked = (one.subject, signature(one.envelope))
+        if asked not in self.decided:
+            knowledge = self.known[one.subject]
+            request = request_of(self.agencies, self.question, one.envelope, knowledge, self.names)
+            self.decided[asked] = decide(self.policy, request), request
+        return self.decided[asked]
+
+
+def _is_aside(one: Evidence, beside: str) -> bool:
+    """Whether it is a record of that agency on which nothing else in the view depends."""
+    return one.envelope.controller_id == beside and one.envelope.event_type not in STARTS
+
+
+def is_joint(question: Question, one: Evidence, knowledge: Knowledge) -> bool:
+    """Across controllers only whom both know as one person: unlinked or split, nobody is shown (fail closed)."""
+    if one.envelope.controller_id == question.recipient.controller:
+        return True
+    return not knowledge.split and (knowledge.family or knowledge.linked)
+
+
+def request_of(
+    agencies: Mapping[str, Agency],
+    question: Question,
+    envelope: Envelope,
+    knowledge: Knowledge,
+    names: Mapping[str, str],
+) -> Request:
+    """What the policy is asked about one record for this recipient."""
+    return Request(
+        at=question.at,
+        purpose=question.purpose,
+        sender=Sender(controller=envelope.controller_id, kind=agencies[envelope.controller_id].kind),
+        recipient=question.recipient,
+        subject=knowledge.subject(question.at),
+        event=event_facts(envelope, knowledge, question.at, confider(envelope, names)),
+        consents=knowledge.consents_at(question.at),
+    )
+
+
+def _grounds(envelope: Envelope) -> Sequence[str]:
+    norm = _norm(envelope)
+    return (norm,) if norm else envelope.consents
+
+
+def _norm(envelope: Envelope) -> str | None:
+    return f"{envelope.norm}: {envelope.task_norm}" if envelope.norm else None
+
+
+def _covered(shown: Iterable[Shown], sources: Sources) -> Iterable[Ground]:
+    """Each shown field with the label and ground of every record behind it; what rests on the same is told once."""
+    fields: defaultdict[tuple[str, str | None, tuple[str, ...]], set[str]] = defaultdict(set)
+    for one in shown:
+        for record in one.behind:
+            envelope = sources[record.ref][1].envelope
+            norm, consents = _norm(envelope), () if envelope.norm else tuple(envelope.consents)
+            for name, category in record.labels(one.fields).items():
+                fields[category, norm, consents].add(f"{one.event_type}.{name}")
+    for (category, norm, consents), names in sorted(
+        fields.items(), key=lambda item: (item[0][0], item[0][1] or "", item[0][2])
+    ):
+        yield Ground(category, tuple(sorted(names)), consents, norm)
+
+
+def _withheld(
+    policy: Policy,
+    agencies: Mapping[str, Agency],
+    question: Question,
+    parts: Sequence[Part],
+    known: Mapping[str, Knowledge],
+) -> dict[str, tuple[str, ...]]:
+    """Follows from matrix and consents alone, never from the data that exist."""
+    if question.recipient.role == "subject":
+        return {}
+    by_person = {knowledge.person: knowledge for knowledge in known.values()}
+    others = [agency for agency in agencies.values() if agency.id != question.recipient.controller]
+    shown = sorted({part.person for part in parts})
+    return {
+        person: withheld_categories(
+            policy,
+            question.recipient,
+            question.purpose,
+            question.at,
+            others,
+            by_person[person],
+            question.openable,
+        )
+        for person in shown
+    }
