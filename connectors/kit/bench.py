@@ -6,16 +6,16 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from connectors.contract import Rereading, Source, Spec
 from connectors.kit.trial import COLUMNS, Tables, Trial
-from connectors.runtime.backfill import Backfills
-from connectors.runtime.build import gate
-from connectors.runtime.config import ConnectorConfig, parse_config
-from connectors.runtime.ports import Rereading, Source, Spec
-from connectors.runtime.pseudonyms import Pseudonyms
-from connectors.runtime.report import StepReport
-from connectors.runtime.ring import Keys, naming
-from connectors.runtime.runtime import Connector
-from connectors.runtime.state import State
+from connectors.pipeline.config.connector import ConnectorConfig, parse_config
+from connectors.pipeline.publish.keyring import Keys, naming
+from connectors.pipeline.publish.pseudonyms import Pseudonyms
+from connectors.pipeline.run.build import gate
+from connectors.pipeline.run.pipeline import Connector
+from connectors.pipeline.run.report import StepReport
+from connectors.pipeline.state.backfill_requests import Backfills
+from connectors.pipeline.state.state import State
 from hub.adapters.keys.kek import controller_kek
 from hub.adapters.keys.sql import SqlKeyStore
 from hub.adapters.log.sqlite import SqliteLog

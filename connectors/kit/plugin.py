@@ -41,7 +41,7 @@ def candidate_of(config: pytest.Config) -> "Candidate":
     trial = config.getoption("--hub-trial") or f"{name.partition(':')[0]}.trial:Trial"
     package = import_module(name.partition(":")[0])
     if not hasattr(package, "spec"):
-        raise pytest.UsageError(f"{package.__name__} has no spec: connectors.runtime.ports.Spec")
+        raise pytest.UsageError(f"{package.__name__} has no spec: connectors.contract.Spec")
     return Candidate(name, _found(name), package.spec, _found(trial))
 
 

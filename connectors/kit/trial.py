@@ -1,5 +1,7 @@
 """What the kit asks of a connector's author: a small system of that kind that can be filled, changed and broken."""
 
+import csv
+import io
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -45,3 +47,12 @@ class Trial(Protocol):
     def content(self) -> bytes:
         """Everything in it, to see whether reading changed it."""
         ...
+
+
+def written(name: str, rows: Rows) -> bytes:
+    """A stream as CSV; raises ValueError for what cp1252 cannot say."""
+    text = io.StringIO(newline="")
+    sheet = csv.DictWriter(text, COLUMNS[name], delimiter=";")
+    sheet.writeheader()
+    sheet.writerows(rows)
+    return text.getvalue().encode("cp1252")

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 from cryptography.exceptions import InvalidTag
 
-from connectors.runtime.pseudonyms import Local
+from connectors.pipeline.publish.pseudonyms import Local
 from hub.domain.seal import key_version, open_box
 from hub.domain.view_box import bound
 from hub.ports import Erased, Fenced, Key, KeyRef

@@ -18,8 +18,8 @@ from typing import Any, Protocol
 from sqlalchemy import Connection, Engine, and_, delete, event, insert, select
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 
-from connectors.runtime.ports import SinkReport
-from connectors.runtime.pseudonyms import Local, Pseudonyms
+from connectors.contract import SinkReport
+from connectors.pipeline.publish.pseudonyms import Local, Pseudonyms
 from connectors.sinks import book
 from connectors.sinks.book import fassung, metadata, stand, uebernommen, unlesbar
 from connectors.sinks.rows import Answers, Received, View, opened, received, refs, wanted_keys

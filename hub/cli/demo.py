@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from connectors.runtime.report import Withheld
+from connectors.pipeline.run.report import Withheld
 from hub.cli.output import AsJson, print_json, print_lines, progress
 from hub.dev.demo import DAYS, Demo, explained
 from hub.errors import UsageError

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from connectors.runtime.files import open_file
+from connectors.pipeline.state.sqlite_files import open_file
 from hub.danger.letter import Letter, decode
 from hub.errors import ServiceUnavailable
 from hub.ports import TopicState

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from connectors.runtime.config import LogAddress, log_address
-from connectors.runtime.reading import Table
+from connectors.pipeline.config.connector import LogAddress, log_address
+from connectors.pipeline.config.strict_toml import Table
 from hub.danger.sealing import PrivateKey, PublicKey, decoded
 from hub.errors import ConfigurationError, NoInput
 

@@ -6,11 +6,11 @@ knows neither the hub's store nor anybody else's keys.
 
 from dataclasses import replace
 
-from connectors.runtime.config import ConnectorConfig
-from connectors.runtime.ports import Spec
-from connectors.runtime.state import State
-from connectors.sql.config import sql_settings
-from connectors.sql.source import SqlSource
+from connectors.contract import Spec
+from connectors.pipeline.config.connector import ConnectorConfig
+from connectors.pipeline.state.state import State
+from connectors.sources.sql.config import sql_settings
+from connectors.sources.sql.source import SqlSource
 from hub.desk.book import Book
 from hub.desk.config import book_mapping, desk_settings
 from hub.domain.identifiers import AgencyKey

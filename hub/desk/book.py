@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from connectors.runtime.files import open_file
+from connectors.pipeline.state.sqlite_files import open_file
 from hub.errors import UsageError
 
 _SCHEMA = (

@@ -7,8 +7,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from connectors.runtime.config import ConnectorConfig
-from connectors.runtime.reading import Table
+from connectors.pipeline.config.connector import ConnectorConfig
+from connectors.pipeline.config.strict_toml import Table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
-from connectors.runtime.build import gate
-from connectors.runtime.config import ConnectorConfig, load_config
-from connectors.runtime.ring import Keys
+from connectors.pipeline.config.connector import ConnectorConfig, load_config
+from connectors.pipeline.publish.keyring import Keys
+from connectors.pipeline.run.build import gate
 from hub.desk.book import Book, CustodyEntry, Grant, Objection, Withdrawal
 from hub.desk.config import desk_settings
 from hub.desk.offer import Direction, offered

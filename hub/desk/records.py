@@ -10,16 +10,16 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
-from connectors.runtime.build import key_hash, looking_names, source_to_look_at
-from connectors.runtime.config import ConnectorConfig
-from connectors.runtime.knowledge import RECORDING, consent_of, control_data
-from connectors.runtime.lookups import LookupIndex
-from connectors.runtime.mapped import MappedEvent
-from connectors.runtime.mapping import Mapper
-from connectors.runtime.ports import NothingKept, Row
-from connectors.runtime.present import present_state
-from connectors.runtime.ring import Keys, first_of
-from connectors.runtime.state import State
+from connectors.contract import NothingKept, Row
+from connectors.pipeline.config.connector import ConnectorConfig
+from connectors.pipeline.gate.knowledge import RECORDING, consent_of, control_data
+from connectors.pipeline.gate.present_state import present_state
+from connectors.pipeline.mapping.lookups import LookupIndex
+from connectors.pipeline.mapping.mapped import MappedEvent
+from connectors.pipeline.mapping.mapper import Mapper
+from connectors.pipeline.publish.keyring import Keys, first_of
+from connectors.pipeline.run.build import key_hash, looking_names, source_to_look_at
+from connectors.pipeline.state.state import State
 from hub.domain.clock import moment
 from hub.domain.consent import Consent, ScopedWithdrawal
 from hub.policy.control import ControlData, Custody

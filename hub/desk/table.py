@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from connectors.runtime.judging import facts_of
-from connectors.runtime.mapped import MappedEvent
+from connectors.pipeline.gate.judge import facts_of
+from connectors.pipeline.mapping.mapped import MappedEvent
 from hub.desk.offer import PURPOSE, Direction, recipient_of
 from hub.desk.records import Household, Member
 from hub.domain.clock import moment

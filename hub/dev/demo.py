@@ -16,12 +16,12 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from connectors.runtime.build import build_sink, build_source
-from connectors.runtime.config import load_config
-from connectors.runtime.heart import Heart
-from connectors.runtime.pulse import RUNNING, Beat
-from connectors.runtime.report import StepReport, Withheld
-from connectors.runtime.ring import Keys
+from connectors.pipeline.config.connector import load_config
+from connectors.pipeline.publish.keyring import Keys
+from connectors.pipeline.run.build import build_sink, build_source
+from connectors.pipeline.run.heartbeat import Heart
+from connectors.pipeline.run.report import StepReport, Withheld
+from connectors.pipeline.state.heartbeat import RUNNING, Beat
 from hub.adapters.clocks import ManualClock
 from hub.adapters.keys.kek import as_text, controller_kek, new_master
 from hub.adapters.keys.sql import SqlKeyStore

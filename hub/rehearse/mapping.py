@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from connectors.runtime.config import ConnectorConfig, parse_config
+from connectors.pipeline.config.connector import ConnectorConfig, parse_config
 from hub.domain.agencies import Agency
 from schemas import EventSchema, event_schema
 

@@ -7,11 +7,11 @@ from decimal import Decimal
 from itertools import islice
 from typing import Any
 
-from connectors.runtime.config import ConnectorConfig
-from connectors.runtime.mapped import MappedEvent
-from connectors.runtime.mapping import Mapper
-from connectors.runtime.ports import Batch, Control, Incident, Row
-from connectors.runtime.state import State
+from connectors.contract import Batch, Control, Incident, Row
+from connectors.pipeline.config.connector import ConnectorConfig
+from connectors.pipeline.mapping.mapped import MappedEvent
+from connectors.pipeline.mapping.mapper import Mapper
+from connectors.pipeline.state.state import State
 from hub.domain.clock import micros
 from hub.domain.identifiers import AgencyKey
 from hub.errors import DataError

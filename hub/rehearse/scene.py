@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from connectors.runtime.pseudonyms import Pseudonyms
-from connectors.runtime.report import StepReport
-from connectors.runtime.runtime import Connector
-from connectors.runtime.state import State
+from connectors.pipeline.publish.pseudonyms import Pseudonyms
+from connectors.pipeline.run.pipeline import Connector
+from connectors.pipeline.run.report import StepReport
+from connectors.pipeline.state.state import State
 from hub.adapters.clocks import ManualClock
 from hub.adapters.keys.cache import KeyCache
 from hub.adapters.keys.kek import controller_kek

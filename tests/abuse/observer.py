@@ -12,9 +12,9 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy import create_engine, text
 from starlette.testclient import TestClient
 
-from connectors.runtime.pseudonyms import Pseudonyms
-from connectors.staging import open_sink
-from connectors.staging.config import StagingSettings
+from connectors.pipeline.publish.pseudonyms import Pseudonyms
+from connectors.sinks.staging import open_sink
+from connectors.sinks.staging.config import StagingSettings
 from hub.domain.seal import key_version, open_box, place
 from hub.hosts.embedded import Embedded
 from hub.ports import Key, KeyRef, Record

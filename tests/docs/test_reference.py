@@ -13,19 +13,19 @@ _FROM_ENVIRONMENT = re.compile(r'(?:envvar=|environ\.get\(|environ\[)"(HUB_\w+)"
 _TAKEN = re.compile(r'\.(?:take|texts|any|flag|table|tables|items)\(\s*"(\w+)"')
 _LISTED = re.compile(r"^(?:FACTS|NORM|TIMES|STYLE_\w+) = \(([^)]*)\)", re.MULTILINE)
 _READERS = (
-    "connectors/runtime/config.py",
-    "connectors/runtime/streams.py",
-    "connectors/runtime/values.py",
-    "connectors/files/settings.py",
-    "connectors/file_drop/config.py",
-    "connectors/snapshot_csv/config.py",
-    "connectors/sql/config.py",
-    "connectors/sql_outbox/config.py",
-    "connectors/rest/config.py",
-    "connectors/staging/config.py",
-    "connectors/file_out/config.py",
-    "connectors/webhook/config.py",
-    "connectors/xml/config.py",
+    "connectors/pipeline/config/connector.py",
+    "connectors/pipeline/config/streams.py",
+    "connectors/pipeline/config/values.py",
+    "connectors/sources/files/settings.py",
+    "connectors/sources/files/drop_settings.py",
+    "connectors/sources/snapshot/config.py",
+    "connectors/sources/sql/config.py",
+    "connectors/sources/outbox/config.py",
+    "connectors/sources/rest/config.py",
+    "connectors/sinks/staging/config.py",
+    "connectors/sinks/folder/config.py",
+    "connectors/sinks/webhook/config.py",
+    "connectors/sources/xml/config.py",
 )
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from connectors.runtime.backfill import Backfills
+from connectors.pipeline.state.backfill_requests import Backfills
 from hub.dev.demo import OFFICES, SOURCES, Demo
 from hub.domain.clock import BERLIN, micros
 from hub.errors import OffsetGap, StoreIsOlder

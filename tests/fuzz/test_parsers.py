@@ -6,8 +6,8 @@ import tracemalloc
 
 import pytest
 
-from connectors.runtime.forms import parsed
-from connectors.runtime.numbers import number_text
+from connectors.pipeline.mapping.date_forms import parsed
+from connectors.pipeline.mapping.numbers import number_text
 from schemas import code_list
 from tests.fuzz.parsers import fuzz, parsers
 

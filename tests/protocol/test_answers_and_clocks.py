@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from connectors.runtime.register import Register
+from connectors.pipeline.gate.register import Register
 from hub.domain.agencies import default_agency
 from hub.domain.clock import micros
 from hub.metrics.store import StoreCollector

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from connectors.runtime.register import Register
+from connectors.pipeline.gate.register import Register
 from hub.domain.agencies import default_agency
 from hub.operations.audit.declared import Declarations
 from hub.operations.audit.verify import verify

@@ -6,7 +6,7 @@ from unittest.mock import patch
 
 import pytest
 
-from connectors.runtime.register import Register
+from connectors.pipeline.gate.register import Register
 from hub.ports import Outgoing
 from hub.stages import register as stage
 from tests.support.world import CHILD, FAMILY, JA, JC, MOTHER, World

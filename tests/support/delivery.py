@@ -2,8 +2,8 @@
 
 from datetime import datetime
 
-from connectors.runtime.ports import Incident, Row, Source
-from connectors.runtime.state import State
+from connectors.contract import Incident, Row, Source
+from connectors.pipeline.state.state import State
 
 
 def one_delivery(source: Source, state: State, now: datetime) -> tuple[list[Row], list[Incident]]:

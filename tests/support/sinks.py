@@ -6,9 +6,9 @@ from typing import Any
 
 from sqlalchemy import create_engine, text
 
-from connectors.runtime.pseudonyms import Local
+from connectors.pipeline.publish.pseudonyms import Local
 from connectors.sinks.sink import ViewSink
-from connectors.staging.target import StagingTable
+from connectors.sinks.staging.target import StagingTable
 from hub.parts import Parts
 
 

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from sqlalchemy import Column, DateTime, Engine, Integer, MetaData, String, Table, create_engine
 
-from connectors.runtime.config import parse_config
-from connectors.runtime.ports import Incident, Row
-from connectors.runtime.state import State
-from connectors.sql import build, waiting
-from connectors.sql.source import SqlSource
+from connectors.contract import Incident, Row
+from connectors.pipeline.config.connector import parse_config
+from connectors.pipeline.state.state import State
+from connectors.sources.sql import build, waiting
+from connectors.sources.sql.source import SqlSource
 from hub.domain.identifiers import AgencyKey
 
 KEY = AgencyKey(b"k" * 32)

@@ -11,14 +11,14 @@ import orjson
 import pytest
 from sqlalchemy import Column, MetaData, String, Table, Text
 
-import connectors.file_out.target
-import connectors.staging.tables
+import connectors.sinks.folder.target
+import connectors.sinks.staging.tables
 import hub.adapters.keys.tables
 import hub.store.tables
 import projections.consent_register.tables
 import projections.joint_case.tables
-from connectors.runtime.bounds import within_limits
-from connectors.runtime.mapped import MappedEvent
+from connectors.pipeline.mapping.bounds import within_limits
+from connectors.pipeline.mapping.mapped import MappedEvent
 from hub.config import load_agencies
 from hub.domain.clock import micros
 from hub.domain.envelope import Envelope
@@ -34,8 +34,8 @@ METADATA = {
     "keys": hub.adapters.keys.tables.metadata,
     "joint case": projections.joint_case.tables.metadata,
     "consent register": projections.consent_register.tables.metadata,
-    "sink": connectors.staging.tables.sicht.metadata,  # the book's too
-    "folder": connectors.file_out.target.lease.metadata,
+    "sink": connectors.sinks.staging.tables.sicht.metadata,  # the book's too
+    "folder": connectors.sinks.folder.target.lease.metadata,
 }
 NAMES = {name: limit.characters for name, limit in limits.NAMES.items()}
 KEY = NAMES["controller"] + 1 + NAMES["ref"]  # controller:ref

@@ -6,10 +6,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from connectors.contract import Row, Source
 from connectors.kit.bench import Bench, Candidate, evening
 from connectors.kit.trial import COLUMNS, Tables
-from connectors.runtime.ports import Row, Source
-from connectors.runtime.state import State
+from connectors.pipeline.state.state import State
 
 SIZE, MANY = 8, 40  # one of 40 may vanish without a question
 

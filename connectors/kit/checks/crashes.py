@@ -9,8 +9,8 @@ from unittest.mock import patch
 from connectors.kit.bench import AGENCY, Bench, evening, families
 from connectors.kit.checks.case import MANY, SIZE, Case, names_at_the_end, names_that_may_leave
 from connectors.kit.trial import Tables
-from connectors.runtime.reported import REASON, WITHDRAWN
-from connectors.runtime.settling import Settling
+from connectors.pipeline.publish.reported import REASON, WITHDRAWN
+from connectors.pipeline.run.commit import Settling
 from hub.domain.consent import recorded_id
 
 FAIL_POINTS = (
@@ -18,7 +18,7 @@ FAIL_POINTS = (
 )  # fmt: skip
 
 
-PARTS = ("publish", "settling", "republishing")  # of the runtime, that have such points
+PARTS = ("publish.publisher", "run.commit", "run.republish")  # of the runtime, that have such points
 
 
 class Killed(BaseException):
@@ -146,8 +146,8 @@ def _killed(bench: Bench, point: str, count: int) -> int:
 
     with ExitStack() as stack:
         for module in PARTS:
-            stack.enter_context(patch(f"connectors.runtime.{module}.fail_point", fail))
-        stack.enter_context(patch("connectors.runtime.settling.Settling.publish", _between(fail)))
+            stack.enter_context(patch(f"connectors.pipeline.{module}.fail_point", fail))
+        stack.enter_context(patch("connectors.pipeline.run.commit.Settling.publish", _between(fail)))
         try:
             with bench.life() as connector:
                 bench.step(connector, evening(1))

@@ -13,8 +13,8 @@ from connectors.kit.checks.case import (
     taken,
 )  # fmt: skip
 from connectors.kit.trial import COLUMNS
-from connectors.runtime.mapped import Unmapped
-from connectors.runtime.mapping import Mapper
+from connectors.pipeline.mapping.mapped import Unmapped
+from connectors.pipeline.mapping.mapper import Mapper
 from hub.errors import DataError
 
 

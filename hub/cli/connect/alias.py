@@ -9,14 +9,14 @@ from typing import Annotated
 
 import typer
 
-from connectors.runtime.aliases import HEADER, Aliases, load_aliases, with_alias
-from connectors.runtime.build import looking_names
-from connectors.runtime.config import ConnectorConfig, load_config
-from connectors.runtime.files import held_folder, replace_file
-from connectors.runtime.pseudonyms import Pseudonyms
-from connectors.runtime.renumbering import refuse_spoken_of
-from connectors.runtime.ring import agency_keys
-from connectors.runtime.state import State
+from connectors.pipeline.config.aliases import HEADER, Aliases, load_aliases, with_alias
+from connectors.pipeline.config.connector import ConnectorConfig, load_config
+from connectors.pipeline.publish.keyring import agency_keys
+from connectors.pipeline.publish.pseudonyms import Pseudonyms
+from connectors.pipeline.run.build import looking_names
+from connectors.pipeline.state.renumbering import refuse_spoken_of
+from connectors.pipeline.state.sqlite_files import held_folder, replace_file
+from connectors.pipeline.state.state import State
 from hub.cli.connect.key import Configs, KeyFile, shared_file
 from hub.cli.language import AgencyTyper, message, verbatim
 from hub.cli.messages import print_message_table, print_messages, prompt, warn_of

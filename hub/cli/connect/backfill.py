@@ -6,13 +6,13 @@ from typing import Annotated, Any
 
 import typer
 
-from connectors.runtime.backfill import Backfills, Request
-from connectors.runtime.build import source_to_look_at
-from connectors.runtime.config import ConnectorConfig, load_config
-from connectors.runtime.files import holder, lease_of
-from connectors.runtime.ports import Rereading
-from connectors.runtime.ring import agency_keys, first_of
-from connectors.runtime.state import State
+from connectors.contract import Rereading
+from connectors.pipeline.config.connector import ConnectorConfig, load_config
+from connectors.pipeline.publish.keyring import agency_keys, first_of
+from connectors.pipeline.run.build import source_to_look_at
+from connectors.pipeline.state.backfill_requests import Backfills, Request
+from connectors.pipeline.state.sqlite_files import holder, lease_of
+from connectors.pipeline.state.state import State
 from hub.cli.connect.given import Config, clock_of, state_beside
 from hub.cli.language import Message, message
 from hub.cli.messages import print_messages

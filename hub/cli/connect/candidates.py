@@ -8,13 +8,13 @@ from typing import Annotated
 import orjson
 import typer
 
-from connectors.candidates.find import Candidate, find
-from connectors.candidates.groups import Group, load_groups, packaged
-from connectors.looking.offline import Found, Vanished, offline
-from connectors.runtime.config import load_config
-from connectors.runtime.judging import Judged
-from connectors.runtime.mapped import MappedEvent
-from connectors.runtime.ring import first_of
+from connectors.pipeline.config.connector import load_config
+from connectors.pipeline.gate.judge import Judged
+from connectors.pipeline.mapping.mapped import MappedEvent
+from connectors.pipeline.publish.keyring import first_of
+from connectors.tools.candidates.find import Candidate, find
+from connectors.tools.candidates.groups import Group, load_groups, packaged
+from connectors.tools.dry_run.offline import Found, Vanished, offline
 from hub.cli.connect.given import clock_of, keys_to_look
 from hub.cli.language import message, verbatim
 from hub.cli.messages import print_message_table, print_messages, warn_of

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from connectors.runtime.config import load_config
+from connectors.pipeline.config.connector import load_config
 from hub.cli.connect.checks import Line, all_lines, failed
 from hub.cli.connect.given import Config
 from hub.cli.connect.words import check_words

@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from connectors.runtime.build import kind
-from connectors.runtime.config import ConnectorConfig
-from connectors.runtime.ring import SECRET_SIZE, Keys, agency_keys
-from connectors.runtime.state import State
+from connectors.pipeline.config.connector import ConnectorConfig
+from connectors.pipeline.publish.keyring import SECRET_SIZE, Keys, agency_keys
+from connectors.pipeline.run.build import kind
+from connectors.pipeline.state.state import State
 from hub.adapters.clocks import FileClock, SystemClock
 from hub.cli.language import message
 from hub.cli.messages import warn_of

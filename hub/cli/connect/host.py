@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Protocol
 
-from connectors.runtime.build import secret_of
-from connectors.runtime.config import ConnectorConfig, LogAddress
+from connectors.pipeline.config.connector import ConnectorConfig, LogAddress
+from connectors.pipeline.run.build import secret_of
 from hub.adapters.keys.cache import KeyCache
 from hub.adapters.keys.kek import next_file
 from hub.adapters.keys.tls import tls_files

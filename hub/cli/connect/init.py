@@ -12,15 +12,15 @@ from typing import Annotated, Any
 import orjson
 import typer
 
-from connectors.files.settings import Dialect
-from connectors.looking.checking import Found, examine
-from connectors.proposal.exported import INBOX, dated, is_snapshot, newest
-from connectors.proposal.profile import Table
-from connectors.proposal.propose import Proposal, propose
-from connectors.proposal.schema import config_schema
-from connectors.proposal.text import House, config_text
-from connectors.runtime.config import load_config
-from connectors.runtime.ring import SECRET_SIZE
+from connectors.pipeline.config.connector import load_config
+from connectors.pipeline.publish.keyring import SECRET_SIZE
+from connectors.sources.files.settings import Dialect
+from connectors.tools.dry_run.checking import Found, examine
+from connectors.tools.propose.exported import INBOX, dated, is_snapshot, newest
+from connectors.tools.propose.profile import Table
+from connectors.tools.propose.propose import Proposal, propose
+from connectors.tools.propose.schema import config_schema
+from connectors.tools.propose.text import House, config_text
 from hub.adapters.clocks import SystemClock
 from hub.cli.connect.discover import (
     Delimiter,

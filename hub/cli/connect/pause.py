@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from connectors.runtime.config import load_config
-from connectors.runtime.pulse import Pulse
+from connectors.pipeline.config.connector import load_config
+from connectors.pipeline.state.heartbeat import Pulse
 from hub.cli.connect.given import Config, clock_of
 from hub.cli.language import message
 from hub.cli.messages import print_messages

@@ -6,7 +6,7 @@ from datetime import datetime
 from html import escape
 from itertools import islice
 
-from connectors.looking.preview import Fault, FieldFate, Preview, RecordFate, alike, by_type
+from connectors.tools.dry_run.preview import Fault, FieldFate, Preview, RecordFate, alike, by_type
 from hub.cli.connect.pages import table, whole
 from hub.cli.connect.words import category, circumstance, consents
 from hub.cli.language import Message, message, said, spoken

@@ -6,12 +6,12 @@ from typing import Annotated, Any
 
 import typer
 
-from connectors.looking.locating import Located, locate
-from connectors.runtime.config import ConnectorConfig, load_config
-from connectors.runtime.faults import WHOLE
-from connectors.runtime.quarantine import Decisions, Quarantined
-from connectors.runtime.ring import Keys, agency_keys
-from connectors.runtime.state import State
+from connectors.pipeline.config.connector import ConnectorConfig, load_config
+from connectors.pipeline.publish.keyring import Keys, agency_keys
+from connectors.pipeline.state.faults import WHOLE
+from connectors.pipeline.state.quarantine import Decisions, Quarantined
+from connectors.pipeline.state.state import State
+from connectors.tools.dry_run.locating import Located, locate
 from hub.cli.connect.given import Config, clock_of, state_beside
 from hub.cli.language import AgencyTyper, Message, message, said, verbatim
 from hub.cli.messages import print_message_table, print_messages

@@ -14,13 +14,13 @@ from typing import IO, Annotated, Any
 import structlog
 import typer
 
-from connectors.runtime.build import build_sink, build_source, kind
-from connectors.runtime.config import ConnectorConfig, load_config
-from connectors.runtime.files import lease, lease_of, unwritten
-from connectors.runtime.heart import EVERY, Heart
-from connectors.runtime.ports import SinkReport
-from connectors.runtime.pulse import AUTH, PAUSED, RUNNING, STOPPED, WAITING, Beat, Pulse, troubled
-from connectors.runtime.ring import agency_keys
+from connectors.contract import SinkReport
+from connectors.pipeline.config.connector import ConnectorConfig, load_config
+from connectors.pipeline.publish.keyring import agency_keys
+from connectors.pipeline.run.build import build_sink, build_source, kind
+from connectors.pipeline.run.heartbeat import EVERY, Heart
+from connectors.pipeline.state.heartbeat import AUTH, PAUSED, RUNNING, STOPPED, WAITING, Beat, Pulse, troubled
+from connectors.pipeline.state.sqlite_files import lease, lease_of, unwritten
 from hub.cli.connect.given import Config, clock_of
 from hub.cli.connect.host import open_keys, open_log
 from hub.cli.logs import log_to_stderr

@@ -7,6 +7,6 @@ def schema() -> None:
     """Das JSON-Schema der Datei, zum Beispiel nach connector.schema.json: Editoren ergänzen und prüfen damit."""
     import orjson
 
-    from connectors.proposal.schema import config_schema
+    from connectors.tools.propose.schema import config_schema
 
     print_document(orjson.dumps(config_schema(), option=orjson.OPT_INDENT_2))

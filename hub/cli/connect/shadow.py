@@ -8,11 +8,11 @@ from typing import Annotated, Any
 
 import typer
 
-from connectors.looking.offline import offline
-from connectors.looking.shadow import Figures, Report, totals
-from connectors.runtime.config import ConnectorConfig, load_config
-from connectors.runtime.files import open_file
-from connectors.runtime.ring import agency_keys, first_of
+from connectors.pipeline.config.connector import ConnectorConfig, load_config
+from connectors.pipeline.publish.keyring import agency_keys, first_of
+from connectors.pipeline.state.sqlite_files import open_file
+from connectors.tools.dry_run.offline import offline
+from connectors.tools.dry_run.shadow import Figures, Report, totals
 from hub.cli.connect.given import clock_of
 from hub.cli.connect.pages import table, whole, write_page
 from hub.cli.language import Message, error_said, message, verbatim

@@ -5,17 +5,26 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from connectors.runtime.backfill import Backfills, Request
-from connectors.runtime.build import kind
-from connectors.runtime.certificates import Certificate, certificates
-from connectors.runtime.config import ConnectorConfig
-from connectors.runtime.files import holder, lease_of
-from connectors.runtime.ports import Choosing, Held, Holding
-from connectors.runtime.pulse import AUTH as REFUSED
-from connectors.runtime.pulse import PAUSED, RUNNING, STOPPED, WAITING, Beat, Pause, Pulse, pulse_of
-from connectors.runtime.quarantine import Quarantined
-from connectors.runtime.state import State
-from connectors.runtime.trouble import AUTH, AWAY, Trouble, trouble
+from connectors.contract import Choosing, Held, Holding
+from connectors.pipeline.config.certificates import Certificate, certificates
+from connectors.pipeline.config.connector import ConnectorConfig
+from connectors.pipeline.run.build import kind
+from connectors.pipeline.state.backfill_requests import Backfills, Request
+from connectors.pipeline.state.heartbeat import AUTH as REFUSED
+from connectors.pipeline.state.heartbeat import (
+    PAUSED,
+    RUNNING,
+    STOPPED,
+    WAITING,
+    Beat,
+    Pause,
+    Pulse,
+    pulse_of,
+)
+from connectors.pipeline.state.last_error import AUTH, AWAY, Trouble, trouble
+from connectors.pipeline.state.quarantine import Quarantined
+from connectors.pipeline.state.sqlite_files import holder, lease_of
+from connectors.pipeline.state.state import State
 from hub.cli.connect.given import state_beside
 from hub.errors import UsageError
 

@@ -7,10 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
-from connectors.runtime.backfill import Request
-from connectors.runtime.certificates import Certificate
-from connectors.runtime.config import ConnectorConfig, load_config
-from connectors.runtime.ports import Held
+from connectors.contract import Held
+from connectors.pipeline.config.certificates import Certificate
+from connectors.pipeline.config.connector import ConnectorConfig, load_config
+from connectors.pipeline.state.backfill_requests import Request
 from hub.cli.connect.backfill import as_object as backfill_object
 from hub.cli.connect.given import Config, clock_of
 from hub.cli.connect.quarantine import as_object as entry_object

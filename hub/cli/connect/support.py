@@ -20,9 +20,9 @@ from typing import Annotated, Any
 import orjson
 import typer
 
-from connectors.runtime.build import kind
-from connectors.runtime.config import ConnectorConfig, load_config
-from connectors.runtime.streams import Stream
+from connectors.pipeline.config.connector import ConnectorConfig, load_config
+from connectors.pipeline.config.streams import Stream
+from connectors.pipeline.run.build import kind
 from hub.cli.connect.given import Config, clock_of, state_beside
 from hub.cli.connect.standing import standing
 from hub.cli.connect.status import as_object

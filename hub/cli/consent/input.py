@@ -5,8 +5,8 @@ from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 
-from connectors.runtime.config import load_config
-from connectors.runtime.ring import agency_keys
+from connectors.pipeline.config.connector import load_config
+from connectors.pipeline.publish.keyring import agency_keys
 from hub.adapters.clocks import FileClock, SystemClock
 from hub.desk.desk import Desk, Family
 from hub.errors import UsageError

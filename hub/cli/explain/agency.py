@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from connectors.runtime.config import ConnectorConfig, load_config
-from connectors.runtime.journal import Journal, Verdict
-from connectors.runtime.state import State
+from connectors.pipeline.config.connector import ConnectorConfig, load_config
+from connectors.pipeline.gate.journal import Journal, Verdict
+from connectors.pipeline.state.state import State
 from hub.rights.event_history.steps import Step, Trail, in_order
 
 

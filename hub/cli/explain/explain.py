@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from connectors.runtime.config import ConnectorConfig
+from connectors.pipeline.config.connector import ConnectorConfig
 from hub.cli.explain.agency import at_the_agency, configs
 from hub.cli.explain.words import CODES, sentences
 from hub.cli.output import AsJson, print_json, print_lines, rfc3339, warn

@@ -18,12 +18,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from connectors.files.source import FilesSource
-from connectors.runtime.config import load_config
-from connectors.runtime.ports import Source
-from connectors.runtime.state import State
-from connectors.snapshot_csv import build
-from connectors.sql import build as build_sql
+from connectors.contract import Source
+from connectors.pipeline.config.connector import load_config
+from connectors.pipeline.state.state import State
+from connectors.sources.files.source import FilesSource
+from connectors.sources.snapshot import build
+from connectors.sources.sql import build as build_sql
 from hub.domain.identifiers import AgencyKey
 
 ROWS, CHANGED_EVERY = 100_000, 100

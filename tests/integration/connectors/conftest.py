@@ -16,10 +16,10 @@ import orjson
 import pytest
 import structlog
 
-from connectors.runtime.build import build_sink, build_source
-from connectors.runtime.config import load_config
-from connectors.runtime.report import StepReport
-from connectors.runtime.runtime import Connector
+from connectors.pipeline.config.connector import load_config
+from connectors.pipeline.run.build import build_sink, build_source
+from connectors.pipeline.run.pipeline import Connector
+from connectors.pipeline.run.report import StepReport
 from hub.adapters.keys.kek import as_text, controller_kek
 from hub.adapters.keys.sql import SqlKeyStore
 from hub.adapters.log.sqlite import SqliteLog

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from connectors.kit.bench import Bench, Candidate, evening, families
-from connectors.runtime.quarantine import Decisions
-from connectors.runtime.state import State
+from connectors.pipeline.state.quarantine import Decisions
+from connectors.pipeline.state.state import State
 
 KINDS = ("snapshot_csv", "file_drop", "xml", "rest")
 

@@ -13,11 +13,11 @@ from typer.testing import CliRunner
 from connectors.kit.bench import AGENCY, Bench, Candidate, evening, families
 from connectors.kit.example import build, spec
 from connectors.kit.example.trial import Trial
-from connectors.runtime.aliases import load_aliases
-from connectors.runtime.build import build_source
-from connectors.runtime.config import load_config
-from connectors.runtime.pseudonyms import Pseudonyms
-from connectors.runtime.ring import agency_keys
+from connectors.pipeline.config.aliases import load_aliases
+from connectors.pipeline.config.connector import load_config
+from connectors.pipeline.publish.keyring import agency_keys
+from connectors.pipeline.publish.pseudonyms import Pseudonyms
+from connectors.pipeline.run.build import build_source
 from hub.cli.connect import app
 from hub.domain.clock import BERLIN, micros, moment
 from hub.errors import ConfigurationError, NoInput

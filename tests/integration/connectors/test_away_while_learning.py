@@ -12,7 +12,7 @@ import pytest
 from connectors.kit import example
 from connectors.kit.bench import Bench, Candidate, evening, families
 from connectors.kit.example.trial import Trial as ExampleTrial
-from connectors.runtime.runtime import Connector
+from connectors.pipeline.run.pipeline import Connector
 from hub.errors import ServiceUnavailable
 
 LOOKS = 16  # more than a step takes at anything
@@ -71,7 +71,10 @@ def test_a_system_that_is_read_whole(nth: int, tmp_path: Path) -> None:
 @pytest.mark.parametrize("nth", range(1, LOOKS))
 def test_a_database_in_which_a_consent_was_deleted(nth: int, tmp_path: Path) -> None:
     """That it is gone is found by comparing keys; what the gate knows is learnt anew after that."""
-    package, trial = import_module("connectors.sql"), import_module("connectors.sql.trial").Trial
+    package, trial = (
+        import_module("connectors.sources.sql"),
+        import_module("connectors.sources.sql.trial").Trial,
+    )
     with closing(Bench(Candidate("sql", package.build, package.spec, trial), tmp_path, batch=50)) as bench:
         tables = families(30)
         bench.write(tables, 0)

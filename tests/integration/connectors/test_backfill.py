@@ -18,10 +18,10 @@ from sqlalchemy import Column, DateTime, Engine, MetaData, String, Table, create
 
 from connectors.kit.bench import CANARY, Bench, Candidate, evening, families
 from connectors.kit.trial import COLUMNS
-from connectors.runtime.backfill import Backfills
-from connectors.runtime.state import State
-from connectors.sql import build, spec
-from connectors.sql.trial import Trial
+from connectors.pipeline.state.backfill_requests import Backfills
+from connectors.pipeline.state.state import State
+from connectors.sources.sql import build, spec
+from connectors.sources.sql.trial import Trial
 from hub.domain.clock import BERLIN, micros
 
 START = evening(1)
@@ -180,8 +180,8 @@ def live(bench: Bench, at: datetime, point: str, count: int) -> int:
             raise Killed
 
     with ExitStack() as stack:
-        for module in ("publish", "settling"):
-            stack.enter_context(patch(f"connectors.runtime.{module}.fail_point", fail))
+        for module in ("publish.publisher", "run.commit"):
+            stack.enter_context(patch(f"connectors.pipeline.{module}.fail_point", fail))
         try:
             with bench.life() as connector:
                 while bench.under_way():

@@ -10,7 +10,7 @@ from typing import Any
 
 from typer.testing import CliRunner
 
-from connectors.runtime.state import State
+from connectors.pipeline.state.state import State
 from hub.cli.connect import app
 from hub.errors import ConfigurationError, UsageError
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from connectors.runtime.files import lease, lease_of
+from connectors.pipeline.state.sqlite_files import lease, lease_of
 from hub.adapters.keys.certs import make_certificates
 from hub.adapters.keys.expiry import not_after
 from hub.cli.connect import app

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from connectors.runtime.backfill import Backfills
+from connectors.pipeline.state.backfill_requests import Backfills
 from hub.domain.clock import micros
 from hub.ports import KeyRef
 

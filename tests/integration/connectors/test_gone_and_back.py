@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from connectors.file_drop import build as drop_build
-from connectors.file_drop import spec as drop_spec
-from connectors.file_drop.trial import Trial as DropTrial
 from connectors.kit.bench import Bench, Candidate, families
-from connectors.snapshot_csv import build, spec
-from connectors.snapshot_csv.trial import Trial
-from connectors.sql import build as sql_build
-from connectors.sql import spec as sql_spec
-from connectors.sql.trial import Trial as SqlTrial
+from connectors.sources.drop import build as drop_build
+from connectors.sources.drop import spec as drop_spec
+from connectors.sources.drop.trial import Trial as DropTrial
+from connectors.sources.snapshot import build, spec
+from connectors.sources.snapshot.trial import Trial
+from connectors.sources.sql import build as sql_build
+from connectors.sources.sql import spec as sql_spec
+from connectors.sources.sql.trial import Trial as SqlTrial
 
 CANDIDATES = (
     Candidate("snapshot_csv", build, spec, Trial),

@@ -14,10 +14,10 @@ import pytest
 import structlog
 from structlog.testing import capture_logs
 
-from connectors.runtime.certificates import certificates
-from connectors.runtime.config import load_config
-from connectors.runtime.heart import AGAIN, EVERY, PATIENCE, Heart
-from connectors.runtime.pulse import Beat
+from connectors.pipeline.config.certificates import certificates
+from connectors.pipeline.config.connector import load_config
+from connectors.pipeline.run.heartbeat import AGAIN, EVERY, PATIENCE, Heart
+from connectors.pipeline.state.heartbeat import Beat
 from hub.adapters.clocks import ManualClock
 from hub.adapters.keys.certs import make_certificates
 from hub.adapters.keys.expiry import not_after
@@ -153,7 +153,7 @@ def test_an_input_that_is_held_is_said(living: Living, monkeypatch: pytest.Monke
         def held(self) -> str:
             return "a snapshot"
 
-    monkeypatch.setattr("connectors.sql.waiting", lambda *_: Shelf(), raising=False)
+    monkeypatch.setattr("connectors.sources.sql.waiting", lambda *_: Shelf(), raising=False)
     living.step(EVERY)
     assert living.states()[-1] == "held"
 

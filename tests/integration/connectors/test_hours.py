@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from connectors.kit.bench import Bench, evening, families
-from connectors.looking.checking import examine
+from connectors.tools.dry_run.checking import examine
 from tests.support.candidates import candidate
 
 NEVER, TWICE = "2026-03-29 02:30:00", "2026-10-25 02:30:00"

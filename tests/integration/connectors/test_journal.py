@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from connectors.runtime.journal import Journal
+from connectors.pipeline.gate.journal import Journal
 from hub.cli.app import app
 
 JC = "jc-seestadt"

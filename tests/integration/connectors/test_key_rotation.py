@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from connectors.runtime.build import build_source
-from connectors.runtime.config import load_config
-from connectors.runtime.pseudonyms import Pseudonyms
-from connectors.runtime.ring import agency_keys
-from connectors.runtime.runtime import Connector
+from connectors.pipeline.config.connector import load_config
+from connectors.pipeline.publish.keyring import agency_keys
+from connectors.pipeline.publish.pseudonyms import Pseudonyms
+from connectors.pipeline.run.build import build_source
+from connectors.pipeline.run.pipeline import Connector
 from hub.cli.connect import app
 from hub.errors import ConfigurationError, HubError, StartAgain
 

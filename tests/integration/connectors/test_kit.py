@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from connectors.contract import Batch, Row
 from connectors.kit.bench import Candidate
 from connectors.kit.checks import Case
 from connectors.kit.checks.crashes import backfill_beside_live, killed_at_each_fail_point
 from connectors.kit.checks.rows import keys_are_unique, records_match_schema
-from connectors.runtime.ports import Batch, Row
-from connectors.runtime.state import State
+from connectors.pipeline.state.state import State
 from hub.cli.connect import app
 
 ROOT = Path(__file__).parents[3]
@@ -146,7 +146,7 @@ def _named(row: Row) -> Row:
     ids=lambda one: one.__name__,
 )
 def test_the_kit_finds(fault: type[Faulty], check: Callable[[Case], str], room: Path) -> None:
-    sound = candidate("connectors.sql")
+    sound = candidate("connectors.sources.sql")
 
     def build(config: Any, state: State, key: Any) -> Any:
         return fault(sound.build(config, state, key), state)

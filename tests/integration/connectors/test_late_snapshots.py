@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-import connectors.snapshot_csv as kind
-from connectors.files.source import FilesSource
-from connectors.runtime.config import load_config
-from connectors.runtime.state import State
+import connectors.sources.snapshot as kind
+from connectors.pipeline.config.connector import load_config
+from connectors.pipeline.state.state import State
+from connectors.sources.files.source import FilesSource
 from hub.cli.app import app
 from hub.domain.identifiers import AgencyKey
 from hub.errors import Refused, UsageError

@@ -11,7 +11,7 @@ from unittest.mock import patch
 import pytest
 
 from connectors.kit.bench import Bench, Fact, evening, families
-from connectors.looking.checking import examine
+from connectors.tools.dry_run.checking import examine
 from tests.support.candidates import candidate
 
 KINDS = ("sql", "sql_outbox", "snapshot_csv", "file_drop", "xml", "rest", "kit.example")
@@ -314,8 +314,8 @@ def after_a_change(folder: Path, point: str = "", count: int = 0) -> list[Fact]:
         before = bench.sent()
         if point:
             with ExitStack() as stack:
-                for module in ("publish", "settling", "saying_again"):
-                    stack.enter_context(patch(f"connectors.runtime.{module}.fail_point", fail))
+                for module in ("publish.publisher", "run.commit", "run.republish_lookups"):
+                    stack.enter_context(patch(f"connectors.pipeline.{module}.fail_point", fail))
                 connector = stack.enter_context(bench.life())
                 with pytest.raises(Killed):
                     bench.step(connector, evening(1))

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from connectors.candidates.find import find
-from connectors.candidates.groups import Group, load_groups, packaged
-from connectors.runtime.config import load_config
+from connectors.pipeline.config.connector import load_config
+from connectors.tools.candidates.find import find
+from connectors.tools.candidates.groups import Group, load_groups, packaged
 from hub.cli.connect import app
 from hub.cli.connect.standing import standing
 from hub.errors import ConfigurationError

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from connectors.kit.bench import Bench, Candidate, evening
 from connectors.kit.example import build, spec
 from connectors.kit.example.trial import Trial
-from connectors.runtime.pseudonyms import Pseudonyms
-from connectors.runtime.ring import written
-from connectors.runtime.rotation import rotate
-from connectors.runtime.runtime import Connector
+from connectors.pipeline.publish.key_rotation import rotate
+from connectors.pipeline.publish.keyring import written
+from connectors.pipeline.publish.pseudonyms import Pseudonyms
+from connectors.pipeline.run.pipeline import Connector
 from hub.domain.identifiers import AgencyKey
 from hub.errors import StartAgain
 

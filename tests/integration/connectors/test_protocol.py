@@ -307,8 +307,8 @@ def _kill_at(patch: pytest.MonkeyPatch, point: str, count: int) -> None:
             if left[0] == 0:
                 raise Killed
 
-    for module in ("publish", "learning", "settling", "republishing"):
-        patch.setattr(f"connectors.runtime.{module}.fail_point", reach)
+    for module in ("publish.publisher", "gate.learning", "run.commit", "run.republish"):
+        patch.setattr(f"connectors.pipeline.{module}.fail_point", reach)
 
 
 def _execute(database: Path, statement: str, **values: str) -> None:

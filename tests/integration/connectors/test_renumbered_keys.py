@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from connectors.kit.bench import Bench, families
-from connectors.runtime.config import parse_config
+from connectors.pipeline.config.connector import parse_config
 from tests.support.candidates import candidate
 
 KINDS = ("sql", "sql_outbox", "snapshot_csv", "file_drop", "xml", "rest", "kit.example")

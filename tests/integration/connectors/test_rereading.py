@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Integer, Numeric, Uuid
 
-from connectors.runtime.ports import NothingKept, Row
-from connectors.sql.sealed import Bookmark
+from connectors.contract import NothingKept, Row
+from connectors.sources.sql.sealed import Bookmark
 from hub.domain.identifiers import AgencyKey
 from tests.support.sql_source import DATABASES, KEY, SqlWorld, at, orders, sql_world
 

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine, text
 
-from connectors.runtime.config import load_config
-from connectors.staging import open_sink
-from connectors.staging.config import StagingSettings
+from connectors.pipeline.config.connector import load_config
+from connectors.sinks.staging import open_sink
+from connectors.sinks.staging.config import StagingSettings
 
 
 @pytest.fixture(params=["postgres", "mariadb"])
@@ -35,7 +35,7 @@ def test_the_source_publishes_the_same(make_offices: Callable[..., Any], tools: 
 
 
 def test_the_sink_makes_its_tables_and_shows_by_lease(offices: Any, tools: Any, database_url: str) -> None:
-    from connectors.runtime.pseudonyms import Pseudonyms
+    from connectors.pipeline.publish.pseudonyms import Pseudonyms
 
     config = load_config(offices.root / "jobcenter" / "sink.toml")
     settings = StagingSettings(url=database_url, batch=100)

@@ -15,7 +15,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from connectors.webhook import target
+from connectors.sinks.webhook import target
 from hub.errors import ConfigurationError, ServiceUnavailable
 from tests.integration.connectors.views import CASE, JC, PERSON, Views
 

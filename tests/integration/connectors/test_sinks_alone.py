@@ -10,8 +10,8 @@ import orjson
 import pytest
 from sqlalchemy import create_engine, text
 
-from connectors.file_out.config import OutSettings
-from connectors.file_out.target import Folder
+from connectors.sinks.folder.config import OutSettings
+from connectors.sinks.folder.target import Folder
 from connectors.sinks.sink import ViewSink
 from hub.domain.clock import micros
 from hub.domain.seal import place, seal

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from connectors.looking.checking import Found, examine
-from connectors.looking.spelling import Alike
-from connectors.runtime.config import parse_config
+from connectors.pipeline.config.connector import parse_config
+from connectors.tools.dry_run.checking import Found, examine
+from connectors.tools.dry_run.spelling import Alike
 from hub.cli.connect.check import as_object
 from hub.cli.connect.checks import _numbers
 from hub.cli.language import speak

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from connectors.runtime.config import parse_config
-from connectors.runtime.faults import of_rows
-from connectors.runtime.mapped import Unmapped
-from connectors.runtime.mapping import Mapper
-from connectors.runtime.ports import Batch
+from connectors.contract import Batch
+from connectors.pipeline.config.connector import parse_config
+from connectors.pipeline.mapping.mapped import Unmapped
+from connectors.pipeline.mapping.mapper import Mapper
+from connectors.pipeline.state.faults import of_rows
 from tests.support.sql_source import KEY, SqlWorld, at
 
 PERSON: dict[str, Any] = {

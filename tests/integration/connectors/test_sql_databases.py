@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Integer, text
 
-from connectors.proposal.database import database as look
-from connectors.runtime.unreadable import Unreadable
+from connectors.contract import Unreadable
+from connectors.tools.propose.database import database as look
 from hub.cli.connect.status import status
 from hub.errors import AccessRefused, ConfigurationError, ServiceUnavailable
 from tests.support.sql_source import DATABASES, ENDED, HELP, SqlWorld, at, orders, sql_world

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from sqlalchemy import Column, Engine, Integer, MetaData, String, Table, Text, create_engine
 
-from connectors.runtime.config import parse_config
-from connectors.runtime.mapped import MappedEvent, Unmapped
-from connectors.runtime.mapping import Mapper
-from connectors.runtime.state import State
-from connectors.sql_outbox import build
-from connectors.sql_outbox.config import outbox_settings
+from connectors.pipeline.config.connector import parse_config
+from connectors.pipeline.mapping.mapped import MappedEvent, Unmapped
+from connectors.pipeline.mapping.mapper import Mapper
+from connectors.pipeline.state.state import State
+from connectors.sources.outbox import build
+from connectors.sources.outbox.config import outbox_settings
 from hub.domain.identifiers import AgencyKey
 from hub.errors import ConfigurationError
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from connectors.runtime.ports import Row
-from connectors.runtime.state import AT_ONCE, Published, State
+from connectors.contract import Row
+from connectors.pipeline.state.state import AT_ONCE, Published, State
 
 MANY = 2 * AT_ONCE + 1
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from connectors.looking.offline import offline
-from connectors.runtime.config import load_config
-from connectors.runtime.judging import Judged
-from connectors.runtime.mapped import Unmapped
+from connectors.pipeline.config.connector import load_config
+from connectors.pipeline.gate.judge import Judged
+from connectors.pipeline.mapping.mapped import Unmapped
+from connectors.tools.dry_run.offline import offline
 from hub.domain.identifiers import AgencyKey
 
 NOW, KEY = datetime(2026, 11, 20, 20, tzinfo=UTC), AgencyKey(b"k" * 32)

@@ -11,8 +11,8 @@ import pytest
 from sqlalchemy import create_engine, inspect, make_url, text
 from typer.testing import CliRunner
 
-from connectors.runtime.config import ConnectorConfig, parse_config
-from connectors.runtime.files import prove_writable
+from connectors.pipeline.config.connector import ConnectorConfig, parse_config
+from connectors.pipeline.state.sqlite_files import prove_writable
 from hub.cli.connect import app
 from hub.errors import AccessRefused, ConfigurationError
 

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from connectors.runtime.config import load_config
-from connectors.runtime.pulse import Pulse
+from connectors.pipeline.config.connector import load_config
+from connectors.pipeline.state.heartbeat import Pulse
 from hub.adapters.clocks import ManualClock
 from hub.cli.connect import app
 from hub.cli.connect.run import Runner

@@ -11,7 +11,7 @@ import pytest
 from connectors.kit.bench import Bench, Candidate, evening, families
 from connectors.kit.example import build, spec, waiting
 from connectors.kit.example.trial import Trial
-from connectors.runtime.state import State
+from connectors.pipeline.state.state import State
 
 EXAMPLE = Candidate("example", build, spec, Trial)
 RECORDED: dict[str, Any] = {

@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 from sqlalchemy import create_engine, text
 
-from connectors.runtime.pseudonyms import Local, Pseudonyms
+from connectors.pipeline.publish.pseudonyms import Local, Pseudonyms
 from hub.domain.clock import micros
 from hub.domain.seal import place, seal
 from hub.ports import KeyRef, Outgoing

@@ -8,11 +8,11 @@ import pytest
 from prometheus_client import CollectorRegistry
 from sqlalchemy import create_engine, insert
 
-from connectors.runtime.pseudonyms import Pseudonyms
+from connectors.pipeline.publish.pseudonyms import Pseudonyms
 from connectors.sinks.book import metadata, uebernommen
 from connectors.sinks.sink import ViewSink
-from connectors.staging import open_sink
-from connectors.staging.config import StagingSettings
+from connectors.sinks.staging import open_sink
+from connectors.sinks.staging.config import StagingSettings
 from hub.cli.consent.show import answer_text, told
 from hub.domain.clock import micros
 from hub.metrics.named import metrics

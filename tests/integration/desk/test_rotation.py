@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from connectors.runtime.config import load_config
-from connectors.runtime.pseudonyms import Pseudonyms
-from connectors.runtime.ring import written
-from connectors.runtime.rotation import rotate
+from connectors.pipeline.config.connector import load_config
+from connectors.pipeline.publish.key_rotation import rotate
+from connectors.pipeline.publish.keyring import written
+from connectors.pipeline.publish.pseudonyms import Pseudonyms
 from hub.desk.texts import consent_text
 from hub.desk.ticks import Ticks
 from hub.dev.demo import OFFICES, Demo, seeded

@@ -24,9 +24,9 @@ from kafka.admin import (
 )
 from prometheus_client.parser import text_string_to_metric_families
 
-from connectors.runtime.config import load_config
-from connectors.runtime.heart import EVERY, Heart
-from connectors.runtime.pulse import RUNNING, Beat
+from connectors.pipeline.config.connector import load_config
+from connectors.pipeline.run.heartbeat import EVERY, Heart
+from connectors.pipeline.state.heartbeat import RUNNING, Beat
 from hub.adapters.clocks import ManualClock
 from hub.adapters.log import topics
 from hub.adapters.log.kafka import KafkaLog

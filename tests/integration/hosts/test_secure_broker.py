@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from connectors.runtime.config import log_address
-from connectors.runtime.reading import Table
+from connectors.pipeline.config.connector import log_address
+from connectors.pipeline.config.strict_toml import Table
 from hub.adapters.keys.certs import make_certificates
 from hub.adapters.keys.tls import TlsFiles
 from hub.adapters.log import groups, settings

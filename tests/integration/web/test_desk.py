@@ -7,7 +7,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from starlette.testclient import TestClient
 
-from connectors.runtime.ring import first_of
+from connectors.pipeline.publish.keyring import first_of
 from hub.dev.demo import OFFICES, Demo, caller
 from hub.dev.simulate.world import Family
 from hub.web.app import Desks, create_app

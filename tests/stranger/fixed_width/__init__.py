@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from connectors.runtime.config import ConnectorConfig
-from connectors.runtime.ports import Spec
-from connectors.runtime.reading import Table
-from connectors.runtime.state import State
-from connectors.whole import WholeSource
+from connectors.contract import Spec
+from connectors.pipeline.config.connector import ConnectorConfig
+from connectors.pipeline.config.strict_toml import Table
+from connectors.pipeline.state.state import State
+from connectors.sources.full_refresh import WholeSource
 from hub.domain.identifiers import AgencyKey
 from hub.errors import ConfigurationError, DataError, ServiceUnavailable
 

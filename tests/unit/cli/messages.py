@@ -27,7 +27,7 @@ _OTHERS = (
     "connectors/kit/suite.py",
     "connectors/kit/checks",
     "connectors/kit/example",
-    "connectors/proposal/text.py",
+    "connectors/tools/propose/text.py",
 )
 """Texts that no agency reads (they speak to developers of connectors), or that are German: the
 remarks of a proposed configuration."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from connectors.runtime.mapped import MappedEvent
+from connectors.pipeline.mapping.mapped import MappedEvent
 from hub.domain.clock import micros
 from hub.domain.identifiers import AgencyKey
 from schemas import event_schema

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from connectors.runtime.areas import load_areas
-from connectors.runtime.cells import read
-from connectors.runtime.values import Style, value_of
+from connectors.pipeline.config.areas import load_areas
+from connectors.pipeline.config.values import Style, value_of
+from connectors.pipeline.mapping.cells import read
 from hub.errors import ConfigurationError, DataError, NoInput
 
 HEAD = "plz;strasse;von;bis;seite;code\n"

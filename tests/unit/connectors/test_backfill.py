@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.runtime.backfill import SCHEMA, Backfills
-from connectors.runtime.backfilling import Pace
+from connectors.pipeline.run.backfill import Pace
+from connectors.pipeline.state.backfill_requests import SCHEMA, Backfills
 
 START = datetime(2026, 11, 22, 20, tzinfo=UTC)
 

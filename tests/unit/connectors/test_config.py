@@ -9,9 +9,9 @@ from unittest.mock import patch
 
 import pytest
 
-from connectors.runtime.config import load_config, parse_config
-from connectors.snapshot_csv.config import csv_settings
-from connectors.sql.config import sql_settings
+from connectors.pipeline.config.connector import load_config, parse_config
+from connectors.sources.snapshot.config import csv_settings
+from connectors.sources.sql.config import sql_settings
 from hub.adapters.clocks import SystemClock
 from hub.cli.connect.host import open_keys
 from hub.errors import ConfigurationError, NoInput

@@ -5,8 +5,8 @@ from decimal import Decimal
 
 import pytest
 
-from connectors.runtime.cursor import Ordering, Version, loaded, saved, sortable
-from connectors.runtime.values import Style
+from connectors.pipeline.config.values import Style
+from connectors.sources.cursor import Ordering, Version, loaded, saved, sortable
 from hub.domain.clock import micros
 from hub.errors import DataError
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from connectors.runtime.judging import facts_of
-from connectors.runtime.knowledge import Knowledge, consent_of
-from connectors.runtime.mapped import MappedEvent
-from connectors.runtime.register import Register
+from connectors.pipeline.gate.judge import facts_of
+from connectors.pipeline.gate.knowledge import Knowledge, consent_of
+from connectors.pipeline.gate.register import Register
+from connectors.pipeline.mapping.mapped import MappedEvent
 from hub.adapters.keys.kek import controller_kek
 from hub.adapters.keys.sql import SqlKeyStore
 from hub.adapters.log.sqlite import SqliteLog

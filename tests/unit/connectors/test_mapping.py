@@ -6,13 +6,12 @@ from typing import Any
 
 import pytest
 
-from connectors.runtime.config import parse_config
-from connectors.runtime.lookups import LookupIndex
-from connectors.runtime.mapped import MappedEvent, Unmapped
-from connectors.runtime.mapping import Mapper
-from connectors.runtime.ports import Row
-from connectors.runtime.pseudonyms import spoken_of
-from connectors.runtime.unreadable import Unreadable
+from connectors.contract import Row, Unreadable
+from connectors.pipeline.config.connector import parse_config
+from connectors.pipeline.mapping.lookups import LookupIndex
+from connectors.pipeline.mapping.mapped import MappedEvent, Unmapped
+from connectors.pipeline.mapping.mapper import Mapper
+from connectors.pipeline.publish.pseudonyms import spoken_of
 from hub.domain.clock import moment
 from hub.domain.identifiers import AgencyKey, KeyRing
 from hub.errors import ConfigurationError

@@ -7,8 +7,8 @@ from uuid import UUID
 
 import pytest
 
-from connectors.runtime.numbers import key_text, number_text
-from connectors.runtime.unreadable import OutOfRange, Single
+from connectors.contract import OutOfRange, Single
+from connectors.pipeline.mapping.numbers import key_text, number_text
 from hub.errors import DataError
 
 UNIQUE = "12345678-1234-5678-1234-567812345678"

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.sql_outbox.gaps import Gap, Position
+from connectors.sources.outbox.gaps import Gap, Position
 
 
 @given(st.lists(st.sets(st.integers(1, 40), max_size=12), max_size=12), st.integers(1, 8))

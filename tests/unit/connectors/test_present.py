@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 
-from connectors.runtime.mapped import MappedEvent
-from connectors.runtime.present import present_state
+from connectors.pipeline.gate.present_state import present_state
+from connectors.pipeline.mapping.mapped import MappedEvent
 from hub.domain.clock import micros
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)

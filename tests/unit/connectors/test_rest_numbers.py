@@ -2,9 +2,9 @@
 
 from decimal import Decimal
 
-from connectors.rest.document import Cells, parsed
-from connectors.runtime.cells import read
-from connectors.runtime.values import Style, value_of
+from connectors.pipeline.config.values import Style, value_of
+from connectors.pipeline.mapping.cells import read
+from connectors.sources.rest.document import Cells, parsed
 
 
 def test_a_json_number_is_no_text_with_thousands() -> None:

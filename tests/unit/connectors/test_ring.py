@@ -5,9 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from connectors.runtime.build import secret_of
-from connectors.runtime.pseudonyms import Local, Pseudonyms
-from connectors.runtime.ring import (
+from connectors.pipeline.publish.keyring import (
     agency_keys,
     check,
     fingerprints,
@@ -16,6 +14,8 @@ from connectors.runtime.ring import (
     unfinished,
     written,
 )
+from connectors.pipeline.publish.pseudonyms import Local, Pseudonyms
+from connectors.pipeline.run.build import secret_of
 from hub.domain.identifiers import AgencyKey, AgencyKeys, KeyRing
 from hub.errors import ConfigurationError, StartAgain
 

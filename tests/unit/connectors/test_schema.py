@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from connectors.proposal.schema import config_schema
-from connectors.runtime.values import STYLE_LISTS, STYLE_TEXTS
+from connectors.pipeline.config.values import STYLE_LISTS, STYLE_TEXTS
+from connectors.tools.propose.schema import config_schema
 from schemas import event_schema, event_types
 
 EXAMPLES = sorted(Path(str(files("hub.dev.simulate"))).glob("connectors/*/source.toml"))

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from connectors.runtime.judging import Judged
-from connectors.runtime.mapped import MappedEvent
-from connectors.runtime.seal import encoded, envelope
+from connectors.pipeline.gate.judge import Judged
+from connectors.pipeline.mapping.mapped import MappedEvent
+from connectors.pipeline.publish.seal import encoded, envelope
 from hub.ports import Key, KeyRef
 from schemas import event_schema, event_types
 from schemas.fields import FieldSpec

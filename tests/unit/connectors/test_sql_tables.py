@@ -6,16 +6,17 @@ from typing import Any
 import pytest
 from sqlalchemy.dialects import mssql, mysql, postgresql, sqlite
 
-from connectors.runtime.config import parse_config
-from connectors.sql.config import SqlStream
-from connectors.sql.tables import after, chosen, exactly, ordered
+from connectors.database.statements import after, exactly, ordered
+from connectors.pipeline.config.connector import parse_config
+from connectors.sources.sql.config import SqlStream
+from connectors.sources.sql.tables import chosen
 
 DIALECTS: dict[str, Any] = {"mssql": mssql, "mysql": mysql, "postgresql": postgresql, "sqlite": sqlite}
 QUOTED = {"mssql": "[order]", "mysql": "`order`", "postgresql": '"order"', "sqlite": '"order"'}
 
 
 def stream(**settings: Any) -> SqlStream:
-    from connectors.sql.config import sql_settings
+    from connectors.sources.sql.config import sql_settings
 
     raw = {
         "agency": {"id": "x", "kind": "jobcenter"},

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from connectors.runtime.cells import comes_twice, read
-from connectors.runtime.values import Style, value_of
+from connectors.pipeline.config.values import Style, value_of
+from connectors.pipeline.mapping.cells import comes_twice, read
 from hub.domain.clock import BERLIN
 from hub.errors import ConfigurationError, DataError
 

@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import connectors.file_drop as kind
-from connectors.file_drop.config import drop_settings
-from connectors.runtime.config import ConnectorConfig, load_config
-from connectors.runtime.ports import Incident, Row
-from connectors.runtime.state import State
+import connectors.sources.drop as kind
+from connectors.contract import Incident, Row
+from connectors.pipeline.config.connector import ConnectorConfig, load_config
+from connectors.pipeline.state.state import State
+from connectors.sources.files.drop_settings import drop_settings
 from hub.domain.identifiers import AgencyKey
 from tests.support.delivery import one_delivery
 

@@ -5,12 +5,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-import connectors.file_drop as drop
-from connectors.file_drop.rooms import Rooms
-from connectors.files.reader import CsvReader
-from connectors.looking.offline import offline
-from connectors.runtime.judging import Judged
-from connectors.runtime.ports import NothingKept, Row
+from connectors.contract import NothingKept, Row
+from connectors.pipeline.gate.judge import Judged
+from connectors.sources import drop
+from connectors.sources.files.reader import CsvReader
+from connectors.sources.files.rooms import Rooms
+from connectors.tools.dry_run.offline import offline
 from hub.errors import Refused
 from tests.integration.connectors.file_drop.house import KEY, NOW, PEOPLE, STREAM, TRAILER, Build, keys
 
@@ -100,7 +100,7 @@ def test_once_more_by_few_looks_and_by_new_ones_when_another_file_counts(
     built: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     house, looks = built('complete = "rename"\n'), list[str]()
-    monkeypatch.setattr("connectors.files.again.AHEAD", 4)
+    monkeypatch.setattr("connectors.sources.files.again.AHEAD", 4)
     read = CsvReader.cells
 
     def counted(reader: CsvReader) -> Iterator[tuple[int, list[str]]]:

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from connectors.files.encoding import BOM
-from connectors.runtime.faults import of_rows
-from connectors.runtime.mapped import MappedEvent, Unmapped
-from connectors.runtime.mapping import Mapper
-from connectors.runtime.ports import Batch, Row
+from connectors.contract import Batch, Row
+from connectors.pipeline.mapping.mapped import MappedEvent, Unmapped
+from connectors.pipeline.mapping.mapper import Mapper
+from connectors.pipeline.state.faults import of_rows
+from connectors.sources.files.encoding import BOM
 from tests.integration.connectors.file_drop.house import KEY, NOW, STREAM, Build, House
 from tests.support.delivery import one_delivery
 

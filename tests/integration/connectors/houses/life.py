@@ -9,12 +9,12 @@ from unittest.mock import patch
 
 import orjson
 
-from connectors.looking.offline import offline
-from connectors.runtime.build import build_source
-from connectors.runtime.config import load_config
-from connectors.runtime.judging import Judged
-from connectors.runtime.report import StepReport
-from connectors.runtime.state import State
+from connectors.pipeline.config.connector import load_config
+from connectors.pipeline.gate.judge import Judged
+from connectors.pipeline.run.build import build_source
+from connectors.pipeline.run.report import StepReport
+from connectors.pipeline.state.state import State
+from connectors.tools.dry_run.offline import offline
 from hub.adapters.keys.kek import controller_kek
 from hub.adapters.keys.sql import SqlKeyStore
 from hub.adapters.log.sqlite import SqliteLog
@@ -26,7 +26,7 @@ from schemas import by_fingerprint, decode_single, encode_single, record_schema,
 
 NOW, KEY, MASTER = datetime(2026, 11, 20, 20, tzinfo=UTC), AgencyKey(b"k" * 32), bytes(range(32))
 CATEGORIES = ("ID", "HH", "LS", "LB", "EG", "HS", "KO", "BT")
-POINTS = ("publish", "settling", "republishing", "learning", "files")
+POINTS = ("publish.publisher", "run.commit", "run.republish", "gate.learning", "state.sqlite_files")
 """Modules of the runtime that name a step of theirs."""
 
 
@@ -172,8 +172,8 @@ def passing(step: Callable[[str], None]) -> Iterator[None]:
 
     with ExitStack() as stack:
         for module in POINTS:
-            stack.enter_context(patch(f"connectors.runtime.{module}.fail_point", step))
-        stack.enter_context(patch("connectors.rest.shelf.fail_point", step))
+            stack.enter_context(patch(f"connectors.pipeline.{module}.fail_point", step))
+        stack.enter_context(patch("connectors.sources.rest.shelf.fail_point", step))
         stack.enter_context(patch.object(State, "transaction", transaction))
         for name in ("replace", "rename"):
             stack.enter_context(patch.object(Path, name, renaming(name)))

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from connectors.looking.offline import Vanished, offline
-from connectors.runtime.config import load_config
-from connectors.runtime.judging import Judged
-from connectors.runtime.mapped import Unmapped
+from connectors.pipeline.config.connector import load_config
+from connectors.pipeline.gate.judge import Judged
+from connectors.pipeline.mapping.mapped import Unmapped
+from connectors.tools.dry_run.offline import Vanished, offline
 from hub.domain.identifiers import AgencyKey
 from hub.errors import DataError
 from tests.integration.connectors.houses import exports

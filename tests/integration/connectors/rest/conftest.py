@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from connectors.rest import client
+from connectors.sources.rest import client
 from tests.integration.connectors.interface import Interface
 from tests.integration.connectors.rest.house import PEOPLE, Build, House, person
 

@@ -5,10 +5,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import connectors.rest as kind
-from connectors.runtime.config import load_config
-from connectors.runtime.ports import Incident, Row
-from connectors.runtime.state import State
+import connectors.sources.rest as kind
+from connectors.contract import Incident, Row
+from connectors.pipeline.config.connector import load_config
+from connectors.pipeline.state.state import State
 from hub.domain.identifiers import AgencyKey
 from tests.integration.connectors.interface import TOKEN, Interface
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from connectors.rest import reading
+from connectors.sources.rest import reading
 from hub.errors import AccessRefused, ConfigurationError, ServiceUnavailable
 from tests.integration.connectors.interface import TOKEN, Interface
 from tests.integration.connectors.rest.house import PAGINGS, PEOPLE, Build, keys

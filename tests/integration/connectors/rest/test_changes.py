@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-import connectors.rest as kind
-from connectors.runtime.config import load_config
-from connectors.runtime.kinds import load_kind
+import connectors.sources.rest as kind
+from connectors.pipeline.config.connector import load_config
+from connectors.pipeline.config.kinds import load_kind
 from hub.domain.clock import micros
 from tests.integration.connectors.interface import Interface
 from tests.integration.connectors.rest.house import CHANGES, PAGINGS, PEOPLE, Build, gone, keys, person

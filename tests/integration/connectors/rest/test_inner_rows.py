@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from connectors.rest.config import rest_settings
-from connectors.runtime.config import load_config
+from connectors.pipeline.config.connector import load_config
+from connectors.sources.rest.config import rest_settings
 from hub.errors import ConfigurationError
 from tests.integration.connectors.interface import Interface
 from tests.integration.connectors.rest.house import HEAD, PAGINGS, PEOPLE, Build

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from connectors.looking.offline import offline
-from connectors.rest.config import rest_settings
-from connectors.runtime.config import load_config
-from connectors.runtime.judging import Judged
-from connectors.runtime.ports import NothingKept
-from connectors.runtime.quarantine import Quarantined
+from connectors.contract import NothingKept
+from connectors.pipeline.config.connector import load_config
+from connectors.pipeline.gate.judge import Judged
+from connectors.pipeline.state.quarantine import Quarantined
+from connectors.sources.rest.config import rest_settings
+from connectors.tools.dry_run.offline import offline
 from hub.adapters.keys.certs import make_certificates
 from hub.errors import ConfigurationError, ServiceUnavailable
 from tests.integration.connectors.interface import TOKEN, Interface
@@ -270,5 +270,10 @@ def die_at(patch: pytest.MonkeyPatch, point: str) -> None:
         if name == point:
             raise Killed
 
-    for module in ("rest.shelf", "runtime.publish", "runtime.settling", "runtime.republishing"):
+    for module in (
+        "sources.rest.shelf",
+        "pipeline.publish.publisher",
+        "pipeline.run.commit",
+        "pipeline.run.republish",
+    ):
         patch.setattr(f"connectors.{module}.fail_point", reach)

@@ -14,18 +14,18 @@ from typing import Any
 
 import pytest
 
-from connectors.runtime.build import key_hash
-from connectors.runtime.config import parse_config
-from connectors.runtime.faults import of_rows
-from connectors.runtime.kinds import load_kind
-from connectors.runtime.looked import Looked
-from connectors.runtime.lookups import LookupIndex
-from connectors.runtime.mapped import MappedEvent, Unmapped
-from connectors.runtime.mapping import Mapper
-from connectors.runtime.ports import Batch, Row
-from connectors.runtime.rows import SEPARATOR
-from connectors.runtime.saying_again import among
-from connectors.runtime.state import State
+from connectors.contract import Batch, Row
+from connectors.pipeline.config.connector import parse_config
+from connectors.pipeline.config.kinds import load_kind
+from connectors.pipeline.mapping.lookup_memory import Looked
+from connectors.pipeline.mapping.lookups import LookupIndex
+from connectors.pipeline.mapping.mapped import MappedEvent, Unmapped
+from connectors.pipeline.mapping.mapper import Mapper
+from connectors.pipeline.mapping.row_rules import SEPARATOR
+from connectors.pipeline.run.build import key_hash
+from connectors.pipeline.run.republish_lookups import among
+from connectors.pipeline.state.faults import of_rows
+from connectors.pipeline.state.state import State
 from hub.domain.identifiers import AgencyKey
 from tests.integration.connectors.interface import Interface
 from tests.integration.connectors.truth.tables import HELD, Tables

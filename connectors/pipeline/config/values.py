@@ -1,0 +1,266 @@
+"""What a configuration says of a value: where it stands and how the export writes it. Pure; read by `cells`."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from connectors.pipeline.config.areas import Areas
+from connectors.pipeline.config.strict_toml import Table
+from connectors.pipeline.mapping.date_forms import has_day, has_year
+from hub.errors import ConfigurationError
+
+VERSION = "@version"
+"""In place of a column: the moment of the row's version, where the row itself says no time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Style:
+    """How an export writes things; every value may override it."""
+
+    date: str = "%Y-%m-%d"
+    timestamp: str = "%Y-%m-%d %H:%M:%S"
+    decimal: str = "."
+    thousands: str = ""
+    split: str = ","
+    true: tuple[str, ...] = ("1", "J")
+    false: tuple[str, ...] = ("0", "N")
+    open_end: tuple[str, ...] = ()
+    empty: tuple[str, ...] = ()
+    zone: str = "Europe/Berlin"
+
+    @property
+    def forms(self) -> tuple[str, str]:
+        """How days and times are written."""
+        return self.date, self.timestamp
+
+    @property
+    def nothing(self) -> tuple[str, ...]:
+        """What stands for an open end or an unknown value."""
+        return *self.open_end, *self.empty
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Joined:
+    """A cell of another stream: what stands in `column` of the rows that a lookup finds by the row's own column `by`.
+    `place`: where the configuration says so."""
+
+    lookup: str
+    by: str
+    column: str
+    style: Style = Style()
+    place: str = field(default="", compare=False)
+
+    @property
+    def name(self) -> str:
+        """The column as which it is put beside the row's own."""
+        return f"{self.lookup}[{self.by}].{self.column}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Value:
+    """Where a field's value stands and how it is read.
+
+    `columns`: one, or several joined by `join` or listed. `flags`: code → column that says whether it is in the list.
+    `codes`: the agency's code → ours. `out`: strftime format for a date that becomes text. `person`: a local person
+    id, to be replaced by the pseudonym. `pattern`: a regular expression whose one group is what counts of the text.
+    `factor`: what a number is multiplied by (cents to euros: 0.01). `default`: what stands for empty; `otherwise`: what
+    a code that is in no table becomes, in place of being held. `whole`: joined of all its columns or of none, as a
+    number of somebody is. `said`: the keys that the configuration gives it. `joined`: the cell of another stream that
+    `columns` names.
+    """
+
+    columns: tuple[str, ...] = ()
+    constant: Any = None
+    flags: tuple[tuple[str, str], ...] = ()
+    join: str | None = None
+    codes: Mapping[str, str] | None = None
+    out: str | None = None
+    prefix: str = ""
+    suffix: str = ""
+    person: bool = False
+    dated: bool = False
+    pattern: re.Pattern[str] | None = None
+    factor: Decimal | None = None
+    default: Any = None
+    otherwise: str | None = None
+    style: Style = Style()
+    whole: bool = False
+    said: frozenset[str] = frozenset()
+    joined: Joined | None = None
+
+    @property
+    def replaceable(self) -> Joined | None:
+        """The cell of another stream, where something stands in its place when no row is found."""
+        return None if self.default is None else self.joined
+
+    @property
+    def used(self) -> tuple[str, ...]:
+        """Every column of its own stream that it reads."""
+        if self.joined is not None:
+            return (self.joined.by,)
+        return (*(c for c in self.columns if c != VERSION), *(column for _, column in self.flags))
+
+
+STYLE_TEXTS = ("date", "timestamp", "decimal", "thousands", "split", "zone")
+STYLE_LISTS = ("true", "false", "open_end", "empty")
+
+
+def style_of(table: Table, base: Style) -> Style:
+    """The style with what this table overrides."""
+    changes: dict[str, Any] = {}
+    for name in STYLE_TEXTS:
+        changes[name] = table.take(name, str, getattr(base, name))
+    for name in STYLE_LISTS:
+        changes[name] = table.texts(name, getattr(base, name))
+    for name in ("date", "timestamp"):
+        _check_form(changes[name], table.place)
+    _check_zone(changes["zone"], f"{table.place}.zone")
+    return replace(base, **changes)
+
+
+def _check_zone(zone: str, place: str) -> None:
+    try:
+        ZoneInfo(zone)
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        raise ConfigurationError("is no time zone", place=place, remedy="for example Europe/Berlin") from None
+
+
+_HALF_YEARS = re.compile("%-?[ygDxc]")
+
+
+def _check_form(form: str, place: str) -> None:
+    if _HALF_YEARS.search(form):
+        raise ConfigurationError(
+            "has years of two digits: whose century is it?", place=place, remedy="export whole years (%Y)"
+        )
+    if not has_year(form):
+        raise ConfigurationError(f"{form} says no year", place=place, remedy="export whole dates (%Y)")
+
+
+def value_of(raw: Any, place: str, style: Style, codes: Mapping[str, Mapping[str, str]]) -> Value:
+    """A value of the configuration: a column's name, or a table that says more."""
+    if isinstance(raw, str):
+        return Value(columns=(raw,), style=style)
+    table = Table(raw, place)
+    said = frozenset(table.names())
+    dated = not {"date", "timestamp"}.isdisjoint(said)
+    joined = joined_of(table, style) if "lookup" in said else None
+    columns = (joined.name,) if joined else table.texts("column", ()) or table.texts("columns", ())
+    constant, flags = table.any("constant"), table.any("flags", {})
+    if sum((bool(columns), constant is not None, bool(flags))) != 1:
+        raise ConfigurationError(
+            "needs one of column, columns, constant, flags", place=place, remedy="name its source"
+        )
+    named = table.any("codes")
+    if named is not None and named not in codes:
+        raise ConfigurationError(
+            "names an unknown code table", place=f"{place}.codes", remedy="add [codes.<name>]"
+        )
+    value = Value(
+        columns=columns, constant=constant, flags=tuple((code, str(column)) for code, column in dict(flags).items()),
+        join=table.any("join"), codes=codes[named] if named else None, out=table.any("out"),
+        prefix=table.take("prefix", str, ""), suffix=table.take("suffix", str, ""),
+        person=(person := table.flag("person")), whole=person, dated=dated,
+        pattern=_pattern(table), factor=_factor(table),
+        default=table.any("default"), otherwise=table.any("otherwise"), style=style_of(table, style),
+        said=said, joined=joined,
+    )  # fmt: skip
+    table.close()
+    return value
+
+
+def joined_of(table: Table, style: Style) -> Joined:
+    """The cell of another stream that this table names; raises ConfigurationError."""
+    return Joined(
+        lookup=table.take("lookup", str),
+        by=table.take("by", str),
+        column=table.take("column", str),
+        style=style,
+        place=table.place,
+    )
+
+
+_LISTS = frozenset({"strings", "string|strings", "Scope"})
+_TEXTS = _LISTS | {"string"}
+_NUMBERS = frozenset({"decimal", "double"})
+_DAYS = frozenset({"date", "timestamp-micros"})
+_APPLY: Mapping[str, frozenset[str]] = {
+    **dict.fromkeys(("factor", "decimal", "thousands"), _NUMBERS),
+    **dict.fromkeys(("codes", "otherwise", "prefix", "suffix", "join", "person", "out"), _TEXTS),
+    **dict.fromkeys(("date", "timestamp", "zone"), _TEXTS | _DAYS),
+    **dict.fromkeys(("split", "flags"), _LISTS),
+    **dict.fromkeys(("true", "false"), _LISTS | {"boolean"}),
+}
+"""Which kinds of values a key says anything about; a key that is not here applies to all."""
+_OF_COLUMNS = frozenset(
+    {"join", "codes", "person", "out", "prefix", "suffix", "pattern", "factor", "default", "otherwise"}
+)
+
+
+def refuse_inapplicable(value: Value, kind: str, place: str) -> None:
+    """Raises ConfigurationError for a key that says nothing of a value of this kind: it would silently do nothing."""
+    for name in sorted(value.said):
+        if kind not in _APPLY.get(name, frozenset({kind})):
+            raise ConfigurationError(
+                f"does not apply to a {kind}",
+                place=f"{place}.{name}",
+                remedy="remove it, or map another field",
+            )
+    of_columns = "codes" not in value.said and kind != "Scope"
+    if value.flags and of_columns and (left := sorted(value.said & _OF_COLUMNS - {"default"})):
+        raise ConfigurationError("does not apply to flags", place=f"{place}.{left[0]}", remedy="remove it")
+    if value.constant is not None and (left := sorted(value.said & _OF_COLUMNS)):
+        raise ConfigurationError(
+            "does not apply to a constant", place=f"{place}.{left[0]}", remedy="remove it"
+        )
+    if "otherwise" in value.said and value.codes is None:
+        raise ConfigurationError("needs a code table", place=f"{place}.otherwise", remedy="set codes")
+    _check_parts(value, kind, place)
+    _check_days(value, kind, place)
+
+
+def _check_parts(value: Value, kind: str, place: str) -> None:
+    several = len(value.columns) > 1 and value.join is None
+    if several and kind not in ("strings", "Scope") and not isinstance(value.codes, Areas):
+        raise ConfigurationError(
+            "names several columns for one value", place=f"{place}.columns", remedy="set join, or name one"
+        )
+
+
+def _check_days(value: Value, kind: str, place: str) -> None:
+    """A month is no day, and a text says no part of a day that the export does not say."""
+    said = [getattr(value.style, name) for name in ("date", "timestamp") if name in value.said]
+    day = any(map(has_day, said or value.style.forms))
+    if kind == "date" and value.used and not day:
+        raise ConfigurationError("says no day", place=place, remedy="name a column with days, and its form")
+    if value.out and has_day(value.out) and not day:
+        raise ConfigurationError("shows a day that is not read", place=f"{place}.out", remedy="leave %d out")
+
+
+def _pattern(table: Table) -> re.Pattern[str] | None:
+    raw = table.take("pattern", str, "")
+    if not raw:
+        return None
+    try:
+        found = re.compile(raw)
+    except re.error as error:
+        raise ConfigurationError(
+            f"is no regular expression: {error}", place=f"{table.place}.pattern", remedy="correct it"
+        ) from None
+    if found.groups != 1:
+        raise ConfigurationError(
+            "needs exactly one group", place=f"{table.place}.pattern", remedy="put what counts in parentheses"
+        )
+    return found
+
+
+def _factor(table: Table) -> Decimal | None:
+    raw = table.any("factor")
+    if raw is None:
+        return None
+    if isinstance(raw, bool) or not isinstance(raw, int | float):
+        raise ConfigurationError("must be a number", place=f"{table.place}.factor", remedy="for example 0.01")
+    return Decimal(str(raw))

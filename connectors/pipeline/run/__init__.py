@@ -1,0 +1,1 @@
+"""One step of a connector: read, publish, commit, republish, backfill."""

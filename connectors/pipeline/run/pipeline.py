@@ -1,0 +1,177 @@
+"""Drives one source: read → map → gate → seal → publish → acknowledge (architecture, Contracts: Connector).
+
+Mapping, gate, pseudonyms, sealing and publishing belong to the runtime, so that no kind of connector can go round them.
+A step reads what is new, publishes what may leave, then looks whom the gate knows more about and publishes their
+present state (protocol rule 12); last it goes on with what somebody asked to have once more. The source's position
+moves only after the broker confirmed.
+"""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from itertools import islice
+
+from connectors.contract import Source
+from connectors.pipeline.config.connector import ConnectorConfig
+from connectors.pipeline.gate.journal import Journal
+from connectors.pipeline.gate.judge import Judge
+from connectors.pipeline.gate.knowledge import Knowledge
+from connectors.pipeline.gate.learning import Learning
+from connectors.pipeline.gate.register import Register
+from connectors.pipeline.mapping.lookup_memory import Looked
+from connectors.pipeline.mapping.translate import Translator, unmapped_columns
+from connectors.pipeline.publish.outgoing import Egress
+from connectors.pipeline.publish.pseudonyms import Pseudonyms
+from connectors.pipeline.publish.publisher import Publisher
+from connectors.pipeline.publish.reported import Reported, TakingBack
+from connectors.pipeline.run.backfill import Backfilling
+from connectors.pipeline.run.commit import Settling
+from connectors.pipeline.run.erasure import Erasures
+from connectors.pipeline.run.report import StepReport, Tally
+from connectors.pipeline.run.republish import Republishing
+from connectors.pipeline.run.republish_lookups import SayingAgain
+from connectors.pipeline.state import last_error
+from connectors.pipeline.state.backfill_requests import Backfills
+from connectors.pipeline.state.claims import Claims
+from connectors.pipeline.state.quarantine import Decisions
+from connectors.pipeline.state.renumbering import heed, refuse_spoken_of
+from connectors.pipeline.state.state import State
+from hub.domain.clock import berlin_day, micros
+from hub.domain.identifiers import Naming
+from hub.errors import ServiceUnavailable
+from hub.ports import EventLog, KeyStore
+
+STALE = "register_stale"
+DIGEST = "mapping"
+
+
+class Connector:
+    """One agency's source, ready to step. Raises ServiceUnavailable when broker or keys fail: then step again later."""
+
+    def __init__(
+        self, config: ConnectorConfig, source: Source, key: Naming, *, state: State, pseudonyms: Pseudonyms,
+        keys: KeyStore, log: EventLog, judge: Judge,
+    ) -> None:  # fmt: skip
+        refuse_spoken_of(config.aliases.first, key, state)
+        self._config, self._source, self._state, self._pseudonyms = config, source, state, pseudonyms
+        self._journal, self._decisions = Journal(state.db), Decisions(state.db)
+        knowledge = Knowledge(config.agency, key, Register(config.agency, log, keys))
+        self._register, translator = knowledge.register, Translator(config, key)
+        self._learning = Learning(
+            config, source, translator=translator, knowledge=knowledge, erasures=Erasures(state, knowledge),
+            pseudonyms=pseudonyms, reported=(reported := Reported(state.db)),
+        )  # fmt: skip
+        self._egress = egress = Egress(
+            config, self._learning, judge=judge, publisher=Publisher(config, key, keys, log, state),
+            pseudonyms=pseudonyms, journal=self._journal,
+        )  # fmt: skip
+        self._looked = looked = Looked(config, state, translator.lookups)
+        decided = [name for name, stream in config.streams.items() if stream.on_vanish]
+        claims = Claims(config.streams, state)
+        self._settling = Settling(
+            state, translator, egress, decisions=self._decisions, reported=reported,
+            taking_back=TakingBack(reported, pseudonyms, knowledge, key, decided), looked=looked,
+            claims=claims,
+        )  # fmt: skip
+        self._saying_again = SayingAgain(config, source, state, looked, self._settling)
+        self._republishing = Republishing(
+            source,
+            state,
+            self._learning,
+            translator=translator,
+            egress=egress,
+            pseudonyms=pseudonyms,
+            claims=claims,
+        )
+        self._backfilling = Backfilling(config, source, state, self._settling)
+        self._last: datetime | None = None
+        _heed_mapping(state, config.digest)
+        heed(config.aliases, key, state)
+
+    def check(self) -> None:
+        """Whether the source can be read as configured; sends nothing. Raises what the source finds."""
+        self._source.check()
+
+    def step(self, now: datetime) -> StepReport:
+        """Everything the source holds now, up to the configured number of batches. What it waits for is kept."""
+        try:
+            report = self._step(now)
+        except ServiceUnavailable as error:
+            last_error.note(self._state, error, now)
+            raise
+        last_error.clear(self._state)
+        return report
+
+    def _step(self, now: datetime) -> StepReport:
+        tally = Tally()
+        self._read_again()
+        self._settling.note(incidents := self._source.refresh(now), tally)
+        first = self._state.fresh()
+        learned = self._learning.learn(now, self._egress.mark(now))
+        standing = {incident.stream for incident in incidents}
+        self._looked.compare(learned.changed, standing, complete=learned.complete)
+        self._republishing.owe(now, first=first)
+        is_open = self._register.fresh(now, self._config.register_limit_seconds)
+        more = self._read(now, tally, is_open=is_open)
+        if is_open and not more:
+            self._saying_again.pay(now, tally)
+            self._republishing.pay(now, tally)
+            more = self._backfilling.step(now, tally)
+        if self._last is None or berlin_day(self._last) != berlin_day(now):
+            with self._state.transaction():
+                self._journal.forget(micros(now - timedelta(days=self._config.journal_days)))
+        self._last = now
+        unmapped = unmapped_columns(self._config, self._source)
+        return tally.report(unmapped, closed="" if is_open else STALE, more=more)
+
+    @property
+    def register_as_of(self) -> datetime | None:
+        """How old the hub's newest word is."""
+        return self._register.as_of
+
+    def run(self, clock: Callable[[], datetime], sleep: Callable[[float], object], stopped: Callable[[], bool],
+            told: Callable[[StepReport], None]) -> None:  # fmt: skip
+        """Step until told to stop; a step that was begun is ended."""
+        while not stopped():
+            report = self.step(clock())
+            told(report)
+            if not report.more and not stopped():
+                sleep(self._config.interval_seconds)
+
+    def close(self) -> None:
+        self._source.close()
+        self._pseudonyms.close()
+        self._state.close()
+
+    def _read_again(self) -> None:
+        """What somebody asked for meanwhile: these streams from their start."""
+        if asked := self._decisions.asked():
+            with self._state.transaction():
+                for stream in asked:
+                    self._state.restart(stream)
+                self._decisions.answered()
+
+    def _read(self, now: datetime, tally: Tally, *, is_open: bool) -> bool:
+        """Publish batch after batch; whether more is waiting. With the gate closed, only control data leaves."""
+        control = self._config.control
+        others = [name for name in self._config.streams if name not in control]
+        batches = self._source.read([*control, *others] if is_open else list(control), self._config.batch)
+        taken = 0
+        for batch in islice(batches, self._config.batches_per_step):
+            taken += 1
+            self._settling.publish(batch, now, tally, is_open=is_open)
+        more = taken == self._config.batches_per_step
+        if is_open and not more:
+            self._source.finished()
+        return more and is_open
+
+
+def _heed_mapping(state: State, digest: str) -> None:
+    """A changed mapping may read what waits: those streams are read again from their start. So is what is given once
+    more: a part of it was said otherwise, and its place is by a key that may be another one now."""
+    if state.meta(DIGEST) == digest:
+        return
+    with state.transaction():
+        for stream in {entry.stream for entry in state.quarantined()}:
+            state.restart(stream)
+        Backfills(state.db).begin_again()
+        state.set_meta(DIGEST, digest)

@@ -1,0 +1,219 @@
+"""What the configuration says of every source that reads files: how they are written, and each stream's part."""
+
+import codecs
+import csv
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING
+
+from connectors.contract import Hour, Unreadable
+from connectors.pipeline.config.connector import ConnectorConfig
+from connectors.pipeline.config.streams import Stream
+from connectors.pipeline.config.strict_toml import Table
+from connectors.pipeline.config.values import Value, refuse_inapplicable, value_of
+from connectors.pipeline.mapping.cells import read
+from hub.errors import ConfigurationError, DataError
+
+if TYPE_CHECKING:
+    from _csv import Reader
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dialect:
+    """How every CSV file of the export is written; fixed, never guessed. `quote`: empty where nothing is quoted.
+
+    `header`: the first line names the columns (else each stream names them). `skip`: lines before it. `trailer`: what
+    the last line looks like; its group, if there is one, is the number of rows.
+    """
+
+    encoding: str
+    delimiter: str
+    quote: str = '"'
+    escape: str | None = None
+    header: bool = True
+    skip: int = 0
+    trailer: re.Pattern[str] | None = None
+
+    def parsed(self, lines: Iterable[str]) -> "Reader":
+        """The cells of each line. Raises csv.Error, while reading."""
+        return csv.reader(
+            lines, delimiter=self.delimiter, quotechar=self.quote or None, escapechar=self.escape,
+            doublequote=self.escape is None, strict=True, skipinitialspace=bool(self.quote) and self.delimiter != " ",
+            quoting=csv.QUOTE_MINIMAL if self.quote else csv.QUOTE_NONE,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """The column in which a row says when it was changed, and how that is read; the delivery's day is another time."""
+
+    column: str
+    order: Callable[[str], int | None]
+    hour: Callable[[str], Hour]
+
+    def hour_of(self, values: Mapping[str, object]) -> Hour:
+        """Whether the local time that the row says never comes, or comes twice."""
+        raw = values[self.column]
+        return self.hour(raw) if isinstance(raw, str) else ""
+
+    def of(self, values: Mapping[str, object]) -> int | None:
+        """Microseconds since 1970 UTC; None where the row says none, or only a rising number."""
+        raw = values[self.column]
+        try:
+            return self.order(raw) if isinstance(raw, str) and raw else None
+        except DataError:
+            return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileStream:
+    """One stream of files; `columns` are all that are read, no other leaves the reader.
+
+    `file`: its name, or a pattern of names. `changes`: each file holds changes only, else everything. `names`: the
+    columns in order where the file has no header. `derived`: columns that are made of others. `changed`: where the rows
+    themselves say when they were changed.
+    """
+
+    name: str
+    stream: Stream
+    file: str
+    columns: tuple[str, ...]
+    changes: bool = False
+    names: tuple[str, ...] = ()
+    derived: Mapping[str, Value]
+    changed: Changed | None = None
+
+    @property
+    def parts(self) -> frozenset[str]:
+        """The columns that others are made of."""
+        return frozenset(column for value in self.derived.values() for column in value.used)
+
+    def values(self, cells: Sequence[str]) -> dict[str, object]:
+        """The row by column, derived ones included; what cannot be derived is unreadable."""
+        found: dict[str, object] = dict(zip(self.columns, map(_told, cells), strict=True))
+        for name, value in self.derived.items():
+            found[name] = _derived(value, found)
+        return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FilesSettings:
+    """`vanish_limit`: the share (0–1) of one stream's keys, and of the keys of all streams, that may vanish unasked;
+    as many as `vanish_rows` always may (one of twelve is no sign of anything), unless they are all there were."""
+
+    vanish_limit: float
+    vanish_rows: int
+    streams: Mapping[str, FileStream]
+
+
+def files_settings(table: Table, config: ConnectorConfig) -> FilesSettings:
+    """The part of the settings that all kinds of files share; raises ConfigurationError."""
+    settings = FilesSettings(
+        vanish_limit=table.take("vanish_limit", float, 0.05), vanish_rows=table.take("vanish_rows", int, 10),
+        streams={stream.name: _stream(stream, config) for stream in config.streams.values()},
+    )  # fmt: skip
+    if not 0 <= settings.vanish_limit <= 1:
+        raise ConfigurationError(
+            "out of range", place=f"{table.place}.vanish_limit", remedy="a share from 0 to 1"
+        )
+    return settings
+
+
+def dialect_of(table: Table) -> Dialect:
+    """How the CSV files are written; raises ConfigurationError."""
+    dialect = Dialect(
+        encoding=table.take("encoding", str), delimiter=table.take("delimiter", str),
+        quote=table.take("quote", str, '"'), escape=table.take("escape", str, "") or None,
+        header=table.take("header", bool, True),  # noqa: FBT003  the default, not a switch
+        skip=table.take("skip", int, 0), trailer=_trailer(table),
+    )  # fmt: skip
+    try:
+        codecs.lookup(dialect.encoding)
+    except LookupError:
+        raise ConfigurationError(
+            "unknown encoding", place=f"{table.place}.encoding", remedy="for example cp1252"
+        ) from None
+    signs = (dialect.delimiter, dialect.quote or '"', dialect.escape or "\\")
+    if any(len(sign) != 1 for sign in signs) or dialect.skip < 0:
+        raise ConfigurationError(
+            "out of range",
+            place=table.place,
+            remedy='delimiter, quote, escape: one character; quote = "": nothing is quoted',
+        )
+    return dialect
+
+
+def _trailer(table: Table) -> re.Pattern[str] | None:
+    raw = table.take("trailer", str, "")
+    try:
+        return re.compile(raw) if raw else None
+    except re.error as error:
+        raise ConfigurationError(
+            f"is no regular expression: {error}", place=f"{table.place}.trailer", remedy="correct it"
+        ) from None
+
+
+def _stream(stream: Stream, config: ConnectorConfig) -> FileStream:
+    table = Table(stream.settings, f"config.streams.{stream.name}")
+    looked = {
+        column for lk in config.lookups.values() if lk.stream == stream.name for column in (lk.key, *lk.columns)
+    }  # fmt: skip
+    derived = {
+        name: replace(value_of(raw, f"{table.place}.derive.{name}", config.style, config.codes), whole=True)
+        for name, raw in dict(table.any("derive", {})).items()
+    }
+    for name, value in derived.items():
+        if value.joined is not None:
+            raise ConfigurationError(
+                "cannot be derived from another stream",
+                place=f"{table.place}.derive.{name}",
+                remedy="write the lookup in the field or in the key",
+            )
+        refuse_inapplicable(value, "string", f"{table.place}.derive.{name}")
+    used = {column for value in derived.values() for column in value.used}
+    found = FileStream(
+        name=stream.name, stream=stream, file=table.take("file", str), derived=derived,
+        columns=tuple(sorted((stream.columns | looked | used) - derived.keys())),
+        changes=table.flag("changes"), names=table.texts("columns", ()),
+    )  # fmt: skip
+    table.close()
+    return found
+
+
+LISTED = "\0"
+"""Begins a cell that holds a list, or why it could not be read, as JSON; no text of a file or an interface holds it."""
+
+
+def listed(members: Sequence[str]) -> str:
+    """A list as one cell."""
+    return f"{LISTED}{json.dumps(members, ensure_ascii=False)}"
+
+
+def unreadable(cell: Unreadable) -> str:
+    """A cell that could not be read, as one: it holds the rows that need it."""
+    return f"{LISTED}{json.dumps(asdict(cell), ensure_ascii=False)}"
+
+
+def _told(text: str) -> object:
+    """What the cell holds: a text, a list, or why it could not be read."""
+    if not text.startswith(LISTED):
+        return text
+    try:
+        found = json.loads(text[1:])
+    except (ValueError, RecursionError):
+        return text
+    match found:
+        case list():
+            return found
+        case {"why": str(why), "remedy": str(remedy), "reason": str(reason)}:
+            return Unreadable(why, remedy, reason)
+    return text
+
+
+def _derived(value: Value, row: Mapping[str, object]) -> object:
+    try:
+        return read(value, row, "string") or ""
+    except DataError as error:
+        return Unreadable(f"cannot be derived from {error.place}", error.remedy, error.reason)
