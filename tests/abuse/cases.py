@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import orjson
 from sqlalchemy import delete
@@ -18,6 +17,7 @@ from sqlalchemy import delete
 from hub.adapters.keys.sql import SqlKeyStore
 from hub.domain.seal import key_version, open_box, place
 from hub.errors import ConfigurationError, KeysAreOlder
+from hub.failpoints import observed
 from hub.operations.recover import resume
 from hub.policy.facts import Recipient
 from hub.ports import Erased, Key, KeyRef
@@ -71,7 +71,7 @@ def a_view_is_on_its_way_when_the_consent_is_withdrawn(world: World) -> None:
             world.jc.withdraws("c1", MOTHER)
             taken(world)
 
-    with patch("hub.stages.disclose.fail_point", withdraw):
+    with observed(withdraw):
         world.run()
     assert sum(shown(world)) == 0
 

@@ -4,12 +4,12 @@ from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import pytest
 from prometheus_client import CollectorRegistry
 from starlette.testclient import TestClient
 
+from hub.failpoints import observed
 from hub.stages import consents
 from hub.web.app import create_app
 from tests.abuse import hidden
@@ -73,7 +73,7 @@ def interrupted(folder: Path, between: Callable[[World], None]) -> Seen:
         if name == "disclose.between" and next(happened, False):
             between(world)
 
-    with patch("hub.stages.disclose.fail_point", reach):
+    with observed(reach):
         world.run()
     assert not next(happened, False)
     observer = Observer(world, JA)

@@ -12,6 +12,7 @@ from unittest.mock import patch
 import pytest
 
 from hub.domain.clock import micros
+from hub.failpoints import observed
 from hub.stages import consents, disclose
 from hub.stages.disclose import DiscloseOutcome
 from hub.store import links, subjects
@@ -37,10 +38,10 @@ class Stop:
 
 
 @contextmanager
-def _stopping(target: str, point: str, thread: str) -> Iterator[Stop]:
+def _stopping(point: str, thread: str) -> Iterator[Stop]:
     """The thread of that name stops at a fail point."""
     stop = Stop(thread)
-    with patch(target, lambda name: stop.here() if name == point else None):
+    with observed(lambda name: stop.here() if name == point else None):
         yield stop
 
 
@@ -87,7 +88,7 @@ def test_a_withdrawal_that_commits_between_the_transactions_stops_the_delivery(w
     with patch("hub.hosts.embedded.disclose", lambda parts: DiscloseOutcome()):
         world.run()
     views = len(world.views(JA))
-    with _stopping("hub.stages.disclose.fail_point", "disclose.between", "delivering") as stop:
+    with _stopping("disclose.between", "delivering") as stop:
         delivering = _in_thread("delivering", lambda: disclose.disclose(world.parts))
         assert stop.reached.wait(PATIENCE)
         world.jc.withdraws("c1", MOTHER)
@@ -108,7 +109,7 @@ def test_a_withdrawal_waits_for_the_delivery_that_holds_the_lock_and_then_recall
     world.measure(key="new")
     with patch("hub.hosts.embedded.disclose", lambda parts: DiscloseOutcome()):
         world.run()
-    with _stopping("hub.stages.disclose.fail_point", "disclose.after_produce", "delivering") as stop:
+    with _stopping("disclose.after_produce", "delivering") as stop:
         delivering = _in_thread("delivering", lambda: disclose.disclose(world.parts))
         assert stop.reached.wait(PATIENCE)
         produced = len(world.views(JA))
@@ -146,7 +147,7 @@ def test_two_halves_of_a_pairing_sheet_taken_at_once_are_linked(world: World) ->
     for office in (world.jc, world.ja):
         office.born(MOTHER, NOW.date().replace(year=1990))
         office.pairs(MOTHER, 1)
-    with _stopping("hub.stages.consents.fail_point", "consents.in_transaction", "first") as stop:
+    with _stopping("consents.in_transaction", "first") as stop:
         first = _in_thread("first", _take(world, JC))
         assert stop.reached.wait(PATIENCE)
         second = _in_thread("second", _take(world, JA))

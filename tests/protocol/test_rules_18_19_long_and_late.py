@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from hub.domain.clock import micros
+from hub.failpoints import observed
 from hub.operations.audit.verify import verify
 from hub.policy.reduce import LONGEST_SENTENCE
 from hub.ports import Outgoing, Record
@@ -243,7 +244,7 @@ def _standing_still_at(world: World, point: str) -> Iterator[None]:
             still.remove(name)
             world.wait(minutes=1)
 
-    with patch("hub.stages.disclose.fail_point", reach):
+    with observed(reach):
         yield
 
 

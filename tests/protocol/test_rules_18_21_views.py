@@ -9,6 +9,7 @@ from sqlalchemy import text
 
 from hub.domain.clock import micros
 from hub.errors import ServiceUnavailable
+from hub.failpoints import observed
 from hub.operations.rebuild import rebuild
 from hub.ports import Outgoing
 from hub.stages import consents
@@ -32,7 +33,7 @@ def _between(world: World, act: object) -> object:
         if name == "disclose.between":
             act()  # type: ignore[operator]
 
-    return patch("hub.stages.disclose.fail_point", reach)
+    return observed(reach)
 
 
 def _ready(world: World) -> None:
@@ -292,7 +293,7 @@ def test_rule_21_it_catches_up_with_what_came_meanwhile(world: World) -> None:
             world.measure(key="meanwhile")
             world.run()
 
-    with patch("hub.operations.rebuild.fail_point", meanwhile):
+    with observed(meanwhile):
         outcome = rebuild(world.parts, "joint_case")
     assert (outcome.rows, outcome.divergence) == (3, 0)
 

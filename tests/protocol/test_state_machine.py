@@ -11,7 +11,6 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from unittest.mock import patch
 
 import orjson
 from hypothesis import HealthCheck, Phase, event, settings
@@ -19,6 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from hub.domain.envelope import Envelope
+from hub.failpoints import observed
 from hub.hosts.embedded import Embedded
 from hub.operations.audit.verify import verify
 from hub.operations.rebuild import rebuild
@@ -197,7 +197,7 @@ class Stories(RuleBasedStateMachine):
                 raise CrashError
 
         stage = point.split(".", maxsplit=1)[0]
-        with patch(f"hub.stages.{stage}.fail_point", reach):
+        with observed(reach):
             try:
                 self.world.run()
             except CrashError:

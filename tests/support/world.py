@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import orjson
 import pytest
@@ -25,6 +24,7 @@ from hub.domain.clock import micros
 from hub.domain.envelope import Envelope
 from hub.domain.identifiers import AgencyKey
 from hub.domain.seal import key_version, open_box, place
+from hub.failpoints import observed
 from hub.hosts.embedded import Embedded
 from hub.operations.rebuild import rebuild
 from hub.parts import Parts
@@ -362,5 +362,5 @@ def crash_at(name: str, count: int = 1) -> Iterator[None]:
         if reached == name and left == 0:
             raise CrashError
 
-    with patch(f"hub.stages.{name.split('.', maxsplit=1)[0]}.fail_point", reach), pytest.raises(CrashError):
+    with observed(reach), pytest.raises(CrashError):
         yield

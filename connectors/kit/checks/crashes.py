@@ -12,13 +12,11 @@ from connectors.kit.trial import Tables
 from connectors.pipeline.publish.reported import REASON, WITHDRAWN
 from connectors.pipeline.run.commit import Settling
 from hub.domain.consent import recorded_id
+from hub.failpoints import observed
 
 FAIL_POINTS = (
     "connector.before_publish", "connector.after_publish", "connector.after_save", "connector.after_republish",
 )  # fmt: skip
-
-
-PARTS = ("publish.publisher", "run.commit", "run.republish")  # of the runtime, that have such points
 
 
 class Killed(BaseException):
@@ -145,8 +143,7 @@ def _killed(bench: Bench, point: str, count: int) -> int:
             raise Killed
 
     with ExitStack() as stack:
-        for module in PARTS:
-            stack.enter_context(patch(f"connectors.pipeline.{module}.fail_point", fail))
+        stack.enter_context(observed(fail))
         stack.enter_context(patch("connectors.pipeline.run.commit.Settling.publish", _between(fail)))
         try:
             with bench.life() as connector:

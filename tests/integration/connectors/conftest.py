@@ -31,7 +31,7 @@ from hub.ports import EventLog, Key, KeyRef, Outgoing
 from schemas import by_fingerprint, decode_single, encode_single, record_schema, topics
 
 START = date(2026, 11, 16)
-EXAMPLES = Path(__file__).parents[3] / "hub" / "simulate" / "connectors"
+EXAMPLES = Path(__file__).parents[3] / "hub" / "dev" / "simulate" / "connectors"
 FOLDERS = {"jc-seestadt": "jobcenter", "ja-seestadt": "youth_office"}
 MASTER = bytes(range(32))
 CANARY = "ZZCANARYZZ"

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import closing
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +10,14 @@ import pytest
 from connectors.kit.bench import Bench, Candidate, evening, families
 from connectors.pipeline.state.quarantine import Decisions
 from connectors.pipeline.state.state import State
+from tests.support.candidates import candidate
 
 KINDS = ("snapshot_csv", "file_drop", "xml", "rest")
 
 
 @pytest.fixture(params=KINDS)
 def kind(request: pytest.FixtureRequest) -> Candidate:
-    package = import_module(f"connectors.{request.param}")
-    trial = import_module(f"connectors.{request.param}.trial").Trial
-    return Candidate(request.param, package.build, package.spec, trial)
+    return candidate(request.param)
 
 
 @pytest.fixture

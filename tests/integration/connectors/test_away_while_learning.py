@@ -3,7 +3,6 @@
 import sqlite3
 from contextlib import closing
 from datetime import timedelta
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from connectors.kit.bench import Bench, Candidate, evening, families
 from connectors.kit.example.trial import Trial as ExampleTrial
 from connectors.pipeline.run.pipeline import Connector
 from hub.errors import ServiceUnavailable
+from tests.support.candidates import candidate
 
 LOOKS = 16  # more than a step takes at anything
 
@@ -53,8 +53,9 @@ def came(bench: Bench, sent: Any) -> list[Any]:
 
 @pytest.mark.parametrize("nth", range(1, LOOKS))
 def test_a_system_that_is_read_whole(nth: int, tmp_path: Path) -> None:
-    candidate = Candidate("example", example.build, example.spec, ExampleTrial)
-    with closing(Bench(candidate, tmp_path, batch=50)) as bench:
+    with closing(
+        Bench(Candidate("example", example.build, example.spec, ExampleTrial), tmp_path, batch=50)
+    ) as bench:
         bench.write(families(4), 0)
         with bench.life() as connector:
             steps(bench, connector, 0)
@@ -71,11 +72,7 @@ def test_a_system_that_is_read_whole(nth: int, tmp_path: Path) -> None:
 @pytest.mark.parametrize("nth", range(1, LOOKS))
 def test_a_database_in_which_a_consent_was_deleted(nth: int, tmp_path: Path) -> None:
     """That it is gone is found by comparing keys; what the gate knows is learnt anew after that."""
-    package, trial = (
-        import_module("connectors.sources.sql"),
-        import_module("connectors.sources.sql.trial").Trial,
-    )
-    with closing(Bench(Candidate("sql", package.build, package.spec, trial), tmp_path, batch=50)) as bench:
+    with closing(Bench(candidate("sql"), tmp_path, batch=50)) as bench:
         tables = families(30)
         bench.write(tables, 0)
         with bench.life() as connector:

@@ -8,10 +8,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing
 from datetime import datetime, timedelta
-from importlib import import_module
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import pytest
 from sqlalchemy import Column, DateTime, Engine, MetaData, String, Table, create_engine
@@ -23,6 +21,8 @@ from connectors.pipeline.state.state import State
 from connectors.sources.sql import build, spec
 from connectors.sources.sql.trial import Trial
 from hub.domain.clock import BERLIN, micros
+from hub.failpoints import observed
+from tests.support.candidates import candidate
 
 START = evening(1)
 BATCH, PEOPLE = 50, 1333  # with half as many consents: 2,000 rows
@@ -180,8 +180,7 @@ def live(bench: Bench, at: datetime, point: str, count: int) -> int:
             raise Killed
 
     with ExitStack() as stack:
-        for module in ("publish.publisher", "run.commit"):
-            stack.enter_context(patch(f"connectors.pipeline.{module}.fail_point", fail))
+        stack.enter_context(observed(fail))
         try:
             with bench.life() as connector:
                 while bench.under_way():
@@ -278,9 +277,7 @@ def test_what_rests_on_less_than_before_says_so_under_the_next_number(tmp_path: 
 
 @pytest.mark.parametrize("kind", ["sql", "snapshot_csv", "file_drop"])
 def test_a_field_mapped_late_leaves_for_rows_that_nobody_touches(kind: str, tmp_path: Path) -> None:
-    package = import_module(f"connectors.{kind}")
-    trial = import_module(f"connectors.{kind}.trial").Trial
-    bench = Bench(Candidate(kind, package.build, package.spec, trial), tmp_path, batch=3)
+    bench = Bench(candidate(kind), tmp_path, batch=3)
     with closing(bench):
         bench.write(families(4), 0)
         bench.all(0)
@@ -310,9 +307,7 @@ def told_of(bench: Bench, after: Mapping[str, int]) -> list[tuple[int, list[str]
 
 @pytest.mark.parametrize(("kind", "key"), [("snapshot_csv", "number"), ("sql", ["family", "number"])])
 def test_a_mapping_that_changes_on_the_way_counts_for_all_rows(kind: str, key: Any, tmp_path: Path) -> None:
-    package = import_module(f"connectors.{kind}")
-    trial = import_module(f"connectors.{kind}.trial").Trial
-    bench = Bench(Candidate(kind, package.build, package.spec, trial), tmp_path, batch=3)
+    bench = Bench(candidate(kind), tmp_path, batch=3)
     bench.raw["connector"].update(interval_seconds=1, backfill_rows_per_second=3)
     with closing(bench):
         bench.write(families(12), 0)

@@ -3,7 +3,6 @@
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -12,12 +11,13 @@ import pytest
 from typer.testing import CliRunner
 
 from connectors.contract import Batch, Row
-from connectors.kit.bench import Candidate
 from connectors.kit.checks import Case
 from connectors.kit.checks.crashes import backfill_beside_live, killed_at_each_fail_point
 from connectors.kit.checks.rows import keys_are_unique, records_match_schema
+from connectors.pipeline.config.kinds import load_kind
 from connectors.pipeline.state.state import State
 from hub.cli.connect import app
+from tests.support.candidates import candidate
 
 ROOT = Path(__file__).parents[3]
 STRANGER = ROOT / "tests" / "stranger"
@@ -30,11 +30,6 @@ def room() -> Iterator[Path]:
     memory = Path("/dev/shm")  # noqa: S108
     with TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
         yield Path(folder)
-
-
-def candidate(package: str) -> Candidate:
-    module = import_module(package)
-    return Candidate(package, module.build, module.spec, import_module(f"{package}.trial").Trial)
 
 
 def run_kit(folder: Path, source: str) -> "subprocess.CompletedProcess[str]":
@@ -55,7 +50,7 @@ def assert_certified(folder: Path, source: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_our_kinds_get_their_certificate(kind: str, tmp_path: Path) -> None:
-    assert_certified(tmp_path, f"connectors.{kind}:build")
+    assert_certified(tmp_path, f"{load_kind(kind).__name__}:build")
 
 
 def test_a_strangers_connector_gets_its_certificate() -> None:
@@ -146,7 +141,7 @@ def _named(row: Row) -> Row:
     ids=lambda one: one.__name__,
 )
 def test_the_kit_finds(fault: type[Faulty], check: Callable[[Case], str], room: Path) -> None:
-    sound = candidate("connectors.sources.sql")
+    sound = candidate("sql")
 
     def build(config: Any, state: State, key: Any) -> Any:
         return fault(sound.build(config, state, key), state)

@@ -6,12 +6,12 @@ from contextlib import ExitStack, closing
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import pytest
 
 from connectors.kit.bench import Bench, Fact, evening, families
 from connectors.tools.dry_run.checking import examine
+from hub.failpoints import observed
 from tests.support.candidates import candidate
 
 KINDS = ("sql", "sql_outbox", "snapshot_csv", "file_drop", "xml", "rest", "kit.example")
@@ -314,8 +314,7 @@ def after_a_change(folder: Path, point: str = "", count: int = 0) -> list[Fact]:
         before = bench.sent()
         if point:
             with ExitStack() as stack:
-                for module in ("publish.publisher", "run.commit", "run.republish_lookups"):
-                    stack.enter_context(patch(f"connectors.pipeline.{module}.fail_point", fail))
+                stack.enter_context(observed(fail))
                 connector = stack.enter_context(bench.life())
                 with pytest.raises(Killed):
                     bench.step(connector, evening(1))

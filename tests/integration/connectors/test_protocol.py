@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine, text
 
+from hub import failpoints
 from hub.ports import KeyRef
 
 JC = "jc-seestadt"
@@ -307,8 +308,7 @@ def _kill_at(patch: pytest.MonkeyPatch, point: str, count: int) -> None:
             if left[0] == 0:
                 raise Killed
 
-    for module in ("publish.publisher", "gate.learning", "run.commit", "run.republish"):
-        patch.setattr(f"connectors.pipeline.{module}.fail_point", reach)
+    patch.setattr(failpoints, "_observers", [reach])
 
 
 def _execute(database: Path, statement: str, **values: str) -> None:

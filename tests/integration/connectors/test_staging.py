@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from hub.errors import TopicRecreated
+from hub.failpoints import observed
 from hub.ports import KeyRef
 from schemas import topics
 from tests.integration.connectors.views import JC, PERSON, Views
@@ -91,10 +92,8 @@ def test_redelivery_has_no_effect_and_is_confirmed_again(
         if name == "sink.after_apply":
             raise KeyboardInterrupt
 
-    with monkeypatch.context() as patch:
-        patch.setattr("connectors.sinks.sink.fail_point", die)
-        with pytest.raises(KeyboardInterrupt):
-            views.step()
+    with observed(die), pytest.raises(KeyboardInterrupt):
+        views.step()
     assert (len(views.rows()), views.receipts()) == (3, [])
     assert views.step() == {"shown": 1}
     assert (len(views.rows()), views.receipts()) == (3, ["shown"])

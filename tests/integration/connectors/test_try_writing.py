@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -12,6 +11,7 @@ from sqlalchemy import create_engine, inspect, make_url, text
 from typer.testing import CliRunner
 
 from connectors.pipeline.config.connector import ConnectorConfig, parse_config
+from connectors.pipeline.config.kinds import load_kind
 from connectors.pipeline.state.sqlite_files import prove_writable
 from hub.cli.connect import app
 from hub.errors import AccessRefused, ConfigurationError
@@ -34,7 +34,7 @@ def configured(where: Path, kind: str, **settings: str) -> ConnectorConfig:
 
 
 def try_writing(config: ConnectorConfig) -> None:
-    import_module(f"connectors.{config.kind}").try_writing(config)
+    load_kind(config.kind).try_writing(config)
 
 
 def everything(folder: Path) -> list[str]:

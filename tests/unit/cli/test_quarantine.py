@@ -9,8 +9,9 @@ import sys
 import pytest
 from sqlalchemy import func, select
 
+from hub import failpoints
 from hub.ports import Outgoing
-from hub.stages import admit, misnamed
+from hub.stages import misnamed
 from hub.store import quarantines, tables
 from projections.consent_register.tables import consent_row
 from projections.joint_case.tables import case_row
@@ -57,7 +58,7 @@ def test_a_batch_does_not_park_behind_a_lane_released_meanwhile(
             released.append(name)
             answer("quarantine", "release", "--all")
 
-    monkeypatch.setattr(admit, "fail_point", between)
+    monkeypatch.setattr(failpoints, "_observers", [between])
     world.run()
     assert released
     assert _rows(world) == 3

@@ -16,7 +16,7 @@ from hub.adapters.clocks import SystemClock
 from hub.cli.connect.host import open_keys
 from hub.errors import ConfigurationError, NoInput
 
-EXAMPLES = Path(__file__).parents[3] / "hub" / "simulate" / "connectors"
+EXAMPLES = Path(__file__).parents[3] / "hub" / "dev" / "simulate" / "connectors"
 FILES = sorted(EXAMPLES.glob("*/source.toml"))
 
 

@@ -21,13 +21,12 @@ from hub.adapters.log.sqlite import SqliteLog
 from hub.domain.clock import micros
 from hub.domain.identifiers import AgencyKey
 from hub.domain.seal import key_version, open_box, place, seal
+from hub.failpoints import observed
 from hub.ports import Key, KeyRef, Outgoing
 from schemas import by_fingerprint, decode_single, encode_single, record_schema, topics
 
 NOW, KEY, MASTER = datetime(2026, 11, 20, 20, tzinfo=UTC), AgencyKey(b"k" * 32), bytes(range(32))
 CATEGORIES = ("ID", "HH", "LS", "LB", "EG", "HS", "KO", "BT")
-POINTS = ("publish.publisher", "run.commit", "run.republish", "gate.learning", "state.sqlite_files")
-"""Modules of the runtime that name a step of theirs."""
 
 
 class Killed(BaseException):
@@ -171,9 +170,7 @@ def passing(step: Callable[[str], None]) -> Iterator[None]:
         return renamed
 
     with ExitStack() as stack:
-        for module in POINTS:
-            stack.enter_context(patch(f"connectors.pipeline.{module}.fail_point", step))
-        stack.enter_context(patch("connectors.sources.rest.shelf.fail_point", step))
+        stack.enter_context(observed(step))
         stack.enter_context(patch.object(State, "transaction", transaction))
         for name in ("replace", "rename"):
             stack.enter_context(patch.object(Path, name, renaming(name)))

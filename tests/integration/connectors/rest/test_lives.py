@@ -15,6 +15,7 @@ from connectors.pipeline.gate.judge import Judged
 from connectors.pipeline.state.quarantine import Quarantined
 from connectors.sources.rest.config import rest_settings
 from connectors.tools.dry_run.offline import offline
+from hub import failpoints
 from hub.adapters.keys.certs import make_certificates
 from hub.errors import ConfigurationError, ServiceUnavailable
 from tests.integration.connectors.interface import TOKEN, Interface
@@ -270,10 +271,4 @@ def die_at(patch: pytest.MonkeyPatch, point: str) -> None:
         if name == point:
             raise Killed
 
-    for module in (
-        "sources.rest.shelf",
-        "pipeline.publish.publisher",
-        "pipeline.run.commit",
-        "pipeline.run.republish",
-    ):
-        patch.setattr(f"connectors.{module}.fail_point", reach)
+    patch.setattr(failpoints, "_observers", [reach])
