@@ -3,7 +3,7 @@
 The proofs of one joint case belong together: who signed for a child, and how old both were, proves the child's consent.
 So they end together, when every consent of the case ended long enough ago and no record of it is left. Types and times
 in clear tell in which cases that may be so; there the consents are opened, for only the fold knows what a withdrawal
-took back (`hub.stages.consent_fold`).
+took back (`hub.subjects.consent_fold`).
 """
 
 from collections import Counter, defaultdict
@@ -23,16 +23,16 @@ from sqlalchemy import (
     select,
 )
 
-from hub.adapters.store import erasures, subjects
-from hub.adapters.store.bulk import among, values
-from hub.adapters.store.retention import forget_links
-from hub.adapters.store.tables import case_link
 from hub.domain.clock import micros
 from hub.domain.consent import ENDING, Consent, consent_name
+from hub.parts import Parts
 from hub.ports import KeyRef
-from hub.stages import birthdays
-from hub.stages.learning import learn
-from hub.stages.parts import Parts
+from hub.store import erasures, subjects
+from hub.store.bulk import among, values
+from hub.store.retention import forget_links
+from hub.store.tables import case_link
+from hub.subjects import birthdays
+from hub.subjects.learning import learn
 from projections.consent_register.tables import consent_row
 from projections.joint_case.tables import case_row
 

@@ -11,15 +11,15 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from hub.adapters.store import evidence, subjects
-from hub.adapters.store.tables import disclosure
-from hub.adapters.store.views import DisclosureRow
 from hub.domain.consent import Consent, consent_name, referred
+from hub.parts import Parts
 from hub.policy.grounds import signed
-from hub.stages.consent_index import open_grants, open_rows
-from hub.stages.knowledge import Knowledge
-from hub.stages.learning import learn
-from hub.stages.parts import Parts
+from hub.store import evidence, subjects
+from hub.store.tables import disclosure
+from hub.store.views import DisclosureRow
+from hub.subjects.consent_index import open_grants, open_rows
+from hub.subjects.knowledge import Knowledge
+from hub.subjects.learning import learn
 from projections.consent_register import queries
 
 _GRANTED = "ConsentGranted"

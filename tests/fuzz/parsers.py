@@ -17,24 +17,24 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
-from connectors.file_drop.config import drop_settings
-from connectors.files.delivery import Entry
-from connectors.files.manifest import read_manifest
-from connectors.files.reader import CsvReader
-from connectors.files.rows import rows
-from connectors.rest.config import rest_settings
-from connectors.rest.document import parsed, rows_of
-from connectors.rest.links import next_of
-from connectors.rest.reading import Picker
-from connectors.runtime.cells import read
-from connectors.runtime.config import ConnectorConfig, parse_config
-from connectors.runtime.mapped import MappedEvent, Unmapped
-from connectors.runtime.mapping import Mapper
-from connectors.runtime.numbers import number_text
-from connectors.runtime.values import Style, value_of
-from connectors.sql.values import loads
-from connectors.xml.config import xml_settings
-from connectors.xml.reader import XmlReader
+from connectors.database.values import loads
+from connectors.pipeline.config.connector import ConnectorConfig, parse_config
+from connectors.pipeline.config.values import Style, value_of
+from connectors.pipeline.mapping.cells import read
+from connectors.pipeline.mapping.mapped import MappedEvent, Unmapped
+from connectors.pipeline.mapping.mapper import Mapper
+from connectors.pipeline.mapping.numbers import number_text
+from connectors.sources.files.delivery import Entry
+from connectors.sources.files.drop_settings import drop_settings
+from connectors.sources.files.manifest import read_manifest
+from connectors.sources.files.reader import CsvReader
+from connectors.sources.files.rows import rows
+from connectors.sources.rest.config import rest_settings
+from connectors.sources.rest.document import parsed, rows_of
+from connectors.sources.rest.links import next_of
+from connectors.sources.rest.reading import Picker
+from connectors.sources.xml.config import xml_settings
+from connectors.sources.xml.reader import XmlReader
 from hub.domain.identifiers import AgencyKey
 from hub.errors import DataError
 from schemas import InvalidPayload, event_schema

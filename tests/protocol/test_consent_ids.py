@@ -6,13 +6,13 @@ from itertools import permutations
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
-from connectors.runtime.register import Register
+from connectors.pipeline.gate.register import Register
 from hub.cli.consent.show import all_told
 from hub.cli.doctor.store import store_checks
 from hub.config import load_settings
 from hub.domain.consent import referred
 from hub.metrics.store import StoreCollector
-from hub.stages.consent_story import consent_stories, consent_story
+from hub.rights.consent_history import consent_stories, consent_story
 from tests.support.world import CHILD, JA, JC, MASTER, MOTHER, World
 
 STRANGER = "stranger"

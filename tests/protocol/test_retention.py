@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from hub.audit.verify import verify
+from hub.erasure import proofs, retention
+from hub.erasure.retention import retain
+from hub.operations.audit.verify import verify
 from hub.ports import Erased, Key, KeyRef
-from hub.stages.forgetting import proofs, retention
-from hub.stages.forgetting.retention import retain
 from tests.support.world import CHILD, JA, JC, MOTHER, World
 
 TELLS = {"kind": "sgb2"}

@@ -13,19 +13,13 @@ from typing import Any, TypeVar
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from connectors.runtime.areas import SEPARATOR, Areas
-from connectors.runtime.clocks import hour, never
-from connectors.runtime.forms import parsed
-from connectors.runtime.numbers import number_text
-from connectors.runtime.unreadable import (
-    AS_LIST,
-    AS_TEXT,
-    ONE_VALUE,
-    OutOfRange,
-    Unreadable,
-    is_nothing_found,
-)
-from connectors.runtime.values import Style, Value
+from connectors.contract import OutOfRange, Unreadable, is_nothing_found
+from connectors.pipeline.config.areas import SEPARATOR, Areas
+from connectors.pipeline.config.values import Style, Value
+from connectors.pipeline.mapping.clock_changes import hour, never
+from connectors.pipeline.mapping.date_forms import parsed
+from connectors.pipeline.mapping.numbers import number_text
+from connectors.pipeline.mapping.remedies import AS_LIST, AS_TEXT, ONE_VALUE
 from hub.errors import DataError
 from schemas import limits
 

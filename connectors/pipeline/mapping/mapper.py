@@ -10,18 +10,26 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from connectors.runtime.aliases import NOBODY, Aliases
-from connectors.runtime.bounds import within_limits
-from connectors.runtime.cells import cell, comes_twice, read
-from connectors.runtime.clocks import hour, never
-from connectors.runtime.config import ConnectorConfig
-from connectors.runtime.mapped import MappedEvent, Payload, Unmapped
-from connectors.runtime.numbers import number_text
-from connectors.runtime.ports import Row
-from connectors.runtime.rows import SEPARATOR, Lookups, applies, missing, record_name, resolved, with_others
-from connectors.runtime.streams import OWN_NAME, EventMapping, Stream
-from connectors.runtime.unreadable import fitting
-from connectors.runtime.values import VERSION
+from connectors.contract import Row
+from connectors.pipeline.config.aliases import NOBODY, Aliases
+from connectors.pipeline.config.connector import ConnectorConfig
+from connectors.pipeline.config.streams import OWN_NAME, EventMapping, Stream
+from connectors.pipeline.config.values import VERSION
+from connectors.pipeline.mapping.bounds import within_limits
+from connectors.pipeline.mapping.cells import cell, comes_twice, read
+from connectors.pipeline.mapping.clock_changes import hour, never
+from connectors.pipeline.mapping.mapped import MappedEvent, Payload, Unmapped
+from connectors.pipeline.mapping.numbers import number_text
+from connectors.pipeline.mapping.remedies import fitting
+from connectors.pipeline.mapping.row_rules import (
+    SEPARATOR,
+    Lookups,
+    applies,
+    missing,
+    record_name,
+    resolved,
+    with_others,
+)
 from hub.domain.clock import BERLIN, berlin_day, micros, moment
 from hub.domain.consent import NARROWING
 from hub.domain.identifiers import Naming

@@ -12,7 +12,8 @@ from decimal import Decimal
 from functools import lru_cache
 from uuid import UUID
 
-from connectors.runtime.unreadable import AS_TEXT, ONE_VALUE, OutOfRange, Single, Unreadable
+from connectors.contract import OutOfRange, Single, Unreadable
+from connectors.pipeline.mapping.remedies import AS_TEXT, ONE_VALUE
 from hub.errors import DataError
 
 EXACT = 2**53

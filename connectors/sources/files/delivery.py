@@ -7,8 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol, Self
 
-from connectors.runtime.ports import Held, Incident
-from connectors.runtime.unreadable import Fault
+from connectors.contract import Fault, Held, Incident
 
 SEPARATOR = "\x1f"
 STREAM = "delivery"

@@ -9,10 +9,10 @@ import hashlib
 from collections.abc import Iterator
 from typing import IO
 
-from connectors.files.delivery import BAD_ROW, BadRow, Entry
-from connectors.files.encoding import BOM, Bytes
-from connectors.files.settings import Dialect, FileStream
-from connectors.runtime.unreadable import Fault
+from connectors.contract import Fault
+from connectors.sources.files.delivery import BAD_ROW, BadRow, Entry
+from connectors.sources.files.encoding import BOM, Bytes
+from connectors.sources.files.settings import Dialect, FileStream
 from hub.errors import DataError
 
 OTHER_DELIMITERS = ",;\t|"

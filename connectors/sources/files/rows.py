@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 
-from connectors.files.delivery import BadRow, Entry, HeldRow, Reader
-from connectors.files.settings import FileStream
-from connectors.runtime.ports import Batch, Row
-from connectors.runtime.rows import UNNAMED, Identified, identified
+from connectors.contract import Batch, Row
+from connectors.pipeline.mapping.row_rules import UNNAMED, Identified, identified
+from connectors.sources.files.delivery import BadRow, Entry, HeldRow, Reader
+from connectors.sources.files.settings import FileStream
 
 Open = Callable[[FileStream, Entry], Reader]
 Content = Callable[[Sequence[str]], bytes]

@@ -10,8 +10,8 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from connectors.files.settings import listed
-from connectors.runtime.unreadable import Unreadable
+from connectors.contract import Unreadable
+from connectors.sources.files.settings import listed
 from hub.errors import ConfigurationError, DataError
 
 Pointer = tuple[str, ...]

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode, urljoin, urlsplit
 
-from connectors.rest.client import Answer, Client
-from connectors.rest.config import Endpoint, Paging
-from connectors.rest.document import MISSING, Member, find, parsed, rows_of
-from connectors.rest.links import next_of
+from connectors.sources.rest.client import Answer, Client
+from connectors.sources.rest.config import Endpoint, Paging
+from connectors.sources.rest.document import MISSING, Member, find, parsed, rows_of
+from connectors.sources.rest.links import next_of
 from hub.errors import DataError
 
 

@@ -12,19 +12,19 @@ from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 
-from connectors.files.delivery import BAD_ROW, SEPARATOR, BadRow, Entry, HeldRow
-from connectors.files.diff import Diff, Incoming
-from connectors.files.rows import identify, key_of
-from connectors.files.settings import FileStream, unreadable
-from connectors.rest.client import Client
-from connectors.rest.config import Endpoint, RestSettings, version_of
-from connectors.rest.document import COLUMN_MISSING, Cells, Member, NoRow
-from connectors.rest.paging import Pages
-from connectors.rest.spool import Seal, SpoolReader, SpoolWriter
-from connectors.runtime.cursor import Ordering
-from connectors.runtime.doubtful import too_many
-from connectors.runtime.state import State
-from connectors.runtime.unreadable import Fault, Unreadable
+from connectors.contract import Fault, Unreadable
+from connectors.pipeline.state.state import State
+from connectors.sources.cursor import Ordering
+from connectors.sources.doubtful import too_many
+from connectors.sources.files.delivery import BAD_ROW, SEPARATOR, BadRow, Entry, HeldRow
+from connectors.sources.files.diff import Diff, Incoming
+from connectors.sources.files.rows import identify, key_of
+from connectors.sources.files.settings import FileStream, unreadable
+from connectors.sources.rest.client import Client
+from connectors.sources.rest.config import Endpoint, RestSettings, version_of
+from connectors.sources.rest.document import COLUMN_MISSING, Cells, Member, NoRow
+from connectors.sources.rest.paging import Pages
+from connectors.sources.rest.spool import Seal, SpoolReader, SpoolWriter
 from hub.domain.clock import micros
 from hub.domain.identifiers import AgencyKey
 from hub.errors import DataError

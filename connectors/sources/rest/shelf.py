@@ -14,13 +14,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from connectors.files.delivery import Delivery, Entry
-from connectors.files.memory import Waiting, rejected_state
-from connectors.rest.client import Client
-from connectors.rest.config import RestSettings
-from connectors.rest.reading import Streams, Told
-from connectors.runtime.ports import Incident
-from connectors.runtime.state import State
+from connectors.contract import Incident
+from connectors.pipeline.state.state import State
+from connectors.sources.files.delivery import Delivery, Entry
+from connectors.sources.files.memory import Waiting, rejected_state
+from connectors.sources.rest.client import Client
+from connectors.sources.rest.config import RestSettings
+from connectors.sources.rest.reading import Streams, Told
 from hub.domain.clock import micros
 from hub.errors import DataError, ServiceUnavailable
 from hub.failpoints import fail_point

@@ -15,9 +15,9 @@ from typing import IO, Any
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from connectors.files.delivery import BadRow, Entry, HeldRow
-from connectors.files.settings import FileStream
-from connectors.runtime.unreadable import Fault
+from connectors.contract import Fault
+from connectors.sources.files.delivery import BadRow, Entry, HeldRow
+from connectors.sources.files.settings import FileStream
 from hub.domain.identifiers import AgencyKey
 from hub.errors import DataError
 

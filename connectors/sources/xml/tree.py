@@ -11,10 +11,10 @@ from functools import cached_property
 from typing import Any, NamedTuple
 from xml.parsers import expat
 
-from connectors.files.delivery import Entry
-from connectors.files.settings import FileStream, listed, unreadable
-from connectors.runtime.unreadable import Unreadable
-from connectors.xml.config import Place, XmlSettings
+from connectors.contract import Unreadable
+from connectors.sources.files.delivery import Entry
+from connectors.sources.files.settings import FileStream, listed, unreadable
+from connectors.sources.xml.config import Place, XmlSettings
 from hub.errors import DataError
 
 CHUNK = 64 * 1024

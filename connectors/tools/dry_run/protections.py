@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
-from connectors.proposal.words import protects
-from connectors.runtime.config import ConnectorConfig
-from connectors.runtime.streams import ANSWERING, CIRCUMSTANCES
+from connectors.pipeline.config.connector import ConnectorConfig
+from connectors.pipeline.config.streams import ANSWERING, CIRCUMSTANCES
+from connectors.tools.propose.words import protects
 from hub.domain.consent import Consent
 
 

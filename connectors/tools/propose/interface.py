@@ -8,11 +8,11 @@ from contextlib import closing
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from connectors.proposal.profile import Table, table
-from connectors.rest.client import Answer, Client
-from connectors.rest.config import Access
-from connectors.rest.document import EACH, MISSING, NoRow, Pointer, find, parsed, rows_of, spelling
-from connectors.rest.links import next_of
+from connectors.sources.rest.client import Answer, Client
+from connectors.sources.rest.config import Access
+from connectors.sources.rest.document import EACH, MISSING, NoRow, Pointer, find, parsed, rows_of, spelling
+from connectors.sources.rest.links import next_of
+from connectors.tools.propose.profile import Table, table
 from hub.errors import DataError
 
 SAMPLE = 500

@@ -9,10 +9,10 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from connectors.proposal.exported import SUFFIXES
-from connectors.proposal.profile import FLAGS, NEGATIVE, Column, Table
-from connectors.proposal.words import BLOCKED, plain, protects, vocabulary
-from connectors.runtime.streams import CIRCUMSTANCES
+from connectors.pipeline.config.streams import CIRCUMSTANCES
+from connectors.tools.propose.exported import SUFFIXES
+from connectors.tools.propose.profile import FLAGS, NEGATIVE, Column, Table
+from connectors.tools.propose.words import BLOCKED, plain, protects, vocabulary
 from schemas import code_list, event_schema
 
 _KEY_ENDS = ("nr", "id", "nummer", "key", "schluessel")

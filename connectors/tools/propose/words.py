@@ -6,7 +6,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from connectors.runtime.streams import CIRCUMSTANCES
+from connectors.pipeline.config.streams import CIRCUMSTANCES
 
 BLOCKED = "blocked"
 """What a column looks like that blocks a person's address or record (§§ 51, 52 BMG). No circumstance stands for it:
@@ -18,7 +18,7 @@ _LONG = 5  # characters beyond which a word may also begin or end a column's nam
 @cache
 def vocabulary() -> Mapping[str, Any]:
     """The packaged words."""
-    text = (files("connectors.proposal") / "vocabulary.toml").read_text(encoding="utf-8")
+    text = (files("connectors.tools.propose") / "vocabulary.toml").read_text(encoding="utf-8")
     return tomllib.loads(text)
 
 

@@ -13,14 +13,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from connectors.looking.checking import Asked, Fault, Found, examine
-from connectors.looking.protections import Effect, lookalikes, unanswered, withdrawable
-from connectors.proposal.words import BLOCKED
-from connectors.runtime.build import gate, kind, looking_names, secret_of
-from connectors.runtime.certificates import certificates
-from connectors.runtime.config import ConnectorConfig
-from connectors.runtime.files import holder, lease_of, prove_writable
-from connectors.runtime.ring import agency_keys, first_of
+from connectors.pipeline.config.certificates import certificates
+from connectors.pipeline.config.connector import ConnectorConfig
+from connectors.pipeline.publish.keyring import agency_keys, first_of
+from connectors.pipeline.run.build import gate, kind, looking_names, secret_of
+from connectors.pipeline.state.sqlite_files import holder, lease_of, prove_writable
+from connectors.tools.dry_run.checking import Asked, Fault, Found, examine
+from connectors.tools.dry_run.protections import Effect, lookalikes, unanswered, withdrawable
+from connectors.tools.propose.words import BLOCKED
 from hub.cli.connect.given import clock_of, keys_to_look
 from hub.cli.connect.host import open_keys, open_log
 from hub.cli.language import said

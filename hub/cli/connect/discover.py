@@ -8,12 +8,12 @@ from typing import Annotated, Any
 
 import typer
 
-from connectors.files.settings import Dialect
-from connectors.proposal.database import database
-from connectors.proposal.exported import folder_of_files
-from connectors.proposal.interface import Interface, interface, parted
-from connectors.proposal.profile import DOUBTFUL, Table
-from connectors.rest.config import plain_access
+from connectors.sources.files.settings import Dialect
+from connectors.sources.rest.config import plain_access
+from connectors.tools.propose.database import database
+from connectors.tools.propose.exported import folder_of_files
+from connectors.tools.propose.interface import Interface, interface, parted
+from connectors.tools.propose.profile import DOUBTFUL, Table
 from hub.cli.language import message, verbatim, word_of
 from hub.cli.messages import print_message_table, print_messages
 from hub.cli.output import AsJson, print_json

@@ -9,18 +9,18 @@ from typing import Annotated
 
 import typer
 
-from connectors.desk import spec as desk
-from connectors.desk.config import desk_settings
-from connectors.runtime.build import kind
-from connectors.runtime.config import ConnectorConfig, load_config
-from connectors.runtime.pseudonyms import Pseudonyms
-from connectors.runtime.ring import SECRET_SIZE, agency_keys, fingerprints
-from connectors.runtime.rotation import marked, named_by, refuse_forgotten
-from connectors.runtime.rotation import rotate as rotate_keys
+from connectors.pipeline.config.connector import ConnectorConfig, load_config
+from connectors.pipeline.publish.key_rotation import marked, named_by, refuse_forgotten
+from connectors.pipeline.publish.key_rotation import rotate as rotate_keys
+from connectors.pipeline.publish.keyring import SECRET_SIZE, agency_keys, fingerprints
+from connectors.pipeline.publish.pseudonyms import Pseudonyms
+from connectors.pipeline.run.build import kind
 from hub.cli.connect.checks import CREDENTIALS
 from hub.cli.language import AgencyTyper, Message, message, verbatim
 from hub.cli.messages import print_message_table, print_messages, warn_of
 from hub.cli.output import AsJson, print_json
+from hub.desk import spec as desk
+from hub.desk.config import desk_settings
 from hub.domain.identifiers import AgencyKey
 from hub.errors import ConfigurationError
 

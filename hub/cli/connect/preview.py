@@ -8,9 +8,9 @@ from typing import Annotated, Any
 import orjson
 import typer
 
-from connectors.looking.preview import Fault, FieldFate, Preview, RecordFate, alike, by_type
-from connectors.looking.preview import preview as look
-from connectors.runtime.config import load_config
+from connectors.pipeline.config.connector import load_config
+from connectors.tools.dry_run.preview import Fault, FieldFate, Preview, RecordFate, alike, by_type
+from connectors.tools.dry_run.preview import preview as look
 from hub.cli.connect.given import clock_of, keys_to_look
 from hub.cli.connect.pages import write_page
 from hub.cli.connect.preview_page import fate, near_misses, page, totals, warnings

@@ -7,18 +7,18 @@ from typing import Annotated, Any
 
 import typer
 
-from connectors.desk.book import Grant
-from connectors.desk.desk import Desk, Family
-from connectors.desk.offer import Direction
-from connectors.desk.records import Member
-from connectors.desk.signing import missing
-from connectors.desk.texts import consent_text
-from connectors.desk.ticks import Ticks
 from hub.cli.consent.form import Language, form
 from hub.cli.consent.input import day_of, family_of, opened_desk, pairs_of, ref_of
 from hub.cli.language import AgencyTyper, Message, message, verbatim
 from hub.cli.messages import print_message_table, print_messages
 from hub.cli.output import AsJson, print_json, rfc3339_of
+from hub.desk.book import Grant
+from hub.desk.desk import Desk, Family
+from hub.desk.offer import Direction
+from hub.desk.records import Member
+from hub.desk.signing import missing
+from hub.desk.texts import consent_text
+from hub.desk.ticks import Ticks
 from hub.domain.clock import berlin_day, berlin_midnight
 from hub.domain.consent import Consent
 from hub.errors import UsageError

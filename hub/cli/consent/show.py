@@ -12,7 +12,7 @@ from hub.cli.opened import opened_parts
 from hub.cli.output import print_json, rfc3339, rfc3339_of
 from hub.domain.clock import moment
 from hub.domain.consent import Consent
-from hub.stages.consent_story import ConsentStory, Receipt, consent_stories
+from hub.rights.consent_history import ConsentStory, Receipt, consent_stories
 from hub.web.wording import day_text, moment_text, speaking
 
 _ANSWERS = {

@@ -9,16 +9,16 @@ from typing import Annotated, Any
 
 import typer
 
-from connectors.danger.box import Out, Refusal
-from connectors.danger.content import FLAGS, Report
-from connectors.danger.intake import Received
-from connectors.danger.reporter import KEPT, SENT, Reported, Status
-from connectors.danger.sealing import PrivateKey, decoded, new_private_key
 from hub.cli.danger.desk import Config, ReportId, id_of, opened_desk
 from hub.cli.danger.run import forget, run
 from hub.cli.language import AgencyTyper, Message, message, verbatim, word_of
 from hub.cli.messages import print_messages
 from hub.cli.output import AsJson, print_json, rfc3339_of
+from hub.danger.box import Out, Refusal
+from hub.danger.content import FLAGS, Report
+from hub.danger.intake import Received
+from hub.danger.reporter import KEPT, SENT, Reported, Status
+from hub.danger.sealing import PrivateKey, decoded, new_private_key
 from hub.domain.clock import moment
 from hub.errors import NoInput, ServiceUnavailable, UsageError
 

@@ -8,15 +8,15 @@ from typing import Annotated
 
 import typer
 
-from connectors.danger.box import LetterBox, Out, Refusal
-from connectors.danger.config import DangerConfig, load_danger_config
-from connectors.danger.intake import Intake
-from connectors.danger.post import Post
-from connectors.danger.reporter import Reporter
 from hub.adapters.clocks import FileClock, SystemClock
 from hub.cli.connect.host import open_log
 from hub.cli.language import error_said
 from hub.cli.messages import warn_of
+from hub.danger.box import LetterBox, Out, Refusal
+from hub.danger.config import DangerConfig, load_danger_config
+from hub.danger.intake import Intake
+from hub.danger.post import Post
+from hub.danger.reporter import Reporter
 from hub.errors import HubError, ServiceUnavailable, UsageError
 from hub.ports import Clock
 

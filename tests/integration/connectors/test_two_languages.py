@@ -13,7 +13,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from connectors.candidates.groups import load_groups, packaged
+from connectors.tools.candidates.groups import load_groups, packaged
 from hub.cli.connect import app
 from hub.cli.consent.commands import app as consent
 from hub.cli.danger import app as danger

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-import connectors.xml as kind
-from connectors.looking.checking import examine
-from connectors.looking.preview import preview
-from connectors.runtime.config import load_config
-from connectors.runtime.ports import Incident, Row
-from connectors.runtime.state import State
-from connectors.runtime.translating import Translator
-from connectors.xml.tree import CHUNK
+import connectors.sources.xml as kind
+from connectors.contract import Incident, Row
+from connectors.pipeline.config.connector import load_config
+from connectors.pipeline.mapping.translate import Translator
+from connectors.pipeline.state.state import State
+from connectors.sources.xml.tree import CHUNK
+from connectors.tools.dry_run.checking import examine
+from connectors.tools.dry_run.preview import preview
 from hub.domain.identifiers import AgencyKey
 from hub.errors import ConfigurationError
 from tests.support.delivery import one_delivery

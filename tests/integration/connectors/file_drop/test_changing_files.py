@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from connectors.runtime.ports import Incident, NothingKept, Row
+from connectors.contract import Incident, NothingKept, Row
 from tests.integration.connectors.file_drop.house import NOW, PEOPLE, STREAM, Build, House
 
 MORE = STREAM.replace("people", "more").replace("personen", "weitere")

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from connectors.rest.shelf import LAST
-from connectors.runtime.config import load_config
-from connectors.runtime.ports import Row
-from connectors.runtime.translating import Translator
+from connectors.contract import Row
+from connectors.pipeline.config.connector import load_config
+from connectors.pipeline.mapping.translate import Translator
+from connectors.sources.rest.shelf import LAST
 from tests.integration.connectors.interface import Interface
 from tests.integration.connectors.rest.house import CHANGES, KEY, PEOPLE, Build, House, gone, person
 

@@ -5,7 +5,7 @@ from contextlib import closing
 
 import pytest
 
-from connectors.runtime.ports import Incident, Row
+from connectors.contract import Incident, Row
 from tests.integration.connectors.interface import Interface
 from tests.integration.connectors.rest import house
 from tests.integration.connectors.rest.house import PEOPLE, Build, House, person
