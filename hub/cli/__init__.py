@@ -36,13 +36,14 @@ def _run() -> None:
     from hub.cli.app import app
 
     verb, language = language_of(sys.argv[1:])
-    speak(language)
     if verb not in AGENCY:
-        app(obj=language)
+        speak(language)
+        app()
         return
     try:
-        code = app(standalone_mode=False, prog_name="hub", obj=language)
+        code = app(standalone_mode=False, prog_name="hub")
     except TyperException as error:
+        speak(language)  # the option that says it may not have been read
         raise _wrong_call(error) from None
     raise SystemExit(code if isinstance(code, int) else 0)
 

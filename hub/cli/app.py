@@ -76,4 +76,4 @@ app = typer.Typer(
 @app.callback()
 def hub(ctx: typer.Context, lang: Lang = None) -> None:
     """Fallbrücke: gemeinsame Fallarbeit von Jobcenter und Jugendamt, mit Einwilligung."""
-    speak(lang or ctx.obj or ("de" if ctx.invoked_subcommand in AGENCY else "en"))
+    speak(lang or ("de" if ctx.invoked_subcommand in AGENCY else "en"))
