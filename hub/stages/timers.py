@@ -7,6 +7,7 @@ call ends after some pages: a midnight, or a policy day, with many persons keeps
 How far it came is in the store: whoever is killed in the middle goes on from there.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -31,7 +32,8 @@ PAGE = 500
 """Persons whose epochs rise in one transaction, with their households."""
 
 PAGES = 20
-"""Pages of one call; then the worker looks for withdrawals first."""
+LONGEST = 1.0
+"""Pages of one call, and seconds after which it begins no other; then the worker looks for withdrawals first."""
 
 _LAST, _UNTIL, _BEYOND = "tick.last", "tick.until", "tick.beyond"
 _POLICY, _POLICY_BEYOND = "policy", "policy.beyond"
@@ -81,13 +83,14 @@ Page = Callable[[Parts, datetime], int | None]
 def _raise_due(parts: Parts, now: datetime) -> tuple[int, bool]:
     """Page by page; how many epochs rose, and whether something is left."""
     raised = pages = 0
+    until = time.monotonic() + LONGEST
     steps: tuple[Page, ...] = (birthdays.complete_page, _dated_page, _policy_page)
     for page in steps:
         while (done := page(parts, now)) is not None:
             raised += done
             pages += 1
             fail_point("ticks.page")
-            if pages == PAGES:
+            if pages == PAGES or time.monotonic() > until:
                 return raised, True
     return raised, False
 

@@ -48,6 +48,22 @@ def _ticks(world: World) -> Iterator[int]:
             return
 
 
+def test_rule_10_a_midnight_on_a_slow_machine_looks_for_withdrawals_between_pages(
+    small: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A call that has used up its time begins no other page, however few it has done."""
+    monkeypatch.setattr(timers, "PAGE", 2)
+    monkeypatch.setattr(timers, "LONGEST", -1.0)
+    keys = _crowd(small, TURNS.replace(year=TURNS.year - 18))
+    small.clock.set(MIDNIGHT - timedelta(seconds=1))
+    small.run()
+    before = _epochs(small)
+    small.clock.set(MIDNIGHT)
+    raised = list(_ticks(small))
+    assert len(raised) > len(keys) // 2
+    assert all(_epochs(small)[key] == before[key] + 1 for key in keys)
+
+
 @pytest.mark.usefixtures("pages")
 @pytest.mark.parametrize("years", [15, 18])
 def test_rule_10_a_midnight_raises_those_whose_day_has_come_page_by_page(world: World, years: int) -> None:
