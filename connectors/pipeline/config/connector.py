@@ -147,8 +147,13 @@ def parse_config(raw: Mapping[str, Any], folder: Path) -> ConnectorConfig:
             looked=frozenset(lk.key for lk in lookups.values() if lk.stream == name),
             aliases=aliases,
             persons=_persons(one, lookups, persons),
+            numbered=frozenset(column for of, column in persons if of == name),
         )
         for name, one in streams.items()
+    }
+    lookups = {
+        name: replace(one, aliases=aliases) if (one.stream, one.key) in persons else one
+        for name, one in lookups.items()
     }
     config = ConnectorConfig(
         agency=agency.take("id", str), agency_kind=agency.take("kind", str), kind=connector.take("kind", str),

@@ -1,7 +1,7 @@
 """What the configuration says of a stream: its key, its events, and where their parts stand. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from connectors.pipeline.config.aliases import NOBODY, Aliases
@@ -91,6 +91,8 @@ class Lookup:
     stream: str
     key: str
     columns: tuple[str, ...]
+    aliases: Aliases = field(default=NOBODY, compare=False)
+    """Of the persons by whose numbers its rows are found; nobody's where they are found by another number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,7 +153,7 @@ class Stream:
     `key`: its own columns by which a source tells rows apart. `parts`: the columns that name its records; those of
     other streams (`joined`) stand there in place of the own ones by which they are found.
     `persons`: those columns and cells of the key that hold a person's number, where persons have newer numbers
-    (`aliases`).
+    (`aliases`); `numbered`: any of its columns that does.
     """
 
     name: str
@@ -165,6 +167,11 @@ class Stream:
     parts: tuple[str | Joined, ...] = ()
     persons: frozenset[str] = NOTHING
     aliases: Aliases = NOBODY
+    numbered: frozenset[str] = NOTHING
+
+    def first(self, column: str, number: str) -> str:
+        """The number by which a row of another stream is found: of a person the first one."""
+        return self.aliases.of(number) if column in self.numbered else number
 
     @property
     def mapped(self) -> tuple[EventMapping, ...]:

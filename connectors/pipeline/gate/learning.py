@@ -55,7 +55,9 @@ class Learning:
         self.pending |= self._know(rows, complete=control.complete)
         self._know_joined(frozenset() if control.complete else changed)
         if self._moved and not control.complete:
-            self.pending |= self._know(list(self._source.subjects(self._moved)), complete=False)
+            self.pending |= self._know(
+                list(self._source.subjects(self._aliases.all(self._moved))), complete=False
+            )
         self._moved.clear()
         self.consented, before = self.knowledge.consented_cases(), self.consented
         self.pending |= self.knowledge.members(self.consented ^ before)
@@ -110,7 +112,7 @@ class Learning:
         for name, joined in self._joined_of.items():
             for column in sorted({one.by for one in joined}):
                 if isinstance(self._source, Referring):
-                    wanted = partial(is_among, column=column, wanted=numbers)
+                    wanted = partial(is_among, column=column, wanted=self._aliases.all(numbers))
                     yield from self._source.referring(name, column, wanted)
 
     def _records(self, rows: Iterable[Row]) -> list[bytes]:

@@ -74,7 +74,7 @@ class Looked:
     def _entries(self, row: Row) -> Iterator[tuple[str, str, bytes, bytes]]:
         for one in self._streams[row.stream].joined if row.stream in self._streams else ():
             try:
-                number = looked_number(one, row.values)
+                number = looked_number(self._streams[row.stream], one, row.values)
             except DataError:
                 continue
             if number:

@@ -71,7 +71,7 @@ class LookupIndex:
 def _entry(row: Row, lookup: Lookup) -> _Entry | None:
     """What the row says; None where its number cannot be read, which holds the row itself, or where there is none."""
     try:
-        number = number_text(cell(row.values, lookup.key), lookup.key)
+        number = lookup.aliases.of(number_text(cell(row.values, lookup.key), lookup.key))
     except DataError:
         return None
     missing = Unreadable("is not there", "correct the mapping", "column_missing")

@@ -137,8 +137,9 @@ class Mapper:
 
     def _places(self, mapping: EventMapping, row: Row, lookups: Lookups) -> Iterator[tuple[str, str]]:
         """Subject and case; a person of two cases has the record in both."""
-        cases = resolved(mapping.case, row, lookups)
-        subjects = resolved(mapping.subject, row, lookups) if mapping.subject else []
+        stream = self.streams[row.stream]
+        cases = resolved(stream, mapping.case, row, lookups)
+        subjects = resolved(stream, mapping.subject, row, lookups) if mapping.subject else []
         if mapping.subject is not None and not subjects:
             raise missing(mapping.subject.by, "subject_missing")
         for case in cases:

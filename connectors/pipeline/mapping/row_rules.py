@@ -111,7 +111,7 @@ def _folded(word: str) -> str:
     return "".join(sign for sign in text if unicodedata.category(sign)[0] not in "CZ")
 
 
-def resolved(reference: Reference, row: Row, lookups: Lookups) -> list[str]:
+def resolved(stream: Stream, reference: Reference, row: Row, lookups: Lookups) -> list[str]:
     """The numbers of persons or cases that stand there; none where a lookup finds nothing. Raises DataError."""
     raw = cell(row.values, reference.by)
     if is_empty(raw, reference.style):
@@ -121,7 +121,7 @@ def resolved(reference: Reference, row: Row, lookups: Lookups) -> list[str]:
         return []
     if not reference.lookup:
         return [number]
-    rows = lookups.get(reference.lookup, {}).get(number, ())
+    rows = lookups.get(reference.lookup, {}).get(stream.first(reference.by, number), ())
     told = (found[reference.column] for found in rows)
     numbers = (number_text(each, reference.column) for each in told if not is_empty(each, reference.style))
     return list(dict.fromkeys(each for each in numbers if each))
@@ -132,14 +132,14 @@ def with_others(stream: Stream, row: Row, lookups: Lookups) -> Row:
     row wherever it is needed."""
     if not stream.joined or not row.values:
         return row
-    cells = {one.name: _joined_cell(one, row.values, lookups) for one in stream.joined}
+    cells = {one.name: _joined_cell(stream, one, row.values, lookups) for one in stream.joined}
     return row._replace(values={**row.values, **cells})
 
 
-def _joined_cell(one: Joined, values: Mapping[str, object], lookups: Lookups) -> object:
+def _joined_cell(stream: Stream, one: Joined, values: Mapping[str, object], lookups: Lookups) -> object:
     """What stands there; None where the row names none of the other stream's rows."""
     try:
-        number = looked_number(one, values)
+        number = looked_number(stream, one, values)
     except DataError as error:
         return Unreadable(f"cannot be looked up by {error.place}", error.remedy, error.reason)
     if not number:
@@ -158,10 +158,10 @@ def _joined_cell(one: Joined, values: Mapping[str, object], lookups: Lookups) ->
     return found[0]
 
 
-def looked_number(one: Joined, values: Mapping[str, object]) -> str:
+def looked_number(stream: Stream, one: Joined, values: Mapping[str, object]) -> str:
     """By which number the row is looked up; empty where it names none. Raises DataError."""
     raw = cell(values, one.by)
-    return "" if is_empty(raw, one.style) else number_text(raw, one.by)
+    return "" if is_empty(raw, one.style) else stream.first(one.by, number_text(raw, one.by))
 
 
 def record_name(stream: Stream, row: Row) -> str:

@@ -23,7 +23,7 @@ class SayingAgain:
         self, config: ConnectorConfig, source: Source, state: State, looked: Looked, settling: Settling
     ) -> None:
         self._state, self._looked, self._settling, self._batch = state, looked, settling, config.batch
-        self._source = source if isinstance(source, Referring) else None
+        self._source, self._streams = source if isinstance(source, Referring) else None, config.streams
         for stream in config.streams.values() if self._source is None else ():
             _refuse(stream)
 
@@ -42,7 +42,7 @@ class SayingAgain:
         """The numbers that stand in some row."""
         stream, used = place[0], set[bytes]()
         for column in self._looked.columns(place):
-            wanted = among(said, self._state.key_hash, column, used)
+            wanted = among(said, self._hash_first(stream, column), column, used)
             rows = self._source.referring(stream, column, wanted) if self._source else iter(())
             while page := list(islice(rows, self._batch)):
                 published = tally.published
@@ -50,6 +50,11 @@ class SayingAgain:
                 tally.republished += tally.published - published
                 fail_point("connector.after_saying_again")
         return used
+
+    def _hash_first(self, stream: str, column: str) -> KeyHash:
+        """Of a person's number, the hash of the first one."""
+        found = self._streams[stream]
+        return lambda number: self._state.key_hash(found.first(column, number))
 
 
 def among(

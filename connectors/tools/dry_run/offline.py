@@ -166,7 +166,7 @@ class Offline:
             return
         for name, reference in {one.lookup: one for one in stream.references}.items():
             with suppress(DataError):
-                self.asked[row.stream, name, bool(resolved(reference, row, found))] += 1
+                self.asked[row.stream, name, bool(resolved(stream, reference, row, found))] += 1
         for one in stream.replaceable:
             there = with_others(stream, row, found).values.get(one.name)
             self.replaced[row.stream, one.name, not is_nothing_found(there)] += 1

@@ -249,3 +249,32 @@ def test_a_number_that_lost_digits_is_told_once(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError) as error:
         load_aliases(path)
     assert (error.value.message, error.value.place) == ("is no number of a person", "a.csv:2")
+
+
+@pytest.mark.parametrize("newer", ["people", "consents"])
+def test_a_lookup_finds_a_person_under_each_number(bench: Bench, newer: str) -> None:
+    """The consent's row names the person by one number, the register that tells the case by another."""
+    bench.raw["lookups"] = {"homes": {"stream": "people", "key": "number", "columns": ["family", "name"]}}
+    for event in bench.raw["streams"]["consents"]["events"]:
+        event["case"] = {"lookup": "homes", "by": "person", "column": "family"}
+    said = {
+        "type": "PersonChanged", "subject": "person", "case": "family", "occurred_at": "granted",
+        "fields": {"names": {"lookup": "homes", "by": "person", "column": "name"}},
+    }  # fmt: skip
+    bench.raw["streams"]["consents"]["events"].append(said)
+    told(bench, "NEU-1;P0000000\n")
+    tables = families(1)
+    if newer == "people":
+        tables["people"][0]["number"] = "NEU-1"
+    else:
+        tables["consents"][0]["person"] = "NEU-1"
+    bench.write(tables, 0)
+    bench.all(0)
+    assert bench.waiting() == []
+    assert {"ConsentGranted", "PersonChanged"} <= {fact.type for fact in bench.facts()}
+    before = bench.sent()
+    tables["people"][0]["name"] = "Anders"
+    bench.write(tables, 1)
+    bench.all(1)
+    assert ("PersonChanged", "[('names', 'Anders')]") in bench.newest(before).values()
+    bench.close()
