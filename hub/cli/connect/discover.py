@@ -1,5 +1,6 @@
 """`hub connect discover`: which tables or files are there and how they are written; the options that say where."""
 
+import codecs
 import os
 import re
 from collections.abc import Sequence
@@ -98,11 +99,19 @@ def dialect(encoding: str, delimiter: str, quote: str, skip: int, trailer: str) 
     for sign, flag in ((delimiter, "--delimiter"), (quote or '"', "--quote")):
         if len(sign) != 1:
             raise UsageError("is not one character", place=flag, remedy="give one; a tab as \\t")
+    _refuse_unknown(encoding)
     try:
         pattern = re.compile(trailer) if trailer else None
     except re.error:
         raise UsageError("is no regular expression", place="--trailer", remedy="correct it") from None
     return Dialect(encoding=encoding, delimiter=delimiter, quote=quote, skip=skip, trailer=pattern)
+
+
+def _refuse_unknown(encoding: str) -> None:
+    try:
+        codecs.lookup(encoding)
+    except LookupError:
+        raise UsageError("unknown encoding", place="--encoding", remedy="for example cp1252") from None
 
 
 def is_http(url: str) -> bool:

@@ -66,12 +66,12 @@ def init(
     if out.exists():
         raise UsageError("file already exists", place=out.name, remedy="choose another path")
     agency = agency or _ask(message("Id of your own agency"), "--agency")
-    agency_kind = agency_kind or _ask(
-        message("Kind of the agency ({})", ", ".join(ROLES_BY_KIND)), "--agency-kind"
-    )
+    asked = message("Kind of the agency ({})", ", ".join(ROLES_BY_KIND))
+    agency_kind = _known(agency_kind or _ask(asked, "--agency-kind"), "--agency-kind")
     others = recipient or [
         _ask(message("The other agency as ID:KIND (e.g. ja-seestadt:youth_welfare)"), "--recipient")
     ]
+    recipients = [each for one in others for each in _roles(one)]
     if not (url or url_env or folder):
         folder = Path(_ask(message("Folder of the CSV exports"), "--folder, --url or --url-env"))
     if folder:
@@ -90,8 +90,7 @@ def init(
         tables = look(url, url_env, folder, written)
         kind, settings = _source(url, url_env, folder, written, out)
     house = House(
-        agency=agency, agency_kind=_known(agency_kind, "--agency-kind"), kind=kind,
-        recipients=[each for one in others for each in _roles(one)], settings=settings,
+        agency=agency, agency_kind=agency_kind, kind=kind, recipients=recipients, settings=settings,
         requests=requests,
     )  # fmt: skip
     proposal = propose(tables, house.agency_kind)
@@ -113,6 +112,13 @@ def _known(kind: str, place: str) -> str:
 
 def _roles(recipient: str) -> Iterator[tuple[str, str, str]]:
     controller, _, kind = recipient.partition(":")
+    if not (controller and kind):
+        kinds = " | ".join(ROLES_BY_KIND)
+        raise UsageError(
+            "names no kind of agency",
+            place="--recipient",
+            remedy=f"write it as ID:KIND, with a kind of {kinds}",
+        )
     for role in ROLES_BY_KIND[_known(kind, "--recipient")]:
         if role not in NO_VIEWS:
             yield controller, kind, role

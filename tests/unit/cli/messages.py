@@ -1,6 +1,7 @@
 """Every message and remedy that stands in the code of what agencies run, found in its syntax tree."""
 
 import ast
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
@@ -54,6 +55,8 @@ AGENCY = (
 REPORTING = {"message": 0, "word_of": 0}
 """Functions that give a text in the spoken language → the place of their template, or of a table of templates."""
 
+_IN_WORDS = re.compile(r"^(?!hub |HUB_)(?=.* )(?=.*(^| )[a-z]{3,}( |$))")
+
 Helpers = Mapping[str, frozenset[int]]
 
 
@@ -92,6 +95,20 @@ def reports() -> tuple[dict[str, str], list[str]]:
             unknown += [] if here else [where]
             found |= dict.fromkeys(here, where)
     return found, unknown
+
+
+def places() -> dict[str, str]:
+    """Template of a place that is told in words, not by a path, a key or a command → where it stands."""
+    found: dict[str, str] = {}
+    for path in modules():
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        texts = _Texts(tree, {})
+        for name, call in calls(tree):
+            for keyword in call.keywords:
+                if keyword.arg == "place" and not name.startswith("log."):
+                    told = [text for _, text in texts.of_expression(keyword.value) if _IN_WORDS.search(text)]
+                    found |= dict.fromkeys(told, f"{path.relative_to(ROOT)}:{call.lineno}")
+    return found
 
 
 def templates() -> dict[str, str]:

@@ -12,7 +12,7 @@ import pytest
 from hub import cli
 from hub.cli.language import catalogue, error_said, in_german, speak
 from hub.errors import ConfigurationError
-from tests.unit.cli.messages import agency_modules, calls, modules, reports, templates
+from tests.unit.cli.messages import agency_modules, calls, modules, places, reports, templates
 
 PLACE = re.compile(r"\{(\w*)\}")
 WORD = re.compile(r"[a-zäöüß]{2,}")
@@ -34,6 +34,12 @@ CHECK = Path(cli.__file__).parent / "connect" / "check.toml"
 def test_every_message_has_its_german() -> None:
     missing = {text: at for text, at in templates().items() if text not in catalogue()}
     assert missing == {}
+
+
+def test_every_place_in_words_has_its_german() -> None:
+    found = places()
+    assert {text: at for text, at in found.items() if text not in catalogue()} == {}
+    assert "pseudonym table" in found
 
 
 def test_the_search_for_messages_finds_them() -> None:
@@ -140,7 +146,7 @@ def _literals(node: ast.expr) -> list[ast.Constant]:
 
 
 def test_no_entry_is_left_over() -> None:
-    found = {*templates(), *reports()[0]}
+    found = {*templates(), *places(), *reports()[0]}
     code = "".join(path.read_text(encoding="utf-8") for path in (*modules(), CHECK))
     code = re.sub(r'"\s*\n\s*f?"|\\(?=")', "", code)
     left = [
@@ -261,6 +267,31 @@ Called = Callable[[list[str]], tuple[object, str, str]]
             ["--lang", "fr", "danger", "inbox", "none.toml"],
             64,
             "hub: hub: Der Wert von --lang geht nicht: 'fr' ist keines von 'de', 'en' → hub --help\n",
+        ),
+        (
+            ["connect", "discover", "--folder", ".", "--encoding", "latin42"],
+            64,
+            "hub: --encoding: Diesen Zeichensatz gibt es nicht → zum Beispiel cp1252\n",
+        ),
+        (
+            [
+                *("connect", "init", "new.toml", "--agency", "a", "--agency-kind", "jobcenter"),
+                *(
+                    "--recipient",
+                    "ja",
+                    "--folder",
+                    ".",
+                    "--encoding",
+                    "utf-8",
+                    "--delimiter",
+                    ";",
+                    "--lang",
+                    "en",
+                ),
+            ],
+            64,
+            "hub: --recipient: names no kind of agency → write it as ID:KIND, with a kind of "
+            + "jobcenter | youth_welfare | provider | social_office\n",
         ),
         (
             ["danger", "inbox", "none.toml"],
