@@ -11,6 +11,7 @@ import pytest
 
 from hub import cli
 from hub.cli.language import catalogue, error_said, in_german, speak
+from hub.domain.agencies import ROLES_BY_KIND
 from hub.errors import ConfigurationError
 from tests.unit.cli.messages import agency_modules, calls, modules, places, reports, templates
 
@@ -28,6 +29,7 @@ PARSER = (
     "range",
 )
 """Of the option parser's messages, which stand in no module of ours."""
+KINDS = " | ".join(ROLES_BY_KIND)
 CHECK = Path(cli.__file__).parent / "connect" / "check.toml"
 
 
@@ -290,8 +292,7 @@ Called = Callable[[list[str]], tuple[object, str, str]]
                 ),
             ],
             64,
-            "hub: --recipient: names no kind of agency → write it as ID:KIND, with a kind of "
-            + "jobcenter | youth_welfare | provider | social_office\n",
+            f"hub: --recipient: names no kind of agency → write it as ID:KIND, with a kind of {KINDS}\n",
         ),
         (
             ["danger", "inbox", "none.toml"],
