@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal, InvalidOperation
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 from hub.errors import DataError
@@ -43,6 +44,14 @@ class OutOfRange(str):
     @property
     def is_open_end(self) -> bool:
         return self == "infinity"
+
+
+def exact(text: str) -> Decimal | Unreadable:
+    """A number of a JSON document with all its digits; no Decimal has an exponent of twenty digits."""
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        return Unreadable("is no number of usual size", "correct the record")
 
 
 class Single(float):

@@ -3,10 +3,9 @@
 import json
 import struct
 from collections.abc import Callable, Mapping
-from decimal import Decimal
 from typing import Any
 
-from connectors.contract import OutOfRange, Single, Unreadable
+from connectors.contract import OutOfRange, Single, Unreadable, exact
 
 LIST_BYTES = 1_048_576
 """How long a list of GROUP_CONCAT may be in our sessions of MySQL and MariaDB; beyond, they cut it silently."""
@@ -72,7 +71,7 @@ def decoded(raw: bytes) -> str | Undecoded:
 def loads(text: str | bytes) -> object:
     """A JSON column: its numbers are exact; what is no JSON of usual depth, or names a member twice, is unreadable."""
     try:
-        return json.loads(text, parse_float=Decimal, object_pairs_hook=_once)
+        return json.loads(text, parse_float=exact, object_pairs_hook=_once)
     except _MemberTwice:
         return Unreadable("holds a member twice in one object", "write it once")
     except (ValueError, RecursionError):

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from connectors.contract import OutOfRange, Unreadable, is_nothing_found
+from connectors.contract import OutOfRange, Unreadable, exact, is_nothing_found
 from connectors.pipeline.config.areas import SEPARATOR, Areas
 from connectors.pipeline.config.values import Style, Value
 from connectors.pipeline.mapping.clock_changes import hour, never
@@ -182,7 +182,7 @@ def members(style: Style, raw: object, column: str) -> list[object]:
 
 def _json(text: str) -> object:
     try:
-        return json.loads(text, parse_float=Decimal) if text.startswith("[") else Unreadable("", "")
+        return json.loads(text, parse_float=exact) if text.startswith("[") else Unreadable("", "")
     except (ValueError, RecursionError):
         return Unreadable("", "")
 

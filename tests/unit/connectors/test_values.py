@@ -98,6 +98,7 @@ def test_it_is_read(raw: Any, cell: object, kind: str, expected: object) -> None
         ({"column": "c", "date": "%Y%m%d"}, Decimal("1e9999999"), "date", "unreadable_value"),
         ({"column": "c", "date": "%Y%m%d"}, float("nan"), "date", "unreadable_value"),
         ("c", Decimal("1e9999999"), "long", "unreadable_value"),
+        ("c", "[1e99999999999999999999]", "strings", "unreadable_value"),
         ("c", Decimal("1e999999999999"), "string", "unreadable_value"),
         ("c", Decimal("1e-999999999999"), "decimal", "unreadable_value"),
         ("c", Decimal(2**63), "long", "unreadable_value"),
