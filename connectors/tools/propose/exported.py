@@ -5,7 +5,7 @@ Reads only, keeps nothing. Encoding, delimiter, lines before the header and the 
 
 import csv
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -39,8 +39,8 @@ def newest(folder: Path) -> Path:
         raise NoInput("is no folder", place="--folder", remedy="name the folder of the export")
     if (folder / INBOX).is_dir():
         return folder / INBOX
-    within = sorted(each for each in folder.iterdir() if each.is_dir() and _files(each))
-    return folder if _files(folder) or not within else within[-1]
+    within = sorted(each for each in folder.iterdir() if each.is_dir() and (_files(each) or _documents(each)))
+    return folder if _files(folder) or _documents(folder) or not within else within[-1]
 
 
 def is_snapshot(folder: Path) -> bool:
@@ -48,9 +48,15 @@ def is_snapshot(folder: Path) -> bool:
     return (newest(folder) / MANIFEST).is_file()
 
 
-def dated(folder: Path) -> Dated | None:
-    """How the names of the files carry their day; None when they carry none."""
-    for file in _files(newest(folder)):
+def holds_tables(folder: Path) -> bool:
+    """Whether there are files of rows in it; raises NoInput."""
+    return bool(_files(newest(folder)))
+
+
+def dated(folder: Path, files: Iterable[Path] = ()) -> Dated | None:
+    """How the names of the files carry their day, of the folder's files of rows or of these; None when they carry
+    none."""
+    for file in files or _files(newest(folder)):
         if found := _day(file.name):
             day, written = found
             return Dated(r"(\d{4}-\d{2}-\d{2})" if "-" in day else r"(\d{8})", written)
@@ -66,7 +72,7 @@ def folder_of_files(folder: Path, dialect: Dialect, sample: int = SAMPLE) -> Ite
         raise NoInput(
             "holds no file of an export",
             place="--folder",
-            remedy=f"{endings}; for XML write the file by hand, kind xml",
+            remedy=f"name a folder with files that end with {endings} .xml",
         )
     for name, file in kinds.items():
         found = _read(file, dialect, sample)
@@ -81,6 +87,10 @@ def pattern(name: str) -> str:
 
 def _files(folder: Path) -> list[Path]:
     return sorted(each for each in folder.iterdir() if each.is_file() and each.suffix.lower() in SUFFIXES)
+
+
+def _documents(folder: Path) -> list[Path]:
+    return sorted(each for each in folder.iterdir() if each.is_file() and each.suffix.lower() == ".xml")
 
 
 def _day(name: str) -> tuple[str, str] | None:

@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from textwrap import wrap
 from typing import Any
 
 from connectors.pipeline.config.streams import ANSWERING, CIRCUMSTANCES
 from connectors.tools.propose.profile import DOUBTFUL, NEGATIVE, Column, Table, most
 from connectors.tools.propose.propose import PERSON_OF_CASE, Coded, Event, Papers, Proposal, Stream
+from connectors.tools.propose.xml_records import Record
 from schemas import event_schema
 
 
@@ -17,7 +18,7 @@ class House:
     """What only the people know: who they are, for whom something may leave, and where it is read.
 
     `recipients`: (controller, kind, role). `settings` belong to the kind of source; `requests`: of an interface, how
-    each table is asked for.
+    each table is asked for; `records`: of XML, where each table's records stand.
     """
 
     agency: str
@@ -26,6 +27,7 @@ class House:
     recipients: Sequence[tuple[str, str, str]]
     settings: Mapping[str, Any]
     requests: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    records: Mapping[str, Record] = field(default_factory=dict)
 
 
 def config_text(
@@ -40,6 +42,9 @@ def config_text(
     parts += [_lookup(proposal)] if lookup else []
     if (papers := proposal.papers) and papers.stream in _read(proposal, idle):
         parts += [_of_consents(papers)]
+    if house.records:
+        read = [house.records[one.source] for one in proposal.streams if one.name not in idle]
+        house = replace(house, requests={name: one.request(read) for name, one in house.records.items()})
     parts += [_stream(house, stream, proposal, idle.get(stream.name, "")) for stream in proposal.streams]
     parts += (
         [_rest("Nicht erkannt, wird nicht gelesen:", proposal.unrecognised)] if proposal.unrecognised else []
@@ -183,7 +188,7 @@ def _of_consents(papers: Papers) -> Iterator[str]:
 
 
 _KEYLESS = "Ohne Schlüssel (keine drei Spalten unterscheiden alle Zeilen), wird nicht gelesen; nötig ist eine Nummer:"
-_DERIVING = frozenset({"snapshot_csv", "file_drop", "rest"})
+_DERIVING = frozenset({"snapshot_csv", "file_drop", "rest", "xml"})
 
 
 _UNVERSIONED = "Keine Spalte mit Änderungszeit oder steigender Nummer erkannt: bitte als version eintragen."
@@ -209,6 +214,11 @@ def _active(house: House, stream: Stream, proposal: Proposal) -> Iterator[str]:
     if house.kind == "rest":
         yield f"request = {_s(house.requests[stream.source])}"
         yield "# nur Änderungen holen: in request auch version (Spalte) und since (Parameter) nennen"
+    elif house.kind == "xml":
+        request = house.requests[stream.source]
+        yield f"file = {_s(request['file'])}"
+        yield "# alle Spalten der Datensätze; zugeordnet wird unten. optional: darf in einer ganzen Datei fehlen"
+        yield f"records = {_s(request['records'])}"
     else:
         yield f"{'table' if house.kind == 'sql' else 'file'} = {_s(stream.source)}"
     yield f"key = {_s(list(stream.key))}"

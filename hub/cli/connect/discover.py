@@ -12,9 +12,10 @@ import typer
 from connectors.sources.files.settings import Dialect
 from connectors.sources.rest.config import plain_access
 from connectors.tools.propose.database import database
-from connectors.tools.propose.exported import folder_of_files
+from connectors.tools.propose.exported import folder_of_files, holds_tables
 from connectors.tools.propose.interface import Interface, interface, parted
 from connectors.tools.propose.profile import DOUBTFUL, Table
+from connectors.tools.propose.xml_records import records, xml_files
 from hub.cli.language import message, verbatim, word_of
 from hub.cli.messages import print_message_table, print_messages
 from hub.cli.output import AsJson, print_json
@@ -129,11 +130,20 @@ def look(url: str, url_env: str, folder: Path | None, written: Dialect) -> list[
     """The tables of the database, or the files of the folder; raises UsageError unless one is named."""
     if url_env and not os.environ.get(url_env):
         raise UsageError("is not set", place=url_env, remedy="export the variable with the address")
+    if documents := xml_of(folder, url, url_env):
+        return [one.table for one in records(documents)]
     if folder and not (url or url_env):
         return list(folder_of_files(folder, written))
     if not folder and bool(url) != bool(url_env):
         return list(database(url or os.environ[url_env]))
     raise UsageError("name one source", place="--url, --url-env, --folder", remedy="give one of them")
+
+
+def xml_of(folder: Path | None, url: str, url_env: str) -> dict[str, Path]:
+    """The kinds of XML files in the folder, where it holds no other export."""
+    if not folder or url or url_env or holds_tables(folder):
+        return {}
+    return xml_files(folder)
 
 
 def _object(table: Table) -> dict[str, Any]:

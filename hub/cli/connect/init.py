@@ -21,6 +21,7 @@ from connectors.tools.propose.profile import Table
 from connectors.tools.propose.propose import Proposal, propose
 from connectors.tools.propose.schema import config_schema
 from connectors.tools.propose.text import House, config_text
+from connectors.tools.propose.xml_records import Record, records
 from hub.adapters.clocks import SystemClock
 from hub.cli.connect.discover import (
     Delimiter,
@@ -38,6 +39,7 @@ from hub.cli.connect.discover import (
     dialect,
     is_http,
     look,
+    xml_of,
 )
 from hub.cli.language import Message, in_german, message
 from hub.cli.messages import print_messages, prompt
@@ -74,10 +76,12 @@ def init(
     recipients = [each for one in others for each in _roles(one)]
     if not (url or url_env or folder):
         folder = Path(_ask(message("Folder of the CSV exports"), "--folder, --url or --url-env"))
-    if folder:
+    documents = xml_of(folder, url, url_env)
+    if folder and not documents:
         encoding = encoding or _ask(message("Encoding of the files (e.g. cp1252, utf-8)"), "--encoding")
         delimiter = delimiter or _ask(message("Delimiter"), "--delimiter")
     requests: dict[str, Any] = {}
+    found_records: list[Record] = []
     if is_http(url):
         base, found = ask(url, paths or (), token_file, token_env)
         tables, requests = (
@@ -85,13 +89,17 @@ def init(
             {one.table.name: one.request for one in found.lists},
         )
         kind, settings = "rest", _interface(base, found.paging, token_file, token_env, out)
+    elif folder and documents:
+        found_records = records(documents)
+        tables, kind = [one.table for one in found_records], "xml"
+        settings = _documents(folder, documents, found_records, encoding, out)
     else:
         written = dialect(encoding or "utf-8", delimiter or ";", quote, skip, trailer)
         tables = look(url, url_env, folder, written)
         kind, settings = _source(url, url_env, folder, written, out)
     house = House(
         agency=agency, agency_kind=agency_kind, kind=kind, recipients=recipients, settings=settings,
-        requests=requests,
+        requests=requests, records={one.table.name: one for one in found_records},
     )  # fmt: skip
     proposal = propose(tables, house.agency_kind)
     read = _write(out, house, tables, proposal)
@@ -153,6 +161,32 @@ def _source(
     where = {"folder": _seen_from(drop, out), **({"inbox": "."} if flat else {})}
     together = {"together": True} if flat and not written.trailer else {}
     return "file_drop", {**where, **_complete(written), **together, **_day(folder), **signs}
+
+
+def _documents(
+    folder: Path, documents: Mapping[str, Path], found: Sequence[Record], encoding: str, out: Path
+) -> dict[str, Any]:
+    """Settings of a folder of XML; the encoding is what the files say of themselves."""
+    arrival = newest(folder)
+    flat = arrival.name != INBOX
+    where = {
+        "folder": _seen_from(arrival if flat else arrival.parent, out),
+        **({"inbox": "."} if flat else {}),
+    }
+    names = {prefix: uri for one in found for uri, prefix in one.shape.prefixes.items()}
+    named = {"namespaces": names} if names else {}
+    together = {"together": True} if flat and len(documents) > 1 else {}
+    complete = {"complete": "manifest" if is_snapshot(folder) else "rename"}
+    day = dated(folder, documents.values())
+    as_of = {"as_of": day.pattern, "as_of_date": day.written} if day else {}
+    return {
+        **where,
+        **complete,
+        **together,
+        **as_of,
+        "encoding": encoding or found[0].shape.encoding,
+        **named,
+    }
 
 
 def _seen_from(path: Path, out: Path) -> str:

@@ -503,3 +503,75 @@ def test_a_block_closes_the_address_until_somebody_decides(tmp_path: Path, colum
         encoding="utf-8",
     )
     assert failing() == []
+
+
+HOUSEHOLD_XML = """<?xml version="1.0" encoding="iso-8859-15"?>
+<x:Export xmlns:x="urn:export" Traeger="05978">
+  <x:Kopf><x:Erstellt>2026-11-20</x:Erstellt></x:Kopf>
+  <x:BG Nummer="B1"><x:Sachgebiet>7</x:Sachgebiet>
+    <x:Person lfd="1"><x:KdNr>P1</x:KdNr><x:Nachname>Ährenfeld</x:Nachname><x:Name><x:Vorname>Ida</x:Vorname></x:Name>
+      <x:GebDatum>1990-01-23</x:GebDatum><x:Geschlecht>w</x:Geschlecht><x:Notiz>geheim</x:Notiz></x:Person>
+    <x:Person lfd="2"><x:KdNr>P2</x:KdNr><x:Nachname>Ährenfeld</x:Nachname><x:Name><x:Vorname>Max</x:Vorname></x:Name>
+      <x:GebDatum>2016-01-23</x:GebDatum><x:Geschlecht>m</x:Geschlecht><x:Ende/></x:Person>
+  </x:BG>
+  <x:BG Nummer="B2"><x:Sachgebiet>8</x:Sachgebiet>
+    <x:Person lfd="1"><x:KdNr>P3</x:KdNr><x:Nachname>Öz</x:Nachname><x:Name><x:Vorname>Can</x:Vorname></x:Name>
+      <x:GebDatum>1988-05-13</x:GebDatum><x:Geschlecht>m</x:Geschlecht></x:Person>
+  </x:BG>
+  <x:Minderungen>
+    <x:Minderung KdNr="P1" Prozent="30" Von="2026-01-13" Bis="2026-03-31"/>
+    <x:Minderung KdNr="P3" Prozent="30" Von="2026-02-01" Bis="2026-04-30"/>
+  </x:Minderungen>
+  <x:Protokoll><x:Zeile Nr="1" Text="a"/><x:Zeile Nr="2" Text="b"/></x:Protokoll>
+</x:Export>
+"""
+
+
+def of_documents(out: Path, folder: Path) -> Any:
+    who = ("--agency", "jc-nord", "--agency-kind", "jobcenter", "--recipient", "ja-nord:youth_welfare")
+    return called("init", str(out), *who, "--folder", str(folder))
+
+
+@pytest.mark.parametrize("name", ["export.xml", "export_20261120.xml"])
+def test_a_folder_of_xml_reaches_check_and_preview_unchanged(tmp_path: Path, name: str) -> None:
+    (folder := tmp_path / "export").mkdir()
+    (folder / name).write_text(HOUSEHOLD_XML, encoding="iso-8859-15")
+    out = tmp_path / "source.toml"
+    result = of_documents(out, folder)
+    assert result.exit_code == 0, result.output
+    made = tomllib.loads(out.read_text(encoding="utf-8"))
+    assert (made["connector"]["kind"], made["settings"]["encoding"]) == ("xml", "iso-8859-15")
+    assert set(made["streams"]) == {"person", "minderung"}
+    assert made["streams"]["person"]["records"]["columns"]["BG_Nummer"] == "/x:Export/x:BG/@Nummer"
+    text = out.read_text(encoding="utf-8")
+    assert not [word for word in ("Ährenfeld", "geheim", "1990") if word in text]
+    shown = json.loads(called("preview", str(out), "--json").stdout)
+    assert shown["faults"] == []
+    found = [record["event_type"] for record in shown["records"]]
+    assert {kind: found.count(kind) for kind in set(found)} == {
+        "PersonRegistered": 3, "SanctionImposed": 2, "SubjectRecorded": 3,
+    }  # fmt: skip
+    lines = json.loads(called("check", str(out), "--json").stdout)["checks"]
+    assert {line["name"] for line in lines if not line["ok"]} == {"kek", "keys", "log"}
+    tables = json.loads(called("discover", "--folder", str(folder), "--json").stdout)["tables"]
+    assert {table["name"] for table in tables} == {"BG", "Person", "Minderung", "Zeile"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["<a><b></a>", "", '<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>', "<?xml version='1.0' encoding='xx'?><a/>"],
+)
+def test_xml_that_cannot_be_read_is_named(tmp_path: Path, text: str) -> None:
+    (folder := tmp_path / "export").mkdir()
+    (folder / "export.xml").write_text(text, encoding="utf-8")
+    result = of_documents(tmp_path / "source.toml", folder)
+    assert isinstance(result.exception, ConfigurationError)
+    assert result.exception.place.startswith("export.xml, line ")
+    assert not (tmp_path / "source.toml").exists()
+
+
+def test_xml_without_records_is_not_proposed(tmp_path: Path) -> None:
+    (folder := tmp_path / "export").mkdir()
+    (folder / "export.xml").write_text("<a><b>1</b></a>", encoding="utf-8")
+    assert isinstance(of_documents(tmp_path / "source.toml", folder).exception, NoInput)
+    assert not (tmp_path / "source.toml").exists()
