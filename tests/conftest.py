@@ -5,6 +5,7 @@ The servers are imported where they are asked for: a pure test starts in a secon
 
 import asyncio
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,6 +46,15 @@ def logs_of_its_own() -> Iterator[None]:
     yield
     if structlog.is_configured():
         structlog.reset_defaults()
+
+
+@pytest.fixture(autouse=True)
+def language_of_its_own() -> Iterator[None]:
+    """A verb that a test calls in this process sets the language of the messages; the next test begins in German."""
+    yield
+    language = sys.modules.get("hub.cli.language")
+    if language is not None:
+        language.speak("de")
 
 
 @pytest.fixture(autouse=True)

@@ -57,7 +57,6 @@ def test_cases_keys_and_streams_are_told_apart(tmp_path: Path) -> None:
     assert not any(value in str(lines) for value in ("Ä-1", "Ida", "nne"))
     speak("en")
     assert "keys of rows (1)" in as_object([*_numbers(found)][2])["found"]
-    speak("de")
 
 
 def test_blanks_that_fill_a_column_up_are_none(tmp_path: Path) -> None:

@@ -189,7 +189,6 @@ def test_an_error_has_place_cause_and_remedy_in_the_language_that_is_spoken() ->
     assert error_said(error) == "config.settings.kind: Diese Art gibt es nicht → berichtigen"
     speak("en")
     assert error_said(error) == str(error)
-    speak("de")
 
 
 @pytest.fixture
