@@ -1,11 +1,12 @@
 """Rows of a table as rows of the runtime, each under the version under which it counts. Every page is one query."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from itertools import product
 from typing import Any
 
-from sqlalchemy import Select, text
+from sqlalchemy import Select, String, and_, cast, or_, text
 
 from connectors.contract import Row
 from connectors.database.connection import Database, RowsUnreadable
@@ -24,6 +25,7 @@ from hub.errors import DataError
 
 KEYS_AT_ONCE = 2000
 AT_ONCE = 200  # keys named in one statement; MS SQL takes 2,100 values
+LIKENESSES_AT_ONCE = 20
 UNREADABLE = -1
 
 
@@ -37,6 +39,7 @@ class Reader:
         self._database, self._ordering, self._state, self._key = database, ordering, state, key
         self._remembered, self._remembering, self._doubtful = remembered, remembering, doubtful
         self._row_keys = RowKeys(state)
+        self._spellings: dict[str, dict[str, set[tuple[Any, ...]]]] = defaultdict(dict)
         self._single: dict[str, frozenset[str]] = {}  # stream → columns of single precision
 
     def pages(self, stream: SqlStream, start: Version | None, limit: int) -> Iterator[list[Row]]:
@@ -99,11 +102,29 @@ class Reader:
             for key in product(*_spelt(stream, values, before))
             if all(map(bindable, key))
         }
+        wanted |= self._spelt_otherwise(stream, touched)
         keys, rows = list(wanted), dict[str, Row]()
         for start in range(0, len(keys), AT_ONCE):
             query = self._select(stream).where(exactly(names, keys[start : start + AT_ONCE]))
             rows |= {row.key: row for row in self._rows(stream, query) if row.before}
         self._row_keys.settle(stream.name, map(numbered, rows.values()))
+
+    def _spelt_otherwise(
+        self, stream: SqlStream, touched: Sequence[tuple[Mapping[str, Any], str]]
+    ) -> set[tuple[Any, ...]]:
+        """Keys of rows of these persons as the table has them, where it writes a number otherwise than it counts
+        (blanks, invisible signs, a spreadsheet's guard): looked for once, by characters that every spelling has."""
+        names, known = stream.stream.key, self._spellings[stream.name]
+        new = [before for before in dict.fromkeys(before for _, before in touched) if before not in known]
+        known |= {before: set() for before in new}
+        for start in range(0, len(new), LIKENESSES_AT_ONCE):
+            likeness = or_(*(_alike(stream, before) for before in new[start : start + LIKENESSES_AT_ONCE]))
+            for row in self._rows(stream, self._select(stream).where(likeness)):
+                if row.before in known:
+                    known[row.before].add(tuple(row.values[name] for name in names))
+        for values, before in touched:
+            known[before].add(tuple(values[name] for name in names))
+        return {key for _, before in touched for key in known[before] if all(map(bindable, key))}
 
     def apart(self, stream: SqlStream, rows: Sequence[Row]) -> list[Row]:
         """The rows that count; those of which nobody can tell which record they are wait, each in its own place."""
@@ -249,3 +270,18 @@ def _spelt(stream: SqlStream, values: Mapping[str, Any], before: str) -> list[li
         else:
             found.append(list(numbers))
     return found
+
+
+def _alike(stream: SqlStream, before: str) -> Any:
+    """Rows that may be the person's under whatever number and spelling; more than those, never fewer."""
+    found = []
+    for name, first in zip(stream.stream.key, before.split(SEPARATOR), strict=True):
+        if name in stream.stream.persons:
+            numbers = stream.stream.aliases.numbers.get(first, (first,))
+            found.append(or_(*(cast(column(name), String).like(_pattern(number)) for number in numbers)))
+    return and_(*found)
+
+
+def _pattern(number: str) -> str:
+    """Letters and digits in order: between them may stand whatever counts for nothing."""
+    return "%".join(("", *(sign for sign in number if sign.isascii() and sign.isalnum()), ""))

@@ -90,6 +90,24 @@ def test_two_rows_that_stand_stay_two(bench: Bench, key: Any) -> None:
     assert registered(bench)["Anna Neu"] == both[f"Anna {NEW}"]
 
 
+def test_an_older_row_that_is_spelt_otherwise_stands_too(bench: Bench) -> None:
+    """A blank that does not break stands behind the older number in the source."""
+    bench.write(people(f"{OLD}\u00a0", name=f"Anna {OLD}"), 0)
+    bench.all(0)
+    say(bench, f"{NEW};{OLD}")
+    tables = people(f"{OLD}\u00a0", NEW)
+    tables["people"] = [
+        row if row["number"] == NEW else {**row, "name": row["name"].replace("\u00a0", "")}
+        for row in tables["people"]
+    ]
+    bench.write(tables, 1)
+    assert vanished(bench, 1) == 0
+    both = registered(bench)
+    assert both.keys() == {f"Anna {OLD}", f"Anna {NEW}"}
+    assert len(set(both.values())) == 2
+    assert bench.waiting() == []
+
+
 def test_the_older_row_may_come_back_beside_the_newer_one(bench: Bench) -> None:
     bench.write(people(OLD), 0)
     bench.all(0)
