@@ -19,7 +19,7 @@ from hub.policy.gate import Gate, declared_roles
 from hub.policy.load import load_policy, refuse_strangers
 from hub.policy.retention import load_retention
 from hub.ports import Clock, EventLog, HubKeyStore
-from hub.sealed.headers import HeadCache
+from hub.sealed.decode import HeadCache
 from hub.store import Store
 from hub.subjects.knowledge import KnowledgeCache
 from projections.consent_register.tables import metadata as consent_register

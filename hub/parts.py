@@ -7,7 +7,7 @@ from hub.domain.agencies import Agency
 from hub.policy.gate import Gate
 from hub.policy.retention import Retention, default_retention
 from hub.ports import Clock, EventLog, HubKeyStore
-from hub.sealed.headers import HeadCache
+from hub.sealed.decode import HeadCache
 from hub.store import Store
 from hub.subjects.knowledge import KnowledgeCache
 from schemas import topics

@@ -3,7 +3,7 @@
 The proofs of one joint case belong together: who signed for a child, and how old both were, proves the child's consent.
 So they end together, when every consent of the case ended long enough ago and no record of it is left. Types and times
 in clear tell in which cases that may be so; there the consents are opened, for only the fold knows what a withdrawal
-took back (`hub.subjects.consent_fold`).
+took back (`hub.subjects.fold`).
 """
 
 from collections import Counter, defaultdict

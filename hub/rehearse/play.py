@@ -1,16 +1,45 @@
-"""Playing a story: step after step, each processed completely before the next, none past a part that runs."""
+"""Playing a story: step after step, each processed completely before the next; redeliveries are the same bytes again."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from hub.domain.clock import berlin_midnight
+from hub.domain.envelope import Envelope
 from hub.operations.rebuild import read_models, rebuild
 from hub.policy.control import COMING_OF_AGE, coming_of_age
+from hub.ports import EventLog, Outgoing, Record
 from hub.rehearse.answer import Answer, answer
 from hub.rehearse.entries import entered, founding
-from hub.rehearse.redeliver import redeliver
 from hub.rehearse.scene import Scene
 from hub.rehearse.story import Custody, Grant, Rebuild, Redelivery, Restart, Step, Story, View
+from schemas import decode_single, topics
+
+
+def redeliver(scene: Scene, names: Sequence[str]) -> None:
+    """Append every publication of the records (and consents) that the story calls so; what never left stays away."""
+    for agency, office in scene.offices.items():
+        wanted = {ref for name in names for ref in office.refs(name)}
+        for kind in ("consents", "events") if wanted else ():
+            topic = topics()[kind].of(agency)
+            again = [
+                Outgoing(record.key, record.value)
+                for record in _records(scene.parts.log, topic)
+                if _ref(record) in wanted
+            ]
+            scene.parts.log.append(topic, again)
+
+
+def _records(log: EventLog, topic: str) -> Iterator[Record]:
+    state = log.state([topic])[topic]
+    following = dict(state.first)
+    while batch := log.read(topic, following, 1000):
+        yield from batch
+        following.update({record.partition: record.offset + 1 for record in batch})
+
+
+def _ref(record: Record) -> bytes:
+    return Envelope(**decode_single(record.value)[1]).record_ref
+
 
 BEFORE = timedelta(hours=1)
 """How long before the first step the offices know what they know, and who is linked is linked."""

@@ -1,4 +1,4 @@
-"""Which views a joint case owes to whom, and whether what a recipient has is still right. Pure."""
+"""The view plan: which views a joint case owes to whom, for how long, and whether the last one still holds. Pure."""
 
 import hashlib
 import hmac
@@ -10,17 +10,40 @@ from datetime import date, datetime, timedelta
 import orjson
 
 from hub.domain.agencies import Agency
-from hub.domain.clock import berlin_day, micros
+from hub.domain.clock import berlin_day, berlin_midnight, micros
 from hub.parts import Parts
 from hub.policy.facts import Recipient
 from hub.store.evidence import Ground, Release
 from hub.store.views import DisclosureRow, ViewKey, ViewRow
+from hub.subjects.knowledge import Knowledge
 from hub.views.case_file import CaseFile
-from hub.views.expiry import shown_until
-from hub.views.open_categories import Openable
 from hub.views.record import VIEW_PART, Draft, in_own_order, part_content
-from hub.views.redaction import NOTHING, Cut, Question, cut
+from hub.views.redaction import NOTHING, Cut, Openable, Part, Question, cut
 from schemas.wire import MARKER
+
+
+def shown_until(
+    now: datetime,
+    lease: int,
+    shown: Sequence[Part],
+    known: Iterable[Knowledge],
+    policy_changes: date | None = None,
+) -> datetime:
+    """The lease, or what ends before it by time alone: a consent that runs out, a birthday that changes who signs, the
+    day on which another policy holds.
+
+    Only consents that count for what is shown are asked, and birthdays of those of whom something rests on one: the end
+    of any other consent would tell that there is one.
+    """
+    resting = {part.person for part in shown if part.consents}
+    ends = [c.valid_until for part in shown for c in part.consents if c.valid_until]
+    if policy_changes is not None:
+        ends.append(berlin_midnight(policy_changes))
+    for knowledge in known:
+        if knowledge.person in resting:
+            ends += knowledge.moments()
+    return min([now + timedelta(seconds=lease), *(end for end in ends if end > now)])
+
 
 PURPOSE = "joint_case_management"
 _REMOVAL_LIFE = timedelta(days=7)

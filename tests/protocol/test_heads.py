@@ -6,7 +6,7 @@ import pytest
 
 from hub.domain.envelope import Head
 from hub.parts import CASES
-from hub.sealed.headers import HeadCache
+from hub.sealed.decode import HeadCache
 from hub.stages import project
 from tests.support.world import World
 

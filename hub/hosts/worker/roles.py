@@ -1,23 +1,66 @@
-"""What a worker may be told to do: which stages read which topics, and what is done besides."""
+"""The roles of a worker: which stages read which topics, and which periodic tasks run beside them.
+
+Tasks that hang on the time of day are due at once when the clock jumps: somebody set it, or the machine slept.
+Disclosure gives way to a burst, in which a case that was just shown would change again at once: as long as admission and
+projection move on, ordinary dirty cases get a tenth of the time; withdrawals, grants and ends wait for nobody.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from operator import attrgetter
 from typing import Any
 
-from hub.hosts.worker.clock_jump import Leap
-from hub.hosts.worker.throttle import Yielding
 from hub.operations.quarantine_release import retry_unknown_schemas
 from hub.operations.restore_guard import advance
 from hub.parts import Parts
-from hub.ports import Record
+from hub.ports import Clock, Record
 from hub.stages import admit, consents, disclose, project, receipts
+from hub.stages.disclose import DiscloseOutcome
 from hub.stages.held import answer_held
 from hub.stages.register import beat, write_register
 from hub.stages.timers import tick
+from hub.store import positions, views
 from hub.subjects.consent_barrier import mark_if_caught_up, start_closed
 from hub.topology import ADMIT, CONSENTS, PROJECT, RECEIPTS
+
+_TIMES_AS_LONG, _LONGEST = 9.0, 5.0  # times the round; seconds
+
+
+class Yielding:
+    """How long disclosure rests after a round."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts, self._moved = parts, 0
+
+    def rest(self, outcome: DiscloseOutcome, seconds: float) -> float:
+        """Seconds to rest: none when nothing came in since the last round, or when something urgent was among it."""
+        if not outcome.marks or outcome.urgent:
+            return 0.0
+        with self._parts.store.transaction() as connection:
+            before, self._moved = self._moved, positions.total(connection, (admit.STAGE, project.STAGE))
+        return min(_TIMES_AS_LONG * seconds, _LONGEST) if self._moved > before else 0.0
+
+    def something_urgent(self) -> bool:
+        """Whether a withdrawal, a grant or an end waits."""
+        with self._parts.store.transaction() as connection:
+            return views.urgent(connection)
+
+
+_MORE_THAN_WORK_TAKES = timedelta(minutes=1)
+
+
+class Leap:
+    """Answers whether the clock leapt, forward or back, since it was asked last."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock, self._seen = clock, clock.now()
+
+    def __call__(self) -> bool:
+        before, self._seen = self._seen, self._clock.now()
+        return abs(self._seen - before) > _MORE_THAN_WORK_TAKES
+
 
 Take = Callable[[Parts, str, Sequence[Record]], Any]
 Do = Callable[[Parts], Any]

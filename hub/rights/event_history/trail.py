@@ -22,7 +22,7 @@ from hub.rights.event_history.views import disclosed, shown_now
 from hub.sealed.boxes import key_ref
 from hub.store import subjects
 from hub.store.admissions import DecisionRow
-from hub.subjects.consent_fold import taken_back
+from hub.subjects.fold import taken_back
 from projections.consent_register.queries import RegisterRow, about, splits
 from schemas import decode_single, topics
 

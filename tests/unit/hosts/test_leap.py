@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from hub.adapters.clocks import ManualClock
-from hub.hosts.worker.clock_jump import Leap
+from hub.hosts.worker.roles import Leap
 
 
 def test_a_leap_is_told_once_and_in_both_directions() -> None:

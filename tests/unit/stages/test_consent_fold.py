@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from hub.domain.clock import micros
 from hub.domain.consent import ENDING, consent_name
 from hub.sealed.boxes import Content
-from hub.subjects.consent_fold import consents_of, withdrawn_scope
 from hub.subjects.consent_index import Index, Opened
+from hub.subjects.fold import consents_of, withdrawn_scope
 from projections.consent_register.queries import RegisterRow
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -264,7 +264,7 @@ def test_nothing_shown_makes_one_page() -> None:
 
 
 def test_every_event_field_section_and_category_has_a_german_word() -> None:
-    from hub.views.open_categories import NEVER_NAMED
+    from hub.views.redaction import NEVER_NAMED
     from hub.web.wording import words
     from schemas import CATEGORIES, event_schema, event_types
 
