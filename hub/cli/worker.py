@@ -14,7 +14,7 @@ from hub.cli.logs import log_to_stderr
 from hub.config import Settings, load_settings
 from hub.errors import ConfigurationError
 from hub.hosts.worker.options import Options
-from hub.hosts.worker.retry import Interrupted, Patience
+from hub.hosts.worker.retry import RetryInterrupted, RetryPolicy
 from hub.hosts.worker.roles import Role
 from hub.hosts.worker.supervise import follow_parent, supervise
 from hub.metrics.named import metrics
@@ -86,10 +86,10 @@ def _told_to_stop() -> Event:
 def _ready(settings: Settings, stopping: Event) -> Parts:
     """The parts, as soon as broker, store and key service answer: until then not ready, but not gone either."""
     try:
-        patience = Patience(stopping, float("inf"))
+        patience = RetryPolicy(stopping, float("inf"))
         parts = patience.persist(lambda: build_parts(settings), "not ready")
         patience.persist(lambda: require_current(parts), "not ready")
-    except Interrupted:
+    except RetryInterrupted:
         raise SystemExit(0) from None
     return parts
 

@@ -1,4 +1,4 @@
-"""Playing a story: step after step, each processed completely before the next; redeliveries are the same bytes again."""
+"""Playing a story: each step processed completely before the next; a redelivery is the same bytes again."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta

@@ -8,7 +8,7 @@ from hub.dev.bench.floor import STAGE, take_floor
 from hub.dev.bench.workload import JC, agencies
 from hub.hosts.worker.options import Options
 from hub.hosts.worker.process import Worker
-from hub.hosts.worker.roles import Duties, Reading, Role
+from hub.hosts.worker.roles import ReadingTask, Role, RoleTasks
 from schemas import topics
 
 
@@ -19,7 +19,7 @@ def main() -> None:
     options = Options(
         bootstrap=settings.kafka_bootstrap, group=os.environ["HUB_GROUP"], chunk=int(os.environ["HUB_CHUNK"])
     )
-    own = Duties(readings=(Reading(STAGE, (topics()["events"].of(JC),), take_floor),))
+    own = RoleTasks(readings=(ReadingTask(STAGE, (topics()["events"].of(JC),), take_floor),))
     Worker(parts, Role.CASES, options, lambda *_: None, own).run()
 
 

@@ -14,17 +14,23 @@ import faust.auth
 from hub.adapters.log.security import BrokerSecurity
 from hub.hosts.faust.transport import BatchTransport, Where
 from hub.hosts.worker.options import Options
-from hub.hosts.worker.roles import Reading
+from hub.hosts.worker.roles import ReadingTask
 from hub.ports import Record
 
-Handle = Callable[[Reading, Sequence[Record]], Awaitable[None]]
+Handle = Callable[[ReadingTask, Sequence[Record]], Awaitable[None]]
 _NEVER_FULL = (
     100_000  # chunks before an agent: the transport holds back before that, without blocking the others
 )
 
 
 def build_app(
-    group: str, readings: Sequence[Reading], options: Options, *, where: Where, handle: Handle, folder: Path
+    group: str,
+    readings: Sequence[ReadingTask],
+    options: Options,
+    *,
+    where: Where,
+    handle: Handle,
+    folder: Path,
 ) -> faust.App:
     """An app whose agents give each chunk to `handle` and acknowledge it afterwards; must be made in its event loop."""
     app = faust.App(
@@ -68,7 +74,7 @@ def _credentials(security: BrokerSecurity) -> faust.auth.Credentials | None:
     )  # fmt: skip
 
 
-def _agent(reading: Reading, handle: Handle) -> Callable[[Any], Awaitable[None]]:
+def _agent(reading: ReadingTask, handle: Handle) -> Callable[[Any], Awaitable[None]]:
     async def agent(stream: Any) -> None:
         events: AsyncIterable[Any] = stream.noack().events()
         async for event in events:

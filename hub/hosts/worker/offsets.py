@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from hub.errors import TopicRecreated
-from hub.hosts.worker.roles import Reading
+from hub.hosts.worker.roles import ReadingTask
 from hub.parts import Parts
 from hub.ports import TopicState
 from hub.store import positions
@@ -12,11 +12,11 @@ from hub.store.positions import pass_markers
 Partition = tuple[str, int]  # topic, partition: what Faust's TP is
 
 
-class Seeker:
+class OffsetSeeker:
     """Knows for each topic which stage reads it, and which topic it is; raises StoppedToBeSafe where going on would
     lose or resurrect something."""
 
-    def __init__(self, parts: Parts, readings: Sequence[Reading]) -> None:
+    def __init__(self, parts: Parts, readings: Sequence[ReadingTask]) -> None:
         self._parts = parts
         self._stages = {topic: reading.stage for reading in readings for topic in reading.topics}
         self._ids: dict[str, str] = {}

@@ -16,12 +16,12 @@ T = TypeVar("T")
 _FIRST, _LONGEST = 0.05, 5.0  # seconds between two tries
 
 
-class Interrupted(Exception):
+class RetryInterrupted(Exception):
     """The worker is to stop; what was being tried has not happened."""
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class RetryPolicy:
     """How long a call is repeated, in seconds, unless `stopping` is set; `told` hears of every failed try."""
 
     stopping: Event = field(repr=False)
@@ -29,7 +29,8 @@ class Patience:
     told: Callable[[str, Exception], None] = field(default=lambda _what, _error: None, repr=False)
 
     def persist(self, work: Callable[[], T], what: str) -> T:
-        """What `work` answers once it can; ServiceUnavailable when patience ends, Interrupted when the worker stops."""
+        """The result of `work` once it succeeds; raises ServiceUnavailable after `seconds`, RetryInterrupted when the
+        worker stops."""
         give_up, pause = time.monotonic() + self.seconds, _FIRST
         while True:
             try:
@@ -44,6 +45,6 @@ class Patience:
             pause = min(pause * 2, _LONGEST)
 
     def rest(self, seconds: float) -> None:
-        """Sleep; Interrupted if the worker is told to stop meanwhile."""
+        """Sleep; RetryInterrupted if the worker is told to stop meanwhile."""
         if self.stopping.wait(seconds):
-            raise Interrupted
+            raise RetryInterrupted

@@ -1,8 +1,8 @@
 """The roles of a worker: which stages read which topics, and which periodic tasks run beside them.
 
 Tasks that hang on the time of day are due at once when the clock jumps: somebody set it, or the machine slept.
-Disclosure gives way to a burst, in which a case that was just shown would change again at once: as long as admission and
-projection move on, ordinary dirty cases get a tenth of the time; withdrawals, grants and ends wait for nobody.
+Disclosure gives way to a burst, in which a case that was just shown would change again at once: as long as admission
+and projection move on, ordinary dirty cases get a tenth of the time; withdrawals, grants and ends wait for nobody.
 """
 
 from collections.abc import Callable, Sequence
@@ -28,7 +28,7 @@ from hub.topology import ADMIT, CONSENTS, PROJECT, RECEIPTS
 _TIMES_AS_LONG, _LONGEST = 9.0, 5.0  # times the round; seconds
 
 
-class Yielding:
+class Throttle:
     """How long disclosure rests after a round."""
 
     def __init__(self, parts: Parts) -> None:
@@ -51,8 +51,8 @@ class Yielding:
 _MORE_THAN_WORK_TAKES = timedelta(minutes=1)
 
 
-class Leap:
-    """Answers whether the clock leapt, forward or back, since it was asked last."""
+class ClockJump:
+    """Answers whether the clock jumped, forward or back, since it was asked last."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock, self._seen = clock, clock.now()
@@ -77,7 +77,7 @@ class Role(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ReadingTask:
     """A stage that reads topics; a `gated` one waits until consents have caught up (rule 14)."""
 
     stage: str
@@ -87,7 +87,7 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
-class Chore:
+class PeriodicTask:
     """Something done again and again: at once while `more(outcome)`, else after `every` seconds.
 
     `gives_way(outcome, seconds)` may ask for a rest after a round that took so long, and `wakes()` ends such a rest.
@@ -103,72 +103,74 @@ class Chore:
 
 
 @dataclass(frozen=True, slots=True)
-class Duties:
-    """All that one worker does: `first` once at its start, before it reads anything."""
+class RoleTasks:
+    """Everything that one worker does: `first` once at its start, before it reads anything."""
 
-    readings: tuple[Reading, ...] = ()
-    chores: tuple[Chore, ...] = ()
+    readings: tuple[ReadingTask, ...] = ()
+    periodic: tuple[PeriodicTask, ...] = ()
     first: tuple[Do, ...] = ()
 
-    def __add__(self, other: "Duties") -> "Duties":
-        return Duties(self.readings + other.readings, self.chores + other.chores, self.first + other.first)
+    def __add__(self, other: "RoleTasks") -> "RoleTasks":
+        return RoleTasks(
+            self.readings + other.readings, self.periodic + other.periodic, self.first + other.first
+        )
 
 
-def duties(role: Role, parts: Parts, pace: float = 0.05) -> Duties:
-    """The duties of a role; `pace` is the rest in seconds after a round that found nothing."""
+def tasks_of(role: Role, parts: Parts, pace: float = 0.05) -> RoleTasks:
+    """The tasks of a role; `pace` is the rest in seconds after a round that found nothing."""
     every = {Role.CONSENTS: _consents, Role.CASES: _cases, Role.DISCLOSE: _disclose}
     chosen = every.values() if role is Role.ALL else (every[role],)
-    return sum((of(parts, pace) for of in chosen), Duties())
+    return sum((of(parts, pace) for of in chosen), RoleTasks())
 
 
-def _consents(parts: Parts, pace: float) -> Duties:
+def _consents(parts: Parts, pace: float) -> RoleTasks:
     readings = (
-        Reading(consents.STAGE, CONSENTS.topics(parts.agencies), consents.take_consents),
-        Reading(receipts.STAGE, RECEIPTS.topics(parts.agencies), receipts.take_receipts),
+        ReadingTask(consents.STAGE, CONSENTS.topics(parts.agencies), consents.take_consents),
+        ReadingTask(receipts.STAGE, RECEIPTS.topics(parts.agencies), receipts.take_receipts),
     )
-    chores = (
-        Chore("caught_up", mark_if_caught_up, every=max(pace, 1.0)),
+    periodic = (
+        PeriodicTask("caught_up", mark_if_caught_up, every=max(pace, 1.0)),
         _by_the_clock("tick", tick, parts, 5.0, more=attrgetter("more")),
-        Chore("register", write_register, every=max(pace, 0.2), more=bool),
+        PeriodicTask("register", write_register, every=max(pace, 0.2), more=bool),
         _by_the_clock("heartbeat", beat, parts, 10.0),
         _by_the_clock("standing", advance, parts, 15.0),
-        Chore("narrow_quarantined", consents.narrow_quarantined, every=15.0),
+        PeriodicTask("narrow_quarantined", consents.narrow_quarantined, every=15.0),
         _again(consents.STAGE),
     )
-    return Duties(readings, chores, first=(start_closed, consents.narrow_all_quarantined))
+    return RoleTasks(readings, periodic, first=(start_closed, consents.narrow_all_quarantined))
 
 
 def _by_the_clock(
     name: str, do: Do, parts: Parts, every: float, more: Callable[[Any], bool] = lambda _: False
-) -> Chore:
-    """A chore that is due every so many seconds, and at once when the hub's clock leaps, or `more` is left to do."""
-    return Chore(
-        name, do, 0.0, gives_way=lambda done, _: 0.0 if more(done) else every, wakes=Leap(parts.clock)
+) -> PeriodicTask:
+    """A task that is due every so many seconds, and at once when the hub's clock jumps, or `more` is left to do."""
+    return PeriodicTask(
+        name, do, 0.0, gives_way=lambda done, _: 0.0 if more(done) else every, wakes=ClockJump(parts.clock)
     )
 
 
-def _cases(parts: Parts, pace: float) -> Duties:
+def _cases(parts: Parts, pace: float) -> RoleTasks:
     readings = (
-        Reading(admit.STAGE, ADMIT.topics(parts.agencies), admit.admit, gated=True),
-        Reading(project.STAGE, PROJECT.topics(parts.agencies), project.project),
+        ReadingTask(admit.STAGE, ADMIT.topics(parts.agencies), admit.admit, gated=True),
+        ReadingTask(project.STAGE, PROJECT.topics(parts.agencies), project.project),
     )
-    held = Chore("held", answer_held, every=max(pace, 1.0), more=bool, gated=True)
-    return Duties(readings, (held, _again(admit.STAGE, project.STAGE)))
+    held = PeriodicTask("held", answer_held, every=max(pace, 1.0), more=bool, gated=True)
+    return RoleTasks(readings, (held, _again(admit.STAGE, project.STAGE)))
 
 
-def _again(*stages: str) -> Chore:
+def _again(*stages: str) -> PeriodicTask:
     """What the last release quarantined for its schema is taken by one that knows it."""
-    return Chore(
+    return PeriodicTask(
         "unknown_schemas", lambda parts: retry_unknown_schemas(parts, *stages), every=30.0, gated=True
     )
 
 
-def _disclose(parts: Parts, pace: float) -> Duties:
-    way = Yielding(parts)
-    chore = Chore(
+def _disclose(parts: Parts, pace: float) -> RoleTasks:
+    way = Throttle(parts)
+    task = PeriodicTask(
         "disclose", disclose.disclose, pace, _found_marks, way.rest, way.something_urgent, gated=True
     )
-    return Duties(chores=(chore,))
+    return RoleTasks(periodic=(task,))
 
 
 def _found_marks(outcome: disclose.DiscloseOutcome) -> bool:

@@ -202,7 +202,7 @@ class Slow(CollectorRegistry):
 
 
 def test_threads_that_come_first_together_share_one_set() -> None:
-    """A worker's chores start at the same moment; a name that is registered twice would end it."""
+    """A worker's periodic tasks start at the same moment; a name that is registered twice would end it."""
     registry = Slow()
     with ThreadPoolExecutor(4) as pool:
         made = list(pool.map(lambda _: metrics(registry), range(4)))

@@ -1,14 +1,14 @@
-"""Only a leap of the clock wakes a chore that rests, not the time that passes."""
+"""Only a jump of the clock wakes a periodic task that rests, not the time that passes."""
 
 from datetime import UTC, datetime, timedelta
 
 from hub.adapters.clocks import ManualClock
-from hub.hosts.worker.roles import Leap
+from hub.hosts.worker.roles import ClockJump
 
 
 def test_a_leap_is_told_once_and_in_both_directions() -> None:
     clock = ManualClock(datetime(2026, 11, 22, 8, tzinfo=UTC))
-    leapt = Leap(clock)
+    jumped = ClockJump(clock)
     said = []
     for step in (
         timedelta(0),
@@ -18,5 +18,5 @@ def test_a_leap_is_told_once_and_in_both_directions() -> None:
         -timedelta(days=1),
     ):
         clock.set(clock.now() + step)
-        said.append(leapt())
+        said.append(jumped())
     assert said == [False, False, True, False, True]
