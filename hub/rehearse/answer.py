@@ -85,7 +85,7 @@ def _as_named_by(scene: Scene, agency: str, recipient: Recipient) -> Recipient:
 
 
 def _entries(story: Story, scene: Scene, agency: str, opened: OpenedView) -> Iterator[_Shown]:
-    for part in opened.cut.parts:
+    for part in opened.redacted.parts:
         office = scene.offices[part.sender]
         for entry in part.entries:
             name = office.told[entry.record_ref]
@@ -101,7 +101,7 @@ def _ref_of(scene: Scene, agency: str, file: CaseFile | None, person: str) -> st
 
 
 def _withheld(scene: Scene, agency: str, opened: OpenedView) -> Iterator[tuple[str, Sequence[str]]]:
-    for person, codes in opened.cut.withheld.items():
+    for person, codes in opened.redacted.withheld.items():
         ref = _ref_of(scene, agency, opened.file, person)
         if ref is None and opened.file:
             ref = next(

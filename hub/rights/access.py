@@ -20,7 +20,7 @@ from hub.store import admissions, evidence, subjects, views
 from hub.store.tables import disclosure, retrieval
 from hub.store.views import DisclosureRow
 from hub.views.case_file import CaseFile, read_cases
-from hub.views.redaction import Question, cut
+from hub.views.redaction import Question, redact
 
 PURPOSE = "subject_access"
 
@@ -58,7 +58,7 @@ def _records(parts: Parts, file: CaseFile, who: Who, now: datetime) -> Iterable[
         me = Recipient(
             controller=sender, kind="subject", role="subject", worker=who.person, assigned=True, undertaking=False
         )  # fmt: skip
-        made = cut(
+        made = redact(
             parts.gate.policy, parts.agencies, Question(me, PURPOSE, now), mine, file.known, file.names
         )
         for part in made.parts:

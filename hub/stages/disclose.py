@@ -33,7 +33,7 @@ from hub.store.views import Mark, ViewRow
 from hub.subjects.knowledge import Knowledge
 from hub.subjects.learning import learn
 from hub.views.case_file import CaseFile, read_cases
-from hub.views.plan import Drafting, disclosure_rows, grounds, view_row
+from hub.views.plan import ViewPlan, disclosure_rows, grounds, view_row
 from hub.views.record import Draft, SealedView, seal_views
 from schemas import topics
 
@@ -145,7 +145,7 @@ def _draft(parts: Parts, works: Sequence[_Work]) -> list[_Work]:
     with parts.store.transaction() as connection:
         files = sealed.opened(parts, connection)
         before, generation = views.newest(connection, names), views.restore_generation(connection)
-    drafting = Drafting(parts, before, generation, parts.clock.now())
+    drafting = ViewPlan(parts, before, generation, parts.clock.now())
     drafts = {name: drafting.drafts(files[name]) for name in names}
     renewed = _renewed(parts, before, [one for of in drafts.values() for one in of])
     return [
@@ -209,7 +209,7 @@ def _failed(parts: Parts, work: _Work, error: Exception, outcome: DiscloseOutcom
         cases = subjects.cases_of(connection, [name])[name]
     if not any(mark.urgent for mark in work.marks):
         return []
-    drafting = Drafting(parts, before, generation, parts.clock.now())
+    drafting = ViewPlan(parts, before, generation, parts.clock.now())
     file = CaseFile(name, tuple(cases), (), {}, {})
     return [replace(work, marks=(), file=file, drafts=drafting.removals(file), before=before)]
 

@@ -1,8 +1,8 @@
 """Reading joint cases for a view, under the locks that keep their persons' consents as they are (rules 18 and 20).
 
-First the epoch rows of all persons concerned are locked, in a fixed order; then, in later statements, consents, records
-and links are read. Opening and cutting may take long for a long case, so the locks do not wait for that: whoever shows
-something locks again, and compares the epochs (`unchanged`) in the transaction that records it.
+First the epoch rows of all persons concerned are locked, in a fixed order; then, in later statements, consents,
+records and links are read. Opening and redacting may take long for a long case, so the locks do not wait for that:
+whoever shows something locks again, and compares the epochs (`unchanged`) in the transaction that records it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -15,7 +15,7 @@ from hub.policy.facts import Recipient
 from hub.store import subjects, views
 from hub.views.case_file import CaseFile, read_cases, unchanged
 from hub.views.record import in_own_order
-from hub.views.redaction import NOTHING, Cut, Question, cut
+from hub.views.redaction import NOTHING, Question, RedactedView, redact
 
 NOBODYS = "(nobody's)"  # a case that is never there
 T = TypeVar("T")
@@ -26,7 +26,7 @@ _TRIES = 5
 class OpenedView:
     """The answer; an unknown family answers exactly like an empty one."""
 
-    cut: Cut
+    redacted: RedactedView
     question: Question
     file: CaseFile | None
 
@@ -46,7 +46,7 @@ def open_view(parts: Parts, case_ref: str, recipient: Recipient, purpose: str) -
 
     def answer(file: CaseFile) -> OpenedView:
         question = Question(recipient, purpose, parts.clock.now())
-        made = cut(parts.gate.policy, parts.agencies, question, file.evidence, file.known, file.names)
+        made = redact(parts.gate.policy, parts.agencies, question, file.evidence, file.known, file.names)
         return OpenedView(in_own_order(parts.secret, recipient.controller, made, file), question, file)
 
     def log(connection: Connection, joint: str, opened: OpenedView) -> None:
@@ -62,7 +62,7 @@ def open_view(parts: Parts, case_ref: str, recipient: Recipient, purpose: str) -
         )
 
     opened = look(parts, case_key, answer, log, read=may_read(recipient))
-    return opened if opened.cut.parts else OpenedView(NOTHING, opened.question, None)
+    return opened if opened.redacted.parts else OpenedView(NOTHING, opened.question, None)
 
 
 def look(
@@ -75,7 +75,7 @@ def look(
 ) -> T:
     """The answer to a question about the joint case of `case_key` as it is when the look is logged.
 
-    Opening and cutting take long for a long case, so no lock is held meanwhile; where anything about its persons
+    Opening and redacting take long for a long case, so no lock is held meanwhile; where anything about its persons
     changed until then, or this process stood still after it, the answer is thrown away and made anew.
     """
     for _ in range(_TRIES):

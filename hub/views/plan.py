@@ -18,14 +18,14 @@ from hub.store.views import DisclosureRow, ViewKey, ViewRow
 from hub.subjects.knowledge import Knowledge
 from hub.views.case_file import CaseFile
 from hub.views.record import VIEW_PART, Draft, in_own_order, part_content
-from hub.views.redaction import NOTHING, Cut, Openable, Part, Question, cut
+from hub.views.redaction import NOTHING, Openable, Question, RedactedView, ViewPart, redact
 from schemas.wire import MARKER
 
 
 def shown_until(
     now: datetime,
     lease: int,
-    shown: Sequence[Part],
+    shown: Sequence[ViewPart],
     known: Iterable[Knowledge],
     policy_changes: date | None = None,
 ) -> datetime:
@@ -53,7 +53,7 @@ Before = Mapping[ViewKey, ViewRow]
 
 
 @dataclass(frozen=True, slots=True)
-class Drafting:
+class ViewPlan:
     """One round's surroundings."""
 
     parts: Parts
@@ -83,9 +83,11 @@ class Drafting:
         return [agency for agency in self.parts.agencies.values() if file.case_of(agency.id)]
 
     def _draft(self, file: CaseFile, agency: Agency, role: str, worker: str) -> Draft | None:
-        return self._new(file, agency.id, role, worker, self._cut(file, agency, role, worker))
+        return self._new(file, agency.id, role, worker, self._redacted(file, agency, role, worker))
 
-    def _new(self, file: CaseFile, recipient: str, role: str, worker: str, made: Cut) -> Draft | None:
+    def _new(
+        self, file: CaseFile, recipient: str, role: str, worker: str, made: RedactedView
+    ) -> Draft | None:
         before = self.before.get((file.joint_case, recipient, role, worker))
         if not made.parts and (before is None or (before.removed and before.state != "pending")):
             return None
@@ -106,11 +108,11 @@ class Drafting:
             micros(self.now), micros(until), mac, tell,
         )  # fmt: skip
 
-    def _cut(self, file: CaseFile, agency: Agency, role: str, worker: str) -> Cut:
+    def _redacted(self, file: CaseFile, agency: Agency, role: str, worker: str) -> RedactedView:
         """A staging table shows what comes from elsewhere: the agency's own data stand in its own system already."""
         question = Question(unit(agency, role, worker, file), PURPOSE, self.now, self.openable)
         policy, agencies = self.parts.gate.policy, self.parts.agencies
-        made = cut(policy, agencies, question, file.evidence, file.known, file.names, beside=agency.id)
+        made = redact(policy, agencies, question, file.evidence, file.known, file.names, beside=agency.id)
         return in_own_order(self.parts.secret, agency.id, made, file)
 
     def _policy_changes(self) -> date | None:
@@ -178,7 +180,7 @@ def grounds(draft: Draft) -> Iterable[tuple[Release, Sequence[Ground]]]:
         yield (draft.view_id.hex(), part.person, part.sender), part.covered
 
 
-def _mac(secret: bytes, made: Cut, contents: Sequence[bytes]) -> str:
+def _mac(secret: bytes, made: RedactedView, contents: Sequence[bytes]) -> str:
     """Whether a view says the same as the last one, without keeping what it says."""
     said = hmac.new(secret, digestmod=hashlib.sha256)
     for part, content in zip(made.parts, contents, strict=True):

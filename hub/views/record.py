@@ -1,4 +1,4 @@
-"""A cut as the records that the recipient's sink opens: one box per person and sender, in the recipient's own names.
+"""A redacted view as the records that the recipient's sink opens: one box per person and sender, in its own names.
 
 A view that fits one record is a `View`. A longer one is cut into `ViewPart` records, none above 500 kB; a sink of an
 earlier release cannot read those, so a removal goes before them when the last view was a `View`: it shows nothing then,
@@ -24,7 +24,7 @@ from hub.parts import Parts
 from hub.ports import Key, KeyRef, Outgoing, Record
 from hub.store.views import ViewKey
 from hub.views.case_file import CaseFile
-from hub.views.redaction import Cut, Part
+from hub.views.redaction import RedactedView, ViewPart
 from schemas import encode_single, limits, record_schema
 from schemas.wire import HEADER
 
@@ -39,7 +39,7 @@ APPEND_BY = "append_by"
 class Draft:
     """A view that was decided and waits to be sealed."""
 
-    made: Cut
+    made: RedactedView
     contents: Sequence[bytes] = field(repr=False)  # of each part, in clear: in memory only
     file: CaseFile
     recipient: str
@@ -200,7 +200,7 @@ def subject_at(secret: bytes, recipient: str, person: str, same: Iterable[str]) 
     return mine.split(":", 1)[1] if mine else recipient_pseudonym(secret, recipient, person)
 
 
-def in_own_order(secret: bytes, recipient: str, made: Cut, file: CaseFile) -> Cut:
+def in_own_order(secret: bytes, recipient: str, made: RedactedView, file: CaseFile) -> RedactedView:
     """The parts in order of what the recipient itself calls the persons: the hub's names follow links, of which others'
     may not be guessed from an order that changed."""
     refs = {part.person: person_ref(secret, recipient, part.person, file) for part in made.parts}
@@ -208,7 +208,7 @@ def in_own_order(secret: bytes, recipient: str, made: Cut, file: CaseFile) -> Cu
     return replace(made, parts=tuple(ordered))
 
 
-def part_content(part: Part, made: Cut) -> bytes:
+def part_content(part: ViewPart, made: RedactedView) -> bytes:
     """What the recipient opens of one person: the entries, and the categories that are withheld."""
     content = {
         "entries": [entry.as_json() for entry in part.entries],

@@ -160,7 +160,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ViewPart:
     """What is shown of one person from one sender, and on which grounds; `consents` are those that count for it, and
     `covered` tells field by field what it rests on."""
 
@@ -174,14 +174,14 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Cut:
+class RedactedView:
     """The view: its parts in order of person and sender, and what is withheld of the persons in it."""
 
-    parts: tuple[Part, ...]
+    parts: tuple[ViewPart, ...]
     withheld: Mapping[str, tuple[str, ...]]
 
 
-NOTHING = Cut((), {})
+NOTHING = RedactedView((), {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +194,7 @@ class Question:
     openable: Openable = field(default_factory=dict, repr=False, compare=False)
 
 
-def cut(
+def redact(
     policy: Policy,
     agencies: Mapping[str, Agency],
     question: Question,
@@ -203,24 +203,24 @@ def cut(
     names: Mapping[str, str],
     *,
     beside: str = "",
-) -> Cut:
+) -> RedactedView:
     """Decide every record for this recipient, then reduce what remains (`hub.policy.reduce`).
 
     `beside`: an agency whose records the recipient has in its own system; they count (an acknowledgement shows where
     its start is known) and are not listed.
     """
-    knife = _Knife(policy, agencies, question, known, names)
+    redactor = _Redactor(policy, agencies, question, known, names)
     counting = (source for source in evidence if not _is_aside(source, beside))
-    released = {one.ref: (one, source) for source in counting if (one := knife.released(source))}
-    parts = knife.parts(view((one for one, _ in released.values()), question.recipient), released, beside)
-    return Cut(parts, _withheld(policy, agencies, question, parts, known))
+    released = {one.ref: (one, source) for source in counting if (one := redactor.released(source))}
+    parts = redactor.parts(view((one for one, _ in released.values()), question.recipient), released, beside)
+    return RedactedView(parts, _withheld(policy, agencies, question, parts, known))
 
 
 Sources = Mapping[str, tuple[Released, Evidence]]
 
 
 @dataclass(frozen=True, slots=True)
-class _Knife:
+class _Redactor:
     """One question to many records; equal records of one subject are decided once."""
 
     policy: Policy
@@ -244,7 +244,7 @@ class _Knife:
             marked=decision.marked,
         )  # fmt: skip
 
-    def parts(self, shown: Iterable[Shown], sources: Sources, beside: str) -> tuple[Part, ...]:
+    def parts(self, shown: Iterable[Shown], sources: Sources, beside: str) -> tuple[ViewPart, ...]:
         """The entries by person and sender."""
         found: dict[tuple[str, str], list[Shown]] = {}
         for one in shown:
@@ -252,9 +252,9 @@ class _Knife:
                 found.setdefault((one.person, one.sender), []).append(one)
         return tuple(self._part(*key, entries, sources) for key, entries in sorted(found.items()))
 
-    def _part(self, person: str, sender: str, shown: Sequence[Shown], sources: Sources) -> Part:
+    def _part(self, person: str, sender: str, shown: Sequence[Shown], sources: Sources) -> ViewPart:
         behind = [sources[record.ref][1] for one in shown for record in one.behind]
-        return Part(
+        return ViewPart(
             person, sender,
             tuple(Entry(one.event_type, one.ref, one.occurred_at, one.fields, one.marked) for one in shown),
             tuple(sorted({ground for one in behind for ground in _grounds(one.envelope)})),
@@ -337,7 +337,7 @@ def _withheld(
     policy: Policy,
     agencies: Mapping[str, Agency],
     question: Question,
-    parts: Sequence[Part],
+    parts: Sequence[ViewPart],
     known: Mapping[str, Knowledge],
 ) -> dict[str, tuple[str, ...]]:
     """Follows from matrix and consents alone, never from the data that exist."""

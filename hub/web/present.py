@@ -1,6 +1,6 @@
-"""From what may be shown to what a page says: pure, and only of the cut, never of what lies behind it.
+"""From what may be shown to what a page says: pure, and only of the redacted view, never of what lies behind it.
 
-Whoever is not in the cut leaves no trace: persons are numbered and ordered among the shown only, nothing is counted.
+Whoever is not in it leaves no trace: persons are numbered and ordered among the shown only, nothing is counted.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,7 +10,7 @@ from datetime import date
 from hub.domain.agencies import Agency
 from hub.domain.clock import berlin_day
 from hub.views.opening import OpenedView
-from hub.views.redaction import Entry, Part
+from hub.views.redaction import Entry, ViewPart
 from hub.web.contacts import Contact, contacts
 from hub.web.persons import Fact, facts, name_of, sources
 from hub.web.rows import Row, is_earlier, row, superseded
@@ -75,7 +75,7 @@ class _Shown:
     key: str
     family: bool
     entries: tuple[tuple[str, Entry], ...]  # sender, entry
-    parts: tuple[Part, ...]
+    parts: tuple[ViewPart, ...]
 
     @property
     def born(self) -> date:
@@ -110,14 +110,14 @@ def _persons(view: OpenedView, own: str) -> list[_Shown]:
     """The family first, then by birth date where it is shown, else as the view orders them; all of a family's own
     records on one card."""
     families = {known.person for known in view.file.known.values() if known.family} if view.file else set()
-    grouped: dict[str, list[Part]] = {}
-    for part in view.cut.parts:
+    grouped: dict[str, list[ViewPart]] = {}
+    for part in view.redacted.parts:
         grouped.setdefault(FAMILY if part.person in families else part.person, []).append(part)
     shown = [_shown(key, parts, own) for key, parts in grouped.items()]
     return sorted(shown, key=lambda one: (not one.family, one.born))
 
 
-def _shown(key: str, parts: Sequence[Part], own: str) -> _Shown:
+def _shown(key: str, parts: Sequence[ViewPart], own: str) -> _Shown:
     ordered = sorted(parts, key=lambda part: (part.sender != own, part.sender))
     entries = tuple((part.sender, entry) for part in ordered for entry in part.entries)
     return _Shown(key, key == FAMILY, entries, tuple(ordered))
@@ -142,9 +142,9 @@ def _card(view: OpenedView, one: _Shown, anchor: str, name: str, agencies: Mappi
     )
 
 
-def _withheld(view: OpenedView, parts: Iterable[Part]) -> list[str]:
+def _withheld(view: OpenedView, parts: Iterable[ViewPart]) -> list[str]:
     """Of a family with a record at each agency: what neither opens."""
-    lists = [set(view.cut.withheld.get(person, ())) for person in {part.person for part in parts}]
+    lists = [set(view.redacted.withheld.get(person, ())) for person in {part.person for part in parts}]
     closed = set.intersection(*lists) if lists else set()
     return [code for code in words()["categories"] if code in closed]
 
@@ -170,7 +170,7 @@ def _newest_first(rows: Iterable[Row]) -> tuple[Row, ...]:
     return tuple(sorted(rows, key=lambda one: one.order, reverse=True))
 
 
-def _grounds(part: Part, agencies: Mapping[str, Agency], own: str) -> Iterable[Ground]:
+def _grounds(part: ViewPart, agencies: Mapping[str, Agency], own: str) -> Iterable[Ground]:
     agency = agencies[part.sender].name
     if part.sender == own:
         yield Ground(agency, OWN_GROUND)

@@ -52,7 +52,7 @@ def a_worker_opens_a_family_that_is_not_theirs(world: World) -> None:
         controller=JA, kind="youth_welfare", role="ja_asd", worker="w9", assigned=False, undertaking=False
     )
     opened = open_view(world.parts, world.ja.case_key(FAMILY), curious, "joint_case_management")
-    assert opened.cut.parts == ()
+    assert opened.redacted.parts == ()
     assert [row["worker"] for row in world.rows("retrieval")] == ["w9"]
 
 
@@ -84,7 +84,7 @@ def what_was_known_of_a_person_is_out_of_date(world: World) -> None:
     world.wait(minutes=1)
     world.jc.withdraws("c1", MOTHER)
     taken(world)
-    assert [part.sender for part in world.open(JA, "ja_asd").cut.parts] == [JA]
+    assert [part.sender for part in world.open(JA, "ja_asd").redacted.parts] == [JA]
 
 
 # --- 4 replay after withdrawal --------------------------------------------------------------------------------------
@@ -164,7 +164,7 @@ def everything_that_is_opened_is_printed(world: World) -> None:
     world.run()
     opened = world.open(JA, "ja_asd")
     assert opened.file is not None
-    assert CANARY in str(opened.cut.parts[0].entries[0].fields)
+    assert CANARY in str(opened.redacted.parts[0].entries[0].fields)
     assert CANARY not in repr(opened)
     assert "1990" not in repr([replace(one, verdicts={}) for one in opened.file.known.values()])
 
@@ -194,7 +194,7 @@ def a_backup_brings_a_key_back(world: World) -> None:
     before = len(shown(again))
     again.wait(hours=1)
     again.run()
-    opened = [part.sender for part in again.open(JA, "ja_asd").cut.parts]
+    opened = [part.sender for part in again.open(JA, "ja_asd").redacted.parts]
     after, mine = shown(again)[before:], (KeyRef("box", JC, again.jc.ref(MOTHER)), 1)
     key = again.parts.keys.opening([mine])[mine]
     again.close()
@@ -209,7 +209,7 @@ def the_hub_starts_with_another_key(world: World) -> None:
     world.close()
     assert _starts(world, kek=base64.b64encode(bytes(32)).decode()) is False
     again = World.at(world.data, now=world.clock.now())
-    assert len(again.open(JA, "ja_asd").cut.parts) == 2
+    assert len(again.open(JA, "ja_asd").redacted.parts) == 2
     again.close()
 
 

@@ -18,7 +18,7 @@ from hub.policy.facts import Request
 from hub.ports import Record
 from hub.subjects.knowledge import Knowledge, KnowledgeCache
 from hub.views.case_file import CaseFile
-from hub.views.redaction import Cut
+from hub.views.redaction import RedactedView
 from tests.abuse import cases, hidden
 from tests.abuse.cases import Case
 from tests.abuse.hidden import Hide
@@ -187,7 +187,7 @@ def _every_consents_end(
     return min([now + timedelta(seconds=lease), *(end for end in ends if end > now)])
 
 
-def in_the_hubs_order(_secret: bytes, _recipient: str, made: Cut, _file: CaseFile) -> Cut:
+def in_the_hubs_order(_secret: bytes, _recipient: str, made: RedactedView, _file: CaseFile) -> RedactedView:
     return made
 
 

@@ -117,7 +117,7 @@ def own_persons_in_order(folder: Path, *, known_there: bool) -> tuple[list[str],
     world.run()
     observer = Observer(world, JC)
     seen = observer.look()
-    order = [part.person for part in world.open(JC, "jc_case_manager").cut.parts]
+    order = [part.person for part in world.open(JC, "jc_case_manager").redacted.parts]
     observer.close()
     world.close()
     return order, {name: seen[name] for name in seen if name.startswith("page")}

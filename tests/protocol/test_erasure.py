@@ -67,7 +67,7 @@ def test_what_one_agency_said_goes_and_the_others_stay(world: World) -> None:
     assert _rows(world) == others
     assert world.seen(JA, "ja_asd") == []
     assert world.seen(JC, "jc_case_manager") == ["HelpStarted"]
-    assert [part.sender for part in world.open(JA, "ja_asd").cut.parts] == [JA]
+    assert [part.sender for part in world.open(JA, "ja_asd").redacted.parts] == [JA]
     assert [part.content for one in world.views(JA, "ja_asd") for part in one.parts] == [None]
     said = _certificate(world, request)
     assert {(key["kind"], key["controller"], key["sender"]) for key in said["keys"]} == {

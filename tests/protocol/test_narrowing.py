@@ -126,7 +126,7 @@ def test_a_broken_withdrawal_takes_effect_and_stands_in_quarantine(world: World,
     _send(world, broken)
     world.run()
     assert world.seen(JA, "ja_asd") == []
-    left = [part.sender for part in world.open(JA, "ja_asd").cut.parts]
+    left = [part.sender for part in world.open(JA, "ja_asd").redacted.parts]
     assert left == (
         [] if name in ("consent with a tab", "consent without end", "cut off before the consent") else [JA]
     )
@@ -167,11 +167,11 @@ def test_whatever_narrows_takes_effect_though_broken(
     )
     small.measure(source_203=True)
     small.run()
-    assert len(small.open(JA, "ja_asd").cut.parts) == 1
+    assert len(small.open(JA, "ja_asd").redacted.parts) == 1
     small.wait(hours=1)
     _send(small, BROKEN[name], event_type, payload=payload)
     small.run()
-    assert small.open(JA, "ja_asd").cut.parts == ()
+    assert small.open(JA, "ja_asd").redacted.parts == ()
     assert _reasons(small) == [f"narrowed_{BROKEN[name].reason}"]
     assert len(small.rows("erasure")) == (event_type == "ErasureRequested")
 
@@ -356,13 +356,13 @@ def test_an_objection_takes_effect_though_it_bears_the_ids_of_another(small: Wor
     small.run()
     small.jc.say("ObjectionRaised", MOTHER, {"norm": "§ 21 Abs. 1"}, key="objection")
     small.run()
-    assert len(small.open(JA, "ja_asd").cut.parts) == 1
+    assert len(small.open(JA, "ja_asd").redacted.parts) == 1
     small.jc.say("ObjectionRaised", MOTHER, {"norm": "§ 76 SGB X"}, key="objection")
     small.run()
-    assert small.open(JA, "ja_asd").cut.parts == ()
+    assert small.open(JA, "ja_asd").redacted.parts == ()
     small.parts.knowledge.clear()
     assert small.divergence() == 0
-    assert small.open(JA, "ja_asd").cut.parts == ()
+    assert small.open(JA, "ja_asd").redacted.parts == ()
 
 
 def test_a_request_for_erasure_is_executed_though_it_bears_the_id_of_another(world: World) -> None:
@@ -374,7 +374,7 @@ def test_a_request_for_erasure_is_executed_though_it_bears_the_id_of_another(wor
     rows = world.rows("erasure")
     assert {row["subject"] for row in rows} == {f"{JC}:{again.subject_ref}", f"{JA}:{first.subject_ref}"}
     assert all(row["executed_at"] for row in rows)
-    assert world.open(JA, "ja_asd").cut.parts == ()
+    assert world.open(JA, "ja_asd").redacted.parts == ()
 
 
 @pytest.mark.parametrize("hours", [0, 5])
@@ -420,7 +420,7 @@ def test_what_narrows_takes_effect_under_a_destroyed_key(
     world.run()
     assert [row["event_type"] for row in world.rows("consent_row")].count(event_type) == 1
     assert world.seen(JA, "ja_asd") == []
-    assert JC not in {part.sender for part in world.open(JA, "ja_asd").cut.parts}
+    assert JC not in {part.sender for part in world.open(JA, "ja_asd").redacted.parts}
     assert len(world.rows("erasure")) == (event_type == "ErasureRequested")
     rebuild(world.parts, "consent_register")
     assert [row["event_type"] for row in world.rows("consent_row")].count(event_type) == 1
@@ -529,8 +529,8 @@ def test_no_word_of_an_operator_takes_back_what_took_effect(
     world.run()
     assert world.divergence() == 0
     world.parts.knowledge.clear()
-    assert world.open(JA, "ja_asd").cut.parts == () or [
-        part.sender for part in world.open(JA, "ja_asd").cut.parts
+    assert world.open(JA, "ja_asd").redacted.parts == () or [
+        part.sender for part in world.open(JA, "ja_asd").redacted.parts
     ] == [JA]
 
 

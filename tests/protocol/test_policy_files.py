@@ -29,7 +29,7 @@ def _file(folder: Path, agency: str = JC, cell: str = "D", first: str = "2026-09
 
 def _opened(world: World) -> list[str]:
     found = open_view(world.parts, world.ja.key.case(FAMILY), ASD, "joint_case_management")
-    return [entry.event_type for part in found.cut.parts for entry in part.entries if part.sender == JC]
+    return [entry.event_type for part in found.redacted.parts for entry in part.entries if part.sender == JC]
 
 
 def test_views_shrink_on_the_very_day(folder: Path) -> None:

@@ -91,7 +91,7 @@ class Drill:
             world.measure(publication=2)
             world.run()
             assert world.seen(JA, ROLE) == []
-            assert not [part for part in world.open(JA, ROLE).cut.parts if part.entries]
+            assert not [part for part in world.open(JA, ROLE).redacted.parts if part.entries]
             assert world.divergence() == 0
         finally:
             world.close()

@@ -33,7 +33,7 @@ def _gone(world: World) -> bool:
 
 def _opened(world: World) -> list[str]:
     """What a worker sees who opens the joint view now."""
-    return [entry.event_type for part in world.open(JA, ROLE).cut.parts for entry in part.entries]
+    return [entry.event_type for part in world.open(JA, ROLE).redacted.parts for entry in part.entries]
 
 
 @pytest.fixture

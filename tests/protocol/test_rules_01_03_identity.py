@@ -126,7 +126,7 @@ def test_rule_2_an_agency_cannot_replace_the_consents_of_another(world: World) -
     world.ja.born(CHILD, NOW.date())
     world.run()
     assert world.seen(JA, "ja_asd") == []
-    assert world.open(JA, "ja_asd").cut.parts[0].sender == JA
+    assert world.open(JA, "ja_asd").redacted.parts[0].sender == JA
 
 
 def test_rule_3_a_child_with_two_homes_does_not_join_them(world: World) -> None:

@@ -78,7 +78,7 @@ def test_rule_5_with_the_last_ground_the_key_goes_and_all_is_dark(world: World) 
     assert [part.content is None for one in world.views(JC, "jc_case_manager") for part in one.parts] == [
         False
     ]
-    assert world.open(JC, "jc_case_manager").cut.parts[0].sender == JA
+    assert world.open(JC, "jc_case_manager").redacted.parts[0].sender == JA
 
 
 def test_rule_5_a_withdrawal_at_the_other_agency_ends_the_ground_too(world: World) -> None:
@@ -162,7 +162,7 @@ def test_rule_6_nothing_stands_in_clear_and_boxes_are_copied_as_they_came(world:
     world.measure(["unknown"], provider=canary, key="held")
     world.measure(provider=canary, key="withheld", person="nobody")
     world.run()
-    assert world.open(JA, "ja_asd").cut.parts[0].entries[0].fields["provider"] == canary
+    assert world.open(JA, "ja_asd").redacted.parts[0].entries[0].fields["provider"] == canary
     (row,) = world.rows("case_row")
     assert decode_single(row["envelope"])[1]["boxes"] == said.boxes
     tables = (

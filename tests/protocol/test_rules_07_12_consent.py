@@ -134,7 +134,7 @@ def test_rule_7_no_order_brings_a_withdrawn_consent_back(world: World, order: tu
     world.measure(publication=7, key="again")
     world.run()
     assert _shown(world) == []
-    assert world.open(JA, "ja_asd").cut.parts[0].sender == JA
+    assert world.open(JA, "ja_asd").redacted.parts[0].sender == JA
 
 
 # --- rule 8 ---------------------------------------------------------------------------------------------------------
@@ -172,7 +172,7 @@ def test_rule_8_a_withdrawal_holds_at_once_whatever_the_clocks_say(
     world.clock.set(now)
     world.run()
     assert _shown(world) == []
-    assert world.open(JA, "ja_asd").cut.parts[0].sender == JA
+    assert world.open(JA, "ja_asd").redacted.parts[0].sender == JA
     assert world.total("consents", "taken") > 0
 
 
@@ -208,10 +208,10 @@ def test_rule_8_an_objection_holds_for_earlier_records_too(world: World) -> None
     )
     world.measure(source_203=True)
     world.run()
-    assert len(world.open(JA, "ja_asd").cut.parts) == 1
+    assert len(world.open(JA, "ja_asd").redacted.parts) == 1
     world.jc.say("ObjectionRaised", MOTHER, {"norm": "§ 76 Abs. 2 SGB X"}, at=NOW + timedelta(days=2))
     world.run()
-    assert world.open(JA, "ja_asd").cut.parts == ()
+    assert world.open(JA, "ja_asd").redacted.parts == ()
 
 
 # --- rule 9 ---------------------------------------------------------------------------------------------------------
@@ -295,7 +295,7 @@ def test_rule_11_admission_asks_for_no_worker_and_disclosure_does(world: World) 
             undertaking=False,
         )
         made = open_view(world.parts, world.ja.key.case(FAMILY), who, "joint_case_management")
-        assert len(made.cut.parts) == parts
+        assert len(made.redacted.parts) == parts
 
 
 def test_rule_11_fields_that_no_role_may_keep_are_dropped_at_admission(world: World) -> None:

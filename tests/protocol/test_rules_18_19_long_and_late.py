@@ -17,7 +17,7 @@ from hub.policy.reduce import LONGEST_SENTENCE
 from hub.ports import Outgoing, Record
 from hub.stages import disclose
 from hub.store import subjects, views
-from hub.views.plan import Drafting
+from hub.views.plan import ViewPlan
 from hub.views.record import MOST, VIEW, VIEW_PART, append_deadline
 from schemas import decode_single, encode_single
 from tests.support.sinks import Staging
@@ -340,14 +340,14 @@ def test_a_renewal_of_what_the_register_does_not_name_is_a_release(small: World)
 
 
 def _broken(family: str, world: World) -> Any:
-    real = Drafting.drafts
+    real = ViewPlan.drafts
 
-    def drafts(self: Drafting, file: Any) -> Any:
+    def drafts(self: ViewPlan, file: Any) -> Any:
         if file.case_of(world.jc.id) == world.jc.key.case(family):
             raise KeyError
         return real(self, file)
 
-    return patch.object(Drafting, "drafts", drafts)
+    return patch.object(ViewPlan, "drafts", drafts)
 
 
 def test_a_case_of_which_no_view_can_be_built_holds_up_no_other(world: World) -> None:

@@ -217,8 +217,8 @@ def test_rule_19_what_is_right_already_is_not_delivered_again(world: World) -> N
 def test_rule_20_every_look_is_logged_with_what_it_was_for(world: World) -> None:
     world.shared()
     assert world.rows("retrieval") == []
-    assert world.open(JA, "ja_asd", worker="w7").cut.parts
-    assert not world.open(JA, "ja_asd", family="unknown").cut.parts
+    assert world.open(JA, "ja_asd", worker="w7").redacted.parts
+    assert not world.open(JA, "ja_asd", family="unknown").redacted.parts
     first, second = sorted(world.rows("retrieval"), key=lambda row: row["id"])
     assert (first["recipient"], first["role"], first["worker"]) == (JA, "ja_asd", "w7")
     assert first["purpose"] == second["purpose"] == "joint_case_management"
@@ -237,9 +237,9 @@ def test_rule_20_a_look_sees_a_withdrawal_at_once(world: World) -> None:
     world.shared()
     world.wait(minutes=1)
     world.jc.withdraws("c1", MOTHER)
-    assert len(world.open(JA, "ja_asd").cut.parts) == 2
+    assert len(world.open(JA, "ja_asd").redacted.parts) == 2
     _take(world)
-    assert [part.sender for part in world.open(JA, "ja_asd").cut.parts] == [JA]
+    assert [part.sender for part in world.open(JA, "ja_asd").redacted.parts] == [JA]
 
 
 # --- rule 21 --------------------------------------------------------------------------------------------------------
@@ -254,11 +254,11 @@ def test_rule_21_killed_at_any_point_the_live_rows_stand(world: World, name: str
     with crash_at(point):
         rebuild(world.parts, name)
     assert [row for row in world.rows(table) if row["generation"] == 1] == live
-    assert world.open(JA, "ja_asd").cut.parts
+    assert world.open(JA, "ja_asd").redacted.parts
     outcome = rebuild(world.parts, name)
     assert (outcome.divergence, outcome.rows) == (0, len(live))
     assert {row["generation"] for row in world.rows(table)} == {outcome.generation}
-    assert world.open(JA, "ja_asd").cut.parts
+    assert world.open(JA, "ja_asd").redacted.parts
 
 
 def test_rule_21_a_rebuild_marks_nothing_and_changes_no_view(world: World) -> None:
@@ -326,7 +326,7 @@ def test_views_are_the_same_with_and_without_a_hidden_person(
         world.measure(key="more")
         world.run()
         seen.append(_seen_by(world))
-        looked = world.open(JA, "ja_asd").cut
+        looked = world.open(JA, "ja_asd").redacted
         seen.append([(str(looked.parts), str(looked.withheld))])
         world.close()
     assert seen[0] == seen[2]

@@ -278,7 +278,7 @@ class Stories(RuleBasedStateMachine):
             assert may & lit <= shown
             role_of_worker = self.world.open(agency, role)
             opened = {
-                str(value) for part in role_of_worker.cut.parts if part.sender != agency for entry in part.entries
+                str(value) for part in role_of_worker.redacted.parts if part.sender != agency for entry in part.entries
                 for value in entry.fields.values()
             }  # fmt: skip
             assert opened == shown

@@ -20,7 +20,7 @@ from hub.rights.consent_history import Receipt, consent_story
 from hub.store import views
 from hub.views.case_file import CaseFile
 from hub.views.opening import look
-from hub.views.redaction import Cut, Question, cut
+from hub.views.redaction import Question, RedactedView, redact
 from hub.web.desk.page import Setting, Shown, in_words
 from hub.web.desk.words import say
 from hub.web.wording import moment_text, speaking, word, words
@@ -72,7 +72,7 @@ class Sightings:
             return [self._now(family, one, setting) for one in ahead]
 
     def _now(self, family: Family, direction: Direction, setting: Setting) -> NowSeen:
-        made, names = self._cut(family, direction)
+        made, names = self._redacted(family, direction)
         people: dict[str, list[Shown]] = {}
         for part in made.parts:
             if part.sender == direction.sender.controller and part.person in names:
@@ -83,22 +83,24 @@ class Sightings:
             tuple(SeenPerson(name, tuple(entries)) for name, entries in people.items()),
         )  # fmt: skip
 
-    def _cut(self, family: Family, direction: Direction) -> tuple[Cut, dict[str, str]]:
+    def _redacted(self, family: Family, direction: Direction) -> tuple[RedactedView, dict[str, str]]:
         """Under the locks of every look; the names are the desk's own."""
         parts, own = self._parts, direction.sender.controller
         to = parts.agencies[direction.recipient]
         worker = _named(family, direction)
 
-        def answer(file: CaseFile) -> tuple[Cut, CaseFile, Question]:
+        def answer(file: CaseFile) -> tuple[RedactedView, CaseFile, Question]:
             recipient = Recipient(
                 controller=to.id, kind=to.kind, role=_MAIN[to.kind], worker=worker,
                 assigned=file.case_of(to.id) is not None, undertaking=to.undertaking,
             )  # fmt: skip
             question = Question(recipient, PURPOSE, parts.clock.now())
-            made = cut(parts.gate.policy, parts.agencies, question, file.evidence, file.known, file.names)
+            made = redact(parts.gate.policy, parts.agencies, question, file.evidence, file.known, file.names)
             return made, file, question
 
-        def log(connection: Connection, joint: str, answered: tuple[Cut, CaseFile, Question]) -> None:
+        def log(
+            connection: Connection, joint: str, answered: tuple[RedactedView, CaseFile, Question]
+        ) -> None:
             version, at = parts.gate.policy.version, micros(answered[2].at)
             views.log_retrieval(connection, joint, own, "subject", None, PURPOSE, version, at)
 

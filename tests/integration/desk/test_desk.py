@@ -61,7 +61,9 @@ def shown(demo: Demo, home: Home, agency: str, role: str) -> set[str]:
     key, of = AgencyKey(seeded(OFFICES[agency])), demo.parts.agencies[agency]
     case = home.bg_number if agency == JC else home.case_number
     view = open_view(demo.parts, key.case(str(case)), _recipient(of, role), "joint_case_management")
-    return {entry.event_type for part in view.cut.parts if part.sender != agency for entry in part.entries}
+    return {
+        entry.event_type for part in view.redacted.parts if part.sender != agency for entry in part.entries
+    }
 
 
 def _recipient(agency: Agency, role: str) -> Recipient:

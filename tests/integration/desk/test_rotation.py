@@ -114,6 +114,6 @@ def test_who_was_known_before_signs_afterwards_and_is_let_in(demos: tuple[Demo, 
     )
     ours = AgencyKey(seeded("youth_office")).case(str(home.case_number))
     shown = open_view(demo.parts, ours, reader, "joint_case_management")
-    assert {e.event_type for part in shown.cut.parts for e in part.entries if part.sender == JC} >= {
+    assert {e.event_type for part in shown.redacted.parts for e in part.entries if part.sender == JC} >= {
         "MeasureStarted"
     }

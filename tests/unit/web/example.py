@@ -10,7 +10,7 @@ from hub.policy.facts import Recipient
 from hub.subjects.knowledge import Knowledge
 from hub.views.case_file import CaseFile
 from hub.views.opening import OpenedView
-from hub.views.redaction import Cut, Entry, Part, Question
+from hub.views.redaction import Entry, Question, RedactedView, ViewPart
 
 JC, JA = "jc-seestadt", "ja-seestadt"
 AGENCIES: Mapping[str, Agency] = by_id(
@@ -36,20 +36,20 @@ def entry(event_type: str, day: tuple[int, int, int], *marked: str, **fields: An
     return Entry(event_type, ref, datetime(*day, 6, tzinfo=UTC), named, marked)
 
 
-def part(person: str, sender: str, *entries: Entry, grounds: tuple[str, ...] = ("e1",)) -> Part:
-    return Part(person, sender, entries, grounds, ())
+def part(person: str, sender: str, *entries: Entry, grounds: tuple[str, ...] = ("e1",)) -> ViewPart:
+    return ViewPart(person, sender, entries, grounds, ())
 
 
 def view(
-    *parts: Part, withheld: Mapping[str, tuple[str, ...]] | None = None, families: tuple[str, ...] = ()
+    *parts: ViewPart, withheld: Mapping[str, tuple[str, ...]] | None = None, families: tuple[str, ...] = ()
 ) -> OpenedView:
     """An opened view of these parts; the persons in `families` are families."""
     question = Question(recipient(), "joint_case_management", NOW)
     if not parts:
-        return OpenedView(Cut((), {}), question, None)
+        return OpenedView(RedactedView((), {}), question, None)
     known = {one.person: Knowledge(one.person, 1, family=one.person in families) for one in parts}
     file = CaseFile("j", (), (), known, {})
-    return OpenedView(Cut(parts, withheld or {}), question, file)
+    return OpenedView(RedactedView(parts, withheld or {}), question, file)
 
 
 def worker(day: tuple[int, int, int], function: str, contact: str, *languages: str, **fields: Any) -> Entry:
