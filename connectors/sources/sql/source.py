@@ -16,7 +16,7 @@ from connectors.contract import Batch, Control, Incident, NothingKept, Row
 from connectors.database.connection import Database, RowsUnreadable
 from connectors.database.statements import among, exactly
 from connectors.database.values import told
-from connectors.pipeline.mapping.row_rules import key_before
+from connectors.pipeline.mapping.row_rules import is_among, key_before
 from connectors.pipeline.state.skipped_streams import PassedOver
 from connectors.pipeline.state.state import State, hidden
 from connectors.sources.cursor import Ordering, Version, loaded, saved
@@ -33,6 +33,8 @@ from hub.domain.identifiers import AgencyKey
 from hub.errors import DataError
 
 CONTROL_PAGE = 2000
+SPELT = "spelt otherwise "
+"""Begins the name under which the state knows that a stream writes numbers of persons otherwise than they count."""
 HELD = "keys_vanished"  # the reason of an incident
 
 
@@ -188,11 +190,30 @@ class SqlSource:
             self._broken[name] = Incident(name, error.reason, error.place or name, error.remedy)
 
     def _about(self, stream: SqlStream, ids: Sequence[str]) -> Iterator[Row]:
+        if self._state.meta(f"{SPELT}{stream.name}"):
+            yield from self._searched(stream, frozenset(ids))
+            return
         for start in range(0, len(ids), AT_ONCE):
             wanted = about(stream, ids[start : start + AT_ONCE])
             if wanted is not None:
                 rows = self._reader.apart(stream, self._reader.where(stream, wanted))
                 yield from self._reader.as_read(stream, rows)
+
+    def _searched(self, stream: SqlStream, ids: Collection[str]) -> Iterator[Row]:
+        """The same where the table writes numbers otherwise than they count: every row's number is looked at."""
+        columns, names = about_columns(stream), stream.stream.key
+        for page in self._reader.key_pages(stream, *columns):
+            mine = [one for one in page if any(is_among(told(one[name]), name, ids) for name in columns)]
+            for start in range(0, len(mine), AT_ONCE):
+                keys = [[one[name] for name in names] for one in mine[start : start + AT_ONCE]]
+                rows = self._reader.apart(stream, self._reader.where(stream, exactly(names, keys)))
+                yield from self._reader.as_read(stream, rows)
+
+    def _note_spelling(self, stream: SqlStream, page: Sequence[Row]) -> None:
+        mark, columns = f"{SPELT}{stream.name}", about_columns(stream)
+        if not self._state.meta(mark) and any(_is_spelt_otherwise(row, columns) for row in page):
+            with self._state.transaction():
+                self._state.set_meta(mark, "1")
 
     def _running(self, streams: Collection[str]) -> list[str]:
         return [name for name in streams if name in self._settings.streams and name not in self._halted]
@@ -218,6 +239,7 @@ class SqlSource:
             stream, self._ordering.start(newest) if newest is not None else None, limit
         ):
             newest = self._newest(newest, stream, page)
+            self._note_spelling(stream, page)
             if stream.name not in self._looked:
                 self._doubled.meet(stream, page)
             if fresh := self._reader.news(stream, self._reader.apart(stream, page)):
@@ -298,13 +320,22 @@ class SqlSource:
         return newest if held is None else max(held, newest, key=self._ordering.order)
 
 
+def about_columns(stream: SqlStream) -> list[str]:
+    """The columns in which a row names whom it is about."""
+    about = (event.subject or event.case for event in stream.stream.events)
+    return sorted({reference.by for reference in about if not reference.lookup})
+
+
+def _is_spelt_otherwise(row: Row, columns: Sequence[str]) -> bool:
+    """Whether a number is not found by comparing it as it counts."""
+    texts = [raw for name in columns if isinstance(raw := row.values.get(name), str)]
+    return any(raw and not is_among(raw, "", {raw}) for raw in texts)
+
+
 def about(stream: SqlStream, ids: Sequence[str]) -> Any:
     """The condition under which a row is about one of these persons (or cases); None when it never is."""
-    columns = {
-        (event.subject or event.case).by for event in stream.stream.events
-        if not (event.subject or event.case).lookup
-    }  # fmt: skip
+    columns = about_columns(stream)
     if not columns:
         return None
     numbers = [int(value) for value in ids if value.isdigit()]
-    return or_(*(among(name, numbers if name in stream.numeric else ids) for name in sorted(columns)))
+    return or_(*(among(name, numbers if name in stream.numeric else ids) for name in columns))

@@ -1,10 +1,12 @@
 """`check` says where two rows become one person, case or record only by normalising, and never which."""
 
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from connectors.kit.bench import Bench, families
 from connectors.pipeline.config.connector import parse_config
 from connectors.tools.dry_run.checking import Found, examine
 from connectors.tools.dry_run.spelling import Alike
@@ -12,6 +14,7 @@ from hub.cli.connect.check import as_object
 from hub.cli.connect.checks import _numbers
 from hub.cli.language import speak
 from tests.integration.connectors.file_drop.house import KEY, NOW
+from tests.support.candidates import candidate
 
 HEAD = "nr;name;akte\n"
 EVENT = {"type": "PersonRegistered", "case": "akte", "occurred_at": "@version", "fields": {"names": "name"}}
@@ -70,3 +73,17 @@ def test_rows_of_an_older_and_a_newer_number_are_counted(tmp_path: Path) -> None
     assert dict(found.beside) == {"strom0": 1}
     (line,) = _numbers(found)
     assert "zu 1 Datensätzen" in as_object(line)["found"]
+
+
+@pytest.mark.parametrize("spelt", ["P0000000\u00a0", " P0000000", "P0000\u200b000"])
+def test_whoever_is_spelt_otherwise_is_read_again_too(tmp_path: Path, spelt: str) -> None:
+    """The consent comes later: only reading the person again opens what was withheld."""
+    with closing(Bench(candidate("sql"), tmp_path / "bench")) as bench:
+        tables = families(2)
+        tables["people"][0]["number"] = spelt
+        bench.write({**tables, "consents": tables["consents"][1:]}, 0)
+        bench.all(0)
+        before = bench.sent()
+        bench.write(tables, 1)
+        bench.all(1)
+        assert "PersonRegistered" in {fact.type for fact in bench.facts(before)}
