@@ -91,9 +91,11 @@ def sort_out(
             intake.starts[record.partition] = _start(parts, record, following if read_id == topic_id else 0)
         intake.following[record.partition] = record.offset + 1
         event = _decoded(intake, record, decode, waiting if ordered else set(), rescue, strayed)
-        if event and (not waiting or lane(record) not in waiting or passes(event)):
+        if event is None:
+            continue
+        if not waiting or lane(record) not in waiting or passes(event):
             intake.events.append(event)
-        elif event:
+        else:
             intake.parked.append((record, lane(record)))
     return intake
 
@@ -124,7 +126,7 @@ def _decoded(
         at = lane(record)
         event, moved = rescue(record), strayed(record)
         intake.strayed += [moved] if moved else []
-        if event or moved:
+        if event is not None or moved:
             intake.bad.append(Quarantined(record.place, at, f"{TOOK_EFFECT}{error.reason}"))
             waiting.add(at)
             return event
