@@ -6,10 +6,10 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := setup
-.PHONY: help setup demo serve test check format kafka postgres bench chaos fuzz mutants clean for-demo for-broker for-test
+.PHONY: help setup demo serve test test-fast check format kafka postgres bench chaos fuzz mutants clean for-demo for-broker for-test
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 setup: $(READY) ## .venv with everything from the lock, and the `hub` command in it (needs Python 3.11)
 	@echo "Ready. Next: make demo, make test, or $(BIN)/hub --help"
@@ -28,6 +28,10 @@ serve: $(READY) ## the same, and the joint view in a browser
 
 test: for-test $(READY) ## the whole suite, on a real broker and a real PostgreSQL; installs what it needs
 	$(BIN)/pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
+
+FAST := tests/unit --ignore=tests/unit/cli --ignore=tests/unit/simulate --ignore=tests/unit/policy/test_properties.py
+test-fast: $(READY) ## stages, folds, policy and mapping on plain data, in under a minute; starts no server
+	$(BIN)/pytest -q $(FAST)
 
 check: $(READY) ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .
