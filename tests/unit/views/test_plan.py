@@ -10,7 +10,7 @@ from hub.domain.clock import micros
 from hub.parts import Parts
 from hub.policy.gate import Gate, declared_roles
 from hub.subjects.knowledge import Knowledge
-from hub.views.plan import Before, Drafting, units, view_row
+from hub.views.plan import Before, ViewPlan, units, view_row
 from hub.views.record import Draft
 from tests.unit.views.example import AGENCIES, JA, JC, NOW, POLICY, case_file, consent, evidence, knowledge
 
@@ -32,7 +32,7 @@ OF_ASD = ("joint", JA, "ja_asd", "")
 
 def planned(known: Knowledge, before: Before | None = None, hours: float = 0) -> list[Draft]:
     now = NOW + timedelta(hours=hours)
-    return Drafting(PARTS, before or {}, 1, now).drafts(case_file(known, evidence()))
+    return ViewPlan(PARTS, before or {}, 1, now).drafts(case_file(known, evidence()))
 
 
 def delivered(drafts: list[Draft]) -> Before:

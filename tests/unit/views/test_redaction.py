@@ -7,7 +7,7 @@ import pytest
 
 from hub.policy.facts import Recipient
 from hub.subjects.knowledge import Knowledge
-from hub.views.redaction import Cut, Evidence, Question, cut
+from hub.views.redaction import Evidence, Question, RedactedView, redact
 from tests.unit.views.example import (
     AGENCIES,
     JA,
@@ -27,10 +27,12 @@ ASD = Recipient(
 )
 
 
-def redacted(known: Knowledge, *records: Evidence, recipient: Recipient = ASD, beside: str = "") -> Cut:
+def redacted(
+    known: Knowledge, *records: Evidence, recipient: Recipient = ASD, beside: str = ""
+) -> RedactedView:
     file = case_file(known, *records)
     question = Question(recipient, "joint_case_management", NOW)
-    return cut(POLICY, AGENCIES, question, file.evidence, file.known, file.names, beside=beside)
+    return redact(POLICY, AGENCIES, question, file.evidence, file.known, file.names, beside=beside)
 
 
 def test_a_consented_record_is_shown_with_its_grounds() -> None:
