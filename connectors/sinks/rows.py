@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 from cryptography.exceptions import InvalidTag
@@ -15,6 +15,10 @@ from schemas import InvalidPayload, UnknownSchema, decode_single, record_schema
 
 View = Mapping[str, Any]
 Answers = Mapping[tuple[KeyRef, int], Key | Erased | Fenced]
+Gone = Literal["destroyed", "unreadable"]
+UNREADABLE_FIELD = "nicht_lesbar"
+"""`feld` of a row that says of a person and sender: there is more, and it cannot be read. `wert`: how many records, if
+the hub said so; empty where the part itself does not open."""
 _MOST_PARTS = 10_000
 """Of one view; what says more is no view."""
 
@@ -66,10 +70,14 @@ def refs(view: View) -> set[str]:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """What a whole view says: (person's pseudonym, sender) → content; of whom the key is destroyed nothing."""
+    """What a whole view says: (person's pseudonym, sender) → content; of whom the key is destroyed nothing.
+
+    `unreadable`: whose box does not open although its key is there, or holds no content.
+    """
 
     view: View = field(repr=False)
     contents: Mapping[tuple[str, str], Mapping[str, Any]] = field(repr=False)
+    unreadable: frozenset[tuple[str, str]] = field(default=frozenset(), repr=False)
 
     @property
     def append_by(self) -> int | None:
@@ -78,40 +86,44 @@ class Opened:
         return min(said, default=None)
 
     def rows(self, local: Mapping[str, Local]) -> Iterator[dict[str, Any]]:
-        """One row per field."""
+        """One row per field; of whom something cannot be read a row says so (`UNREADABLE_FIELD`)."""
         for (subject, sender), content in self.contents.items():
             yield from _part_rows(self.view, subject, sender, content, local)
+        for subject, sender in sorted(self.unreadable):
+            yield _note(_common(self.view, subject, sender, local), UNREADABLE_FIELD, None)
 
 
 def opened(records: Sequence[Received], keys: Answers) -> Opened:
     """All records of one version, in order, opened."""
-    pieces: dict[tuple[str, str], list[bytes | None]] = {}
+    pieces: dict[tuple[str, str], list[bytes | Gone]] = {}
     for one in records:
         for part in one.view["parts"]:
             pieces.setdefault((part["subject_ref"], part["sender"]), []).append(_piece(one, part, keys))
-    contents = {whose: content for whose, of in pieces.items() if (content := _joined(of)) is not None}
-    return Opened(records[0].view, contents)
+    joined = {whose: _joined(of) for whose, of in pieces.items()}
+    contents = {whose: content for whose, content in joined.items() if not isinstance(content, str)}
+    unreadable = frozenset(whose for whose, content in joined.items() if content == "unreadable")
+    return Opened(records[0].view, contents, unreadable)
 
 
-def _joined(pieces: Sequence[bytes | None]) -> Mapping[str, Any] | None:
-    there = [piece for piece in pieces if piece is not None]
+def _joined(pieces: Sequence[bytes | Gone]) -> Mapping[str, Any] | Gone:
+    there = [piece for piece in pieces if isinstance(piece, bytes)]
     if len(there) < len(pieces):
-        return None
+        return "destroyed" if "destroyed" in pieces else "unreadable"
     try:
         found = orjson.loads(b"".join(there))
     except orjson.JSONDecodeError:
-        return None
-    return found if isinstance(found, dict) else None
+        return "unreadable"
+    return found if isinstance(found, dict) else "unreadable"
 
 
-def _piece(one: Received, part: Mapping[str, Any], keys: Answers) -> bytes | None:
+def _piece(one: Received, part: Mapping[str, Any], keys: Answers) -> bytes | Gone:
     key = keys.get((_ref(one.view, part), key_version(part["box"])))
     if not isinstance(key, Key):
-        return None
+        return "destroyed"
     try:
         return open_box(key.cipher, part["box"], bound(one.schema, one.view, part, key.version))
     except InvalidTag:
-        return None
+        return "unreadable"
 
 
 def _ref(view: View, part: Mapping[str, Any]) -> KeyRef:
@@ -121,11 +133,7 @@ def _ref(view: View, part: Mapping[str, Any]) -> KeyRef:
 def _part_rows(
     view: View, subject: str, sender: str, content: Mapping[str, Any], local: Mapping[str, Local]
 ) -> Iterator[dict[str, Any]]:
-    common = {
-        "fall": _local(local, view["case_ref"]), "fall_ref": view["case_ref"], "rolle": view["role"],
-        "fachkraft": view["worker"] or "", "person": _local(local, subject), "person_ref": subject,
-        "absender": sender, "stand": view["as_of"], "gilt_bis": view["not_after"],
-    }  # fmt: skip
+    common = _common(view, subject, sender, local)
     for entry in content.get("entries", ()):
         head = {
             "ereignis": entry["type"],
@@ -136,8 +144,23 @@ def _part_rows(
             marked = name in entry.get("marked", ())
             yield common | head | {"feld": name, "wert": _text(value), "bestritten": marked}
     for category in content.get("withheld", ()):
-        head = {"ereignis": "", "eintrag": "", "zeitpunkt": "", "bestritten": False}
-        yield common | head | {"feld": category, "wert": None}
+        yield _note(common, category, None)
+    if number := content.get("unreadable"):
+        yield _note(common, UNREADABLE_FIELD, str(number))
+
+
+def _common(view: View, subject: str, sender: str, local: Mapping[str, Local]) -> dict[str, Any]:
+    return {
+        "fall": _local(local, view["case_ref"]), "fall_ref": view["case_ref"], "rolle": view["role"],
+        "fachkraft": view["worker"] or "", "person": _local(local, subject), "person_ref": subject,
+        "absender": sender, "stand": view["as_of"], "gilt_bis": view["not_after"],
+    }  # fmt: skip
+
+
+def _note(common: Mapping[str, Any], name: str, value: str | None) -> dict[str, Any]:
+    """A row that is no entry: a category that is withheld, or that something cannot be read."""
+    head = {"ereignis": "", "eintrag": "", "zeitpunkt": "", "bestritten": False}
+    return {**common, **head, "feld": name, "wert": value}
 
 
 def _local(local: Mapping[str, Local], ref: str) -> str | None:

@@ -9,7 +9,7 @@ taken away, and all others go on.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -32,6 +32,8 @@ from schemas import encode_single, record_schema, topics
 KEPT = "kept"
 SHOWN, DELETED, SUPERSEDED, LATE, UNREADABLE = "shown", "deleted", "superseded", "late", "unreadable"
 WAITING = "waiting"
+PART_UNREADABLE = "part_unreadable"
+"""A view whose box of one person and sender does not open: the others are shown, and a row says so."""
 AGAIN_AFTER = 300_000_000  # microseconds until a view that could not be applied is tried again
 _REFUSED = (DataError, LookupError, ValueError, TypeError, AttributeError, ArithmeticError)
 Receipt = tuple[View, str, str | None]
@@ -120,7 +122,9 @@ class ViewSink:
             for record in records
             if (one := received(str(record.place), record.value, record.timestamp, self._agency))
         ]
-        self._keep_unreadable(records, views, now)
+        if unreadable := {str(record.place) for record in records} - {one.place for one in views}:
+            with self._transaction() as connection:
+                _keep_unreadable(connection, sorted(unreadable), UNREADABLE, now)
         receipts = self._taken(views, now)
         fail_point("sink.after_apply")
         self._confirm(receipts, now)
@@ -193,6 +197,8 @@ class ViewSink:
         if content.append_by is not None and max(part.timestamp for part in whole) > content.append_by:
             book.forget_waiting(connection, view)
             return view, LATE, None
+        if content.unreadable:
+            _keep_unreadable(connection, [one.place], PART_UNREADABLE, now)
         return self._replaced(connection, view, list(content.rows(local)), SHOWN)
 
     def _whole(self, connection: Connection, one: Received, now: datetime) -> list[Received] | None:
@@ -254,15 +260,6 @@ class ViewSink:
         entry = {name: view[name] for name in ("generation", "version")}
         place = {"fall_ref": view["case_ref"], "rolle": view["role"], "fachkraft": view["worker"] or ""}
         connection.execute(insert(fassung).values(**place, **entry, entfernt=removed))
-
-    def _keep_unreadable(self, records: Sequence[Record], views: Sequence[Received], now: datetime) -> None:
-        places = {str(record.place) for record in records} - {one.place for one in views}
-        if not places:
-            return
-        with self._transaction() as connection:
-            for place in sorted(places):
-                connection.execute(delete(unlesbar).where(unlesbar.c.ort == place))
-                connection.execute(insert(unlesbar).values(ort=place, grund=UNREADABLE, am=micros(now)))
 
     def _positions(self, state: TopicState) -> dict[int, int]:
         """Where reading goes on; raises StoppedToBeSafe where guessing would lose or resurrect."""
@@ -340,6 +337,13 @@ def _compare(state: TopicState, partition: int, position: int, topic_id: str) ->
         )
     if position > state.end[partition]:
         raise LogIsOlder("an older log was restored", place=place, remedy="see the runbook")
+
+
+def _keep_unreadable(connection: Connection, places: Iterable[str], reason: str, now: datetime) -> None:
+    """Keep where something stands that cannot be read, and why; never what stands there."""
+    for place in places:
+        connection.execute(delete(unlesbar).where(unlesbar.c.ort == place))
+        connection.execute(insert(unlesbar).values(ort=place, grund=reason, am=micros(now)))
 
 
 def _receipt(view: View, answer: str, norm: str | None, now: datetime) -> Outgoing:

@@ -4,6 +4,7 @@ The policy decides here as for every view: the role is the subject's own. What i
 worker looked) is left out.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
@@ -16,11 +17,15 @@ from hub.erasure.completion import Who, who_is
 from hub.errors import NoInput
 from hub.parts import Parts
 from hub.policy.facts import Recipient
+from hub.sealed.boxes import content, keys_for
+from hub.sealed.decode import envelope_of
 from hub.store import admissions, evidence, subjects, views
 from hub.store.tables import disclosure, retrieval
 from hub.store.views import DisclosureRow
 from hub.views.case_file import CaseFile, read_cases
-from hub.views.redaction import Question, redact
+from hub.views.redaction import Question, ViewPart, redact
+from projections.consent_register.queries import about
+from schemas import decode_single
 
 PURPOSE = "subject_access"
 
@@ -35,10 +40,12 @@ def access(parts: Parts, subject: str) -> dict[str, Any]:
         joint = sorted(set(subjects.joint_cases(connection, cases).values()))
         files = read_cases(connection, parts, joint).opened(parts, connection)
         now = parts.clock.now()
+        shown = [part for file in files.values() for part in _shown(parts, file, who, now)]
         found = {
             "subject": subject,
             "at": now.isoformat(),
-            "records": [record for file in files.values() for record in _records(parts, file, who, now)],
+            "records": [record for part in shown for record in _records(part)],
+            "unreadable": [*_unreadable(shown), *_unreadable_consents(parts, connection, who)],
             "waiting": [_held(row) for key in who.same for row in admissions.held_of(connection, key)],
             "consents": [_consent(one) for one in _consents(files.values(), subject, now)],
             "recipients": list(_recipients(connection, who)),
@@ -49,7 +56,7 @@ def access(parts: Parts, subject: str) -> dict[str, Any]:
     return found
 
 
-def _records(parts: Parts, file: CaseFile, who: Who, now: datetime) -> Iterable[dict[str, Any]]:
+def _shown(parts: Parts, file: CaseFile, who: Who, now: datetime) -> Iterable[ViewPart]:
     """Asked sender by sender: whom the request names is the person, linked or not."""
     for sender in sorted({key.split(":", 1)[0] for key in who.same} & parts.agencies.keys()):
         mine = [
@@ -61,9 +68,33 @@ def _records(parts: Parts, file: CaseFile, who: Who, now: datetime) -> Iterable[
         made = redact(
             parts.gate.policy, parts.agencies, Question(me, PURPOSE, now), mine, file.known, file.names
         )
-        for part in made.parts:
-            for entry in part.entries:
-                yield {"sender": sender, "grounds": list(part.grounds), **entry.as_json()}
+        yield from made.parts
+
+
+def _records(part: ViewPart) -> Iterable[dict[str, Any]]:
+    for entry in part.entries:
+        yield {"sender": part.sender, "grounds": list(part.grounds), **entry.as_json()}
+
+
+def _unreadable(shown: Iterable[ViewPart]) -> Iterable[dict[str, Any]]:
+    """What belongs into the answer and does not open although its key is there: said, never left out."""
+    for part in shown:
+        if part.unreadable:
+            yield {"sender": part.sender, "what": "records", "number": part.unreadable}
+
+
+def _unreadable_consents(parts: Parts, connection: Connection, who: Who) -> Iterable[dict[str, Any]]:
+    """The same of what the register holds of this person: it opens nothing, and it is there."""
+    live = subjects.live_generation(connection, "consent_register")
+    envelopes = [envelope_of(decode_single(row.envelope)[1]) for row in about(connection, live, who.same)]
+    found = keys_for(parts.keys, "proof", envelopes)
+    closed = Counter(
+        envelope.controller_id
+        for envelope in envelopes
+        if content(envelope, "proof", found).state == "unsealed"
+    )
+    for sender, number in sorted(closed.items()):
+        yield {"sender": sender, "what": "consents_and_control_data", "number": number}
 
 
 def _consents(files: Iterable[CaseFile], subject: str, now: datetime) -> Sequence[Consent]:

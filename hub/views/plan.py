@@ -165,9 +165,9 @@ def view_row(draft: Draft, value: bytes) -> ViewRow:
 
 
 def disclosure_rows(draft: Draft, policy_version: str) -> Iterable[DisclosureRow]:
-    """One entry of the disclosure register per person and sender."""
+    """One entry of the disclosure register per person and sender of whom anything is released."""
     epochs = {knowledge.person: knowledge.epoch for knowledge in draft.file.known.values()}
-    for part in draft.made.parts:
+    for part in _releasing(draft):
         yield DisclosureRow(
             draft.view_id.hex(), part.person, part.sender, draft.recipient, draft.role, draft.file.joint_case, PURPOSE,
             ",".join(part.fields), ",".join(part.grounds), policy_version, epochs.get(part.person, 0), draft.as_of,
@@ -176,8 +176,13 @@ def disclosure_rows(draft: Draft, policy_version: str) -> Iterable[DisclosureRow
 
 def grounds(draft: Draft) -> Iterable[tuple[Release, Sequence[Ground]]]:
     """What each field of each of those entries rests on."""
-    for part in draft.made.parts:
+    for part in _releasing(draft):
         yield (draft.view_id.hex(), part.person, part.sender), part.covered
+
+
+def _releasing(draft: Draft) -> Iterable[ViewPart]:
+    """Without those that only say that records could not be opened."""
+    return (part for part in draft.made.parts if part.entries)
 
 
 def _mac(secret: bytes, made: RedactedView, contents: Sequence[bytes]) -> str:

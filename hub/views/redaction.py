@@ -162,7 +162,11 @@ class Entry:
 @dataclass(frozen=True, slots=True)
 class ViewPart:
     """What is shown of one person from one sender, and on which grounds; `consents` are those that count for it, and
-    `covered` tells field by field what it rests on."""
+    `covered` tells field by field what it rests on.
+
+    `unreadable`: how many more records this recipient might see, which do not open although their key is there. A part
+    may consist of such records alone; then it releases nothing, and says that something is missing.
+    """
 
     person: str
     sender: str
@@ -171,6 +175,7 @@ class ViewPart:
     fields: tuple[str, ...]
     consents: tuple[Consent, ...] = ()
     covered: tuple[Ground, ...] = ()
+    unreadable: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,9 +215,15 @@ def redact(
     its start is known) and are not listed.
     """
     redactor = _Redactor(policy, agencies, question, known, names)
-    counting = (source for source in evidence if not _is_aside(source, beside))
+    counting = [source for source in evidence if not _is_aside(source, beside)]
     released = {one.ref: (one, source) for source in counting if (one := redactor.released(source))}
-    parts = redactor.parts(view((one for one, _ in released.values()), question.recipient), released, beside)
+    shown = list(view((one for one, _ in released.values()), question.recipient))
+    unreadable = [
+        source
+        for source in counting
+        if source.envelope.controller_id != beside and redactor.is_unreadable(source)
+    ]
+    parts = redactor.parts(shown, released, beside, unreadable)
     return RedactedView(parts, _withheld(policy, agencies, question, parts, known))
 
 
@@ -232,11 +243,9 @@ class _Redactor:
 
     def released(self, one: Evidence) -> Released | None:
         """What the decision lets through of this record, if anything."""
-        if one.content.state != "open" or not is_joint(self.question, one, self.known[one.subject]):
+        if one.content.state != "open" or not self._may_see(one):
             return None
         decision, _ = self._decision(one)
-        if decision.outcome not in ("allow", "redact"):
-            return None
         return Released(
             ref=one.record_ref, person=self.known[one.subject].person, sender=one.envelope.controller_id,
             event_type=one.envelope.event_type, occurred_at=moment(one.envelope.occurred_at), fields=one.content.fields,
@@ -244,23 +253,45 @@ class _Redactor:
             marked=decision.marked,
         )  # fmt: skip
 
-    def parts(self, shown: Iterable[Shown], sources: Sources, beside: str) -> tuple[ViewPart, ...]:
-        """The entries by person and sender."""
+    def is_unreadable(self, one: Evidence) -> bool:
+        """Whether the record does not open although its key is there, and this recipient might see something of it.
+        Decided by the envelope like a readable one, so that it tells no more than the record itself would."""
+        return one.content.state == "unsealed" and self._may_see(one)
+
+    def _may_see(self, one: Evidence) -> bool:
+        if not is_joint(self.question, one, self.known[one.subject]):
+            return False
+        return self._decision(one)[0].outcome in ("allow", "redact")
+
+    def parts(
+        self, shown: Iterable[Shown], sources: Sources, beside: str, unreadable: Iterable[Evidence]
+    ) -> tuple[ViewPart, ...]:
+        """The entries by person and sender, and how many records beside them could not be opened."""
         found: dict[tuple[str, str], list[Shown]] = {}
         for one in shown:
             if one.sender != beside:
                 found.setdefault((one.person, one.sender), []).append(one)
-        return tuple(self._part(*key, entries, sources) for key, entries in sorted(found.items()))
+        closed: dict[tuple[str, str], list[Evidence]] = {}
+        for source in unreadable:
+            key = self.known[source.subject].person, source.envelope.controller_id
+            closed.setdefault(key, []).append(source)
+        return tuple(
+            self._part(*key, found.get(key, ()), sources, closed.get(key, ()))
+            for key in sorted(found.keys() | closed.keys())
+        )
 
-    def _part(self, person: str, sender: str, shown: Sequence[Shown], sources: Sources) -> ViewPart:
+    def _part(
+        self, person: str, sender: str, shown: Sequence[Shown], sources: Sources, closed: Sequence[Evidence]
+    ) -> ViewPart:
         behind = [sources[record.ref][1] for one in shown for record in one.behind]
         return ViewPart(
             person, sender,
             tuple(Entry(one.event_type, one.ref, one.occurred_at, one.fields, one.marked) for one in shown),
             tuple(sorted({ground for one in behind for ground in _grounds(one.envelope)})),
             tuple(sorted({f"{one.event_type}.{name}" for one in shown for name in one.fields})),
-            tuple({consent.id: consent for one in behind for consent in self._behind(one)}.values()),
+            tuple({consent.id: consent for one in [*behind, *closed] for consent in self._behind(one)}.values()),
             tuple(_covered(shown, sources)),
+            len(closed),
         )  # fmt: skip
 
     def _behind(self, one: Evidence) -> Iterable[Consent]:

@@ -53,6 +53,7 @@ class Card:
     grounds: tuple[Ground, ...]
     withheld: str
     opens: str
+    unreadable: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +140,16 @@ def _card(view: OpenedView, one: _Shown, anchor: str, name: str, agencies: Mappi
         grounds=tuple(dict.fromkeys(g for part in one.parts for g in _grounds(part, agencies, own))),
         withheld=", ".join(word("categories", code) for code in withheld),
         opens=(_OPENS + (_OPENS_SPECIAL if "G9" in withheld else "")) if withheld else "",
+        unreadable=_unreadable(sum(part.unreadable for part in one.parts)),
     )
+
+
+def _unreadable(number: int) -> str:
+    """Says that entries are missing because they do not open."""
+    if not number:
+        return ""
+    missing = "Ein Eintrag fehlt hier, weil er" if number == 1 else f"{number} Einträge fehlen hier, weil sie"
+    return f"{missing} sich nicht öffnen {'lässt' if number == 1 else 'lassen'}. Bitte die Fachadministration fragen."
 
 
 def _withheld(view: OpenedView, parts: Iterable[ViewPart]) -> list[str]:
