@@ -175,7 +175,7 @@ def _alone(parts: Parts, opened: _Lane, place: Place, error: Exception) -> None:
 
 
 def _take_consents(parts: Parts, opened: _Lane, events: Sequence[Any], places: Sequence[Place]) -> None:
-    found = consents.linking_keys(parts, events)
+    found = consents.control_keys(parts, events)
     with parts.store.transaction() as connection:
         _lock(connection, opened, places)
         consents.apply_events(connection, parts, events, found)

@@ -10,7 +10,7 @@ from hub.domain.seal import key_version, open_box, place
 from hub.ports import Erased, Fenced, Key, KeyRef, KeyStore
 from schemas import InvalidPayload, UnknownSchema, by_fingerprint, limits, upcast
 
-State = Literal["open", "erased", "fenced", "unsealed"]
+State = Literal["open", "erased", "fenced", "unsealed", "past_limits"]
 Found = Mapping[tuple[KeyRef, int], Key | Erased | Fenced]
 
 
@@ -39,7 +39,8 @@ def keys_for(keys: KeyStore, kind: Literal["box", "proof"], envelopes: Iterable[
 
 
 def content(envelope: Envelope, kind: Literal["box", "proof"], found: Found) -> Content:
-    """Open every box; the worst state of any box is the state of all."""
+    """Open every box; the first that does not open says the state of all. What holds a text beyond `schemas.limits` is
+    not read: no view and no sink could carry it."""
     fields: dict[str, Any] = {}
     ref = key_ref(envelope, kind)
     for category, box in envelope.boxes.items():
@@ -50,6 +51,8 @@ def content(envelope: Envelope, kind: Literal["box", "proof"], found: Found) -> 
         part = _open(envelope, category, box, key)
         if part is None:
             return Content({}, "unsealed")
+        if limits.payload_problem(part):
+            return Content({}, "past_limits")
         fields.update(part)
     return Content(upcast(by_fingerprint(envelope.schema), fields), "open")
 
@@ -73,15 +76,12 @@ def _place(envelope: Envelope, category: str, key: Key) -> bytes:
 
 
 def _open(envelope: Envelope, category: str, box: bytes, key: Key) -> Mapping[str, Any] | None:
-    """The fields in one box; None when it is not the box that belongs here, or holds a field of another category or a
-    text beyond `schemas.limits`, which no view and no sink could carry."""
+    """The fields in one box; None when it is not the box that belongs here, or holds a field of another category."""
     try:
         part = by_fingerprint(envelope.schema).decode(
             open_box(key.cipher, box, _place(envelope, category, key))
         )
     except (InvalidTag, InvalidPayload, UnknownSchema):
-        return None
-    if limits.payload_problem(part):
         return None
     labels = envelope.fields
     return part if all(labels.get(name, category) == category for name in part) else None

@@ -21,7 +21,7 @@ from hub.ports import Record
 from hub.sealed.boxes import Content, Found, content, keys_for
 from hub.sealed.decode import Event, decode_event, received_at
 from hub.sealed.narrowing import broken_event
-from hub.stages import misnamed
+from hub.stages import misnamed, unusable
 from hub.stages.driver import Stage, drive
 from hub.stages.intake import TOOK_EFFECT, Intake
 from hub.store import erasures, evidence, links, quarantines, subjects
@@ -86,10 +86,10 @@ def _apply(connection: Connection, parts: Parts, intake: Intake[Event], taking: 
     return True
 
 
-def linking_keys(parts: Parts, events: Sequence[Event]) -> Found:
-    """The keys of those events that must be opened to be taken."""
+def control_keys(parts: Parts, events: Sequence[Event]) -> Found:
+    """The keys of those events that must be opened to be taken, and of others where nobody waits for them."""
     opened = (event.envelope for event in events if _links(event) or birthdays.records_birth(event))
-    return keys_for(parts.keys, "proof", opened)
+    return {**keys_for(parts.keys, "proof", opened), **unusable.keys_at_once(parts, events)}
 
 
 def apply_events(connection: Connection, parts: Parts, events: Sequence[Event], found: Found) -> int:
@@ -112,6 +112,7 @@ def apply_events(connection: Connection, parts: Parts, events: Sequence[Event], 
     named = _naming(connection, live, events)
     changed.update(row.subject for row in named)
     misnamed.note(connection, live, named, micros(parts.clock.now()))
+    unusable.note(connection, parts, events, found)
     if any(event.envelope.event_type == "IdentitySplit" for event in events):
         changed |= with_custody(connection, live)
     ending = [event for event in events if ends(event)]
@@ -157,7 +158,7 @@ def _narrowing(parts: Parts, one: Quarantined) -> Event | None:
 
 
 def _narrow(parts: Parts, one: Quarantined, event: Event) -> bool:
-    found = linking_keys(parts, [event])
+    found = control_keys(parts, [event])
     with parts.store.transaction() as connection:
         mine = quarantines.rename(connection, STAGE, one, f"{TOOK_EFFECT}{one.reason}")
         if mine:
@@ -168,7 +169,7 @@ def _narrow(parts: Parts, one: Quarantined, event: Event) -> bool:
 _CONSENTS: Stage[Event, _Taking] = Stage(
     name=STAGE,
     decode=_decode,
-    prepare=lambda parts, intake: _Taking(linking_keys(parts, intake.events)),
+    prepare=lambda parts, intake: _Taking(control_keys(parts, intake.events)),
     apply=_apply,
     passes=narrows,
     rescue=lambda record: broken_event(record, topic_agency(record.topic)),

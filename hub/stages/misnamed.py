@@ -62,7 +62,7 @@ def check(parts: Parts) -> None:
 
 
 def agency_of(item: Item) -> str:
-    """The agency whose withdrawal it is."""
+    """The agency whose control record it is."""
     return item.item.split(":", 1)[0]
 
 

@@ -22,6 +22,7 @@ from hub.erasure.retention import retain_at_midnight
 from hub.failpoints import fail_point
 from hub.isolation import isolated
 from hub.parts import Parts
+from hub.stages import unusable
 from hub.stages.held import end_expired_holds
 from hub.store import meta, subjects, views
 from hub.subjects import birthdays
@@ -51,6 +52,7 @@ class TickOutcome:
     erased: tuple[int, ...] = ()
     retained: int = 0  # reasons for which rows went, once a Berlin day
     more: bool = False
+    unusable: int = 0  # control records that were opened late and cannot be used
 
 
 def tick(parts: Parts) -> TickOutcome:
@@ -65,6 +67,7 @@ def tick(parts: Parts) -> TickOutcome:
         _alone(parts, "erase", lambda: erase(parts), ()),
         _alone(parts, "retain", lambda: _retained(parts), 0),
         more,
+        _alone(parts, "unusable", lambda: unusable.check(parts), 0),
     )
 
 

@@ -165,11 +165,17 @@ def put_item(connection: Connection, item: Item) -> None:
     merge(connection, quarantine_item, [item], clause)
 
 
-def items(connection: Connection, stage: str | None = None) -> list[Item]:
-    """Quarantined items, of one stage or of all, oldest first."""
+def add_items(connection: Connection, found: Sequence[Item]) -> None:
+    """Those that do not stand there yet."""
+    merge(connection, quarantine_item, found, "DO NOTHING")
+
+
+def items(connection: Connection, stage: str | None = None, reason: str | None = None) -> list[Item]:
+    """Quarantined items, of one stage and for one reason or of all, oldest first."""
     q = quarantine_item.c
     wanted = select(quarantine_item).order_by(q.stage, q.at, q.item)
-    rows = connection.execute(wanted if stage is None else wanted.where(q.stage == stage))
+    wanted = wanted if stage is None else wanted.where(q.stage == stage)
+    rows = connection.execute(wanted if reason is None else wanted.where(q.reason == reason))
     return [Item(*row) for row in rows]
 
 

@@ -24,7 +24,8 @@ from projections.consent_register.queries import RegisterRow
 from schemas import decode_single
 
 _GRANTED = "ConsentGranted"
-_NEEDED = frozenset({"sender", "granted_at"})  # what a grant cannot be judged without
+NEEDED = frozenset({"sender", "granted_at"})
+"""What a grant cannot be judged without."""
 Recorded = tuple[str, str]
 """An agency, and an id under which it recorded a consent."""
 
@@ -57,7 +58,7 @@ class Opened:
         return (
             self.row.event_type == _GRANTED
             and self.row.consent_id is not None
-            and self.fields.keys() >= _NEEDED
+            and self.fields.keys() >= NEEDED
         )
 
     @property

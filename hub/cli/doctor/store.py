@@ -9,7 +9,7 @@ from sqlalchemy import func, inspect, select
 from hub.bootstrap import READ_MODELS, build_clock
 from hub.cli.doctor.check import START, Check, attempt, no_file
 from hub.config import Settings
-from hub.stages import misnamed
+from hub.stages import misnamed, unusable
 from hub.stages.intake import TOOK_EFFECT
 from hub.store import Store, quarantines
 from hub.store.tables import metadata
@@ -29,6 +29,7 @@ def store_checks(settings: Settings) -> Iterator[Check]:
         if tables.ok:
             yield attempt("clock", lambda: _clock(settings, store))
             yield attempt("broken_narrowing", lambda: _broken_narrowing(store))
+            yield attempt("control_records", lambda: _control_records(store))
     finally:
         store.close()
 
@@ -58,6 +59,21 @@ def _broken_narrowing(store: Store) -> Check:
     found = "; ".join(f"{what}: {_listed(of)}" for what, of in told if of)
     remedy = "`hub quarantine list`; the agency corrects its system and says again what was meant"
     return Check("broken_narrowing", ok=False, found=found, remedy=remedy)
+
+
+def _control_records(store: Store) -> Check:
+    """Consents, birth dates, custody and other control records that were taken, and that nobody can use."""
+    with store.transaction() as connection:
+        told = Counter(
+            (misnamed.agency_of(one), one.reason)
+            for one in quarantines.items(connection, misnamed.STAGE)
+            if unusable.decides_nothing(one)
+        )
+    if not told:
+        return Check("control_records", ok=True, found="every control record can be used")
+    found = f"cannot be used: {_listed(told)}"
+    remedy = "`hub quarantine list` names each; the agency corrects its system and says it again; then drop"
+    return Check("control_records", ok=False, found=found, remedy=remedy)
 
 
 def _listed(found: Mapping[tuple[str, str], int]) -> str:

@@ -21,7 +21,8 @@ CHECKS = [
     "python", "settings", "disk_space", "agencies", "policy", "kek", "key_database_apart", "key_database", "ledger",
     "store",
     "clock",
-    "broken_narrowing", "log", "topics", "danger_acknowledged", "connectors", "positions", "consents_caught_up",
+    "broken_narrowing", "control_records",
+    "log", "topics", "danger_acknowledged", "connectors", "positions", "consents_caught_up",
 ]  # fmt: skip
 
 
