@@ -31,7 +31,7 @@ from connectors.sources.files.reader import CsvReader
 from connectors.sources.files.rows import rows
 from connectors.sources.rest.config import rest_settings
 from connectors.sources.rest.document import parsed, rows_of
-from connectors.sources.rest.links import next_of
+from connectors.sources.rest.paging import next_of
 from connectors.sources.rest.reading import Picker
 from connectors.sources.xml.config import xml_settings
 from connectors.sources.xml.reader import XmlReader

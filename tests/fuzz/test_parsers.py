@@ -6,7 +6,7 @@ import tracemalloc
 
 import pytest
 
-from connectors.pipeline.mapping.date_forms import parsed
+from connectors.pipeline.config.values import parsed
 from connectors.pipeline.mapping.numbers import number_text
 from schemas import code_list
 from tests.fuzz.parsers import fuzz, parsers

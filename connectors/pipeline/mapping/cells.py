@@ -15,9 +15,8 @@ from zoneinfo import ZoneInfo
 
 from connectors.contract import OutOfRange, Unreadable, exact, is_nothing_found
 from connectors.pipeline.config.areas import SEPARATOR, Areas
-from connectors.pipeline.config.values import Style, Value
+from connectors.pipeline.config.values import Style, Value, parsed
 from connectors.pipeline.mapping.clock_changes import hour, never
-from connectors.pipeline.mapping.date_forms import parsed
 from connectors.pipeline.mapping.numbers import number_text
 from connectors.pipeline.mapping.remedies import AS_LIST, AS_TEXT, ONE_VALUE
 from hub.errors import DataError

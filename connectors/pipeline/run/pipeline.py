@@ -27,8 +27,7 @@ from connectors.pipeline.run.backfill import Backfilling
 from connectors.pipeline.run.commit import Settling
 from connectors.pipeline.run.erasure import Erasures
 from connectors.pipeline.run.report import StepReport, Tally
-from connectors.pipeline.run.republish import Republishing
-from connectors.pipeline.run.republish_lookups import SayingAgain
+from connectors.pipeline.run.republish import Republishing, SayingAgain
 from connectors.pipeline.state import last_error
 from connectors.pipeline.state.backfill_requests import Backfills
 from connectors.pipeline.state.claims import Claims

@@ -1,19 +1,65 @@
 """Whom the gate knows otherwise about than before is read again, and the present state published (protocol rule 12)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import datetime
+from itertools import islice
 
-from connectors.contract import NothingKept, Source
+from connectors.contract import Batch, NothingKept, Referring, Source
+from connectors.pipeline.config.connector import ConnectorConfig
+from connectors.pipeline.config.streams import Stream
 from connectors.pipeline.gate.learning import Learning
 from connectors.pipeline.gate.present_state import present_state
+from connectors.pipeline.mapping.lookup_memory import Looked, Place
+from connectors.pipeline.mapping.numbers import number_text
 from connectors.pipeline.mapping.translate import Translator
 from connectors.pipeline.publish.outgoing import Egress
 from connectors.pipeline.publish.pseudonyms import Pseudonyms
+from connectors.pipeline.run.commit import Settling
 from connectors.pipeline.run.report import Tally
 from connectors.pipeline.state.claims import Claims
-from connectors.pipeline.state.pending_republications import Debts, Signature
-from connectors.pipeline.state.state import State
+from connectors.pipeline.state.state import AT_ONCE, KeyHash, State
+from hub.errors import ConfigurationError, DataError
 from hub.failpoints import fail_point
+
+Signature = Callable[[str], bytes]
+"""What decides now about a subject, as a keyed hash; of "" it is that of somebody about whom nothing is known."""
+
+
+class Debts:
+    """Kept in the connector's state."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    def note(self, subjects: Iterable[str], signature: Signature) -> None:
+        """Owe it to those of `subjects` about whom something else is known now; page by page, each in a transaction of
+        its own, so that a start or a policy day with all subjects locks the state for moments only."""
+        unknown = signature("")
+        for page in _pages(subjects):
+            current = {subject: signature(subject) for subject in page}
+            old = self._state.signatures(current)
+            with self._state.transaction():
+                self._state.owe(
+                    subject for subject, found in current.items() if found != old.get(subject, unknown)
+                )
+
+    def pay(self, subjects: Iterable[str], signature: Signature) -> None:
+        """All records of these were judged by what is known now."""
+        for page in _pages(subjects):
+            current = {subject: signature(subject) for subject in page}
+            with self._state.transaction():
+                self._state.save_signatures(current)
+
+    def open(self) -> list[str]:
+        """The subjects to read again, in a fixed order."""
+        return self._state.owed()
+
+
+def _pages(subjects: Iterable[str]) -> Iterator[list[str]]:
+    ordered = iter(sorted(subjects))
+    while page := list(islice(ordered, AT_ONCE)):
+        yield page
+
 
 SUBJECTS_AT_ONCE = 200
 
@@ -69,3 +115,70 @@ class Republishing:
         fail_point("connector.after_republish")
         tally.published += len(prepared.publications)
         tally.republished += len(prepared.publications)
+
+
+class SayingAgain:
+    """Reads the owed rows again, and sends what they say now the same way as any other row."""
+
+    def __init__(
+        self, config: ConnectorConfig, source: Source, state: State, looked: Looked, settling: Settling
+    ) -> None:
+        self._state, self._looked, self._settling, self._batch = state, looked, settling, config.batch
+        self._source, self._streams = source if isinstance(source, Referring) else None, config.streams
+        for stream in config.streams.values() if self._source is None else ():
+            _refuse(stream)
+
+    def pay(self, now: datetime, tally: Tally) -> None:
+        """What cannot be read now stays owed."""
+        for place, said in [(place, dict(said)) for place, said in self._looked.owed.items() if said]:
+            try:
+                used = self._again(place, said, now, tally)
+            except NothingKept:
+                continue
+            with self._state.transaction():
+                self._looked.paid(place, said, used)
+            self._looked.owed.pop(place, None)
+
+    def _again(self, place: Place, said: Collection[bytes], now: datetime, tally: Tally) -> set[bytes]:
+        """The numbers that stand in some row."""
+        stream, used = place[0], set[bytes]()
+        for column in self._looked.columns(place):
+            wanted = among(said, self._hash_first(stream, column), column, used)
+            rows = self._source.referring(stream, column, wanted) if self._source else iter(())
+            while page := list(islice(rows, self._batch)):
+                published = tally.published
+                self._settling.publish(Batch(stream, page), now, tally, is_open=True, unchanged=True)
+                tally.republished += tally.published - published
+                fail_point("connector.after_saying_again")
+        return used
+
+    def _hash_first(self, stream: str, column: str) -> KeyHash:
+        """Of a person's number, the hash of the first one."""
+        found = self._streams[stream]
+        return lambda number: self._state.key_hash(found.first(column, number))
+
+
+def among(
+    numbers: Collection[bytes], key_hash: KeyHash, column: str, used: set[bytes] | None = None
+) -> Callable[[object], bool]:
+    """Whether what stands in a column is one of the numbers of these keyed hashes; those that are go to `used`."""
+
+    def wanted(raw: object) -> bool:
+        try:
+            number = key_hash(number_text(raw, column))
+        except DataError:
+            return False
+        if number in numbers and used is not None:
+            used.add(number)
+        return number in numbers
+
+    return wanted
+
+
+def _refuse(stream: Stream) -> None:
+    if stream.joined:
+        raise ConfigurationError(
+            "this kind of source cannot give the rows again that need another stream",
+            place=stream.joined[0].place,
+            remedy="bring the column into the stream itself",
+        )

@@ -15,8 +15,7 @@ from connectors.database.values import bindable
 from connectors.pipeline.state.state import State
 from connectors.sources.doubtful import Doubtful, too_many
 from connectors.sources.sql.config import SqlStream
-from connectors.sources.sql.reader import AT_ONCE, Reader, key_of, place_of
-from connectors.sources.sql.tables import origin
+from connectors.sources.sql.reader import AT_ONCE, Reader, key_of, origin, place_of
 
 MOST = 10_000
 """Rows with shared keys that are looked at one by one; beyond, it is the key that is wrong."""

@@ -16,7 +16,7 @@ from connectors.pipeline.config.values import VERSION
 from connectors.pipeline.state.state import State
 from connectors.sources.cursor import Ordering, loaded
 from connectors.sources.sql.config import SqlStream
-from connectors.sources.sql.tables import chosen, origin
+from connectors.sources.sql.reader import chosen, origin
 
 MISSING, UNREADABLE, RETYPED = "column_missing", "table_unreadable", "column_retyped"
 UNSUITABLE, DUPLICATE, UNVERSIONED, UNNAMED = (

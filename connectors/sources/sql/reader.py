@@ -1,16 +1,16 @@
 """Rows of a table as rows of the runtime, each under the version under which it counts. Every page is one query."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from decimal import Decimal
 from itertools import product
 from typing import Any
 
-from sqlalchemy import Select, String, and_, cast, or_, text
+from sqlalchemy import Select, String, and_, cast, or_, select, text
 
 from connectors.contract import Row
 from connectors.database.connection import Database, RowsUnreadable
-from connectors.database.statements import after, bound, column, exactly, ordered
+from connectors.database.statements import after, bound, column, exactly, named, ordered, whole
 from connectors.database.values import NOT_GIVEN, bindable, shortest, told
 from connectors.pipeline.mapping.row_rules import SEPARATOR, identified
 from connectors.pipeline.state.renumbering import RowKeys, numbered
@@ -19,9 +19,24 @@ from connectors.sources.cursor import Ordering, Version
 from connectors.sources.doubtful import Doubtful, is_twice
 from connectors.sources.sql.config import SqlStream
 from connectors.sources.sql.remembered import Remembered
-from connectors.sources.sql.tables import chosen
 from hub.domain.identifiers import AgencyKey
 from hub.errors import DataError
+
+
+def chosen(stream: SqlStream, names: Sequence[str], single: Collection[str] = ()) -> Select[Any]:
+    """These columns of the stream's table or query; those of `single` precision with all digits they have."""
+    return select(*(whole(name) if name in single else column(name) for name in names)).select_from(
+        origin(stream)
+    )
+
+
+def origin(stream: SqlStream) -> Any:
+    """Where the stream's rows come from: a table, or a query in parentheses."""
+    if stream.query:
+        query = stream.query.rstrip("; \t\r\n").replace(":", "\\:")
+        return text(f"(\n{query}\n) AS source")
+    return named(stream.table, stream.schema)
+
 
 KEYS_AT_ONCE = 2000
 AT_ONCE = 200  # keys named in one statement; MS SQL takes 2,100 values

@@ -25,8 +25,7 @@ from connectors.sources.sql.config import SqlSettings, SqlStream
 from connectors.sources.sql.doubled import Doubled
 from connectors.sources.sql.examine import HALTING, KEYS, Examination
 from connectors.sources.sql.reader import AT_ONCE, UNREADABLE, Reader, key_of, place_of
-from connectors.sources.sql.remembered import Remembered
-from connectors.sources.sql.sealed import Bookmark
+from connectors.sources.sql.remembered import Bookmark, Remembered
 from connectors.sources.sql.vanished import Schedule, Vanished, Waiting
 from hub.domain.clock import micros
 from hub.domain.identifiers import AgencyKey

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from connectors.sources.rest.client import Answer, Client
 from connectors.sources.rest.config import Access
 from connectors.sources.rest.document import EACH, MISSING, NoRow, Pointer, find, parsed, rows_of, spelling
-from connectors.sources.rest.links import next_of
+from connectors.sources.rest.paging import next_of
 from connectors.tools.propose.profile import Table, table
 from hub.errors import DataError
 

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from connectors.pipeline.mapping.date_forms import parsed
+from connectors.pipeline.config.values import parsed
 
 DATES = (
     "%d.%m.%Y",

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Integer, Numeric, Uuid
 
 from connectors.contract import NothingKept, Row
-from connectors.sources.sql.sealed import Bookmark
+from connectors.sources.sql.remembered import Bookmark
 from hub.domain.identifiers import AgencyKey
 from tests.support.sql_source import DATABASES, KEY, SqlWorld, at, orders, sql_world
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from connectors.sources.rest.links import next_of
+from connectors.sources.rest.paging import next_of
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from sqlalchemy.dialects import mssql, mysql, postgresql, sqlite
 from connectors.database.statements import after, exactly, ordered
 from connectors.pipeline.config.connector import parse_config
 from connectors.sources.sql.config import SqlStream
-from connectors.sources.sql.tables import chosen
+from connectors.sources.sql.reader import chosen
 
 DIALECTS: dict[str, Any] = {"mssql": mssql, "mysql": mysql, "postgresql": postgresql, "sqlite": sqlite}
 QUOTED = {"mssql": "[order]", "mysql": "`order`", "postgresql": '"order"', "sqlite": '"order"'}

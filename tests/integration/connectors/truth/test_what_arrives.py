@@ -23,7 +23,7 @@ from connectors.pipeline.mapping.mapped import MappedEvent, Unmapped
 from connectors.pipeline.mapping.mapper import Mapper
 from connectors.pipeline.mapping.row_rules import SEPARATOR
 from connectors.pipeline.run.build import key_hash
-from connectors.pipeline.run.republish_lookups import among
+from connectors.pipeline.run.republish import among
 from connectors.pipeline.state.faults import of_rows
 from connectors.pipeline.state.state import State
 from hub.domain.identifiers import AgencyKey
