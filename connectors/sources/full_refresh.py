@@ -17,7 +17,7 @@ from connectors.pipeline.config.connector import ConnectorConfig
 from connectors.pipeline.config.streams import Stream
 from connectors.pipeline.mapping.row_rules import identified, is_named, is_unnamed
 from connectors.pipeline.state.renumbering import RowKeys, numbered
-from connectors.pipeline.state.skipped_streams import PassedOver
+from connectors.pipeline.state.skipped_streams import SkippedStreams
 from connectors.pipeline.state.state import State, hidden
 from connectors.sources.doubtful import TWICE, Doubtful, too_many
 from connectors.sources.files.delivery import Delivery
@@ -68,7 +68,7 @@ class WholeSource:
         self._streams = config.streams
         self._wanted = {name: _wanted(stream, config) for name, stream in config.streams.items()}
         self._limits = vanish_limit, vanish_rows
-        self._diff, self._waiting, self._passed_over = Diff(state), Waiting(state), PassedOver(state)
+        self._diff, self._waiting, self._passed_over = Diff(state), Waiting(state), SkippedStreams(state)
         self._doubtful, self._keys = Doubtful(state, key.row_hash), RowKeys(state)
         self._halted: dict[str, str] = {}  # stream → digest of what waits for a person, if that is why
         self._as_of: int | None = None  # the round that is being read

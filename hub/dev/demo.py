@@ -19,7 +19,7 @@ from sqlalchemy import func, select
 from connectors.pipeline.config.connector import load_config
 from connectors.pipeline.publish.keyring import Keys
 from connectors.pipeline.run.build import build_sink, build_source
-from connectors.pipeline.run.heartbeat import Heart
+from connectors.pipeline.run.heartbeat import HeartbeatSender
 from connectors.pipeline.run.report import StepReport, Withheld
 from connectors.pipeline.state.heartbeat import RUNNING, Beat
 from hub.adapters.clocks import ManualClock
@@ -110,7 +110,7 @@ class Demo:
             families, seed, START, f"sqlite:///{folder / 'jobcenter' / 'jobcenter.sqlite'}",
             folder / "youth_office" / "export", canary=canary,
         )  # fmt: skip
-        self._hearts: dict[Any, Heart] = {}
+        self._hearts: dict[Any, HeartbeatSender] = {}
         self._sources = self._started()
         self._sinks = [self._sink(office) for _, office, _ in OFFICES]
 
@@ -154,13 +154,13 @@ class Demo:
         config = load_config(self.folder / office / file)
         files = self._settings.policy_files
         source = build_source(config, self.own[office], self._keys(config.agency), self.parts.log, files)
-        self._hearts[source] = Heart(config, self.parts.log, self.clock)
+        self._hearts[source] = HeartbeatSender(config, self.parts.log, self.clock)
         return source
 
     def _sink(self, office: str) -> Any:
         config = load_config(self.folder / office / "sink.toml")
         sink = build_sink(config, self._keys(config.agency), self.parts.log)
-        self._hearts[sink] = Heart(config, self.parts.log, self.clock)
+        self._hearts[sink] = HeartbeatSender(config, self.parts.log, self.clock)
         return sink
 
     def _beat(self, connector: Any, **said: Any) -> None:

@@ -84,7 +84,7 @@ def embedded_scene(story: Story, folder: Path) -> Iterator[Scene]:
 
 
 def story_settings(folder: Path, master: bytes, **given: object) -> Settings:
-    """Settings that owe nothing to the environment but the policy files that tighten the matrix."""
+    """Settings that note_changed nothing to the environment but the policy files that tighten the matrix."""
     nothing = {
         "database_url": "",
         "key_database_url": "",

@@ -10,7 +10,7 @@ from connectors.kit.bench import AGENCY, Bench, evening, families
 from connectors.kit.checks.case import MANY, SIZE, Case, names_at_the_end, names_that_may_leave
 from connectors.kit.trial import Tables
 from connectors.pipeline.publish.reported import REASON, WITHDRAWN
-from connectors.pipeline.run.commit import Settling
+from connectors.pipeline.run.commit import BatchCommit
 from hub.domain.consent import recorded_id
 from hub.failpoints import observed
 
@@ -144,7 +144,7 @@ def _killed(bench: Bench, point: str, count: int) -> int:
 
     with ExitStack() as stack:
         stack.enter_context(observed(fail))
-        stack.enter_context(patch("connectors.pipeline.run.commit.Settling.publish", _between(fail)))
+        stack.enter_context(patch("connectors.pipeline.run.commit.BatchCommit.publish", _between(fail)))
         try:
             with bench.life() as connector:
                 bench.step(connector, evening(1))
@@ -154,9 +154,9 @@ def _killed(bench: Bench, point: str, count: int) -> int:
 
 
 def _between(fail: Callable[[str], None]) -> Callable[..., None]:
-    publish = Settling.publish  # the point between two batches has no name in the product
+    publish = BatchCommit.publish  # the point between two batches has no name in the product
 
-    def wrapped(self: Settling, *args: Any, **options: Any) -> None:
+    def wrapped(self: BatchCommit, *args: Any, **options: Any) -> None:
         fail("reading")
         publish(self, *args, **options)
 

@@ -11,7 +11,7 @@ from connectors.contract import NothingKept, Referring, Row, Source
 from connectors.pipeline.config.connector import ConnectorConfig
 from connectors.pipeline.gate.knowledge import Knowledge
 from connectors.pipeline.mapping.row_rules import is_among
-from connectors.pipeline.mapping.translate import Translator
+from connectors.pipeline.mapping.translate import RowTranslator
 from connectors.pipeline.publish.pseudonyms import Local, Pseudonyms, spoken_of
 from connectors.pipeline.publish.reported import Reported
 from connectors.pipeline.run.erasure import Erasures
@@ -29,7 +29,7 @@ class Learning:
     """`consented`: the cases of which a word may be said; `pending`: subjects about whom something new may be known."""
 
     def __init__(
-        self, config: ConnectorConfig, source: Source, *, translator: Translator, knowledge: Knowledge,
+        self, config: ConnectorConfig, source: Source, *, translator: RowTranslator, knowledge: Knowledge,
         erasures: Erasures, pseudonyms: Pseudonyms, reported: Reported,
     ) -> None:  # fmt: skip
         self._aliases, self._control = config.aliases, config.control
@@ -83,7 +83,7 @@ class Learning:
         except NothingKept:
             return
         events, _ = self._translator.events(rows)
-        self.erasures.heed(subject, [event for event in events if event.subject_ref == subject], now)
+        self.erasures.apply_aliases(subject, [event for event in events if event.subject_ref == subject], now)
         if not rows:
             self._pseudonyms.remove(subject)
         fail_point("connector.after_erasure")

@@ -21,7 +21,7 @@ Place = tuple[str, str]
 """A stream and a lookup that its rows need."""
 
 
-class Looked:
+class LookupMemory:
     """In the connector's state. `index`: what the lookups find now."""
 
     def __init__(self, config: ConnectorConfig, state: State, index: LookupIndex) -> None:
@@ -33,7 +33,7 @@ class Looked:
             for lookup in {one.lookup for one in stream.joined}
         }
         self._unsure = {lookup for _, lookup in self._columns}
-        self.owed: dict[Place, dict[bytes, bytes]] = defaultdict(dict)
+        self.pending: dict[Place, dict[bytes, bytes]] = defaultdict(dict)
         state.db.execute(SCHEMA)
 
     def note(self, rows: Iterable[Row]) -> None:
@@ -52,7 +52,7 @@ class Looked:
         for place in self._columns:
             lookup = place[1]
             if lookup in unread:
-                self.owed.pop(place, None)
+                self.pending.pop(place, None)
                 self._unsure.add(lookup)
             elif lookup in self._unsure:
                 self._compare(place, self._index.tables[lookup], whole=True)
@@ -91,9 +91,9 @@ class Looked:
         for number, before in self._noted(place, None if whole else now):
             said = self._said(place, now[number]) if number in now else nothing
             if said == before:
-                self.owed[place].pop(number, None)
+                self.pending[place].pop(number, None)
             else:
-                self.owed[place][number] = said
+                self.pending[place][number] = said
 
     def _noted(self, place: Place, numbers: Iterable[bytes] | None) -> Iterator[tuple[bytes, bytes]]:
         query = "SELECT number, said FROM looked WHERE stream = ? AND lookup = ?"

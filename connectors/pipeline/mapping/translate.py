@@ -10,7 +10,7 @@ from connectors.pipeline.mapping.mapper import Mapper
 from hub.domain.identifiers import Naming
 
 
-class Translator:
+class RowTranslator:
     """One agency's mapping; `lookups` are kept up by what the gate learns."""
 
     def __init__(self, config: ConnectorConfig, key: Naming) -> None:

@@ -28,7 +28,7 @@ the other office, and what takes something back holds wherever it was given (rul
 ERASING = "ErasureRequested"
 
 
-class Egress:
+class EventPublisher:
     """One agency's gate and its way to its topics. `confirm` is the caller's, in the transaction of what it read."""
 
     def __init__(

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from connectors.contract import Batch, NothingKept, Rereading, Source
 from connectors.pipeline.config.connector import ConnectorConfig
-from connectors.pipeline.run.commit import Settling
+from connectors.pipeline.run.commit import BatchCommit
 from connectors.pipeline.run.report import Tally
 from connectors.pipeline.state.backfill_requests import Backfills, Request
 from connectors.pipeline.state.state import State
@@ -48,9 +48,9 @@ class Pace:
 class Backfilling:
     """Streams one after another, those first that say who may be spoken of."""
 
-    def __init__(self, config: ConnectorConfig, source: Source, state: State, settling: Settling) -> None:
+    def __init__(self, config: ConnectorConfig, source: Source, state: State, commit: BatchCommit) -> None:
         self._source = source if isinstance(source, Rereading) else None
-        self._state, self._settling, self._requests = state, settling, Backfills(state.db)
+        self._state, self._commit, self._requests = state, commit, Backfills(state.db)
         self._batch, self._rate = config.batch, config.backfill_rows_per_second
         self._order = (*config.control, *(name for name in config.streams if name not in config.control))
         self._pace = Pace(config.interval_seconds)
@@ -98,5 +98,5 @@ class Backfilling:
         def moved() -> None:
             self._requests.moved(request, len(page.rows), page.cursor, micros(now))
 
-        self._settling.publish(page, now, tally, is_open=True, moved=moved)
+        self._commit.publish(page, now, tally, is_open=True, moved=moved)
         tally.backfilled += len(page.rows)

@@ -6,10 +6,10 @@ from datetime import datetime
 
 from connectors.contract import Batch, Incident, Row
 from connectors.pipeline.gate.judge import Judged
-from connectors.pipeline.mapping.lookup_memory import Looked
+from connectors.pipeline.mapping.lookup_memory import LookupMemory
 from connectors.pipeline.mapping.mapped import MappedEvent
-from connectors.pipeline.mapping.translate import Translator
-from connectors.pipeline.publish.outgoing import Egress
+from connectors.pipeline.mapping.translate import RowTranslator
+from connectors.pipeline.publish.outgoing import EventPublisher
 from connectors.pipeline.publish.reported import Entry, Reported, TakingBack
 from connectors.pipeline.publish.unfit import Unfit
 from connectors.pipeline.run.report import Tally
@@ -20,15 +20,24 @@ from connectors.pipeline.state.state import State
 from hub.failpoints import fail_point
 
 
-class Settling:
+class BatchCommit:
     """Publishes what was read, keeps what cannot be, and lets the source's position move."""
 
     def __init__(
-        self, state: State, translator: Translator, egress: Egress, *, decisions: Decisions, reported: Reported,
-        taking_back: TakingBack, looked: Looked, claims: Claims,
-    ) -> None:  # fmt: skip
-        self._looked, self._claims = looked, claims
-        self._state, self._translator, self._egress, self._decisions = state, translator, egress, decisions
+        self,
+        state: State,
+        translator: RowTranslator,
+        publisher: EventPublisher,
+        *,
+        decisions: Decisions,
+        reported: Reported,
+        taking_back: TakingBack,
+        lookups: LookupMemory,
+        claims: Claims,
+    ) -> None:
+        self._lookups, self._claims = lookups, claims
+        self._state, self._translator, self._decisions = state, translator, decisions
+        self._publisher = publisher
         self._reported, self._taking_back = reported, taking_back
 
     def publish(
@@ -50,12 +59,12 @@ class Settling:
         waiting = {entry.place for entry in held}
         again = self._known_faults(held) | ({entry.place for entry in faults} - waiting)
         unfit = Unfit()
-        judged = self._egress.judged(events, now, again=unchanged or moved is not None, unfit=unfit)
+        judged = self._publisher.judged(events, now, again=unchanged or moved is not None, unfit=unfit)
         held_places = {entry.place for entry in faults}
         taken_back = self._taken_back(batch.rows, held_places)
         missing, ended = self._no_longer_said(batch.rows, events, held_places, now)
         taken_back += ended
-        prepared = self._egress.send(
+        prepared = self._publisher.send(
             [*judged, *taken_back], now, again=moved is not None,
             anew={one.event.place for one in taken_back}, unfit=unfit,
         )  # fmt: skip
@@ -63,7 +72,7 @@ class Settling:
             fail_point("connector.before_backfill_save")
             batch = replace(batch, cursor=None)
         with self._state.transaction():
-            self._egress.confirm(judged, prepared, now)
+            self._publisher.confirm(judged, prepared, now)
             self._reported.forget(missing)
             tally.published += len(prepared.publications)
             tally.unchanged += len(prepared.unchanged)
@@ -72,14 +81,14 @@ class Settling:
                     of_refused(batch, prepared, unfit.events, self._state.key_hash)
                 )
                 self._settle(batch, events, held + refused, waiting, tally)
-                self._looked.note(batch.rows)
+                self._lookups.note(batch.rows)
                 self._claims.keep(batch.rows, events, held_places)
             if moved:
                 moved()
         if is_open:
             for one in judged:
                 if not one.kept and one.event.place not in again:
-                    tally.withhold(self._egress.withheld(one))
+                    tally.withhold(self._publisher.withheld(one))
         fail_point("connector.after_save")
 
     def _going_on(self, events: list[MappedEvent], *, unchanged: bool) -> list[MappedEvent]:

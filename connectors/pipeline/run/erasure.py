@@ -34,7 +34,7 @@ class Erasures:
         told = self._knowledge.register.erased
         return sorted(ref for ref, at in told.items() if self._heeded.get(ref, (-1,))[0] < micros(at))
 
-    def heed(self, subject_ref: str, events: Collection[MappedEvent], now: datetime) -> None:
+    def apply_aliases(self, subject_ref: str, events: Collection[MappedEvent], now: datetime) -> None:
         """End these records and all that were published."""
         until = self._knowledge.register.erased[subject_ref]
         before = frozenset(c.id for c in self._knowledge.consents(subject_ref, now) if c.granted_at <= until)
@@ -51,7 +51,7 @@ class Erasures:
         with self._state.transaction():
             for subject_ref in sorted(found):
                 self._ended.revive(subject_ref)
-            self._state.owe(found)
+            self._state.note_changed(found)
 
     def stay_out(self, events: Iterable[MappedEvent], *, again: bool = False) -> set[bytes]:
         """Those of these records that must not be published. `again`: a second reading of rows that did not change,

@@ -41,7 +41,7 @@ PATIENCE = 2.0  # seconds for one attempt
 log = structlog.get_logger()
 
 
-class Heart:
+class HeartbeatSender:
     """One connector's. `beat` may be called as often as there is something to say; it never raises for what is away."""
 
     def __init__(self, config: ConnectorConfig, log: EventLog, clock: Clock) -> None:

@@ -17,22 +17,22 @@ from connectors.pipeline.gate.judge import Judge
 from connectors.pipeline.gate.knowledge import Knowledge
 from connectors.pipeline.gate.learning import Learning
 from connectors.pipeline.gate.register import Register
-from connectors.pipeline.mapping.lookup_memory import Looked
-from connectors.pipeline.mapping.translate import Translator, unmapped_columns
-from connectors.pipeline.publish.outgoing import Egress
+from connectors.pipeline.mapping.lookup_memory import LookupMemory
+from connectors.pipeline.mapping.translate import RowTranslator, unmapped_columns
+from connectors.pipeline.publish.outgoing import EventPublisher
 from connectors.pipeline.publish.pseudonyms import Pseudonyms
 from connectors.pipeline.publish.publisher import Publisher
 from connectors.pipeline.publish.reported import Reported, TakingBack
 from connectors.pipeline.run.backfill import Backfilling
-from connectors.pipeline.run.commit import Settling
+from connectors.pipeline.run.commit import BatchCommit
 from connectors.pipeline.run.erasure import Erasures
 from connectors.pipeline.run.report import StepReport, Tally
-from connectors.pipeline.run.republish import Republishing, SayingAgain
+from connectors.pipeline.run.republish import LookupRepublication, Republication
 from connectors.pipeline.state import last_error
 from connectors.pipeline.state.backfill_requests import Backfills
 from connectors.pipeline.state.claims import Claims
 from connectors.pipeline.state.quarantine import Decisions
-from connectors.pipeline.state.renumbering import heed, refuse_spoken_of
+from connectors.pipeline.state.renumbering import apply_aliases, refuse_spoken_of
 from connectors.pipeline.state.state import State
 from hub.domain.clock import berlin_day, micros
 from hub.domain.identifiers import Naming
@@ -54,37 +54,37 @@ class Connector:
         self._config, self._source, self._state, self._pseudonyms = config, source, state, pseudonyms
         self._journal, self._decisions = Journal(state.db), Decisions(state.db)
         knowledge = Knowledge(config.agency, key, Register(config.agency, log, keys))
-        self._register, translator = knowledge.register, Translator(config, key)
+        self._register, translator = knowledge.register, RowTranslator(config, key)
         self._learning = Learning(
             config, source, translator=translator, knowledge=knowledge, erasures=Erasures(state, knowledge),
             pseudonyms=pseudonyms, reported=(reported := Reported(state.db)),
         )  # fmt: skip
-        self._egress = egress = Egress(
+        self._publisher = publisher = EventPublisher(
             config, self._learning, judge=judge, publisher=Publisher(config, key, keys, log, state),
             pseudonyms=pseudonyms, journal=self._journal,
         )  # fmt: skip
-        self._looked = looked = Looked(config, state, translator.lookups)
+        self._lookups = lookups = LookupMemory(config, state, translator.lookups)
         decided = [name for name, stream in config.streams.items() if stream.on_vanish]
         claims = Claims(config.streams, state)
-        self._settling = Settling(
-            state, translator, egress, decisions=self._decisions, reported=reported,
-            taking_back=TakingBack(reported, pseudonyms, knowledge, key, decided), looked=looked,
+        self._commit = BatchCommit(
+            state, translator, publisher, decisions=self._decisions, reported=reported,
+            taking_back=TakingBack(reported, pseudonyms, knowledge, key, decided), lookups=lookups,
             claims=claims,
         )  # fmt: skip
-        self._saying_again = SayingAgain(config, source, state, looked, self._settling)
-        self._republishing = Republishing(
+        self._lookup_republication = LookupRepublication(config, source, state, lookups, self._commit)
+        self._republication = Republication(
             source,
             state,
             self._learning,
             translator=translator,
-            egress=egress,
+            publisher=publisher,
             pseudonyms=pseudonyms,
             claims=claims,
         )
-        self._backfilling = Backfilling(config, source, state, self._settling)
+        self._backfilling = Backfilling(config, source, state, self._commit)
         self._last: datetime | None = None
-        _heed_mapping(state, config.digest)
-        heed(config.aliases, key, state)
+        _apply_mapping(state, config.digest)
+        apply_aliases(config.aliases, key, state)
 
     def check(self) -> None:
         """Whether the source can be read as configured; sends nothing. Raises what the source finds."""
@@ -103,17 +103,17 @@ class Connector:
     def _step(self, now: datetime) -> StepReport:
         tally = Tally()
         self._read_again()
-        self._settling.note(incidents := self._source.refresh(now), tally)
+        self._commit.note(incidents := self._source.refresh(now), tally)
         first = self._state.fresh()
-        learned = self._learning.learn(now, self._egress.mark(now))
+        learned = self._learning.learn(now, self._publisher.mark(now))
         standing = {incident.stream for incident in incidents}
-        self._looked.compare(learned.changed, standing, complete=learned.complete)
-        self._republishing.owe(now, first=first)
+        self._lookups.compare(learned.changed, standing, complete=learned.complete)
+        self._republication.note_changed(now, first=first)
         is_open = self._register.fresh(now, self._config.register_limit_seconds)
         more = self._read(now, tally, is_open=is_open)
         if is_open and not more:
-            self._saying_again.pay(now, tally)
-            self._republishing.pay(now, tally)
+            self._lookup_republication.republish(now, tally)
+            self._republication.republish(now, tally)
             more = self._backfilling.step(now, tally)
         if self._last is None or berlin_day(self._last) != berlin_day(now):
             with self._state.transaction():
@@ -128,11 +128,11 @@ class Connector:
         return self._register.as_of
 
     def run(self, clock: Callable[[], datetime], sleep: Callable[[float], object], stopped: Callable[[], bool],
-            told: Callable[[StepReport], None]) -> None:  # fmt: skip
-        """Step until told to stop; a step that was begun is ended."""
+            on_report: Callable[[StepReport], None]) -> None:  # fmt: skip
+        """Step until `stopped`; a step that was begun is ended."""
         while not stopped():
             report = self.step(clock())
-            told(report)
+            on_report(report)
             if not report.more and not stopped():
                 sleep(self._config.interval_seconds)
 
@@ -157,14 +157,14 @@ class Connector:
         taken = 0
         for batch in islice(batches, self._config.batches_per_step):
             taken += 1
-            self._settling.publish(batch, now, tally, is_open=is_open)
+            self._commit.publish(batch, now, tally, is_open=is_open)
         more = taken == self._config.batches_per_step
         if is_open and not more:
             self._source.finished()
         return more and is_open
 
 
-def _heed_mapping(state: State, digest: str) -> None:
+def _apply_mapping(state: State, digest: str) -> None:
     """A changed mapping may read what waits: those streams are read again from their start. So is what is given once
     more: a part of it was said otherwise, and its place is by a key that may be another one now."""
     if state.meta(DIGEST) == digest:

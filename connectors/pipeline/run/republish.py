@@ -1,4 +1,9 @@
-"""Whom the gate knows otherwise about than before is read again, and the present state published (protocol rule 12)."""
+"""Re-reads and republishes subjects whose consent state changed (rule 12), and rows whose lookups-up rows changed.
+
+A pending republication is on disk before anything is judged by the new knowledge, and until it is done. A verdict that
+returns to its former value does not cancel it: rows read in between, before a crash or within a long backlog, were
+judged by it.
+"""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import datetime
@@ -9,12 +14,12 @@ from connectors.pipeline.config.connector import ConnectorConfig
 from connectors.pipeline.config.streams import Stream
 from connectors.pipeline.gate.learning import Learning
 from connectors.pipeline.gate.present_state import present_state
-from connectors.pipeline.mapping.lookup_memory import Looked, Place
+from connectors.pipeline.mapping.lookup_memory import LookupMemory, Place
 from connectors.pipeline.mapping.numbers import number_text
-from connectors.pipeline.mapping.translate import Translator
-from connectors.pipeline.publish.outgoing import Egress
+from connectors.pipeline.mapping.translate import RowTranslator
+from connectors.pipeline.publish.outgoing import EventPublisher
 from connectors.pipeline.publish.pseudonyms import Pseudonyms
-from connectors.pipeline.run.commit import Settling
+from connectors.pipeline.run.commit import BatchCommit
 from connectors.pipeline.run.report import Tally
 from connectors.pipeline.state.claims import Claims
 from connectors.pipeline.state.state import AT_ONCE, KeyHash, State
@@ -25,7 +30,7 @@ Signature = Callable[[str], bytes]
 """What decides now about a subject, as a keyed hash; of "" it is that of somebody about whom nothing is known."""
 
 
-class Debts:
+class PendingRepublications:
     """Kept in the connector's state."""
 
     def __init__(self, state: State) -> None:
@@ -39,11 +44,11 @@ class Debts:
             current = {subject: signature(subject) for subject in page}
             old = self._state.signatures(current)
             with self._state.transaction():
-                self._state.owe(
+                self._state.note_changed(
                     subject for subject, found in current.items() if found != old.get(subject, unknown)
                 )
 
-    def pay(self, subjects: Iterable[str], signature: Signature) -> None:
+    def settled(self, subjects: Iterable[str], signature: Signature) -> None:
         """All records of these were judged by what is known now."""
         for page in _pages(subjects):
             current = {subject: signature(subject) for subject in page}
@@ -52,7 +57,7 @@ class Debts:
 
     def open(self) -> list[str]:
         """The subjects to read again, in a fixed order."""
-        return self._state.owed()
+        return self._state.pending()
 
 
 def _pages(subjects: Iterable[str]) -> Iterator[list[str]]:
@@ -64,39 +69,44 @@ def _pages(subjects: Iterable[str]) -> Iterator[list[str]]:
 SUBJECTS_AT_ONCE = 200
 
 
-class Republishing:
-    """What is owed is on disk before anything is judged by the new knowledge, and until it is paid."""
+class Republication:
+    """What is pending is on disk before anything is judged by the new knowledge, and until it is paid."""
 
     def __init__(
-        self, source: Source, state: State, learning: Learning, *, translator: Translator, egress: Egress,
+        self, source: Source, state: State, learning: Learning, *, translator: RowTranslator, publisher: EventPublisher,
         pseudonyms: Pseudonyms, claims: Claims,
     ) -> None:  # fmt: skip
         self._claims = claims
-        self._source, self._state, self._learned, self._debts = source, state, learning, Debts(state)
-        self._translator, self._egress, self._pseudonyms = translator, egress, pseudonyms
+        self._source, self._state, self._learned, self._pending = (
+            source,
+            state,
+            learning,
+            PendingRepublications(state),
+        )
+        self._translator, self._publisher, self._pseudonyms = translator, publisher, pseudonyms
 
-    def owe(self, now: datetime, *, first: bool) -> None:
-        """Before anything is judged: note whom what was learned concerns; what was never read is owed to nobody."""
+    def note_changed(self, now: datetime, *, first: bool) -> None:
+        """Before anything is judged: note whom what was learned concerns; what was never read is pending to nobody."""
         if first:
-            self._debts.pay(self._learned.knowledge.subjects(), self._signature(now))
+            self._pending.settled(self._learned.knowledge.subjects(), self._signature(now))
             return
-        self._debts.note(self._learned.pending, self._signature(now))
+        self._pending.note(self._learned.pending, self._signature(now))
         self._learned.pending.clear()
 
-    def pay(self, now: datetime, tally: Tally) -> None:
-        """Whoever is owed it is read again."""
-        subjects = self._debts.open()
+    def republish(self, now: datetime, tally: Tally) -> None:
+        """Whoever is pending it is read again."""
+        subjects = self._pending.open()
         for start in range(0, len(subjects), SUBJECTS_AT_ONCE):
             chunk = subjects[start : start + SUBJECTS_AT_ONCE]
             try:
                 self._again(chunk, now, tally)
             except NothingKept:
                 return
-            self._debts.pay(chunk, self._signature(now))
+            self._pending.settled(chunk, self._signature(now))
 
     def _signature(self, now: datetime) -> Signature:
         """What decides about a subject in this step."""
-        consented, policy = self._learned.consented, self._egress.mark(now)
+        consented, policy = self._learned.consented, self._publisher.mark(now)
         return lambda subject: self._learned.knowledge.signature(subject, now, consented, policy)
 
     def _again(self, subjects: Sequence[str], now: datetime, tally: Tally) -> None:
@@ -108,46 +118,51 @@ class Republishing:
         events, _ = self._translator.events(rows)
         about = self._claims.own(event for event in events if event.subject_ref in wanted)
         state = present_state(about, now)
-        judged = self._egress.judged(state, now)
-        prepared = self._egress.send(judged, now)
+        judged = self._publisher.judged(state, now)
+        prepared = self._publisher.send(judged, now)
         with self._state.transaction():
-            self._egress.confirm(judged, prepared, now)
+            self._publisher.confirm(judged, prepared, now)
         fail_point("connector.after_republish")
         tally.published += len(prepared.publications)
         tally.republished += len(prepared.publications)
 
 
-class SayingAgain:
-    """Reads the owed rows again, and sends what they say now the same way as any other row."""
+class LookupRepublication:
+    """Reads the pending rows again, and sends what they say now the same way as any other row."""
 
     def __init__(
-        self, config: ConnectorConfig, source: Source, state: State, looked: Looked, settling: Settling
+        self,
+        config: ConnectorConfig,
+        source: Source,
+        state: State,
+        lookups: LookupMemory,
+        commit: BatchCommit,
     ) -> None:
-        self._state, self._looked, self._settling, self._batch = state, looked, settling, config.batch
+        self._state, self._lookups, self._commit, self._batch = state, lookups, commit, config.batch
         self._source, self._streams = source if isinstance(source, Referring) else None, config.streams
         for stream in config.streams.values() if self._source is None else ():
             _refuse(stream)
 
-    def pay(self, now: datetime, tally: Tally) -> None:
-        """What cannot be read now stays owed."""
-        for place, said in [(place, dict(said)) for place, said in self._looked.owed.items() if said]:
+    def republish(self, now: datetime, tally: Tally) -> None:
+        """What cannot be read now stays pending."""
+        for place, said in [(place, dict(said)) for place, said in self._lookups.pending.items() if said]:
             try:
                 used = self._again(place, said, now, tally)
             except NothingKept:
                 continue
             with self._state.transaction():
-                self._looked.paid(place, said, used)
-            self._looked.owed.pop(place, None)
+                self._lookups.paid(place, said, used)
+            self._lookups.pending.pop(place, None)
 
     def _again(self, place: Place, said: Collection[bytes], now: datetime, tally: Tally) -> set[bytes]:
         """The numbers that stand in some row."""
         stream, used = place[0], set[bytes]()
-        for column in self._looked.columns(place):
+        for column in self._lookups.columns(place):
             wanted = among(said, self._hash_first(stream, column), column, used)
             rows = self._source.referring(stream, column, wanted) if self._source else iter(())
             while page := list(islice(rows, self._batch)):
                 published = tally.published
-                self._settling.publish(Batch(stream, page), now, tally, is_open=True, unchanged=True)
+                self._commit.publish(Batch(stream, page), now, tally, is_open=True, unchanged=True)
                 tally.republished += tally.published - published
                 fail_point("connector.after_saying_again")
         return used

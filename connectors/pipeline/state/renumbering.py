@@ -33,12 +33,12 @@ def refuse_spoken_of(numbers: Collection[str], key: Naming, state: State) -> Non
         )
 
 
-def heed(aliases: Aliases, key: Naming, state: State) -> None:
+def apply_aliases(aliases: Aliases, key: Naming, state: State) -> None:
     """Where the file says something else than when this state was last used, everybody known is owed a look."""
     told = key.row_hash(repr(sorted(aliases.first.items())).encode()).hex()
     if state.meta(HEEDED) != told:
         with state.transaction():
-            state.owe_all()
+            state.note_all_changed()
             state.set_meta(HEEDED, told)
 
 

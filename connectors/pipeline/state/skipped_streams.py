@@ -8,7 +8,7 @@ from connectors.pipeline.state.state import State
 META = "passed over"
 
 
-class PassedOver:
+class SkippedStreams:
     """Kept in the connector's state. A stream that stands still holds nobody up; once it is read, everybody known is
     read again."""
 
@@ -34,4 +34,4 @@ class PassedOver:
         with self._state.transaction():
             self._state.set_meta(META, json.dumps(sorted(streams)))
             if owed:
-                self._state.owe_all()
+                self._state.note_all_changed()

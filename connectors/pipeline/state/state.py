@@ -164,21 +164,21 @@ class State:
         self.db.executemany("INSERT OR REPLACE INTO published VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
 
     def signatures(self, subjects: Iterable[str]) -> Mapping[str, bytes]:
-        """Subject → what the gate knew of it when its records were last judged; empty for those in `owed`."""
+        """Subject → what the gate knew of it when its records were last judged; empty for those in `pending`."""
         return dict(self._among("SELECT subject_ref, signature FROM known WHERE subject_ref", subjects))
 
     def save_signatures(self, signatures: Mapping[str, bytes]) -> None:
         self.db.executemany("INSERT OR REPLACE INTO known VALUES (?, ?)", signatures.items())
 
-    def owe(self, subjects: Iterable[str]) -> None:
+    def note_changed(self, subjects: Iterable[str]) -> None:
         """These must be read and judged again; a signature saved later says that it was done."""
         self.save_signatures(dict.fromkeys(subjects, b""))
 
-    def owe_all(self) -> None:
+    def note_all_changed(self) -> None:
         """Everybody known must be read and judged again."""
         self.db.execute("UPDATE known SET signature = x''")
 
-    def owed(self) -> list[str]:
+    def pending(self) -> list[str]:
         """Subjects to read and judge again, in a fixed order."""
         query = "SELECT subject_ref FROM known WHERE signature = x'' ORDER BY subject_ref"
         return [row[0] for row in self.db.execute(query)]

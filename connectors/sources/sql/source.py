@@ -17,7 +17,7 @@ from connectors.database.connection import Database, RowsUnreadable
 from connectors.database.statements import among, exactly
 from connectors.database.values import told
 from connectors.pipeline.mapping.row_rules import is_among, key_before
-from connectors.pipeline.state.skipped_streams import PassedOver
+from connectors.pipeline.state.skipped_streams import SkippedStreams
 from connectors.pipeline.state.state import State, hidden
 from connectors.sources.cursor import Ordering, Version, loaded, saved
 from connectors.sources.doubtful import Doubtful
@@ -50,7 +50,7 @@ class SqlSource:
         self._schedule = Schedule(state, settings.reconcile_seconds)
         self._waiting = Waiting(state, settings.vanish_limit, settings.vanish_rows)
         self._vanished, self._remembered = Vanished(state), Remembered(state, key)
-        self._doubtful, self._passed_over = Doubtful(state, key.row_hash), PassedOver(state)
+        self._doubtful, self._passed_over = Doubtful(state, key.row_hash), SkippedStreams(state)
         self._reader = Reader(
             self._database,
             self._ordering,

@@ -18,7 +18,7 @@ from connectors.contract import SinkReport
 from connectors.pipeline.config.connector import ConnectorConfig, load_config
 from connectors.pipeline.publish.keyring import agency_keys
 from connectors.pipeline.run.build import build_sink, build_source, kind
-from connectors.pipeline.run.heartbeat import EVERY, Heart
+from connectors.pipeline.run.heartbeat import EVERY, HeartbeatSender
 from connectors.pipeline.state.heartbeat import AUTH, PAUSED, RUNNING, STOPPED, WAITING, Beat, Pulse, troubled
 from connectors.pipeline.state.sqlite_files import lease, lease_of, unwritten
 from hub.cli.connect.given import Config, clock_of
@@ -73,7 +73,7 @@ class Runner:
         self._pulse = Pulse(settings.state)
         self._beat = begun(self._pulse.last(), clock.now())
         self._log, self._keys = open_log(settings, clock), open_keys(settings, clock)
-        self._heart = Heart(settings, self._log, clock)
+        self._heart = HeartbeatSender(settings, self._log, clock)
         self._part: Any = self._build()
 
     def loop(self, stop: Event, *, once: bool, as_json: bool) -> None:

@@ -86,13 +86,13 @@ def test_a_number_that_was_only_read_may_still_become_another_ones(bench: Bench)
     bench.all(0)
     told(bench, "P0000001;P0000000\n")
     with bench.life() as connector:
-        owed = connector._state.owed()
-        assert bench.key.person("P0000000") in owed, "who mentions the number is looked at once more"
+        pending = connector._state.pending()
+        assert bench.key.person("P0000000") in pending, "who mentions the number is looked at once more"
         bench.step(connector, evening(0))
-        assert connector._state.owed() == []
+        assert connector._state.pending() == []
     assert subjects(bench) == {bench.key.person("P0000000")}
     with bench.life() as connector:
-        assert connector._state.owed() == []
+        assert connector._state.pending() == []
     bench.close()
 
 

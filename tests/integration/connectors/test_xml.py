@@ -12,7 +12,7 @@ import pytest
 import connectors.sources.xml as kind
 from connectors.contract import Incident, Row
 from connectors.pipeline.config.connector import load_config
-from connectors.pipeline.mapping.translate import Translator
+from connectors.pipeline.mapping.translate import RowTranslator
 from connectors.pipeline.state.state import State
 from connectors.sources.xml.tree import CHUNK
 from connectors.tools.dry_run.checking import examine
@@ -156,7 +156,7 @@ def test_a_record_that_cannot_be_told_is_held_alone(built: Build, custodians: st
     other = '<x:Person lfd="2"><x:Geb>1990-01-02</x:Geb><x:Inhaber Ref="P-9"/><x:Name>B</x:Name></x:Person>'
     house.put(HOUSE.format(custodians=custodians).replace("</x:BG>", f"{other}</x:BG>"))
     rows, incidents = house.step()
-    events, held = Translator(load_config(house.folder / "source.toml"), KEY).events(rows)
+    events, held = RowTranslator(load_config(house.folder / "source.toml"), KEY).events(rows)
     assert {(one.reason, one.column) for one in held} == {("wrong_shape", column)}
     assert ({event.row_key for event in events}, incidents) == ({"1/b/2"}, [])
 

@@ -8,7 +8,7 @@ import pytest
 
 from connectors.contract import Row
 from connectors.pipeline.config.connector import load_config
-from connectors.pipeline.mapping.translate import Translator
+from connectors.pipeline.mapping.translate import RowTranslator
 from connectors.sources.rest.shelf import LAST
 from tests.integration.connectors.interface import Interface
 from tests.integration.connectors.rest.house import CHANGES, KEY, PEOPLE, Build, House, gone, person
@@ -20,7 +20,7 @@ BARE = object()
 def told(house: House, rows: list[Row]) -> tuple[list[str], list[Held]]:
     """Keys of the rows that are said, and reason, column and place of those that are held."""
     there = [row for row in rows if not row.gone]
-    events, held = Translator(load_config(house.folder / "source.toml"), KEY).events(there)
+    events, held = RowTranslator(load_config(house.folder / "source.toml"), KEY).events(there)
     assert all(one.remedy for one in held)
     return [event.row_key for event in events], sorted({(one.reason, one.column, one.place) for one in held})
 

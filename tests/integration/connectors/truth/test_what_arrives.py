@@ -17,7 +17,7 @@ import pytest
 from connectors.contract import Batch, Row
 from connectors.pipeline.config.connector import parse_config
 from connectors.pipeline.config.kinds import load_kind
-from connectors.pipeline.mapping.lookup_memory import Looked
+from connectors.pipeline.mapping.lookup_memory import LookupMemory
 from connectors.pipeline.mapping.lookups import LookupIndex
 from connectors.pipeline.mapping.mapped import MappedEvent, Unmapped
 from connectors.pipeline.mapping.mapper import Mapper
@@ -99,7 +99,7 @@ class Reader:
         self.source = load_kind(config.kind).build(config, self.state, KEY)
         self.mapper = Mapper(KEY, config.agency_kind, config.streams)
         self._kind, self.index = config.kind, LookupIndex(config.lookups)
-        self.looked = Looked(config, self.state, self.index)
+        self.looked = LookupMemory(config, self.state, self.index)
         self.arrived: dict[Key, Any] = {}
         self.held: dict[Key, Unmapped] = {}
         self._names: dict[bytes, Key] = {}
@@ -129,14 +129,14 @@ class Reader:
             self.looked.note(batch.rows)
 
     def _say_again(self) -> None:
-        for place, owed in list(self.looked.owed.items()):
+        for place, pending in list(self.looked.pending.items()):
             used = set[bytes]()
             for column in self.looked.columns(place):
-                wanted = among(owed, self.state.key_hash, column, used)
+                wanted = among(pending, self.state.key_hash, column, used)
                 self._batch(Batch(place[0], list(self.source.referring(place[0], column, wanted))))
             with self.state.transaction():
-                self.looked.paid(place, owed, used)
-        self.looked.owed.clear()
+                self.looked.paid(place, pending, used)
+        self.looked.pending.clear()
 
     def _take(self, row: Row) -> list[Unmapped]:
         """Why the row waits in quarantine, if it does."""
