@@ -7,7 +7,8 @@ from connectors.pipeline.config.kinds import load_kind
 
 
 def candidate(kind: str) -> Candidate:
-    """The source of this kind, with the trial that writes its system."""
-    module = load_kind(kind)
+    """The source of this kind, with the trial that writes its system; "example" is the one that a new connector begins
+    with."""
+    module = import_module("connectors.kit.example") if kind == "example" else load_kind(kind)
     trial = import_module(f"{module.__name__}.trial").Trial
     return Candidate(kind, module.build, module.spec, trial)

@@ -1,4 +1,4 @@
-"""Re-reads and republishes subjects whose consent state changed (rule 12), and rows whose lookups-up rows changed.
+"""Re-reads and republishes subjects whose consent state changed (rule 12), and rows whose looked-up rows changed.
 
 A pending republication is on disk before anything is judged by the new knowledge, and until it is done. A verdict that
 returns to its former value does not cancel it: rows read in between, before a crash or within a long backlog, were

@@ -11,8 +11,8 @@ import pytest
 from connectors.kit.bench import Bench, families
 from tests.support.candidates import candidate
 
-KINDS = ("snapshot_csv", "file_drop", "xml", "rest", "kit.example")
-TWICE = ("snapshot_csv", "file_drop", "xml", "kit.example")
+KINDS = ("snapshot_csv", "file_drop", "xml", "rest", "example")
+TWICE = ("snapshot_csv", "file_drop", "xml", "example")
 """Whose trial holds two rows of one key."""
 
 

@@ -21,7 +21,7 @@ from tests.support.candidates import candidate
 
 ROOT = Path(__file__).parents[3]
 STRANGER = ROOT / "tests" / "stranger"
-KINDS = ("sql", "sql_outbox", "snapshot_csv", "file_drop", "xml", "rest", "kit.example")
+KINDS = ("sql", "sql_outbox", "snapshot_csv", "file_drop", "xml", "rest", "example")
 
 
 @pytest.fixture

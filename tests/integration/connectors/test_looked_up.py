@@ -14,7 +14,7 @@ from connectors.tools.dry_run.checking import examine
 from hub.failpoints import observed
 from tests.support.candidates import candidate
 
-KINDS = ("sql", "sql_outbox", "snapshot_csv", "file_drop", "xml", "rest", "kit.example")
+KINDS = ("sql", "sql_outbox", "snapshot_csv", "file_drop", "xml", "rest", "example")
 SIZE = 24
 Tables = dict[str, list[dict[str, str]]]
 OFFICES = {"stream": "people", "key": "number", "columns": ["name", "remark", "family"]}
@@ -190,7 +190,7 @@ def test_two_rows_that_come_to_one_name_are_not_both_said(bench: Bench) -> None:
     for row in twice["people"]:
         row["name"] = "one" if row["number"] in {"F0000002", "F0000006"} else row["name"]
     bench.write(twice, 0)
-    installed = bench.candidate.name != "kit.example"
+    installed = bench.candidate.name != "example"
     faults = examine(bench.config(), bench.key, evening(0)).faults if installed else []
     bench.all(0)
     waiting = bench.waiting()

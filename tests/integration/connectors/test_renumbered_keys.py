@@ -12,7 +12,7 @@ from connectors.kit.bench import Bench, families
 from connectors.pipeline.config.connector import parse_config
 from tests.support.candidates import candidate
 
-KINDS = ("sql", "sql_outbox", "snapshot_csv", "file_drop", "xml", "rest", "kit.example")
+KINDS = ("sql", "sql_outbox", "snapshot_csv", "file_drop", "xml", "rest", "example")
 KEYS: tuple[Any, ...] = ("number", ["family", "number"])
 OLD, NEW, NEWER = "P0000000", "NEU-0", "NEU-1"
 
