@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := setup
-.PHONY: help setup demo serve test test-fast check format kafka postgres bench chaos fuzz mutants clean for-demo for-broker for-test
+.PHONY: help setup demo serve test test-fast check docs format kafka postgres bench chaos fuzz mutants clean for-demo for-broker for-test
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -33,11 +33,14 @@ FAST := tests/unit --ignore=tests/unit/cli --ignore=tests/unit/simulate --ignore
 test-fast: $(READY) ## stages, folds, policy and mapping on plain data, in under a minute; starts no server
 	$(BIN)/pytest -q $(FAST)
 
-check: $(READY) ## format, lint, types, import contracts
+check: $(READY) docs ## format, lint, types, import contracts, the documentation with its links
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: $(READY) ## the documentation as a site in site/ (open site/index.html); a broken link is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict -q
 
 format: $(READY) ## put the code into form
 	$(BIN)/ruff format .
@@ -68,7 +71,7 @@ mutants: $(READY) ## which changes to policy code and data no test would notice 
 	$(BIN)/python -m tests.mutation.run
 
 clean: ## remove what make made, the fetched broker too
-	rm -rf $(VENV) .cache .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build *.egg-info
+	rm -rf $(VENV) site .cache .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 for-demo for-broker for-test: ## what this machine lacks for the command is installed, or named
