@@ -45,8 +45,10 @@ def present() -> dict[str, Released]:
 
 def problems(now: Mapping[str, Released], then: Mapping[str, Released]) -> Iterator[str]:
     """What differs from the release, each with its remedy."""
-    for name in sorted(now.keys() | then.keys()):
-        stem, _, version = name.rpartition(".v")
+    versions = sorted(_split(name) for name in now.keys() | then.keys())
+    newest = dict(versions)
+    for stem, version in versions:
+        name = f"{stem}.v{version}"
         if name not in now:
             yield f"{name} was released and its file is gone: put it back, records in logs need it"
         elif name not in then:
@@ -54,8 +56,13 @@ def problems(now: Mapping[str, Released], then: Mapping[str, Released]) -> Itera
         elif now[name] != then[name]:
             yield (
                 f"{name} was released with another fingerprint: put {name}.avsc back and"
-                f" add the change as {stem}.v{int(version) + 1}.avsc"
+                f" add the change as {stem}.v{newest[stem] + 1}.avsc"
             )
+
+
+def _split(name: str) -> tuple[str, int]:
+    stem, _, version = name.rpartition(".v")
+    return stem, int(version)
 
 
 def enter() -> list[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
-_SNIPPET = re.compile(r"^```(console|python) run\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_SNIPPET = re.compile(r"^```(console|python|diff) run\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _HEADING = re.compile(r"^#+ +(.+)$", re.MULTILINE)
@@ -76,8 +76,9 @@ class Page:
 
 
 def pages() -> list[Page]:
-    """README, changelog and everything under docs."""
-    return [Page(ROOT / "README.md"), Page(ROOT / "CHANGELOG.md"), *_under(ROOT / "docs")]
+    """README, CONTRIBUTING, changelog and everything under docs."""
+    top = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
+    return [*(Page(ROOT / name) for name in top), *_under(ROOT / "docs")]
 
 
 def _under(folder: Path) -> Iterator[Page]:
