@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 from hub.domain.clock import berlin_day, micros, moment
 from hub.erasure.erase import erase
 from hub.erasure.key_revocation import end_grounds
-from hub.erasure.retention import retain_at_midnight
+from hub.erasure.retention import retain_page
 from hub.failpoints import fail_point
 from hub.isolation import isolated
 from hub.parts import Parts
@@ -50,7 +50,7 @@ class TickOutcome:
     holds_ended: int = 0
     keys_destroyed: int = 0
     erased: tuple[int, ...] = ()
-    retained: int = 0  # reasons for which rows went, once a Berlin day
+    retained: int = 0  # rows that had been kept long enough
     more: bool = False
     unusable: int = 0  # control records that were opened late and cannot be used
 
@@ -58,15 +58,20 @@ class TickOutcome:
 def tick(parts: Parts) -> TickOutcome:
     """Do what became due since the last tick, some pages of it. A part of it that fails waits alone (rule 14a)."""
     now = parts.clock.now()
-    raised, more = _alone(parts, "raise", lambda: _raise_due(parts, now), (0, False))
+    raised, to_raise = _alone(parts, "raise", lambda: _raise_due(parts, now), (0, False))
+    renewed = _alone(parts, "renew", lambda: _renew(parts, micros(now)), 0)
+    holds = _alone(parts, "holds", lambda: end_expired_holds(parts), 0)
+    destroyed = _alone(parts, "grounds", lambda: end_grounds(parts), 0)
+    erased: tuple[int, ...] = _alone(parts, "erase", lambda: erase(parts), ())
+    retained, to_retain = _alone(parts, "retain", lambda: _retained(parts, now), (0, False))
     return TickOutcome(
         raised,
-        _alone(parts, "renew", lambda: _renew(parts, micros(now)), 0),
-        _alone(parts, "holds", lambda: end_expired_holds(parts), 0),
-        _alone(parts, "grounds", lambda: end_grounds(parts), 0),
-        _alone(parts, "erase", lambda: erase(parts), ()),
-        _alone(parts, "retain", lambda: _retained(parts), 0),
-        more,
+        renewed,
+        holds,
+        destroyed,
+        erased,
+        retained,
+        to_raise or to_retain,
         _alone(parts, "unusable", lambda: unusable.check(parts), 0),
     )
 
@@ -75,27 +80,32 @@ def _alone(parts: Parts, name: str, work: Callable[[], R], otherwise: R) -> R:
     return next(iter(isolated(parts, "tick", [name], lambda _: work(), str, again_after=0)), otherwise)
 
 
-def _retained(parts: Parts) -> int:
-    return len(retain_at_midnight(parts))
-
-
 Page = Callable[[Parts, datetime], int | None]
-"""Does one page in a transaction of its own; how many epochs rose, None when nothing is left to do."""
+"""Does one page in a transaction of its own; how many epochs rose or rows went, None when nothing is left to do."""
 
 
 def _raise_due(parts: Parts, now: datetime) -> tuple[int, bool]:
-    """Page by page; how many epochs rose, and whether something is left."""
-    raised = pages = 0
+    """How many epochs rose, and whether something is left."""
+    return _by_pages(parts, now, birthdays.complete_page, _dated_page, _policy_page)
+
+
+def _retained(parts: Parts, now: datetime) -> tuple[int, bool]:
+    """How many rows went, and whether something is left."""
+    return _by_pages(parts, now, retain_page)
+
+
+def _by_pages(parts: Parts, now: datetime, *steps: Page) -> tuple[int, bool]:
+    """The sum over the pages of one call, and whether something is left."""
+    total = pages = 0
     until = time.monotonic() + LONGEST
-    steps: tuple[Page, ...] = (birthdays.complete_page, _dated_page, _policy_page)
     for page in steps:
         while (done := page(parts, now)) is not None:
-            raised += done
+            total += done
             pages += 1
             fail_point("ticks.page")
             if pages == PAGES or time.monotonic() > until:
-                return raised, True
-    return raised, False
+                return total, True
+    return total, False
 
 
 def _dated_page(parts: Parts, now: datetime) -> int | None:

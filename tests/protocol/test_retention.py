@@ -1,7 +1,7 @@
 """Retention: what has been kept long enough goes by itself, a dry run says so before, and a rebuild agrees after."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -10,7 +10,10 @@ from hub.erasure import proofs, retention
 from hub.erasure.retention import retain
 from hub.operations.audit.verify import verify
 from hub.ports import Erased, Key, KeyRef
-from tests.support.world import CHILD, JA, JC, MOTHER, World
+from hub.stages import timers
+from hub.store import erasures
+from hub.subjects.consent_barrier import mark_if_caught_up
+from tests.support.world import CHILD, JA, JC, MOTHER, CrashError, World, crash_at
 
 TELLS = {"kind": "sgb2"}
 EVIDENCE = ("disclosure_ground", "view_append", "consents_applied")
@@ -264,3 +267,124 @@ def test_proofs_of_many_go_page_by_page(world: World, monkeypatch: pytest.Monkey
     assert [one.rows for one in retain(world.parts, apply=True) if one.what == "consent_proof"] == [rows]
     assert world.rows("consent_row") == []
     assert world.rows("coming_of_age") == []
+
+
+def _crowd(world: World, count: int) -> list[str]:
+    """Families of a case each, whose consent was taken back long ago."""
+    for number in range(count):
+        world.jc.grants(f"c{number}", f"p{number}", ["EG"], family=f"f{number}")
+    world.run()
+    world.wait(hours=1)
+    for number in range(count):
+        world.jc.withdraws(f"c{number}", f"p{number}", family=f"f{number}")
+    world.run()
+    world.clock.set(world.clock.now() + timedelta(days=4 * 365 + 20))
+    mark_if_caught_up(world.parts)
+    return [f"{JC}:{world.jc.ref(f'p{number}')}" for number in range(count)]
+
+
+def _proven(world: World) -> set[str]:
+    return {row["subject"] for row in world.rows("consent_row")}
+
+
+def test_a_night_ends_proofs_by_pages_and_looks_for_withdrawals_between(
+    small: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A call that has used up its time begins no other page."""
+    monkeypatch.setattr(retention, "PAGE", 2)
+    keys = set(_crowd(small, 5))
+    monkeypatch.setattr(timers, "LONGEST", -1.0)
+    left = list[int]()
+    while (done := timers.tick(small.parts)).more:
+        left.append(len(keys & _proven(small)))
+    assert {5, 3, 1, 0} <= set(left)
+    assert not done.more
+    assert timers.tick(small.parts).retained == 0
+
+
+@pytest.mark.parametrize("page", [2, 4])
+def test_a_night_that_is_killed_goes_on_from_where_it_came(
+    small: World, monkeypatch: pytest.MonkeyPatch, page: int
+) -> None:
+    monkeypatch.setattr(retention, "PAGE", 2)
+    keys = set(_crowd(small, 5))
+    with crash_at("retention.page", page):
+        timers.tick(small.parts)
+    reached = keys & _proven(small)
+    looked = list[str]()
+    ended = proofs.ended_proofs
+
+    def noted(connection: Any, parts: Any, until: int, beyond: str, limit: int) -> Any:
+        looked.append(beyond)
+        return ended(connection, parts, until, beyond, limit)
+
+    monkeypatch.setattr(retention, "ended_proofs", noted)
+    timers.tick(small.parts)
+    assert keys & _proven(small) == set()
+    assert len(reached) == {2: 5, 4: 1}[page]
+    assert ("" in looked) == (page == 2), "the proofs that went are not looked for again"
+
+
+def test_a_night_that_is_killed_while_keys_go_ends_what_it_began(
+    small: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The keys are destroyed before the rows go: a consent that nobody can open for that has ended."""
+    _crowd(small, 2)
+
+    def fail(*_: object) -> None:
+        raise CrashError
+
+    monkeypatch.setattr(erasures, "mark_gone", fail)
+    with pytest.raises(CrashError):
+        timers.tick(small.parts)
+    assert len(_proven(small)) == 2
+    monkeypatch.undo()
+    timers.tick(small.parts)
+    assert _proven(small) == set()
+
+
+def test_proofs_go_though_the_consent_was_taken_back_in_another_case(small: World) -> None:
+    """The office has two cases of the person, which nobody linked; the withdrawal was recorded in the other one."""
+    small.jc.grants("c1", MOTHER, ["EG"])
+    small.run()
+    small.wait(hours=1)
+    small.jc.withdraws("c1", MOTHER, family="another case")
+    small.run()
+    _later(small, 4 * 365 - 10)
+    assert _proven(small)
+    _later(small, 30)
+    assert not _proven(small)
+    assert not _opens(small, KeyRef("proof", JC, small.jc.ref(MOTHER)))
+
+
+def _given_twice(world: World) -> tuple[str, str]:
+    """An office gives one id to two persons; the second consent is refused. Returns their subject keys."""
+    for person in (MOTHER, CHILD):
+        world.jc.born(person, date(1990, 1, 1), family=person)
+        world.jc.grants("c1", person, ["EG"], family=person, key=f"grant {person}")
+        world.wait(seconds=1)
+    world.run()
+    world.wait(hours=1)
+    return f"{JC}:{world.jc.ref(MOTHER)}", f"{JC}:{world.jc.ref(CHILD)}"
+
+
+def test_a_refused_consent_ends_when_it_was_received(small: World) -> None:
+    first, second = _given_twice(small)
+    _later(small, 4 * 365 - 10)
+    assert _proven(small) == {first, second}
+    _later(small, 30)
+    assert _proven(small) == {first}
+
+
+def test_a_consent_whose_id_was_given_again_stays_while_that_one_is_there(small: World) -> None:
+    """Without it, the one that was refused would stand."""
+    first, second = _given_twice(small)
+    small.jc.withdraws("c1", MOTHER, family=MOTHER)
+    small.run()
+    _later(small, 3 * 365)
+    small.jc.say("ObjectionRaised", CHILD, {"norm": "Art. 21 GDPR"}, family=CHILD)
+    small.run()
+    _later(small, 2 * 365)
+    assert _proven(small) == {first, second}
+    _later(small, 3 * 365)
+    assert _proven(small) == set()
