@@ -57,3 +57,11 @@ def test_decisions_are_numbered_without_holes_and_doubles() -> None:
     pages = sorted((ROOT / "docs" / "adr").glob("*.md"))
     assert [page.name[:4] for page in pages] == [f"{number:04d}" for number in range(1, len(pages) + 1)]
     assert [page for page in pages if not page.read_text().startswith(f"# {page.name[:4]} ")] == []
+
+
+def test_every_page_is_reached_from_the_index() -> None:
+    index = Page(ROOT / "docs" / "index.md")
+    linked = {(index.path.parent / link.partition("#")[0]).resolve() for link in index.links}
+    folders = ("tutorial", "how-to", "reference", "explanation", "contributing")
+    every = {path for folder in folders for path in (ROOT / "docs" / folder).glob("*.md")}
+    assert sorted(path.name for path in every - linked) == []
