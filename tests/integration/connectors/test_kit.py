@@ -14,10 +14,9 @@ from connectors.contract import Batch, Row
 from connectors.kit.checks import Case
 from connectors.kit.checks.crashes import backfill_beside_live, killed_at_each_fail_point
 from connectors.kit.checks.rows import keys_are_unique, records_match_schema
-from connectors.pipeline.config.kinds import load_kind
 from connectors.pipeline.state.state import State
 from hub.cli.connect import app
-from tests.support.candidates import candidate
+from tests.support.candidates import candidate, module_of
 
 ROOT = Path(__file__).parents[3]
 STRANGER = ROOT / "tests" / "stranger"
@@ -50,7 +49,7 @@ def assert_certified(folder: Path, source: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_our_kinds_get_their_certificate(kind: str, tmp_path: Path) -> None:
-    assert_certified(tmp_path, f"{load_kind(kind).__name__}:build")
+    assert_certified(tmp_path, f"{module_of(kind).__name__}:build")
 
 
 def test_a_strangers_connector_gets_its_certificate() -> None:
