@@ -1,18 +1,22 @@
 """`hub demo`: the whole way on two synthetic agencies, explained."""
 
+import shlex
+import socket
 import sys
 import tempfile
 import time
 from contextlib import ExitStack, suppress
+from itertools import chain, count
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from connectors.pipeline.run.report import Withheld
-from hub.cli.output import AsJson, print_json, print_lines, progress
+from hub.cli.output import AsJson, called_as, print_commands, print_json, print_lines, progress
 from hub.dev.demo import DAYS, Demo, explained
 from hub.errors import UsageError
+
+LOOPBACK = "127.0.0.1"
 
 
 def demo(
@@ -30,6 +34,8 @@ def demo(
 ) -> None:
     """Zwei erfundene Ämter, fünf Tage, der ganze Weg: lesen, entscheiden, zeigen. Ohne Server und Netz."""
     began = time.perf_counter()
+    if serve:
+        _require_free(port)
     with ExitStack() as stack:
         folder = _folder(keep) or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hub-demo-")))
         with progress("Zwei Ämter arbeiten fünf Tage lang", total=DAYS) as step:
@@ -43,8 +49,21 @@ def demo(
             print_json(found)
         else:
             print_lines(_told(found, families))
+            print_commands(_next(found["explained"], families, seed, keep, serve=serve))
         if serve:
             _serve(shown, port)
+
+
+def _require_free(port: int) -> None:
+    """Raises UsageError before the work begins where the pages could not be served after it."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does
+        try:
+            probe.bind((LOOPBACK, port))
+        except (OSError, OverflowError):
+            raise UsageError(
+                f"port {port} cannot be used", place="--port", remedy="name one that is free, as --port 8081"
+            ) from None
 
 
 def _folder(keep: Path | None) -> Path | None:
@@ -58,35 +77,59 @@ def _folder(keep: Path | None) -> Path | None:
 
 
 def _found(shown: Demo, seconds: float) -> dict[str, Any]:
-    example = shown.outcome.examples[0] if shown.outcome.examples else None
-    return shown.counts() | {"explained": _explained(shown, example), "seconds": round(seconds, 2)}
-
-
-def _explained(shown: Demo, example: Withheld | None) -> dict[str, Any] | None:
-    return None if example is None else explained(shown.parts, example)
+    stayed = shown.never_published()
+    return shown.counts() | {
+        "never_published": len(stayed),
+        "explained": explained(shown.parts, stayed[0]) if stayed else None,
+        "seconds": round(seconds, 2),
+    }
 
 
 def _told(found: dict[str, Any], families: int) -> list[str]:
-    """What happened, in plain German."""
-    withheld = ", ".join(f"{rule} {count}" for rule, count in found["withheld"].items()) or "nichts"
+    """The counts and one withheld event in plain German; each line says what it counts."""
+    rules = ", ".join(f"{rule} {count}" for rule, count in found["withheld"].items()) or "nichts"
     lines = [
         f"Zwei erfundene Ämter, {families} Familien, {DAYS} Tage.",
         "",
-        f"  gelesen           {found['read']:>6}  Zeilen aus Datenbank und CSV-Abzügen",
-        f"  daraus Ereignisse {found['events']:>6}",
-        f"  veröffentlicht    {found['published']:>6}  versiegelt",
-        f"  zurückgehalten    {sum(found['withheld'].values()):>6}  im Amt geblieben: {withheld}",
-        f"  zugelassen        {found['admitted']:>6}  vom Hub nochmals geprüft",
-        f"  angehalten        {found['held']:>6}",
-        f"  in Quarantäne     {sum(found['quarantined'].values()):>6}",
-        f"  doppelt           {found['duplicates']:>6}",
-        f"  gemeinsame Fälle  {found['joint_cases']:>6}",
-        f"  Offenlegungen     {found['disclosures']:>6}  jede im Register",
-        f"  Widerrufe         {found['withdrawals']:>6}",
+        f"  gelesen           {found['read']:>6}  Zeilen aus Datenbank und CSV-Abzügen, jedes Lesen gezählt",
+        f"  geprüft           {found['events']:>6}  Ereignisse daraus, nach jeder neuen Einwilligung noch einmal",
+        f"  veröffentlicht    {found['published']:>6}  davon, versiegelt",
+        f"  zurückgehalten    {sum(found['withheld'].values()):>6}  davon, nach Regel: {rules}",
+        f"  nie veröffentlicht{found['never_published']:>6}  verschiedene Ereignisse: am Ende im Amt geblieben",
+        f"  zugelassen        {found['admitted']:>6}  der veröffentlichten, vom Hub nochmals geprüft",
+        f"  angehalten        {found['held']:>6}  der veröffentlichten, warten am Ende noch",
+        f"  in Quarantäne     {sum(found['quarantined'].values()):>6}  der veröffentlichten, nicht lesbar",
+        f"  doppelt           {found['duplicates']:>6}  der veröffentlichten, ohne Wirkung",
+        f"  gemeinsame Fälle  {found['joint_cases']:>6}  Akten mit gemeinsamer Sicht; eine Familie kann mehrere haben",
+        f"  Offenlegungen     {found['disclosures']:>6}  Einträge im Register: Person, Absender, Empfänger",
+        f"  Widerrufe         {found['withdrawals']:>6}  von Einwilligungen, ganz oder zum Teil",
     ]
     if found["explained"]:
-        lines += ["", "Ein zurückgehaltenes Ereignis, erklärt:", *_sentences(found["explained"])]
-    return [*lines, "", f"{found['seconds']} Sekunden. Im Browser: hub demo --serve"]
+        lines += ["", "Ein Ereignis, das bis zum Schluss im Amt blieb:", *_sentences(found["explained"])]
+    return [*lines, "", f"{found['seconds']} Sekunden."]
+
+
+def _next(
+    event: dict[str, Any] | None, families: int, seed: int, keep: Path | None, *, serve: bool
+) -> dict[str, str]:
+    """Two or three commands to try next, as they can be copied into the same folder: command → its effect."""
+    hub = called_as()
+    same = f"{hub} demo --families {families} --seed {seed}"
+    found = {} if serve else {f"{same} --serve": "Die gemeinsame Sicht im Browser"}
+    folder = shlex.quote(str(keep)) if keep else _unused("probe")
+    made = "" if keep else f"{same} --keep {folder} && "
+    if event:
+        found[f"{made}(cd {folder} && {hub} explain {event['event_id']})"] = (
+            "Der ganze Weg dieses Ereignisses"
+        )
+    if keep:
+        found[f"(cd {folder} && {hub} audit verify)"] = "Nachrechnen: war alles Weitergegebene gedeckt?"
+    return found
+
+
+def _unused(name: str) -> str:
+    """A name for a folder that does not exist here."""
+    return next(one for one in chain([name], (f"{name}-{n}" for n in count(2))) if not Path(one).exists())
 
 
 def _sentences(explained: dict[str, Any]) -> list[str]:

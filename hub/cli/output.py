@@ -1,8 +1,12 @@
 """What every verb prints: one JSON object on standard output, or a table; progress and warnings on standard error."""
 
+import shlex
+import shutil
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 import orjson
@@ -42,6 +46,23 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[obje
     for row in rows:
         table.add_row(*(Text(str(cell)) for cell in row))
     Console().print(table)
+
+
+def print_commands(commands: Mapping[str, str]) -> None:
+    """Commands to copy, each on a line of its own however narrow the terminal, below its purpose."""
+    for command, purpose in commands.items():
+        typer.echo(f"\n{purpose}:\n  {command}")
+
+
+def called_as() -> str:
+    """This command as it can be typed in any folder: `hub` where that finds it, else its path."""
+    called = Path(sys.argv[0])
+    if called.name == "__main__.py":
+        return f"{shlex.quote(sys.executable)} -m hub"
+    found = shutil.which("hub")
+    if (found and Path(found).resolve() == called.resolve()) or not called.is_file():
+        return "hub"
+    return shlex.quote(str(called.absolute()))
 
 
 def warn(text: str) -> None:

@@ -7,6 +7,7 @@ the same mapping files that an agency would write, and the embedded host drives 
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from importlib.resources import files
@@ -17,11 +18,13 @@ from typing import Any
 from sqlalchemy import func, select
 
 from connectors.pipeline.config.connector import load_config
+from connectors.pipeline.gate.journal import Journal, Verdict
 from connectors.pipeline.publish.keyring import Keys
 from connectors.pipeline.run.build import build_sink, build_source
 from connectors.pipeline.run.heartbeat import HeartbeatSender
-from connectors.pipeline.run.report import StepReport, Withheld
+from connectors.pipeline.run.report import StepReport
 from connectors.pipeline.state.heartbeat import RUNNING, Beat
+from connectors.pipeline.state.state import State
 from hub.adapters.clocks import ManualClock
 from hub.adapters.keys.kek import as_text, controller_kek, new_master
 from hub.adapters.keys.sql import SqlKeyStore
@@ -68,7 +71,6 @@ class DemoOutcome:
     consents_taken: int = 0
     duplicates: int = 0
     withdrawals: int = 0
-    examples: list[Withheld] = field(default_factory=list)
     answers: Counter[str] = field(default_factory=Counter)
     unmapped: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
@@ -79,7 +81,6 @@ class DemoOutcome:
         self.published += report.published
         self.withheld.update(report.withheld)
         self.source_quarantined.update(report.source_quarantined)
-        self.examples += report.examples
         self.unmapped.update({name: columns for name, columns in report.unmapped_columns.items() if columns})
 
     def observe(self, stage: str, outcome: Any) -> None:
@@ -224,6 +225,15 @@ class Demo:
             "joint_cases": shown["joint_cases"], "disclosures": shown["disclosures"], "withdrawals": out.withdrawals,
         }  # fmt: skip
 
+    def never_published(self) -> list[Verdict]:
+        """The events of which nothing left their agency, to this moment, each with the gate's last verdict."""
+        found: list[Verdict] = []
+        for _, office, _ in OFFICES:
+            config = load_config(self.folder / office / SOURCES[0])
+            with closing(State(config.state, lambda _: b"", alone=False)) as state:
+                found += Journal(state.db).never_published()
+        return sorted(found, key=lambda one: (one.at, one.event_id))
+
     def desk(self, agency: str) -> Desk:
         """The consent desk of one agency, with that agency's own configuration and key."""
         office = next(office for known, office, _ in OFFICES if known == agency)
@@ -258,20 +268,20 @@ def seeded(office: str) -> bytes:
     return f"simulated {office}".encode().ljust(32, b".")
 
 
-def explained(parts: Parts, example: Withheld) -> dict[str, Any]:
-    """One withheld event: the rules that kept it in its agency, each with norm, text and the fields it stopped."""
+def explained(parts: Parts, stayed: Verdict) -> dict[str, Any]:
+    """An event that stayed in its agency: the rules that kept it, each with norm, text and the fields it stopped."""
     period = parts.gate.policy.on(berlin_day(parts.clock.now()))
     texts = {} if period is None else period.reasons
     fields: dict[str, list[str]] = {}
-    for name, rule in sorted(example.dropped.items()):
+    for name, rule in sorted(stayed.dropped.items()):
         fields.setdefault(rule, []).append(name)
     reasons = [
         {"rule": rule, "norm": texts[rule].norm, "text": texts[rule].text, "fields": names}
         for rule, names in sorted(fields.items()) if rule in texts
     ]  # fmt: skip
     return {
-        "event_id": example.event_id, "event_type": example.event_type, "place": example.place, "outcome": "withheld",
-        "reasons": reasons,
+        "event_id": stayed.event_id.hex(), "event_type": stayed.event_type, "place": stayed.place,
+        "outcome": "withheld", "reasons": reasons,
     }  # fmt: skip
 
 

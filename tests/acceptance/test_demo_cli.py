@@ -2,9 +2,11 @@
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +88,55 @@ def test_demo_explains_a_withheld_event(tmp_path: Path) -> None:
     assert explained["reasons"]
 
 
+def test_the_explained_event_never_left_its_agency(tmp_path: Path) -> None:
+    """Asked of the stores at the end, not of the report in which it was withheld first."""
+    done = hub(tmp_path, "demo", "--json", "--keep", "kept")
+    found = json.loads(done.stdout)
+    event = found["explained"]["event_id"]
+    trail = json.loads(hub(tmp_path / "kept", "explain", event, "--json").stdout)["trail"]
+    assert {step["point"] for step in trail} == {"read", "egress"}
+    assert {step["outcome"] for step in trail if step["point"] == "egress"} == {"withheld"}
+    with closing(sqlite3.connect(tmp_path / "kept" / "hub" / "store.sqlite")) as store:
+        for table in ("decision", "held", "case_row", "consent_row"):
+            known = store.execute(f"SELECT count(*) FROM {table} WHERE event_id = ?", (event,))  # noqa: S608
+            assert known.fetchone() == (0,), table
+    assert 0 < found["never_published"] < sum(found["withheld"].values())
+
+
+def test_a_used_port_is_said_before_the_work(tmp_path: Path) -> None:
+    code = OFFLINE.replace(
+        "from hub.cli import main",
+        "import hub.dev.demo as demo\ndemo.Demo = None  # nothing may begin\nfrom hub.cli import main",
+    )
+    call = [sys.executable, "-c", code, "demo", "--serve", "--port", "8080"]
+    done = subprocess.run(call, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert (done.returncode, done.stdout) == (64, "")
+    assert done.stderr == "hub: --port: port 8080 cannot be used → name one that is free, as --port 8081\n"
+
+
+def test_the_commands_at_the_end_work_as_they_stand_there(tmp_path: Path) -> None:
+    def commands(text: str) -> list[str]:
+        return [
+            line.strip()
+            for line in text.splitlines()
+            if (line.startswith("  ") and " demo --" in line) or "(cd" in line
+        ]
+
+    done = hub(tmp_path, "demo", "--families", "2")
+    serve, explain = commands(done.stdout)
+    assert serve.endswith("demo --families 2 --seed 1 --serve")
+    copied = subprocess.run(
+        ["/bin/bash", "-ec", explain], capture_output=True, text=True, cwd=tmp_path, check=False
+    )
+    assert copied.returncode == 0, copied.stderr
+    for command in commands(copied.stdout):
+        if not command.endswith("--serve"):
+            again = subprocess.run(
+                ["/bin/bash", "-ec", command], cwd=tmp_path, capture_output=True, check=False
+            )
+            assert again.returncode == 0, command
+
+
 def test_demo_leaves_a_world_to_look_into(tmp_path: Path) -> None:
     """The event that stayed with its agency is explained there, and others all the way to their recipients."""
     done = hub(tmp_path, "demo", "--json", "--families", "3", "--keep", "kept")
@@ -94,10 +145,10 @@ def test_demo_leaves_a_world_to_look_into(tmp_path: Path) -> None:
     found = json.loads(hub(tmp_path / "kept", "explain", explained["event_id"], "--json").stdout)
     stayed = [step for step in found["trail"] if step["outcome"] == "withheld"]
     assert [step["point"] for step in found["trail"]][:2] == ["read", "egress"]
-    assert {rule["rule"] for rule in stayed[0]["rules"]} == {
+    assert {rule["rule"] for rule in stayed[-1]["rules"]} == {
         reason["rule"] for reason in explained["reasons"]
     }
-    assert stayed[0]["where"] == explained["place"]
+    assert stayed[-1]["where"] == explained["place"]
     assert hub(tmp_path / "kept", "explain", "0" * 32).returncode == 1
     assert hub(tmp_path, "demo", "--keep", "kept").returncode == 64
 

@@ -7,7 +7,7 @@ knows, and forgotten after the configured days. One entry per event, publication
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from sqlite3 import Connection
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from connectors.pipeline.gate.judge import Judged
 
@@ -62,8 +62,27 @@ class Journal:
         """Everything that was said of an event, in order of time."""
         query = f"SELECT {_COLUMNS} FROM judged WHERE event_id = ? ORDER BY at, publication"  # noqa: S608
         rows = self._db.execute(query, (event_id,))
-        return [Verdict._make((*row[:6], tuple(json.loads(row[6])), json.loads(row[7]))) for row in rows]
+        return [_verdict(row) for row in rows]
+
+    def never_published(self) -> Sequence[Verdict]:
+        """The last verdict on each event of which nothing ever left the agency, in order of time."""
+        query = f"SELECT {_COLUMNS} FROM judged ORDER BY at, event_id, rule"  # noqa: S608
+        last: dict[bytes, Verdict] = {}
+        left = set[bytes]()
+        for row in self._db.execute(query):
+            one = _verdict(row)
+            last[one.event_id] = one
+            if not one.rule:
+                left.add(one.event_id)
+        return sorted(
+            (one for one in last.values() if one.event_id not in left), key=lambda one: (one.at, one.event_id)
+        )
 
     def forget(self, before: int) -> None:
         """Drop what was said before this moment (microseconds since 1970)."""
         self._db.execute("DELETE FROM judged WHERE at < ?", (before,))
+
+
+def _verdict(row: Sequence[Any]) -> Verdict:
+    """An entry as it was read."""
+    return Verdict._make((*row[:6], tuple(json.loads(row[6])), json.loads(row[7])))
