@@ -1,6 +1,7 @@
 """`hub demo`: the whole way on two synthetic agencies, explained."""
 
 import shlex
+import signal
 import socket
 import sys
 import tempfile
@@ -34,6 +35,7 @@ def demo(
 ) -> None:
     """Zwei erfundene Ämter, fünf Tage, der ganze Weg: lesen, entscheiden, zeigen. Ohne Server und Netz."""
     began = time.perf_counter()
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # what was opened is let go first
     if serve:
         _require_free(port)
     with ExitStack() as stack:

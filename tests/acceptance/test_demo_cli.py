@@ -2,9 +2,11 @@
 
 import json
 import os
+import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -125,16 +127,37 @@ def test_the_commands_at_the_end_work_as_they_stand_there(tmp_path: Path) -> Non
     done = hub(tmp_path, "demo", "--families", "2")
     serve, explain = commands(done.stdout)
     assert serve.endswith("demo --families 2 --seed 1 --serve")
-    copied = subprocess.run(
-        ["/bin/bash", "-ec", explain], capture_output=True, text=True, cwd=tmp_path, check=False
-    )
-    assert copied.returncode == 0, copied.stderr
-    for command in commands(copied.stdout):
+    folder = Path(sys.executable).parent
+    env = os.environ | {"PATH": f"{folder}:{os.environ['PATH']}"}
+
+    def copied(command: str) -> str:
+        done = subprocess.run(
+            ["/bin/bash", "-ec", command], capture_output=True, text=True, cwd=tmp_path, env=env, check=False
+        )
+        assert done.returncode == 0, (command, done.stderr)
+        return done.stdout
+
+    for command in commands(copied(explain)):
         if not command.endswith("--serve"):
-            again = subprocess.run(
-                ["/bin/bash", "-ec", command], cwd=tmp_path, capture_output=True, check=False
-            )
-            assert again.returncode == 0, command
+            copied(command)
+
+
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_demo_leaves_nothing_behind(tmp_path: Path, sign: signal.Signals) -> None:
+    env = os.environ | {"TMPDIR": str(tmp_path)}
+    call = [sys.executable, "-m", "hub", "demo"]
+    with subprocess.Popen(call, env=env, stderr=subprocess.PIPE, start_new_session=True) as process:
+        end = time.monotonic() + 60
+        while not list(tmp_path.glob("hub-demo-*/jobcenter/state")):
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        process.send_signal(sign)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode in {1, 128 + sign}
+    assert b"Traceback" not in said
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(ProcessLookupError):  # nobody of its session is left
+        os.killpg(process.pid, 0)
 
 
 def test_demo_leaves_a_world_to_look_into(tmp_path: Path) -> None:
