@@ -18,9 +18,11 @@ from connectors.contract import Incident
 from connectors.pipeline.state.state import State
 from connectors.sources.files.delivery import Delivery, Entry
 from connectors.sources.files.memory import Waiting, rejected_state
+from connectors.sources.files.settings import FileStream
 from connectors.sources.rest.client import Client
 from connectors.sources.rest.config import RestSettings
 from connectors.sources.rest.reading import Streams, Told
+from connectors.sources.rest.spool import DAMAGED
 from hub.domain.clock import micros
 from hub.errors import DataError, ServiceUnavailable
 from hub.failpoints import fail_point
@@ -159,10 +161,19 @@ class Polls(Waiting):
         for name, stream in self._settings.files.streams.items():
             path = self._folder / f"{_short(name)}-{secrets.token_hex(8)}{ENDING}"
             try:
-                found[name] = self._streams.read(stream, kept.get(name), path, now)
+                found[name] = self._one(stream, kept.get(name), path, now)
             except DataError as error:
                 failed.append(Incident(name, error.reason, error.place, error.remedy))
         return found
+
+    def _one(self, stream: FileStream, kept: Told | None, path: Path, now: datetime) -> Told:
+        """What a stream says now; read as a whole where the file of what it said before is damaged."""
+        try:
+            return self._streams.read(stream, kept, path, now)
+        except DataError as error:
+            if error.reason != DAMAGED:
+                raise
+            return self._streams.read(stream, None, path, now)
 
     def _save(self, streams: Mapping[str, Told], now: datetime) -> None:
         """What is new waits to be read; what says the same as before only takes its place."""

@@ -9,6 +9,7 @@ import os
 import secrets
 import struct
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -26,6 +27,7 @@ NONCE = 12
 _SIZE = struct.Struct(">I")
 _TAIL = struct.Struct(">Q")
 _LAST = "last"
+DAMAGED = "spool_damaged"
 
 
 class Seal:
@@ -104,8 +106,10 @@ class SpoolReader:
                     for written in self._seal.get(file, self._entry.path.name, number):
                         self.rows += 1
                         yield self.rows, _read(written)
-        except (OSError, ValueError, InvalidTag):
+        except OSError:
             raise self._damaged() from None
+        except (ValueError, InvalidTag):
+            raise self._removed() from None
 
     def header(self) -> tuple[str, ...]:
         """Every name that was there, mapped or not."""
@@ -122,16 +126,27 @@ class SpoolReader:
                 file.seek(-_TAIL.size, os.SEEK_END)
                 file.seek(_TAIL.unpack(file.read())[0])
                 told: dict[str, Any] = self._seal.get(file, self._entry.path.name, _LAST)
-        except (OSError, ValueError, OverflowError, InvalidTag):
+        except OSError:
             raise self._damaged() from None
+        except (ValueError, OverflowError, InvalidTag):
+            raise self._removed() from None
         if tuple(told["columns"]) != self._stream.columns:
             raise self._damaged()
         return told
 
+    def _removed(self) -> DataError:
+        """A file that says something else than was written is of no use: without it the stream is fetched anew."""
+        with suppress(OSError):
+            self._entry.path.unlink()
+        remedy = "nothing to do: the file was removed, and everything is fetched anew"
+        return DataError(
+            "is not as it was written", reason=DAMAGED, place=self._entry.path.name, remedy=remedy
+        )
+
     def _damaged(self) -> DataError:
         remedy = "delete this file beside the connector's state: everything is fetched anew"
         return DataError(
-            "is not as it was written", reason="spool_damaged", place=self._entry.path.name, remedy=remedy
+            "is not as it was written", reason=DAMAGED, place=self._entry.path.name, remedy=remedy
         )
 
 

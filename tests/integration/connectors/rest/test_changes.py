@@ -212,3 +212,16 @@ def test_a_version_that_is_a_number_says_no_time(built: Build, interface: Interf
 def test_without_a_version_the_poll_that_found_it_is_its_time(built: Build) -> None:
     house = built()
     assert {row.said_at for row in house.step()[0]} == {micros(house.now)}
+
+
+def test_a_damaged_file_of_a_list_of_changes_is_fetched_anew(built: Build, interface: Interface) -> None:
+    house = built("", CHANGES)
+    house.step()
+    (path,) = (house.folder / "state.sqlite.spool").iterdir()
+    content = bytearray(path.read_bytes())
+    content[20] ^= 1
+    path.write_bytes(content)
+    interface.lists[PEOPLE].append(person(6))
+    rows, incidents = house.step()
+    assert (keys(rows), incidents) == (["6"], [])
+    assert len(list(house.source.subjects({"1", "6"}))) == 2
