@@ -39,6 +39,7 @@ class Judged:
     """An event with the fields that may leave (`kept`), the consents it names, and the rule if none may.
 
     `waiting`: fields on hold, which leave by name alone; `would`: those that would leave but for them.
+    `taken_back`: its row says the record no longer.
     """
 
     event: MappedEvent
@@ -49,6 +50,7 @@ class Judged:
     dropped: Mapping[str, str] = field(default_factory=dict)
     waiting: frozenset[str] = frozenset()
     would: frozenset[str] = frozenset()
+    taken_back: bool = False
 
     @property
     def ground(self) -> frozenset[str]:

@@ -100,11 +100,12 @@ class Publisher:
         emptied = [
             one
             for one in judged
-            if one.event.schema.event_type in EMPTIED
+            if (one.taken_back or one.event.schema.event_type in EMPTIED)
             and (last := before.get(one.event.record_ref))
-            and (last.kept or not last.sent)
+            and (last.kept or last.waiting or not last.sent)
         ]
-        found = [(one, before.get(one.event.record_ref)) for one in judged if not one.event.control]
+        others = (one for one in judged if not (one.event.control or one.taken_back))
+        found = [(one, before.get(one.event.record_ref)) for one in others]
         return [
             *emptied,
             *(

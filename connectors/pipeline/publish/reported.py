@@ -1,21 +1,28 @@
-"""Control records that rows have reported to the hub, and what becomes of them when their row says them no longer.
+"""Records that rows have reported to the hub, and what becomes of them when their row says them no longer.
 
-The hub would count them for ever. A birth date, a capacity or a custody is taken back: its record says nothing any
-more. A consent is withdrawn: nobody can show the paper. A withdrawal and an objection stay in effect, whatever becomes
-of their row: only what widens is taken back. Kept by pseudonyms and keyed hashes.
+The hub would show or count them for ever. A birth date, a capacity or a custody is taken back: its record says nothing
+any more. A consent is withdrawn: nobody can show the paper. A withdrawal and an objection stay in effect, whatever
+becomes of their row: only what widens is taken back. Any other record is taken back when its row is there and says
+otherwise: its conditions (`when`) hold no longer, or it names somebody else. What became of it (`HelpEnded` after
+`HelpStarted`) takes nothing back, and a row that vanished says what `on_vanish` says. Kept by pseudonyms and keyed
+hashes.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from sqlite3 import Connection
 from typing import NamedTuple
 
 from connectors.contract import Row
+from connectors.pipeline.config.streams import EventMapping, Stream
 from connectors.pipeline.gate.judge import Judged
 from connectors.pipeline.gate.knowledge import Knowledge
 from connectors.pipeline.mapping.mapped import MappedEvent
+from connectors.pipeline.mapping.row_rules import applies
 from connectors.pipeline.publish.pseudonyms import Local, Pseudonyms
-from connectors.pipeline.state.state import KeyHash, Published, hidden
+from connectors.pipeline.state.state import KeyHash, Published, State, hidden
 from hub.domain.clock import micros
 from hub.domain.consent import objects_76, recorded_id
 from hub.domain.identifiers import Naming
@@ -34,10 +41,11 @@ EMPTIED = frozenset({"SubjectRecorded", "SubjectChanged", "CustodyChanged"})
 """A version of these without fields takes the record back."""
 GRANTED, WITHDRAWN, OBJECTED = "ConsentGranted", "ConsentWithdrawn", "ObjectionRaised"
 REASON = "row_vanished"
+_LAST_WORD = re.compile("[A-Z][a-z]+$")
 
 
 class Entry(NamedTuple):
-    """One control record that a row reported. `consent`: the pseudonym of the consent that it grants."""
+    """One record that a row reported. `consent`: the pseudonym of the consent that it grants."""
 
     stream: str
     key: bytes
@@ -47,6 +55,10 @@ class Entry(NamedTuple):
     case_ref: str
     consent: str
     objects: bool
+
+    @property
+    def control(self) -> bool:
+        return event_schema(self.event_type).topic == "consents"
 
 
 class Reported:
@@ -59,7 +71,7 @@ class Reported:
 
     def note(self, events: Iterable[MappedEvent], agency: str, key_hash: KeyHash) -> None:
         """These left; one without content leaves nothing to take back."""
-        kept = [_entry(event, agency, key_hash) for event in events if event.control and event.payload]
+        kept = [_entry(event, agency, key_hash) for event in events if event.payload]
         self._db.executemany("INSERT OR REPLACE INTO reported VALUES (?, ?, ?, ?, ?, ?, ?, ?)", kept)
 
     def forget(self, entries: Iterable[Entry]) -> None:
@@ -100,23 +112,74 @@ class TakingBack:
 
     def __init__(
         self, reported: Reported, pseudonyms: Pseudonyms, knowledge: Knowledge, naming: Naming,
-        decided: Collection[str],
+        streams: Mapping[str, Stream], state: State,
     ) -> None:  # fmt: skip
-        """`decided`: streams whose configuration says what a vanished row means."""
         self._reported, self._pseudonyms, self._naming = reported, pseudonyms, naming
-        self._knowledge, self._decided = knowledge, decided
+        self._knowledge, self._streams, self._state = knowledge, streams, state
 
-    def missing(self, rows: Iterable[Row], events: Sequence[MappedEvent], key_hash: KeyHash) -> list[Entry]:
-        """What these rows reported before and their events say no longer, as far as it is taken back at all."""
+    def missing(
+        self, rows: Iterable[Row], events: Sequence[MappedEvent], *, control_only: bool
+    ) -> list[Entry]:
+        """What these rows reported before and their events say no longer, as far as it is taken back at all;
+        `control_only`: the events are the control records alone."""
         said: dict[str, list[MappedEvent]] = {}
         for event in events:
             said.setdefault(event.place, []).append(event)
         return [
             entry
             for row in rows
-            for entry in self._reported.by(row.stream, key_hash(row.key))
-            if _is_missing(entry, row, said.get(row.place, []))
+            for entry in self._reported.by(row.stream, self._state.key_hash(row.key))
+            if (entry.control or not control_only) and self._is_missing(entry, row, said.get(row.place, []))
         ]
+
+    def _is_missing(self, entry: Entry, row: Row, said: Sequence[MappedEvent]) -> bool:
+        """Whether a row says a record no longer: it is gone, says the same of somebody else, or its conditions hold no
+        longer. A consent of the same person is the same paper, in whatever case it stands."""
+        if entry.control and entry.event_type not in EMPTIED | {GRANTED}:
+            return False
+        alike = [event for event in said if event.schema.event_type == entry.event_type]
+        if any(event.record_ref == entry.record_ref for event in alike):
+            return False
+        if entry.event_type == GRANTED and any(event.subject_ref == entry.subject_ref for event in alike):
+            return False
+        if row.gone:
+            return entry.control
+        mappings = [
+            one for one in self._streams[row.stream].events if one.schema.event_type == entry.event_type
+        ]
+        meant = [one for one in mappings if _applies(one, row)]
+        if mappings and not meant:
+            return not self._became(entry, said)
+        if entry.control:
+            return bool(alike)
+        looked_up = any(_is_looked_up(one) for one in meant)
+        return bool(alike) and not (
+            looked_up and any(event.subject_ref == entry.subject_ref for event in alike)
+        )
+
+    def _became(self, entry: Entry, said: Sequence[MappedEvent]) -> bool:
+        """Whether the row says what became of the record: of two conditions on one column the later one holds, such as
+        a talk that was planned and has been held."""
+        if entry.event_type == GRANTED:
+            ended = (event for event in said if event.schema.event_type == WITHDRAWN)
+            return any(
+                event.subject_ref == entry.subject_ref and "scope" not in event.payload for event in ended
+            )
+        stream, thing = self._streams[entry.stream], _thing(entry.event_type)
+        later = [
+            event
+            for event in said
+            if event.subject_ref == entry.subject_ref
+            and _thing(event.schema.event_type) == thing
+            and not _conditions(stream, entry.event_type).isdisjoint(
+                _conditions(stream, event.schema.event_type)
+            )
+        ]
+        if not later:
+            return False
+        published = self._state.published([entry.record_ref, *(event.record_ref for event in later)])
+        last = published.get(entry.record_ref)
+        return any(_is_later(published.get(event.record_ref), last) for event in later)
 
     def events(
         self, entries: Iterable[Entry], published: Mapping[bytes, Published], now: datetime
@@ -127,12 +190,17 @@ class TakingBack:
             last = published.get(entry.record_ref)
             if last is None or not known.keys() >= {entry.subject_ref, entry.case_ref}:
                 continue
-            if entry.event_type in EMPTIED:
-                yield Judged(self._made(entry, known, last.source_version), frozenset())
-            elif entry.stream not in self._decided and not self._knowledge.granted_by_another(
+            if entry.event_type != GRANTED:
+                yield Judged(self._emptied(entry, known, last), frozenset(), taken_back=True)
+            elif not self._streams[entry.stream].on_vanish and not self._knowledge.granted_by_another(
                 entry.consent, entry.record_ref
             ):
                 yield self._withdrawal(entry, known, now)
+
+    def _emptied(self, entry: Entry, known: Mapping[str, Local], last: Published) -> MappedEvent:
+        """A version of the record without fields; a record of the policy's own says since when it holds."""
+        made = self._made(entry, known, last.source_version)
+        return made if entry.control else replace(made, occurred_at=last.recorded_at)
 
     def _withdrawal(self, entry: Entry, known: Mapping[str, Local], now: datetime) -> Judged:
         made = self._made(
@@ -166,14 +234,28 @@ class TakingBack:
         )  # fmt: skip
 
 
-def _is_missing(entry: Entry, row: Row, said: Sequence[MappedEvent]) -> bool:
-    """Whether a row says a record no longer: it is gone, or says the same of somebody else. A consent of the same
-    person is the same paper, in whatever case it stands."""
-    if entry.event_type not in EMPTIED | {GRANTED}:
-        return False
-    alike = [event for event in said if event.schema.event_type == entry.event_type]
-    if any(event.record_ref == entry.record_ref for event in alike):
-        return False
-    if entry.event_type == GRANTED and any(event.subject_ref == entry.subject_ref for event in alike):
-        return False
-    return row.gone or bool(alike)
+def _applies(mapping: EventMapping, row: Row) -> bool:
+    return all(applies(condition, row.values) for condition in mapping.when)
+
+
+def _is_looked_up(mapping: EventMapping) -> bool:
+    """Whether another stream says its person or case, so that it may say nothing for now."""
+    return bool(mapping.case.lookup or (mapping.subject and mapping.subject.lookup))
+
+
+def _conditions(stream: Stream, event_type: str) -> frozenset[str]:
+    """The columns on which it depends whether a row says an event of this type."""
+    mappings = (one for one in stream.events if one.schema.event_type == event_type)
+    return frozenset(condition.column for one in mappings for condition in one.when)
+
+
+def _thing(event_type: str) -> str:
+    """What an event is about: its name without what happened."""
+    return _LAST_WORD.sub("", event_type)
+
+
+def _is_later(record: Published | None, before: Published | None) -> bool:
+    """Whether a record that is said now was first said after another one."""
+    if record is None or before is None or not (record.sent and record.kept):
+        return True
+    return record.recorded_at >= before.recorded_at

@@ -61,12 +61,15 @@ class BatchCommit:
         unfit = Unfit()
         judged = self._publisher.judged(events, now, again=unchanged or moved is not None, unfit=unfit)
         held_places = {entry.place for entry in faults}
-        taken_back = self._taken_back(batch.rows, held_places)
-        missing, ended = self._no_longer_said(batch.rows, events, held_places, now)
-        taken_back += ended
+        returned = self._taken_back(batch.rows, held_places)
+        missing, ended = self._no_longer_said(
+            batch.rows, events, held_places | unfit.places, now, is_open=is_open
+        )
+        named = {one.event.record_ref for one in ended}
+        returned = [one for one in returned if one.event.record_ref not in named]
         prepared = self._publisher.send(
-            [*judged, *taken_back], now, again=moved is not None,
-            anew={one.event.place for one in taken_back}, unfit=unfit,
+            [*judged, *returned, *ended], now, again=moved is not None,
+            anew={one.event.place for one in returned}, unfit=unfit,
         )  # fmt: skip
         if moved:
             fail_point("connector.before_backfill_save")
@@ -117,12 +120,12 @@ class BatchCommit:
         ]
 
     def _no_longer_said(
-        self, rows: Sequence[Row], events: Sequence[MappedEvent], held: Collection[str], now: datetime
-    ) -> tuple[list[Entry], list[Judged]]:
-        """Control records that rows reported and say no longer, and the events that take back those that no other row
-        says."""
+        self, rows: Sequence[Row], events: Sequence[MappedEvent], held: Collection[str], now: datetime, *,
+        is_open: bool,
+    ) -> tuple[list[Entry], list[Judged]]:  # fmt: skip
+        """Records that rows reported and say no longer, and the events that take back those that no other row says."""
         there = [row for row in rows if row.place not in held]
-        missing = self._taking_back.missing(there, events, self._state.key_hash)
+        missing = self._taking_back.missing(there, events, control_only=not is_open)
         said = self._reported.elsewhere(missing).union(event.record_ref for event in events)
         unsaid = [entry for entry in missing if entry.record_ref not in said]
         published = self._state.published(entry.record_ref for entry in unsaid)

@@ -64,11 +64,10 @@ class Connector:
             pseudonyms=pseudonyms, journal=self._journal,
         )  # fmt: skip
         self._lookups = lookups = LookupMemory(config, state, translator.lookups)
-        decided = [name for name, stream in config.streams.items() if stream.on_vanish]
         claims = Claims(config.streams, state)
         self._commit = BatchCommit(
             state, translator, publisher, decisions=self._decisions, reported=reported,
-            taking_back=TakingBack(reported, pseudonyms, knowledge, key, decided), lookups=lookups,
+            taking_back=TakingBack(reported, pseudonyms, knowledge, key, config.streams, state), lookups=lookups,
             claims=claims,
         )  # fmt: skip
         self._lookup_republication = LookupRepublication(config, source, state, lookups, self._commit)
