@@ -39,6 +39,10 @@ class Stretch(NamedTuple):
         return not apart and self.first <= other.last and other.first <= self.last
 
 
+CodeTable = Mapping[str, str | tuple[str, ...]]
+"""The agency's code → ours; several of ours only for a field that takes several."""
+
+
 @dataclass(frozen=True, slots=True)
 class Areas(Mapping[str, str]):
     """A code table whose keys are addresses: postal code, street and number, put together by SEPARATOR."""

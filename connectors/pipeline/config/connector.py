@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from connectors.pipeline.config.aliases import NOBODY, Aliases, load_aliases
-from connectors.pipeline.config.areas import Areas, load_areas
+from connectors.pipeline.config.areas import Areas, CodeTable, load_areas
 from connectors.pipeline.config.kinds import completed
 from connectors.pipeline.config.person_columns import Column, person_columns
 from connectors.pipeline.config.streams import Lookup, Stream, absent_of, lookup_of, stream_of
@@ -89,7 +89,7 @@ class ConnectorConfig:
     clock_file: Path | None
     any_code: bool
     style: Style
-    codes: Mapping[str, Mapping[str, str]]
+    codes: Mapping[str, CodeTable]
     lookups: Mapping[str, Lookup]
     streams: Mapping[str, Stream]
     settings: Mapping[str, Any] = field(repr=False)
@@ -327,14 +327,20 @@ def _security(table: Table, folder: Path) -> BrokerSecurity:
     )  # fmt: skip
 
 
-def _codes(table: Table, folder: Path) -> Mapping[str, str]:
+def _codes(table: Table, folder: Path) -> CodeTable:
     """A code table, or the file of areas that it names."""
     if table.names() == ("areas",):
         return load_areas(folder / table.take("areas", str), table.place)
-    return {key: table.take(key, str) for key in table.names()}
+    return {key: _ours(table, key) for key in table.names()}
 
 
-def _digest(raw: Mapping[str, Any], codes: Mapping[str, Mapping[str, str]]) -> str:
+def _ours(table: Table, key: str) -> str | tuple[str, ...]:
+    """Our code for one of the agency's, or a list of them."""
+    found = table.any(key)
+    return found if isinstance(found, str) else Table({key: found}, table.place).texts(key)
+
+
+def _digest(raw: Mapping[str, Any], codes: Mapping[str, CodeTable]) -> str:
     mapped = {name: raw.get(name) for name in ("codes", "defaults", "lookups", "streams", "settings")}
     areas = "".join(table.digest for table in codes.values() if isinstance(table, Areas))
     return hashlib.sha256((repr(mapped) + areas).encode()).hexdigest()[:16]

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from connectors.pipeline.config.aliases import NOBODY, Aliases
+from connectors.pipeline.config.areas import CodeTable
 from connectors.pipeline.config.strict_toml import Table
 from connectors.pipeline.config.values import (
     VERSION,
@@ -18,7 +19,7 @@ from connectors.pipeline.config.values import (
 from hub.errors import ConfigurationError
 from schemas import EventSchema, UnknownSchema, event_schema
 
-Codes = Mapping[str, Mapping[str, str]]
+Codes = Mapping[str, CodeTable]
 
 FACTS = (
     "entrusted_by", "source_203", "objected_76", "task_class", "connection", "merges_with", "endangers_help",

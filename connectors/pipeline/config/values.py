@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from connectors.pipeline.config.areas import Areas
+from connectors.pipeline.config.areas import Areas, CodeTable
 from connectors.pipeline.config.strict_toml import Table
 from hub.errors import ConfigurationError
 
@@ -163,7 +163,7 @@ class Value:
     constant: Any = None
     flags: tuple[tuple[str, str], ...] = ()
     join: str | None = None
-    codes: Mapping[str, str] | None = None
+    codes: CodeTable | None = None
     out: str | None = None
     prefix: str = ""
     suffix: str = ""
@@ -227,7 +227,7 @@ def _check_form(form: str, place: str) -> None:
         raise ConfigurationError(f"{form} says no year", place=place, remedy="export whole dates (%Y)")
 
 
-def value_of(raw: Any, place: str, style: Style, codes: Mapping[str, Mapping[str, str]]) -> Value:
+def value_of(raw: Any, place: str, style: Style, codes: Mapping[str, CodeTable]) -> Value:
     """A value of the configuration: a column's name, or a table that says more."""
     if isinstance(raw, str):
         return Value(columns=(raw,), style=style)
@@ -305,8 +305,18 @@ def refuse_inapplicable(value: Value, kind: str, place: str) -> None:
         )
     if "otherwise" in value.said and value.codes is None:
         raise ConfigurationError("needs a code table", place=f"{place}.otherwise", remedy="set codes")
+    _check_several(value, kind, place)
     _check_parts(value, kind, place)
     _check_days(value, kind, place)
+
+
+def _check_several(value: Value, kind: str, place: str) -> None:
+    several = any(isinstance(ours, tuple) for ours in (value.codes or {}).values())
+    if several and (value.join is not None or kind not in ("strings", "string|strings")):
+        raise ConfigurationError(
+            "its code table has a list, and the field takes one value", place=f"{place}.codes",
+            remedy="name one code for each word, or another code table",
+        )  # fmt: skip
 
 
 def _check_parts(value: Value, kind: str, place: str) -> None:

@@ -6,7 +6,7 @@ is read by its type, a text by what the configuration says of it.
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time
 from decimal import Decimal, InvalidOperation
 from typing import Any, TypeVar
@@ -27,6 +27,7 @@ Day = TypeVar("Day", date, datetime)
 MONEY = 10**12  # floats of a database are rounded to cents below this
 YEARS = range(limits.FIRST_MAPPED.year, limits.LAST_MAPPED.year)
 """A day outside of these stands for something else: for "none", "unknown", "for ever"."""
+UNKNOWN_CODE = "unknown_code"
 _ENDLESS = "9999-12-31"
 _WHOLE = re.compile(r"[+-]?[0-9]+")
 _ARRAY = re.compile(r"\{.*\}|\[.*\]", re.DOTALL)
@@ -155,7 +156,7 @@ def _listed(value: Value, row: Values) -> list[str] | None:
                     place=column,
                     remedy="write the person's number, or take the empty member out of the list",
                 )
-            found += [_text(value, _part(value, part, column), column) for part in there if _is_member(part)]
+            found += [text for part in there if _is_member(part) for text in _texts(value, part, column)]
     return found or None
 
 
@@ -234,24 +235,39 @@ def _part(value: Value, raw: object, column: str) -> object:
     return found[1]
 
 
+def _texts(value: Value, part: object, column: str) -> Sequence[str]:
+    """A member of a list as text, or as the several codes that the code table has for it."""
+    return _codes(value, _plain(value, _part(value, part, column), column), column)
+
+
 def _text(value: Value, raw: object, column: str) -> str:
-    """A text, translated where there is a code table; the number of a person as all numbers are spelt."""
+    """A text, translated where there is a code table."""
+    return _translated(value, _plain(value, raw, column), column)
+
+
+def _plain(value: Value, raw: object, column: str) -> str:
+    """A text; the number of a person as all numbers are spelt."""
     number = value.person and value.codes is None
     text = number_text(raw, column) if number else plain_text(raw, column)
     if number and not text:
         raise _unreadable(column, "number")
-    return _translated(value, text, column)
+    return text
 
 
 def _translated(value: Value, text: str, column: str) -> str:
-    if value.codes is not None:
-        known = value.codes.get(text, value.otherwise)
-        if known is None:
-            raise DataError(
-                "code is not in the code table", reason="unknown_code", place=column, remedy="extend [codes]"
-            )
-        text = known
-    return f"{value.prefix}{text}{value.suffix}"
+    (found,) = _codes(value, text, column)
+    return found
+
+
+def _codes(value: Value, text: str, column: str) -> Sequence[str]:
+    """What the code table has for this text; the text itself where there is no table."""
+    known = text if value.codes is None else value.codes.get(text, value.otherwise)
+    if known is None:
+        raise DataError(
+            "code is not in the code table", reason=UNKNOWN_CODE, place=column,
+            remedy="add the word to its table in [codes]",
+        )  # fmt: skip
+    return [f"{value.prefix}{one}{value.suffix}" for one in ([known] if isinstance(known, str) else known)]
 
 
 def _unreadable(column: str, what: str, remedy: str = "correct the record or the format") -> DataError:

@@ -5,7 +5,7 @@ and half of what a row says is not what it says. Only what narrows is said all t
 not read.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -16,7 +16,7 @@ from connectors.pipeline.config.connector import ConnectorConfig
 from connectors.pipeline.config.streams import OWN_NAME, EventMapping, Stream
 from connectors.pipeline.config.values import VERSION
 from connectors.pipeline.mapping.bounds import within_limits
-from connectors.pipeline.mapping.cells import cell, comes_twice, read
+from connectors.pipeline.mapping.cells import UNKNOWN_CODE, cell, comes_twice, read
 from connectors.pipeline.mapping.clock_changes import hour, never
 from connectors.pipeline.mapping.mapped import MappedEvent, Payload, Unmapped
 from connectors.pipeline.mapping.numbers import number_text
@@ -35,7 +35,8 @@ from hub.domain.consent import NARROWING
 from hub.domain.identifiers import Naming
 from hub.errors import DataError
 from hub.policy.facts import CATEGORIES, CONSENT_PURPOSES
-from schemas import InvalidPayload
+from schemas import InvalidPayload, code_list
+from schemas.fields import FieldSpec
 
 BORN = "birth_date"
 UNBORN = timedelta(days=366)
@@ -174,7 +175,7 @@ class Mapper:
         _check_birth(mapping, payload, row, on)
         _check_payload(mapping, payload, on, any_code=self.any_code)
         if schema.event_type == "ConsentGranted" and not self.any_code:
-            _check_consent(payload, self.agencies)
+            _check_consent(mapping, payload, self._consent_words)
         return MappedEvent(
             schema=schema, stream=row.stream, place=row.place, source_key=source_key, subject_id=subject_id,
             case_id=case_id, subject_ref=subject_ref, case_ref=case_ref,
@@ -204,11 +205,29 @@ class Mapper:
         kind = mapping.schema.fields[name].kind
         if kind == "Scope":
             return self._scope(mapping, row)
-        found = read(value, row.values, "strings" if kind == "string|strings" else kind)
+        try:
+            found = read(value, row.values, "strings" if kind == "string|strings" else kind)
+        except DataError as error:
+            if error.reason != UNKNOWN_CODE:
+                raise
+            raise self._without_code(mapping.schema.fields[name], error) from None
         if value.person and found is not None:
             named = [self._person(each, mentioned) for each in ([found] if isinstance(found, str) else found)]
             return named[0] if isinstance(found, str) else named
         return found
+
+    def _without_code(self, field: FieldSpec, error: DataError) -> DataError:
+        """The error with the codes that may stand in the table."""
+        listed = [code.code for code in code_list(field.codelist).codes] if field.codelist else []
+        codes = listed or sorted(self._consent_words.get(field.name, ()))
+        remedy = f"add the word to its table in [codes]; {_one_of(codes)}" if codes else error.remedy
+        return DataError(error.message, reason=error.reason, place=error.place, remedy=remedy)
+
+    @property
+    def _consent_words(self) -> Mapping[str, frozenset[str]]:
+        """What may stand in the fields of a consent that no list of the catalogue checks."""
+        known = {"categories": CATEGORIES, "purposes": CONSENT_PURPOSES}
+        return known | ({"recipients": self.agencies, "sender": self.agencies} if self.agencies else {})
 
     def _person(self, told: str, mentioned: dict[str, str]) -> str:
         local_id = self.aliases.of(told)
@@ -311,19 +330,29 @@ def _check_version(row: Row) -> None:
         raise DataError("has no readable version", reason="unreadable_version", remedy="correct the row")
 
 
-def _check_consent(payload: Payload, agencies: frozenset[str]) -> None:
+def _check_consent(mapping: EventMapping, payload: Payload, known: Mapping[str, frozenset[str]]) -> None:
     """Refuses words that the policy does not know: such a consent would count for something else than was signed."""
-    known = {"categories": CATEGORIES, "purposes": CONSENT_PURPOSES}
-    known |= {"recipients": agencies, "sender": agencies} if agencies else {}
     for name, words in known.items():
         said = payload.get(name) or ()
         if not words.issuperset([said] if isinstance(said, str) else said):
             raise DataError(
-                f"names {name} that are not known", reason=f"unknown_{_ONE_OF[name]}", place=name,
-                remedy=f"one of: {', '.join(sorted(words))}; map the agency's own words in [codes]",
+                f"names {name} that are not known", reason=f"unknown_{_ONE_OF[name]}",
+                place=_column(mapping, name), remedy=f"map the agency's own words in [codes]; {_one_of(sorted(words))}",
             )  # fmt: skip
 
 
+def _one_of(codes: Sequence[str]) -> str:
+    """The first of these codes, and where all of them stand."""
+    more = ", …" if len(codes) > _NAMED else ""
+    return f"one of: {', '.join(codes[:_NAMED])}{more} (docs/reference/codes.md)"
+
+
+def _valid(codelist: str, on: date) -> Sequence[str]:
+    return [code.code for code in code_list(codelist).codes if code.valid(on)]
+
+
+_NAMED = 8
+"""Codes that a remedy names, at most."""
 _ONE_OF = {"categories": "category", "purposes": "purpose", "recipients": "recipient", "sender": "sender"}
 
 
@@ -332,7 +361,7 @@ def _check_payload(mapping: EventMapping, payload: Payload, on: date, *, any_cod
     for problem in () if any_code else schema.check_codes(payload, on):
         raise DataError(
             f"code is {problem.reason} on that day", reason="code_not_in_list", place=_column(mapping, problem.field),
-            remedy=f"correct the record, or map it to the list {problem.codelist}",
+            remedy=f"correct the record, or map it in [codes]; {_one_of(_valid(problem.codelist, on))}",
         )  # fmt: skip
     try:
         schema.encode(payload)

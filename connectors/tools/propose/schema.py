@@ -143,7 +143,7 @@ _TOP: dict[str, Json] = {
     ),
     "defaults": _ref("style"),
     "circumstances": _table({name: {"const": ABSENT} for name in CIRCUMSTANCES}, ()),
-    "codes": _named(_named(TEXT)),
+    "codes": _named(_named(TEXTS)),
     "lookups": _named(_table({"stream": TEXT, "key": TEXT, "columns": TEXTS}, ("stream", "key", "columns"))),
     "streams": _named(_ref("stream")),
 }

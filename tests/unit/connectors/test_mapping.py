@@ -156,6 +156,42 @@ def test_a_consent_in_unknown_words_waits(cells: dict[str, Any], reason: str | N
     known = replace(mapper(CONSENT), agencies=frozenset({"ja-a", "jc-a"}))
     found = one(known.events(row(**(GIVEN | cells)), {}))
     assert (found.reason if isinstance(found, Unmapped) else None) == reason
+    if isinstance(found, Unmapped):
+        assert found.column in cells, "the column of the export, not the field of the event"
+        assert "docs/reference/codes.md" in found.remedy
+
+
+def with_codes(event: dict[str, Any], codes: dict[str, Any]) -> Mapper:
+    raw = {
+        "agency": {"id": "ja-a", "kind": "youth_welfare"},
+        "connector": {"kind": "x", "state": "s", "pseudonyms": "p"},
+        "codes": {"own": codes},
+        "defaults": {"date": "%d.%m.%Y"},
+        "streams": {"s": {"key": "ID", "events": [event]}},
+    }
+    return replace(Mapper.of(parse_config(raw, Path()), KEY), agencies=frozenset({"ja-a", "jc-a"}))
+
+
+def coded(field: str, column: str) -> dict[str, Any]:
+    return {**CONSENT, "fields": {**CONSENT["fields"], field: {"column": column, "codes": "own"}}}
+
+
+def test_one_word_of_the_agency_may_stand_for_several_codes() -> None:
+    known = with_codes(coded("categories", "WAS"), {"alles": ["EG", "TM"], "hilfen": "HS"})
+    said = one(known.events(row(**(GIVEN | {"WAS": "hilfen,alles"})), {}))
+    assert said.payload["categories"] == ["HS", "EG", "TM"]
+
+
+def test_a_word_in_no_code_table_is_told_with_the_codes_that_may_stand_there() -> None:
+    held = one(with_codes(coded("categories", "WAS"), {"x": "HS"}).events(row(**GIVEN), {}))
+    assert (held.reason, held.column) == ("unknown_code", "WAS")
+    assert "A65, B68, BT" in held.remedy
+    assert "docs/reference/codes.md" in held.remedy
+
+
+def test_a_field_of_one_value_takes_no_list_of_codes() -> None:
+    with pytest.raises(ConfigurationError, match="takes one value"):
+        with_codes(coded("sender", "VONWEM"), {"alle": ["ja-a", "ja-b"]})
 
 
 def test_a_held_row_is_held_whole() -> None:
