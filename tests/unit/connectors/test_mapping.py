@@ -173,17 +173,20 @@ def with_codes(event: dict[str, Any], codes: dict[str, Any]) -> Mapper:
 
 
 def coded(field: str, column: str) -> dict[str, Any]:
-    return {**CONSENT, "fields": {**CONSENT["fields"], field: {"column": column, "codes": "own"}}}
+    consent: dict[str, Any] = {**CONSENT}
+    return {**consent, "fields": {**consent["fields"], field: {"column": column, "codes": "own"}}}
 
 
 def test_one_word_of_the_agency_may_stand_for_several_codes() -> None:
     known = with_codes(coded("categories", "WAS"), {"alles": ["EG", "TM"], "hilfen": "HS"})
-    said = one(known.events(row(**(GIVEN | {"WAS": "hilfen,alles"})), {}))
+    cells: dict[str, Any] = GIVEN | {"WAS": "hilfen,alles"}
+    said = one(known.events(row(**cells), {}))
     assert said.payload["categories"] == ["HS", "EG", "TM"]
 
 
 def test_a_word_in_no_code_table_is_told_with_the_codes_that_may_stand_there() -> None:
-    held = one(with_codes(coded("categories", "WAS"), {"x": "HS"}).events(row(**GIVEN), {}))
+    cells: dict[str, Any] = {**GIVEN}
+    held = one(with_codes(coded("categories", "WAS"), {"x": "HS"}).events(row(**cells), {}))
     assert (held.reason, held.column) == ("unknown_code", "WAS")
     assert "A65, B68, BT" in held.remedy
     assert "docs/reference/codes.md" in held.remedy
