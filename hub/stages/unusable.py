@@ -11,6 +11,7 @@ records are noted in the transaction, and opened by the timers.
 """
 
 from collections.abc import Iterable, Sequence
+from itertools import chain
 
 from sqlalchemy import Connection
 
@@ -19,12 +20,13 @@ from hub.domain.consent import NARROWING
 from hub.domain.envelope import Envelope
 from hub.domain.seal import key_version
 from hub.errors import ServiceUnavailable
+from hub.isolation import halved, note_failure
 from hub.parts import Parts
 from hub.policy.retention import cutoff
 from hub.sealed.boxes import Content, Found, content, key_ref, keys_for
 from hub.sealed.decode import Event, envelope_of, received_at
 from hub.stages.intake import TOOK_EFFECT
-from hub.stages.misnamed import STAGE
+from hub.stages.misnamed import NOT_THEIRS, STAGE
 from hub.store import quarantines, subjects
 from hub.store.quarantines import Item
 from hub.subjects.consent_index import NEEDED
@@ -35,8 +37,6 @@ from schemas import decode_single
 _TOLD = 1  # `hub.stages.misnamed` looks at those of 0
 UNCHECKED = "unchecked"
 """The reason of a record that has not been opened yet."""
-REASONS = frozenset({"unsealed", "past_limits", "incomplete", "key_erased", "key_fenced"})
-"""Why a record cannot be used; `narrowed_…` where it narrows and took effect nevertheless."""
 
 
 def keys_at_once(parts: Parts, events: Sequence[Event]) -> Found:
@@ -70,11 +70,7 @@ def check(parts: Parts) -> int:
             return 0
         live = subjects.live_generation(connection, "consent_register")
         rows = by_id(connection, live, [one.item.split(":", 1)[1] for one in noted])
-    envelopes = {_row_name(row): (row, envelope_of(decode_single(row.envelope)[1])) for row in rows}
-    found = keys_for(parts.keys, "proof", [envelope for _, envelope in envelopes.values()])
-    reasons = {
-        name: _reason(parts, envelope, row.received_at, found) for name, (row, envelope) in envelopes.items()
-    }
+    reasons = dict(chain.from_iterable(halved(rows, lambda some: _reasons(parts, some), _refused)))
     with parts.store.transaction() as connection:
         quarantines.remove_items(connection, STAGE, [one.item for one in noted])
         told = [one._replace(reason=reason) for one in noted if (reason := reasons.get(one.item))]
@@ -82,9 +78,22 @@ def check(parts: Parts) -> int:
     return len(told)
 
 
+def _reasons(parts: Parts, rows: Sequence[RegisterRow]) -> list[tuple[str, str | None]]:
+    envelopes = [envelope_of(decode_single(row.envelope)[1]) for row in rows]
+    found = keys_for(parts.keys, "proof", envelopes)
+    return [
+        (_row_name(row), _reason(parts, envelope, row.received_at, found))
+        for row, envelope in zip(rows, envelopes, strict=True)
+    ]
+
+
+def _refused(row: RegisterRow, error: Exception) -> list[tuple[str, str | None]]:
+    return [(_row_name(row), note_failure(STAGE, error))]
+
+
 def decides_nothing(item: Item) -> bool:
     """Whether this item of the stage is a record that cannot be used and took no effect."""
-    return item.reason in REASONS
+    return not item.reason.startswith(TOOK_EFFECT) and item.reason not in (NOT_THEIRS, UNCHECKED)
 
 
 def _reason(parts: Parts, envelope: Envelope, received: int, found: Found) -> str | None:

@@ -11,10 +11,11 @@ from prometheus_client import CollectorRegistry, generate_latest
 from hub.cli.doctor.store import store_checks
 from hub.config import load_settings
 from hub.domain.envelope import Envelope
-from hub.errors import KeyServiceUnavailable
+from hub.errors import DataError, KeyServiceUnavailable
 from hub.metrics.store import StoreCollector
+from hub.ports import KeyRef, KeyStore
 from hub.stages.timers import tick
-from hub.stages.unusable import UNCHECKED
+from hub.stages.unusable import UNCHECKED, check
 from tests.support.world import CHILD, JA, JC, MASTER, MOTHER, World
 
 SECRET = "Geheim-4711"
@@ -162,6 +163,35 @@ def test_nothing_waits_for_a_key_that_only_this_asks_for(
         consent.event_id.hex(): "past_limits",
         withdrawal.event_id.hex(): "narrowed_past_limits",
     }
+
+
+def test_a_record_whose_key_is_refused_keeps_no_other_from_being_opened(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opening, bad = type(world.parts.keys).opening, world.jc.ref("refused")
+
+    def away(_: object, wanted: Collection[object]) -> dict[object, object]:
+        if wanted:
+            raise KeyServiceUnavailable("no keys", place="key service", remedy="start it")
+        return {}
+
+    def refuse(self: KeyStore, wanted: Collection[tuple[KeyRef, int]]) -> Mapping[Any, Any]:
+        asked = list(wanted)
+        if any(ref.subject == bad for ref, _ in asked):
+            raise DataError("refused", reason="refused_by_keys", place="key database", remedy="none")
+        return opening(self, asked)
+
+    world.jc.withdraws("c7", "refused")
+    beyond = _draft(world, "ConsentWithdrawn", BEYOND["ConsentWithdrawn"])
+    world.jc.send(beyond)
+    monkeypatch.setattr(type(world.parts.keys), "opening", away)
+    with pytest.raises(KeyServiceUnavailable):
+        world.run()
+    monkeypatch.setattr(type(world.parts.keys), "opening", refuse)
+    assert check(world.parts) == 2
+    told = _told(world)
+    assert told.pop(beyond.event_id.hex()) == "narrowed_past_limits"
+    assert list(told.values()) == ["refused_by_keys"]
 
 
 def test_a_usable_record_leaves_nothing_behind(world: World) -> None:
