@@ -1,14 +1,16 @@
 """The command itself: exit codes, one line per error, and no extra needed before its verb is called."""
 
 import os
+import re
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
 from hub import cli
-from hub.cli.app import VERBS
+from hub.cli.app import ROLES, VERBS
 from hub.errors import NoInput, OffsetGap
 from tests.unit.cli.conftest import hub
 
@@ -43,6 +45,49 @@ def _main(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
 def test_help_lists_every_verb() -> None:
     output = hub("--help").output
     assert all(verb in output for verb in VERBS)
+
+
+def test_help_groups_the_verbs_by_who_uses_them() -> None:
+    output = hub("--help").output
+    places = [output.index(role) for role in ROLES]
+    assert places == sorted(places)
+    for role, verbs in ROLES.items():
+        assert all(output.index(role) < output.index(f"│ {verb} ") for verb in verbs)
+
+
+def test_the_version_is_the_installed_one() -> None:
+    result = hub("--version")
+    assert (result.exit_code, result.stdout) == (0, f"hub {version('fallbruecke')}\n")
+
+
+def test_a_typo_names_the_verb_that_was_meant() -> None:
+    result = hub("conect")
+    assert result.exit_code == 2  # 64 at the outermost
+    assert "'connect'" in result.stderr
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh"])
+@pytest.mark.parametrize(
+    ("typed", "completed"),
+    [
+        ("hub conn", {"connect", "connectors"}),
+        ("hub connect pre", {"preview"}),
+        ("hub demo --fam", {"--families"}),
+    ],
+)
+def test_completion_knows_verbs_that_are_not_loaded_yet(shell: str, typed: str, completed: set[str]) -> None:
+    env = {
+        "_HUB_COMPLETE": f"complete_{shell}",
+        "COMP_WORDS": typed,
+        "COMP_CWORD": str(typed.count(" ")),
+        "_TYPER_COMPLETE_ARGS": typed,
+    }
+    code = "import sys; sys.argv = ['hub']; from hub.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, env=os.environ | env
+    )
+    found = set(re.findall(r"(?:^|\")(-*[a-z]+)(?:$|\":)", done.stdout, re.MULTILINE))
+    assert completed <= found, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("arguments", [["nothing"], ["doctor", "--nothing"], ["explain"]])
