@@ -1,9 +1,13 @@
 """`hub up`: the embedded hub on real configuration, until it is told to stop."""
 
+import fcntl
+import os
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from threading import Event
 from typing import Annotated, Any
 
@@ -12,7 +16,7 @@ import typer
 from hub.cli.opened import opened_parts
 from hub.cli.output import AsJson, print_json, print_lines, warn
 from hub.config import Settings, load_settings
-from hub.errors import ConfigurationError, ServiceUnavailable
+from hub.errors import ConfigurationError, ServiceUnavailable, TryAgain
 from hub.hosts.embedded import Embedded
 from hub.metrics.named import metrics
 from hub.metrics.store import serve
@@ -35,11 +39,32 @@ def up(
         raise ConfigurationError(
             "this verb runs the embedded hub", place="HUB_HOST", remedy="on Kafka start `hub worker`"
         )
-    counts = _run(settings, beat, once=once, stop=_told_to_stop())
+    stop = _told_to_stop()
+    with _alone(settings.data):
+        counts = _run(settings, beat, once=once, stop=stop)
     if as_json:
         print_json(counts)
     else:
         print_lines([f"beendet nach {counts['seconds']} s: {counts['batches']} Stapel"])
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """One hub at a time runs on a folder; raises TryAgain. The lock ends with its process, however that ends."""
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder / "hub.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise TryAgain(
+                "another hub is running on this folder",
+                place=folder.name,
+                remedy="stop it first, or name another folder in HUB_DATA",
+            ) from None
+        yield
+    finally:
+        os.close(handle)
 
 
 def _told_to_stop() -> Event:
