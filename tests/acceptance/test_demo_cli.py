@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -146,7 +147,16 @@ def test_the_commands_at_the_end_work_as_they_stand_there(tmp_path: Path) -> Non
 def test_an_interrupted_demo_leaves_nothing_behind(tmp_path: Path, sign: signal.Signals) -> None:
     env = os.environ | {"TMPDIR": str(tmp_path)}
     call = [sys.executable, "-m", "hub", "demo"]
-    with subprocess.Popen(call, env=env, stderr=subprocess.PIPE, start_new_session=True) as process:
+    listening = partial(
+        signal.signal, signal.SIGINT, signal.SIG_DFL
+    )  # a background job of a shell ignores Ctrl-C
+    with subprocess.Popen(
+        call,
+        env=env,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        preexec_fn=listening,  # noqa: PLW1509 -- no thread is alive
+    ) as process:
         end = time.monotonic() + 60
         while not list(tmp_path.glob("hub-demo-*/jobcenter/state")):
             assert time.monotonic() < end
