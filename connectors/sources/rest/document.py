@@ -98,7 +98,7 @@ def rows_of(
 ) -> tuple[list[Member], int]:
     """The objects at this place, and how many the page counts: of "/akten/*/personen" the persons, each with its case
     under `OUTER`, and the number of cases. `optional`: inner lists that may be left out; an object that lacks another
-    one is no row. Raises DataError where there is no list at all."""
+    one is no row. Raises DataError where there is no list at all, or where every object lacks the inner one."""
     first, *inner = _levels(pointer)
     found = find(document, first)
     if not isinstance(found, list):
@@ -106,8 +106,20 @@ def rows_of(
     rows = [_member(each) for each in found]
     counted = len(rows)
     for level in inner:
+        _refuse_renamed(rows, level, optional, place)
         rows = [row for outer in rows for row in _within(outer, level, optional)]
     return rows, counted
+
+
+def _refuse_renamed(outers: Sequence[Member], level: Pointer, optional: frozenset[str], place: str) -> None:
+    """One object without its list is held; where none of several has it, a new release has renamed it."""
+    objects = [outer for outer in outers if not isinstance(outer, NoRow)]
+    if (
+        len(objects) > 1
+        and spelling(level) not in optional
+        and all(find(outer, level) is MISSING for outer in objects)
+    ):
+        raise _fault(f"{_shown(level)} is no list of objects", "wrong_shape", place)
 
 
 def _member(found: Any) -> Member:
