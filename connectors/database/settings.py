@@ -22,9 +22,10 @@ def access_of(table: Table, config: ConnectorConfig) -> Access:
     """The part of the settings that every source in a database has; raises ConfigurationError."""
     url, name = table.take("url", str, ""), table.take("url_env", str, "")
     access = Access(
-        url=_url(url, name, config), connect_seconds=table.take("connect_seconds", int, 10),
+        url=_url(url, name, config),
+        connect_seconds=table.take("connect_seconds", int, 10),
         statement_seconds=table.take("statement_seconds", int, 300),
-    )  # fmt: skip
+    )
     if min(access.connect_seconds, access.statement_seconds) < 1:
         raise ConfigurationError(
             "must be positive", place="config.settings", remedy="correct connect_seconds or statement_seconds"

@@ -151,10 +151,16 @@ def _part_rows(
 
 def _common(view: View, subject: str, sender: str, local: Mapping[str, Local]) -> dict[str, Any]:
     return {
-        "fall": _local(local, view["case_ref"]), "fall_ref": view["case_ref"], "rolle": view["role"],
-        "fachkraft": view["worker"] or "", "person": _local(local, subject), "person_ref": subject,
-        "absender": sender, "stand": view["as_of"], "gilt_bis": view["not_after"],
-    }  # fmt: skip
+        "fall": _local(local, view["case_ref"]),
+        "fall_ref": view["case_ref"],
+        "rolle": view["role"],
+        "fachkraft": view["worker"] or "",
+        "person": _local(local, subject),
+        "person_ref": subject,
+        "absender": sender,
+        "stand": view["as_of"],
+        "gilt_bis": view["not_after"],
+    }
 
 
 def _note(common: Mapping[str, Any], name: str, value: str | None) -> dict[str, Any]:

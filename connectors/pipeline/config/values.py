@@ -15,13 +15,18 @@ from hub.errors import ConfigurationError
 
 EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  a day has no zone
 COUNTED = {
-    "epoch_days": timedelta(days=1), "epoch_seconds": timedelta(seconds=1),
+    "epoch_days": timedelta(days=1),
+    "epoch_seconds": timedelta(seconds=1),
     "epoch_milliseconds": timedelta(milliseconds=1),
-}  # fmt: skip
+}
 _WIDTHS = {
-    **dict.fromkeys("mdHIMS", "[0-9]{2}"), "Y": "[0-9]{4}", "j": "[0-9]{3}",
-    "f": "[0-9]{1,9}", "z": "Z|[+-][0-9]{2}:?[0-9]{2}", "%": "%",
-}  # fmt: skip
+    **dict.fromkeys("mdHIMS", "[0-9]{2}"),
+    "Y": "[0-9]{4}",
+    "j": "[0-9]{3}",
+    "f": "[0-9]{1,9}",
+    "z": "Z|[+-][0-9]{2}:?[0-9]{2}",
+    "%": "%",
+}
 _NARROW = "[0-9]{1,2}"
 _DIRECTIVE = re.compile(r"%(-?)(.)", re.DOTALL)
 _MICROSECOND = 6
@@ -314,9 +319,10 @@ def _check_several(value: Value, kind: str, place: str) -> None:
     several = any(isinstance(ours, tuple) for ours in (value.codes or {}).values())
     if several and (value.join is not None or kind not in ("strings", "string|strings")):
         raise ConfigurationError(
-            "its code table has a list, and the field takes one value", place=f"{place}.codes",
+            "its code table has a list, and the field takes one value",
+            place=f"{place}.codes",
             remedy="name one code for each word, or another code table",
-        )  # fmt: skip
+        )
 
 
 def _check_parts(value: Value, kind: str, place: str) -> None:

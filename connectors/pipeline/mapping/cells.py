@@ -264,9 +264,11 @@ def _codes(value: Value, text: str, column: str) -> Sequence[str]:
     known = text if value.codes is None else value.codes.get(text, value.otherwise)
     if known is None:
         raise DataError(
-            "code is not in the code table", reason=UNKNOWN_CODE, place=column,
+            "code is not in the code table",
+            reason=UNKNOWN_CODE,
+            place=column,
             remedy="add the word to its table in [codes]",
-        )  # fmt: skip
+        )
     return [f"{value.prefix}{one}{value.suffix}" for one in ([known] if isinstance(known, str) else known)]
 
 

@@ -120,9 +120,14 @@ class BatchCommit:
         ]
 
     def _no_longer_said(
-        self, rows: Sequence[Row], events: Sequence[MappedEvent], held: Collection[str], now: datetime, *,
+        self,
+        rows: Sequence[Row],
+        events: Sequence[MappedEvent],
+        held: Collection[str],
+        now: datetime,
+        *,
         is_open: bool,
-    ) -> tuple[list[Entry], list[Judged]]:  # fmt: skip
+    ) -> tuple[list[Entry], list[Judged]]:
         """Records that rows reported and say no longer, and the events that take back those that no other row says."""
         there = [row for row in rows if row.place not in held]
         missing = self._taking_back.missing(there, events, control_only=not is_open)

@@ -126,8 +126,13 @@ class Connector:
         """How old the hub's newest word is."""
         return self._register.as_of
 
-    def run(self, clock: Callable[[], datetime], sleep: Callable[[float], object], stopped: Callable[[], bool],
-            on_report: Callable[[StepReport], None]) -> None:  # fmt: skip
+    def run(
+        self,
+        clock: Callable[[], datetime],
+        sleep: Callable[[float], object],
+        stopped: Callable[[], bool],
+        on_report: Callable[[StepReport], None],
+    ) -> None:
         """Step until `stopped`; a step that was begun is ended."""
         while not stopped():
             report = self.step(clock())

@@ -73,9 +73,16 @@ class Republication:
     """What is pending is on disk before anything is judged by the new knowledge, and until it is paid."""
 
     def __init__(
-        self, source: Source, state: State, learning: Learning, *, translator: RowTranslator, publisher: EventPublisher,
-        pseudonyms: Pseudonyms, claims: Claims,
-    ) -> None:  # fmt: skip
+        self,
+        source: Source,
+        state: State,
+        learning: Learning,
+        *,
+        translator: RowTranslator,
+        publisher: EventPublisher,
+        pseudonyms: Pseudonyms,
+        claims: Claims,
+    ) -> None:
         self._claims = claims
         self._source, self._state, self._learned, self._pending = (
             source,

@@ -199,9 +199,10 @@ class _Parsing:
                 parser.Parse(b"", True)  # noqa: FBT003  expat's own: this was all
         except (expat.ExpatError, ValueError, LookupError):
             raise ConfigurationError(
-                "is no XML that can be read", place=f"{self._path_of_file.name}, line {parser.CurrentLineNumber}",
+                "is no XML that can be read",
+                place=f"{self._path_of_file.name}, line {parser.CurrentLineNumber}",
                 remedy="ask how the export is written: without a document type, in the encoding that it names",
-            ) from None  # fmt: skip
+            ) from None
 
     def _starts(self, name: str, attributes: dict[str, str]) -> None:
         self._path.append(named(name))

@@ -258,9 +258,12 @@ def test_a_lookup_finds_a_person_under_each_number(bench: Bench, newer: str) -> 
     for event in bench.raw["streams"]["consents"]["events"]:
         event["case"] = {"lookup": "homes", "by": "person", "column": "family"}
     said = {
-        "type": "PersonChanged", "subject": "person", "case": "family", "occurred_at": "granted",
+        "type": "PersonChanged",
+        "subject": "person",
+        "case": "family",
+        "occurred_at": "granted",
         "fields": {"names": {"lookup": "homes", "by": "person", "column": "name"}},
-    }  # fmt: skip
+    }
     bench.raw["streams"]["consents"]["events"].append(said)
     told(bench, "NEU-1;P0000000\n")
     tables = families(1)

@@ -418,9 +418,14 @@ ORACLE = {
     "MASSN.csv": "PERS_NR,MASSN_ART,TRAEGER,BEG_DAT,END_DAT\n101,16,Werkstatt,15.01.2026,\n",
 }
 EVENTS = {
-    "BenefitGranted", "ConsentGranted", "ConsentWithdrawn", "MeasureStarted", "PersonRegistered", "SanctionImposed",
+    "BenefitGranted",
+    "ConsentGranted",
+    "ConsentWithdrawn",
+    "MeasureStarted",
+    "PersonRegistered",
+    "SanctionImposed",
     "SubjectRecorded",
-}  # fmt: skip
+}
 
 
 def of_a_jobcenter(out: Path, folder: Path) -> dict[str, Any]:
@@ -549,8 +554,10 @@ def test_a_folder_of_xml_reaches_check_and_preview_unchanged(tmp_path: Path, nam
     assert shown["faults"] == []
     found = [record["event_type"] for record in shown["records"]]
     assert {kind: found.count(kind) for kind in set(found)} == {
-        "PersonRegistered": 3, "SanctionImposed": 2, "SubjectRecorded": 3,
-    }  # fmt: skip
+        "PersonRegistered": 3,
+        "SanctionImposed": 2,
+        "SubjectRecorded": 3,
+    }
     lines = json.loads(called("check", str(out), "--json").stdout)["checks"]
     assert {line["name"] for line in lines if not line["ok"]} == {"kek", "keys", "log"}
     tables = json.loads(called("discover", "--folder", str(folder), "--json").stdout)["tables"]

@@ -29,9 +29,10 @@ def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
         made.raw["streams"]["consents"]["events"][0]["fields"]["categories"] = {"constant": ["ID", "TM"]}
         made.raw["streams"]["consents"]["events"].append(RECORDED)
         made.raw["streams"]["people"]["events"] = [
-            talk("ThreeWayTalkScheduled", "planned"), talk("ThreeWayTalkHeld", "held"),
+            talk("ThreeWayTalkScheduled", "planned"),
+            talk("ThreeWayTalkHeld", "held"),
             talk("HelpPlanMeetingScheduled", "wrong"),
-        ]  # fmt: skip
+        ]
         yield made
 
 

@@ -166,8 +166,13 @@ def test_an_object_becomes_an_event_and_what_is_missing_is_named(outbox: Outbox)
     assert event.payload == {"paragraph": "31", "place": "Lünen"}
     outbox.put(5, raw='{"id": "5", "person": {"nr": "P1"}}')
     outbox.put(6, raw='{"id": "6", "person": {"nr": "P1"}, "fall": "F1", "par": 1e99999999999999999999}')
-    wrong = [(2, "unreadable_value", "par"), (3, "unreadable_json", "daten"), (4, "key_missing", "id"),
-             (5, "column_missing", "fall"), (6, "unreadable_value", "par")]  # fmt: skip
+    wrong = [
+        (2, "unreadable_value", "par"),
+        (3, "unreadable_json", "daten"),
+        (4, "key_missing", "id"),
+        (5, "column_missing", "fall"),
+        (6, "unreadable_value", "par"),
+    ]
     for number, reason, column in wrong:
         (held,) = outbox.events(number)
         assert isinstance(held, Unmapped)
