@@ -1,7 +1,8 @@
 """Work that fails alone waits alone (protocol rule 14a).
 
-What fails with anything but an outage is halved until one item stands alone (`halved`). A stage's driver quarantines
-that record; cases, persons and erasures, which are no records, are quarantined by name and tried again (`isolated`).
+Work that fails with anything but an outage is halved until one item stands alone (`halved`). A stage's driver
+quarantines that record; cases, persons and erasures, which are no records, are quarantined by name and tried again
+(`isolated`).
 """
 
 import errno

@@ -1,4 +1,4 @@
-"""Which schema versions are released, and what each of them said then: `schemas/fingerprints.toml`.
+"""The released schema versions and the content of each at its release: `schemas/fingerprints.toml`.
 
 Records under a released version stand in logs for ever, and other agencies' connectors write it. So its file never
 changes, in what it means no more than on the wire: Avro's fingerprint leaves out categories, code lists and defaults,
@@ -44,7 +44,7 @@ def present() -> dict[str, Released]:
 
 
 def problems(now: Mapping[str, Released], then: Mapping[str, Released]) -> Iterator[str]:
-    """What differs from the release, each with its remedy."""
+    """Differences from the release, each with its remedy."""
     versions = sorted(_split(name) for name in now.keys() | then.keys())
     newest = dict(versions)
     for stem, version in versions:

@@ -70,7 +70,7 @@ def refs(view: View) -> set[str]:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """What a whole view says: (person's pseudonym, sender) → content; of whom the key is destroyed nothing.
+    """A whole view: (person's pseudonym, sender) → content; a person whose key is destroyed is absent.
 
     `unreadable`: whose box does not open although its key is there, or holds no content.
     """

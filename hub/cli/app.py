@@ -65,7 +65,7 @@ ROLES: Mapping[str, Mapping[str, Verb]] = {
         ),
     },
 }
-"""Who uses it → verb → where it is."""
+"""Role → verb → place of its code."""
 
 VERBS: Mapping[str, Verb] = {name: verb for verbs in ROLES.values() for name, verb in verbs.items()}
 _ROLE_OF = {name: role for role, verbs in ROLES.items() for name in verbs}

@@ -2,7 +2,7 @@
 
 Errors, remedies, the option parser's complaints and the reports of these commands stand in the code in English.
 `messages_de.toml` has the German of each, with `{}` for the values; a test finds every message in the code and fails
-for one that has none. What a command prints is a `Message`, which only `message` and `verbatim` make.
+for one that has none. A command prints a `Message`, which only `message` and `verbatim` make.
 """
 
 import re

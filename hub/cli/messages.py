@@ -30,7 +30,7 @@ def warn_of(text: Message) -> None:
 
 
 def prompt(question: Message, *, err: bool = False) -> str:
-    """What the person at the terminal types; `err` asks on standard error."""
+    """Input of the person at the terminal; `err` asks on standard error."""
     return str(typer.prompt(question, err=err))
 
 

@@ -67,7 +67,7 @@ class Ended(NamedTuple):
 
 
 def ended_proofs(connection: Connection, parts: Parts, until: int, beyond: str, limit: int) -> Ended:
-    """What ends with the first `limit` joint cases behind `beyond` that come into question. Whoever has several cases
+    """The proofs that end with the first `limit` joint cases in question behind `beyond`. A person of several cases
     ends with the first of them, once all are over. Raises ServiceUnavailable."""
     live = subjects.live_generation(connection, "consent_register")
     page = _in_question(connection, live, until, beyond, limit)
@@ -206,8 +206,8 @@ def _ended(connection: Connection, parts: Parts, grants: Sequence[Row[Any]], unt
 
 
 def _void(connection: Connection, parts: Parts, grants: Sequence[Row[Any]]) -> set[str]:
-    """Those of these grants, which do not stand, that never will: refused, or under a key that is destroyed, as a crash
-    leaves them (`end_proofs`)."""
+    """Event ids of grants that do not stand and never will: refused, or under a destroyed key, as a crash leaves them
+    (`end_proofs`)."""
     opened = open_rows(connection, parts.keys, {row.subject for row in grants})
     void = {one.row.event_id for one in opened if one.grants or one.content.state == "erased"}
     return void & {row.event_id for row in grants}
@@ -218,7 +218,7 @@ def _ends(consent: Consent) -> Iterator[datetime]:
 
 
 def _name(row: Row[Any]) -> str:
-    """What the hub calls the consent that this row grants."""
+    """The hub's name of the consent that this row grants."""
     return consent_name(row.subject.split(":", 1)[0], str(row.consent_id))
 
 

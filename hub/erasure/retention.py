@@ -41,7 +41,7 @@ class Due(NamedTuple):
 
 
 Counted = Counter[tuple[str, str, str, str]]
-"""What, state, table and category → rows."""
+"""Kind, state, table and category → rows."""
 
 
 class Pass(NamedTuple):
@@ -60,8 +60,8 @@ Step = Callable[[Connection, Pass, str], tuple[Counted, str]]
 
 
 def retain(parts: Parts, *, apply: bool = False) -> list[Due]:
-    """What has been kept long enough now; with `apply` it is gone when this returns: page by page, each in its own
-    transaction. Whoever is killed in the middle begins again: what is gone is not found again."""
+    """Count the rows that have been kept long enough; with `apply`, delete them by pages, each in its own transaction.
+    A call that was killed in the middle is simply made again: deleted rows are not found again."""
     now = parts.clock.now()
     counted = Counted()
     for step in _STEPS.values():

@@ -77,7 +77,7 @@ def _records(part: ViewPart) -> Iterable[dict[str, Any]]:
 
 
 def _unreadable(shown: Iterable[ViewPart]) -> Iterable[dict[str, Any]]:
-    """What belongs into the answer and does not open although its key is there: said, never left out."""
+    """Records of the answer that do not open although their key is there: named, never left out."""
     for part in shown:
         if part.unreadable:
             yield {"sender": part.sender, "what": "records", "number": part.unreadable}

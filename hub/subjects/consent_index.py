@@ -25,7 +25,7 @@ from schemas import decode_single
 
 _GRANTED = "ConsentGranted"
 NEEDED = frozenset({"sender", "granted_at"})
-"""What a grant cannot be judged without."""
+"""Fields without which a grant cannot be judged."""
 Recorded = tuple[str, str]
 """An agency, and an id under which it recorded a consent."""
 

@@ -268,7 +268,7 @@ def facts_of(key: str, aliases: Iterable[str], index: Index) -> Knowledge:
 
 
 def _said_before_a_split(same: Sequence[str], index: Index) -> Iterable[Opened]:
-    """What was said about those who were the same person then: a split takes no objection back."""
+    """Records about subjects that were the same person at the time: a split takes no objection back."""
     found = {
         one.row.event_id: one
         for key in same
@@ -280,7 +280,7 @@ def _said_before_a_split(same: Sequence[str], index: Index) -> Iterable[Opened]:
 
 
 def _control(mine: Iterable[Opened], index: Index) -> ControlData:
-    """What the newest version of each record states, from its own date on. A version without any field takes the
+    """The statement of each record's newest version, from its own date on. A version without any field takes the
     record back; one that cannot be read narrows."""
     mine = list(mine)
     births: list[Statement[date | None]] = []
@@ -318,8 +318,8 @@ def _newest(mine: Iterable[Opened], types: frozenset[str]) -> list[Opened]:
 
 
 def _objections(mine: Iterable[Opened]) -> list[Opened]:
-    """All that was said under the newest version of each record: a publication of it takes nothing back that another
-    one says. One that nobody can open counts where none can be read."""
+    """Every publication of each record's newest version: none takes back an objection that another one states. A
+    publication that nobody can open counts where none can be read."""
     said: dict[tuple[str, str], dict[int, list[Opened]]] = {}
     for one in mine:
         if one.row.event_type in _OBJECTING:

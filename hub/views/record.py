@@ -209,8 +209,8 @@ def in_own_order(secret: bytes, recipient: str, made: RedactedView, file: CaseFi
 
 
 def part_content(part: ViewPart, made: RedactedView) -> bytes:
-    """What the recipient opens of one person: the entries, the categories that are withheld, and how many records could
-    not be opened, if any (`unreadable`)."""
+    """The content that the recipient opens of one person: entries, withheld categories, and the number of records that
+    could not be opened, if any (`unreadable`)."""
     content: dict[str, object] = {
         "entries": [entry.as_json() for entry in part.entries],
         "withheld": made.withheld.get(part.person, ()),

@@ -1,9 +1,9 @@
 """Redaction: what one recipient may see of one joint case at one moment, person by person. Pure.
 
 Each person is judged separately; those of whom nothing may be shown are absent, and nothing else in the view (count,
-order, totals) tells whether they exist (domain D). A field on hold hides its whole entry. What a view calls withheld
-must not betray what exists either: the policy is asked with a made-up record of each category, once with the consents
-there are and once with one that names everything. A65, K8a, B68 and CT are never named.
+order, totals) tells whether they exist (domain D). A field on hold hides its whole entry. The list of withheld
+categories must not betray what exists either: the policy is asked with a made-up record of each category, once with
+the consents there are and once with one that names everything. A65, K8a, B68 and CT are never named.
 """
 
 from collections import defaultdict
@@ -45,7 +45,7 @@ def withheld_categories(
 ) -> tuple[str, ...]:
     """The categories of this person that a consent would open to this recipient, and that nothing opens now.
 
-    What a consent would open is the same for everybody, so `openable_by` keeps it while one recipient is served.
+    A consent would open the same for everybody, so `openable_by` keeps the answer while one recipient is served.
     """
     openable: set[str] = set()
     opened: set[str] = set()

@@ -1,6 +1,6 @@
 """From what may be shown to what a page says: pure, and only of the redacted view, never of what lies behind it.
 
-Whoever is not in it leaves no trace: persons are numbered and ordered among the shown only, nothing is counted.
+A person who is not in it leaves no trace: persons are numbered and ordered among the shown only, nothing is counted.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What mkdocs needs to make a site of pages that stand in the tree: a hook, named in mkdocs.yml.
+"""Hook of mkdocs.yml: makes a site of pages that stand in the tree.
 
 Pages link to READMEs beside the code, and to files of code. The first become pages of the site; a link to code becomes
 its name, for the site has no code.

@@ -192,7 +192,7 @@ def test_a_night_reads_nothing_of_a_family_whose_consents_must_stand(
 
 
 def test_the_names_that_a_split_took_apart_go_with_the_proofs(world: World) -> None:
-    """What was taken back while they were one person needs them as long as a consent has its proof."""
+    """Withdrawals said while they were one person need these rows as long as a consent has its proof."""
     world.shared()
     world.wait(hours=1)
     world.jc.say("IdentitySplit", MOTHER, {"refs": []}, key="split")

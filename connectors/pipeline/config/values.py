@@ -1,4 +1,4 @@
-"""What a configuration says of a value: where it stands and how the export writes it. Pure; read by `cells`."""
+"""The configuration of a value: where it stands and how the export writes it, days and times to the letter. Pure."""
 
 import re
 from collections.abc import Mapping
@@ -59,7 +59,7 @@ def parsed(text: str, form: str, *, whole: bool = True) -> datetime | None:
 
 
 _LONGEST = 100
-"""Characters of a day or time, at most: what is longer is none, and is not remembered."""
+"""A longer text is no day or time, and its reading is not cached; characters."""
 
 
 @lru_cache(maxsize=16_384)

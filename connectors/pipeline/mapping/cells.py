@@ -260,7 +260,7 @@ def _translated(value: Value, text: str, column: str) -> str:
 
 
 def _codes(value: Value, text: str, column: str) -> Sequence[str]:
-    """What the code table has for this text; the text itself where there is no table."""
+    """Translate a text by its code table; without a table it stays as it is."""
     known = text if value.codes is None else value.codes.get(text, value.otherwise)
     if known is None:
         raise DataError(

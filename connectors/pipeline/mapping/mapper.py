@@ -225,7 +225,7 @@ class Mapper:
 
     @property
     def _consent_words(self) -> Mapping[str, frozenset[str]]:
-        """What may stand in the fields of a consent that no list of the catalogue checks."""
+        """Allowed values of those fields of a consent that no list of the catalogue checks."""
         known = {"categories": CATEGORIES, "purposes": CONSENT_PURPOSES}
         return known | ({"recipients": self.agencies, "sender": self.agencies} if self.agencies else {})
 

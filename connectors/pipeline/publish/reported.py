@@ -120,7 +120,7 @@ class TakingBack:
     def missing(
         self, rows: Iterable[Row], events: Sequence[MappedEvent], *, control_only: bool
     ) -> list[Entry]:
-        """What these rows reported before and their events say no longer, as far as it is taken back at all;
+        """Entries that these rows reported before, that their events say no longer, and that can be taken back;
         `control_only`: the events are the control records alone."""
         said: dict[str, list[MappedEvent]] = {}
         for event in events:
@@ -250,7 +250,7 @@ def _conditions(stream: Stream, event_type: str) -> frozenset[str]:
 
 
 def _thing(event_type: str) -> str:
-    """What an event is about: its name without what happened."""
+    """The subject of an event type: its name without the verb."""
     return _LAST_WORD.sub("", event_type)
 
 

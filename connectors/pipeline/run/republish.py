@@ -27,7 +27,7 @@ from hub.errors import ConfigurationError, DataError
 from hub.failpoints import fail_point
 
 Signature = Callable[[str], bytes]
-"""What decides now about a subject, as a keyed hash; of "" it is that of somebody about whom nothing is known."""
+"""Keyed hash of the consent state that decides about a subject; `""` stands for a subject without any state."""
 
 
 class PendingRepublications:
@@ -49,7 +49,7 @@ class PendingRepublications:
                 )
 
     def settled(self, subjects: Iterable[str], signature: Signature) -> None:
-        """All records of these were judged by what is known now."""
+        """Record that all records of these subjects were judged by the present consent state."""
         for page in _pages(subjects):
             current = {subject: signature(subject) for subject in page}
             with self._state.transaction():
@@ -70,7 +70,7 @@ SUBJECTS_AT_ONCE = 200
 
 
 class Republication:
-    """What is pending is on disk before anything is judged by the new knowledge, and until it is paid."""
+    """Rereads and republishes subjects; each is pending on disk before any judgment by its new state, until done."""
 
     def __init__(
         self,
@@ -93,7 +93,7 @@ class Republication:
         self._translator, self._publisher, self._pseudonyms = translator, publisher, pseudonyms
 
     def note_changed(self, now: datetime, *, first: bool) -> None:
-        """Before anything is judged: note whom what was learned concerns; what was never read is pending to nobody."""
+        """Note subjects whose state changed, before any judgment; one that was never read needs no republication."""
         if first:
             self._pending.settled(self._learned.knowledge.subjects(), self._signature(now))
             return
@@ -101,7 +101,7 @@ class Republication:
         self._learned.pending.clear()
 
     def republish(self, now: datetime, tally: Tally) -> None:
-        """Whoever is pending it is read again."""
+        """Reread and republish every pending subject."""
         subjects = self._pending.open()
         for start in range(0, len(subjects), SUBJECTS_AT_ONCE):
             chunk = subjects[start : start + SUBJECTS_AT_ONCE]
@@ -112,7 +112,7 @@ class Republication:
             self._pending.settled(chunk, self._signature(now))
 
     def _signature(self, now: datetime) -> Signature:
-        """What decides about a subject in this step."""
+        """The signatures of this step."""
         consented, policy = self._learned.consented, self._publisher.mark(now)
         return lambda subject: self._learned.knowledge.signature(subject, now, consented, policy)
 
@@ -151,7 +151,7 @@ class LookupRepublication:
             _refuse(stream)
 
     def republish(self, now: datetime, tally: Tally) -> None:
-        """What cannot be read now stays pending."""
+        """Reread these subjects; a source that cannot read them now leaves them pending."""
         for place, said in [(place, dict(said)) for place, said in self._lookups.pending.items() if said]:
             try:
                 used = self._again(place, said, now, tally)

@@ -45,8 +45,8 @@ class HeldRow(list[str]):
 
 
 class BadRow(HeldRow):
-    """All that a row says which is no row of its stream (too many columns, no object): which cell is which, and so
-    which key it has, nobody can tell."""
+    """The text of a row that does not fit its stream (too many columns, no object): nobody can tell its cells apart,
+    and so its key."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -197,7 +197,7 @@ def unreadable(cell: Unreadable) -> str:
 
 
 def _told(text: str) -> object:
-    """What the cell holds: a text, a list, or why it could not be read."""
+    """The content of the cell: a text, a list, or why it could not be read."""
     if not text.startswith(LISTED):
         return text
     try:

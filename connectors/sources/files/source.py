@@ -169,7 +169,7 @@ class FilesSource:
 
     @contextmanager
     def _alone(self, name: str) -> Iterator[None]:
-        """Whatever cannot be read in this stream ends its own reading, and no other's; it is told in the next step."""
+        """A fault in this stream ends the reading of this stream alone; the next step reports it."""
         try:
             yield
         except DataError as error:
@@ -184,7 +184,7 @@ class FilesSource:
             raise NothingKept
 
     def _require_kept(self, there: T | None) -> T:
-        """What is kept, while it says all that was published; raises NothingKept."""
+        """The kept delivery, while it holds everything that was published; raises NothingKept."""
         if not there or self._broken or (self._current is None and self._state.meta(READING)):
             raise NothingKept
         return there

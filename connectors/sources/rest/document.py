@@ -1,7 +1,7 @@
 """One answer as strict JSON: rows by pointer, cells as text. Nothing is guessed.
 
-What is no JSON, or has no list where rows are expected, refuses the answer. A member of the list that is no row, and a
-cell that cannot be read, hold that row alone.
+An answer that is no JSON, or has no list where rows are expected, is refused. A member of the list that is no row, and
+a cell that cannot be read, hold that row alone.
 """
 
 import codecs

@@ -167,7 +167,7 @@ class Polls(Waiting):
         return found
 
     def _one(self, stream: FileStream, kept: Told | None, path: Path, now: datetime) -> Told:
-        """What a stream says now; read as a whole where the file of what it said before is damaged."""
+        """Read a stream; as a whole where the file of its former reading is damaged."""
         try:
             return self._streams.read(stream, kept, path, now)
         except DataError as error:

@@ -1,4 +1,4 @@
-"""What a row said that may be deleted one day, as far as `on_vanish` needs it: sealed under the agency's own key.
+"""Values of rows that may be deleted one day, as far as `on_vanish` needs them: sealed under the agency's own key.
 
 A database forgets a row whole; to say whose record ended, its key and the columns that `on_vanish` names are kept, and
 no other, for as long as the row is there.

@@ -9,7 +9,7 @@ from typing import Any
 from connectors.pipeline.config.streams import CIRCUMSTANCES
 
 BLOCKED = "blocked"
-"""What a column looks like that blocks a person's address or record (§§ 51, 52 BMG). No circumstance stands for it:
+"""Kind of a column that blocks a person's address or record (§§ 51, 52 BMG). No circumstance stands for it:
 none of them closes an address to everybody."""
 _SIGNS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss"})
 _LONG = 5  # characters beyond which a word may also begin or end a column's name
@@ -28,7 +28,7 @@ def plain(name: str) -> str:
 
 
 def protects(column: str) -> str:
-    """Which circumstance a column looks like by its name, or BLOCKED; empty where it looks like none."""
+    """The circumstance that a column's name suggests, or BLOCKED; empty where it suggests none."""
     name = plain(column)
     return next(
         (kind for kind, words in _protecting().items() if any(_like(word, name) for word in words)), ""

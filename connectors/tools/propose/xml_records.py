@@ -28,7 +28,7 @@ Place = tuple[str, ...]
 
 @dataclass(slots=True)
 class Shape:
-    """What one kind of file is built of. `most`: element → how often it stands in one element around it, at most;
+    """The structure of one kind of file. `most`: element → how often it stands in one element around it, at most;
     `places`: elements and attributes in order; `texts`: elements with text of their own."""
 
     most: dict[Place, int] = field(default_factory=dict)
@@ -230,7 +230,7 @@ class _Parsing:
 
 
 class _Looking(_Parsing):
-    """What the file is built of."""
+    """The structure of the file."""
 
     def shape(self) -> Shape:
         self._found, self._counts = Shape(), [Counter[str]()]

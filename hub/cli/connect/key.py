@@ -89,7 +89,7 @@ def show(config: Configs, key_file: KeyFile = None, as_json: AsJson = False) -> 
 
 
 def _sentences(said: Mapping[str, object], *, finished: bool) -> list[Message]:
-    """What the rotation did, what it does not do, what to do now."""
+    """Report of a rotation: its effects, its limits, the next step."""
     if finished:
         first = message("The interrupted rotation is complete; no further key was made.")
     else:

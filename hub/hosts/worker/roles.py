@@ -159,7 +159,7 @@ def _cases(parts: Parts, pace: float) -> RoleTasks:
 
 
 def _again(*stages: str) -> PeriodicTask:
-    """What the last release quarantined for its schema is taken by one that knows it."""
+    """Retry records that an older release quarantined for a schema which this one knows."""
     return PeriodicTask(
         "unknown_schemas", lambda parts: retry_unknown_schemas(parts, *stages), every=30.0, gated=True
     )

@@ -137,7 +137,7 @@ def _endings(connection: Connection, parts: Parts, found: Found, envelope: Envel
 
 
 def _named(row: RegisterRow) -> str:
-    """What the hub calls the consent of this number at the row's agency."""
+    """The hub's name of the consent with this number at the row's agency."""
     return consent_name(row.subject.split(":", 1)[0], str(row.consent_id))
 
 

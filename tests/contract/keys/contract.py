@@ -91,7 +91,7 @@ class KeyStoreContract(ABC):
     def test_a_version_that_somebody_has_seen_is_asked_for(
         self, store: HubKeyStore, other: HubKeyStore
     ) -> None:
-        """What the hub has named is newer than what this process remembers: it seals with that, at once."""
+        """The hub has named a newer key than this process remembers: it seals with that one at once."""
         assert store.sealing([ANNA])[ANNA].version == 1
         other.fence(ANNA)
         assert other.sealing([ANNA])[ANNA].version == 2

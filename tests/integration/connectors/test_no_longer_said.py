@@ -37,7 +37,7 @@ def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
 
 
 def told(bench: Bench, day: int, remark: str) -> list[tuple[str, bool]]:
-    """What leaves when one person's row says this word: type, and whether there is anything in it."""
+    """The events that leave when one person's row says this word: type, and whether it has content."""
     tables = families(6)
     for row in tables["people"]:
         row["remark"] = "planned"

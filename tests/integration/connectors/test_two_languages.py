@@ -1,4 +1,4 @@
-"""What agencies' commands print is German, and English with `--lang en`: no word of one in the lines of the other.
+"""Agencies' commands print German, and English with `--lang en`: no word of one in the lines of the other.
 
 `tests/unit/cli/test_messages.py` reads the code of all verbs; here they are called, with a house of one family.
 """

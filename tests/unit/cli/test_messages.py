@@ -91,7 +91,7 @@ SILENT = {
     "hub.cli.output": {"AsJson", "print_document", "print_json", "rfc3339", "rfc3339_of"},
     "rich.console": set[str](),
 }
-"""What an agency's module may import of what prints: nothing that takes a plain text for a person."""
+"""Printing functions that an agency's module may import: none that takes a plain text for a person."""
 PRINTING = {
     "print",
     "typer.echo",

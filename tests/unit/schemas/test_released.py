@@ -1,4 +1,4 @@
-"""What is published never changes: every schema version says what it said when it was released."""
+"""A released schema version never changes."""
 
 import copy
 from collections.abc import Callable

@@ -111,7 +111,7 @@ def test_an_objection_counts_unless_it_is_readable_and_names_another_norm(
 
 
 def test_a_split_takes_no_objection_back() -> None:
-    """What was said about the other person while both were one goes on to count, what is said later does not."""
+    """A statement about the other person counts on if it was made while both were one, and not if made later."""
     before = said("ObjectionRaised", {"norm": "76"}, by=JA, day=1)
     after = said("ObjectionRaised", {"norm": "76"}, by=JA, day=9)
     split = micros(START + timedelta(days=5))
