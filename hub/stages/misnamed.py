@@ -23,7 +23,7 @@ from projections.consent_register.queries import GRANT, RegisterRow, known_since
 STAGE = "consents"
 _UNKNOWN = f"{TOOK_EFFECT}unknown_subject"
 NOT_THEIRS = "not_theirs"
-_NOTED, _CHECKED = 0, 1
+_NOTED, CHECKED = 0, 1
 Key = tuple[str, str]  # agency, consent id
 
 
@@ -43,9 +43,9 @@ def note(connection: Connection, live: int, rows: Sequence[RegisterRow], at: int
     standing = {one.item for one in quarantines.items(connection, STAGE)}
     known = known_since(connection, live, {one.subject for one in strange})
     for one in strange:
-        if _name(one) not in standing:
+        if item_name(one) not in standing:
             reason = _UNKNOWN if nobodys_word(one, known) else NOT_THEIRS
-            quarantines.put_item(connection, Item(STAGE, _name(one), reason, at, _NOTED))
+            quarantines.put_item(connection, Item(STAGE, item_name(one), reason, at, _NOTED))
 
 
 def check(parts: Parts) -> None:
@@ -58,7 +58,7 @@ def check(parts: Parts) -> None:
         quarantines.remove_items(connection, STAGE, [one.item for one in noted if one.item in theirs])
         for one in noted:
             if one.item not in theirs:
-                quarantines.put_item(connection, one._replace(number=_CHECKED))
+                quarantines.put_item(connection, one._replace(number=CHECKED))
 
 
 def agency_of(item: Item) -> str:
@@ -80,7 +80,7 @@ def _signed(connection: Connection, parts: Parts, row_ids: Sequence[str]) -> set
     people = {key for grant in grants for key in grant.people}
     persons = subjects.persons(connection, people | {one.subject for one in endings})
     return {
-        _name(one)
+        item_name(one)
         for one in endings
         for grant in grants
         if _key(one) == _key(grant.row)
@@ -100,7 +100,8 @@ def _key(row: RegisterRow) -> Key:
     return row.subject.split(":", 1)[0], str(row.consent_id)
 
 
-def _name(row: RegisterRow) -> str:
+def item_name(row: RegisterRow) -> str:
+    """The name of a control record in quarantine: its agency and the id of its row."""
     return f"{row.subject.split(':', 1)[0]}:{row.event_id}"
 
 

@@ -26,7 +26,7 @@ from hub.policy.retention import cutoff
 from hub.sealed.boxes import Content, Found, content, key_ref, keys_for
 from hub.sealed.decode import Event, envelope_of, received_at
 from hub.stages.intake import TOOK_EFFECT
-from hub.stages.misnamed import NOT_THEIRS, STAGE
+from hub.stages.misnamed import CHECKED, NOT_THEIRS, STAGE, item_name
 from hub.store import quarantines, subjects
 from hub.store.quarantines import Item
 from hub.subjects.consent_index import NEEDED
@@ -34,7 +34,6 @@ from projections.consent_register import apply
 from projections.consent_register.queries import GRANT, RegisterRow, by_id
 from schemas import decode_single
 
-_TOLD = 1  # `hub.stages.misnamed` looks at those of 0
 UNCHECKED = "unchecked"
 """The reason of a record that has not been opened yet."""
 
@@ -57,7 +56,7 @@ def note(connection: Connection, parts: Parts, events: Iterable[Event], found: F
         for event in events
         if not event.broken
     }
-    told = [Item(STAGE, name, reason, at, _TOLD) for name, reason in reasons.items() if reason]
+    told = [Item(STAGE, name, reason, at, CHECKED) for name, reason in reasons.items() if reason]
     quarantines.add_items(connection, told)
 
 
@@ -82,13 +81,13 @@ def _reasons(parts: Parts, rows: Sequence[RegisterRow]) -> list[tuple[str, str |
     envelopes = [envelope_of(decode_single(row.envelope)[1]) for row in rows]
     found = keys_for(parts.keys, "proof", envelopes)
     return [
-        (_row_name(row), _reason(parts, envelope, row.received_at, found))
+        (item_name(row), _reason(parts, envelope, row.received_at, found))
         for row, envelope in zip(rows, envelopes, strict=True)
     ]
 
 
 def _refused(row: RegisterRow, error: Exception) -> list[tuple[str, str | None]]:
-    return [(_row_name(row), note_failure(STAGE, error))]
+    return [(item_name(row), note_failure(STAGE, error))]
 
 
 def decides_nothing(item: Item) -> bool:
@@ -123,7 +122,3 @@ def _too_young(parts: Parts, envelope: Envelope, received: int) -> bool:
 
 def _name(event: Event) -> str:
     return f"{event.envelope.controller_id}:{apply.row_id(event.envelope, event.value)}"
-
-
-def _row_name(row: RegisterRow) -> str:
-    return f"{row.subject.split(':', 1)[0]}:{row.event_id}"
