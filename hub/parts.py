@@ -36,8 +36,3 @@ class Parts:
     hold_days: int = 7
     stale_after: float = 60.0
     retention: Retention = field(default_factory=default_retention, repr=False)
-
-
-def topic_agency(topic: str) -> str:
-    """The agency that a topic belongs to: `agency.<id>.events` → id."""
-    return topic.split(".", 1)[1].rsplit(".", 1)[0]

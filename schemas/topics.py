@@ -1,4 +1,4 @@
-"""The topics table: who writes what under which key, and how long it is kept."""
+"""The topics table: who writes and who reads what under which key, and how long it is kept."""
 
 import tomllib
 from collections.abc import Mapping
@@ -18,6 +18,7 @@ class Topic:
     pattern: str
     key: str
     written_by: str
+    read_by: str
     cleanup: str
     timestamp: str
     retention_hours: int | None = None

@@ -1,10 +1,10 @@
 """Erasure by request (Art. 17 GDPR, § 84 SGB X): what one agency let into the hub about a person goes, everywhere.
 
-The request is an event on the agency's consents topic; the consents worker executes it once all consent topics are read
-to their end, because only then it knows whether the request was executed before (a restored store reads it again, and
-must not destroy what a later consent brought). Keys go first, then rows, then the word of it: the agency's connector
-must not publish again what has ended, and every recipient gets its view without it. An erasure stays open, and visible,
-until every recipient that had something has answered.
+The request is an event on the agency's consents topic, or on `hub.words` where it was made at the hub. The consents
+worker executes it once all of both is read to the end, because only then it knows whether the request was executed
+before (a restored store reads it again, and must not destroy what a later consent brought). Keys go first, then rows,
+then the word of it: the agency's connector must not publish again what has ended, and every recipient gets its view
+without it. An erasure stays open, and visible, until every recipient that had something has answered.
 """
 
 from collections.abc import Mapping, Sequence
@@ -128,7 +128,7 @@ def _is_request(row: RegisterRow, one: Erasure) -> bool:
 
 
 def executed_versions(connection: Connection, parts: Parts, keys: Sequence[str]) -> dict[str, int]:
-    """subject → the newest box key version that went with an erasure, as the consents topics tell."""
+    """subject → the newest box key version that went with an erasure, as the hub's own words tell."""
     live = subjects.live_generation(connection, "consent_register")
     rows = [row for row in about(connection, live, keys) if row.event_type == EXECUTED]
     envelopes = [

@@ -1,7 +1,8 @@
-"""The hub's own word on an agency's consents topic: an erasure asked for at the hub, and one that was executed.
+"""The hub's own events about an agency's subjects: an erasure asked for at the hub or executed, a lost withdrawal.
 
-It is sealed like the agency's own control data, under the person's proof key, and bears ids made with the hub's secret,
-so that nobody else can say that something was erased.
+They stand on `hub.words` (`hub.sealed.words`), sealed like the agency's own control data under the person's proof key.
+They bear ids made with the hub's secret, so that on an agency's consents topic, where an older release published them,
+nobody else can say that something was erased.
 """
 
 import hmac
@@ -13,9 +14,11 @@ from hub.domain.clock import micros
 from hub.domain.envelope import LEGAL_DOMAINS, Envelope
 from hub.domain.seal import place, seal
 from hub.parts import Parts
-from hub.ports import Key, KeyRef, Outgoing
+from hub.ports import Key, KeyRef
 from hub.sealed.decode import encode_envelope
-from schemas import event_schema, topics
+from hub.sealed.words import word
+from hub.topology import HUB_WORDS
+from schemas import event_schema
 
 REQUESTED, EXECUTED = "ErasureRequested", "ErasureExecuted"
 _SIZE = 16  # bytes of a ref
@@ -49,7 +52,8 @@ def say(
     key = parts.keys.sealing([wanted])[wanted]
     envelope = _envelope(parts, event_type, key, case_ref, payload, record_ref, event_id, micros(at))
     envelope = envelope._replace(consent_id=consent_id)
-    parts.log.append(topics()["consents"].of(agency), [Outgoing(ref.encode(), encode_envelope(envelope))])
+    value = encode_envelope(envelope)
+    parts.log.append(HUB_WORDS, [word(parts.secret, agency, ref.encode(), value, micros(parts.clock.now()))])
 
 
 def _envelope(

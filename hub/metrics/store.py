@@ -19,12 +19,13 @@ from hub.metrics.connectors import connector_collector
 from hub.metrics.danger import DangerCollector
 from hub.metrics.named import PROCESS, STORE_GAUGES
 from hub.operations.audit.verify import AUDITED_AT, BREACHES
-from hub.parts import Parts, topic_agency
+from hub.parts import Parts
 from hub.ports import TopicState
 from hub.stages import misnamed
 from hub.stages.intake import TOOK_EFFECT
 from hub.store import meta, positions, quarantines, tables
-from hub.topology import topics_read
+from hub.subjects.consent_barrier import last_caught_up
+from hub.topology import topic_agency, topics_read
 
 _MARKS = "marks"
 _SECONDS = 1_000_000
@@ -68,7 +69,7 @@ class StoreCollector(Collector):
             stored = positions.all_of(connection, *set(self._stages.values()))
             waiting = [one for state in states.values() for one in self._behind(stored, state)]
             marks, since = connection.execute(select(func.count(), func.min(tables.dirty.c.since))).one()
-            caught_up = meta.get(connection, "consents.caught_up")
+            caught_up = last_caught_up(connection)
             standing = _standing(connection)
             breaches, audited_at = meta.get(connection, BREACHES), meta.get(connection, AUDITED_AT)
         yield _family("hub_quarantine_records", standing)

@@ -19,15 +19,17 @@ from hub.erasure.key_revocation import end_grounds
 from hub.errors import DataError, LogIsOlder, TryAgain, UsageError
 from hub.failpoints import fail_point
 from hub.isolation import halved, reason_of
-from hub.parts import Parts, topic_agency
+from hub.parts import Parts
 from hub.ports import Place, Record
 from hub.sealed.decode import decode_event
+from hub.sealed.words import decode_control
 from hub.stages import admit, consents, project, receipts
 from hub.stages.intake import Intake, require_readable
 from hub.store import positions, quarantines
 from hub.store.quarantines import Dropped, Quarantined
+from hub.topology import topic_agency
 
-Decode = Callable[[Record], Any]
+Decode = Callable[[Parts, Record], Any]
 _UNKNOWN_SCHEMA = "unknown_schema"
 _REMEDY = "see docs/how-to/after-a-restore.md"
 
@@ -145,7 +147,7 @@ def _take(parts: Parts, opened: _Lane, places: Sequence[Place]) -> None:
     if opened.stopped:
         return
     decode, take = _TAKE[opened.stage]
-    take(parts, opened, [decode(_read(parts, place)) for place in places], places)
+    take(parts, opened, [decode(parts, _read(parts, place)) for place in places], places)
     opened.taken += len(places)
     opened.good += [place for place in places if place in opened.bad]
 
@@ -270,14 +272,13 @@ def _outcome(opened: _Lane, parked: int) -> ReleaseOutcome:
     )
 
 
-def _of_agency(kind: str) -> Decode:
-    return lambda record: decode_event(record, topic_agency(record.topic), kind)
-
-
 _Take = Callable[[Parts, _Lane, Sequence[Any], Sequence[Place]], None]
 _TAKE: Mapping[str, tuple[Decode, _Take]] = {
-    consents.STAGE: (_of_agency("consents"), _take_consents),
-    admit.STAGE: (_of_agency("events"), _take_admissions),
-    project.STAGE: (project.decode_case, _take_cases),
-    receipts.STAGE: (receipts.decode_receipt, _take_receipts),
+    consents.STAGE: (lambda parts, record: decode_control(parts.secret, record), _take_consents),
+    admit.STAGE: (
+        lambda _, record: decode_event(record, topic_agency(record.topic), "events"),
+        _take_admissions,
+    ),
+    project.STAGE: (lambda _, record: project.decode_case(record), _take_cases),
+    receipts.STAGE: (lambda _, record: receipts.decode_receipt(record), _take_receipts),
 }

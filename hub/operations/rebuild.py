@@ -15,10 +15,10 @@ from hub.domain.clock import micros
 from hub.errors import DataError, TryAgain, UsageError
 from hub.failpoints import fail_point
 from hub.isolation import halved, note_failure
-from hub.parts import CASES, Parts, topic_agency
+from hub.parts import CASES, Parts
 from hub.ports import Place, Record
-from hub.sealed.decode import Event, decode_event, received_at
-from hub.sealed.narrowing import broken_event
+from hub.sealed.decode import Event, received_at
+from hub.sealed.words import broken_control, decode_control
 from hub.stages import consents, project
 from hub.stages.intake import TOOK_EFFECT, lane, require_readable
 from hub.store import positions, quarantines, subjects
@@ -78,10 +78,10 @@ def read_models(parts: Parts) -> dict[str, ReadModel]:
         consent_topics(parts),
         register_tables.consent_row,
         register_tables.ON_CONFLICT,
-        _decode_consent,
+        partial(decode_control, parts.secret),
         partial(_register_rows, parts.secret),
         narrows,
-        lambda record: broken_event(record, topic_agency(record.topic)),
+        partial(broken_control, parts.secret),
         living=still_provable,
     )
     return {model.name: model for model in (joint, register)}
@@ -237,10 +237,6 @@ def _compare(connection: Connection, table: Table, live: int, new: int) -> tuple
     total = select(func.count()).where(table.c.generation == new)
     divergence = int(connection.execute(extra).scalar_one()) + int(connection.execute(gone).scalar_one())
     return divergence, int(connection.execute(total).scalar_one())
-
-
-def _decode_consent(record: Record) -> Event:
-    return decode_event(record, topic_agency(record.topic), "consents")
 
 
 def _register_rows(secret: bytes, new: int, events: Sequence[Event]) -> list[tuple[object, ...]]:

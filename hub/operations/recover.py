@@ -2,8 +2,9 @@
 
 A worker that stopped with 82, 83 or 84 waits for a person; this is what that person starts. With every worker stopped:
 
-- what the store knows and a restored log lost is appended to it again: consents and withdrawals, admitted events. It is
-  guarded by ids and versions, so what was not lost has no effect;
+- what the store knows and a restored log lost is appended to it again: consents and withdrawals to `hub.words`, for an
+  agency's topics are written by that agency alone, admitted events to the event store. It is byte for byte what was
+  published and guarded by ids and versions, so what was not lost has no effect;
 - positions go back to where the log really ends, or to its beginning where the topic is another one;
 - the restore generation rises above every view that was ever delivered, so that the next view and the next deletion
   win at the recipient;
@@ -15,23 +16,25 @@ the hub stays closed.
 """
 
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, literal, select, update
+from sqlalchemy import Column, Connection, Select, or_, select, update
 
 from hub.domain.clock import micros
 from hub.errors import LogIsOlder, OffsetGap, Refused, StoppedToBeSafe, TopicRecreated
 from hub.operations import restore_guard
-from hub.parts import Parts
+from hub.parts import CASES, Parts
 from hub.ports import Outgoing, TopicState
-from hub.sealed.decode import received_header, whole_headers
-from hub.stages import consents, project
+from hub.sealed.decode import whole_headers
+from hub.sealed.words import repeated
+from hub.stages import consents
 from hub.stages.register import write_again
 from hub.store import meta, positions, subjects, views
 from hub.store.tables import view_state
 from hub.store.views import ViewRow
-from hub.topology import topics_read
+from hub.topology import CONSENTS, HUB_WORDS, topic_agency, topics_read
 from hub.views.record import VIEW, VIEW_PART
 from projections.consent_register.tables import consent_row
 from projections.joint_case.tables import case_row
@@ -39,6 +42,7 @@ from schemas import InvalidPayload, UnknownSchema, decode_single, topics
 from schemas.wire import HEADER
 
 _GENERATION = "restore_generation"
+_PENDING = "recover.lost_topics"
 _BATCH = 1000
 
 
@@ -90,9 +94,10 @@ def resume(parts: Parts) -> ResumeOutcome:
                 "records of a consents topic were deleted unread: they may have been withdrawals",
                 reason="gap", place=finding.topic, remedy="restore a copy of the log that holds them",
             )  # fmt: skip
-    for finding in outcome.findings:
-        if finding.stage:
-            _repair(parts, finding, outcome)
+    for topic, batches in _lost(parts, _reset_positions(parts, outcome.findings)):
+        outcome.appended[topic] = _append(parts, topic, batches)
+    with parts.store.transaction() as connection:
+        meta.write(connection, _PENDING, "")
     newest = list(_newest_views(parts))
     with parts.store.transaction() as connection:
         outcome.generation = _raise_generation(connection, newest)
@@ -111,18 +116,29 @@ def _restored(parts: Parts) -> list[Finding]:
     return []
 
 
-def _repair(parts: Parts, finding: Finding, outcome: ResumeOutcome) -> None:
-    """Make the stage's positions true again, and give a restored log back what it lost."""
-    state = parts.log.state([finding.topic])[finding.topic]
+def _reset_positions(parts: Parts, findings: Sequence[Finding]) -> set[str]:
+    """Make the stages' positions true again, before anything is appended: a longer topic would hide what is missing.
+    Returns the topics that lost something, also those of an earlier call that did not come to its end."""
+    read = [one for one in findings if one.stage]
+    states = parts.log.state([one.topic for one in read])
+    lost = {one.topic for one in read if one.code in (LogIsOlder.exit_code, TopicRecreated.exit_code)}
     with parts.store.transaction() as connection:
-        stored = positions.load(connection, finding.stage, finding.topic)
-        positions.reset(connection, finding.stage, state, _true_positions(state, stored))
-    if finding.code in (LogIsOlder.exit_code, TopicRecreated.exit_code):
-        count = 0
-        for batch in _known(parts, finding):
-            parts.log.append(finding.topic, batch)
-            count += len(batch)
-        outcome.appended[finding.topic] = count
+        for one in read:
+            stored = positions.load(connection, one.stage, one.topic)
+            positions.reset(
+                connection, one.stage, states[one.topic], _true_positions(states[one.topic], stored)
+            )
+        lost |= {*(meta.text(connection, _PENDING) or "").split()}
+        meta.write(connection, _PENDING, " ".join(sorted(lost)))
+    return lost
+
+
+def _append(parts: Parts, topic: str, batches: Iterator[list[Outgoing]]) -> int:
+    count = 0
+    for batch in batches:
+        parts.log.append(topic, batch)
+        count += len(batch)
+    return count
 
 
 def _true_positions(state: TopicState, stored: dict[int, tuple[str, int]]) -> dict[int, int]:
@@ -135,38 +151,48 @@ def _true_positions(state: TopicState, stored: dict[int, tuple[str, int]]) -> di
     return found
 
 
-def _known(parts: Parts, finding: Finding) -> Iterator[list[Outgoing]]:
-    """What the store holds of a topic, sealed as it came."""
-    if finding.stage == consents.STAGE:
-        agency = finding.topic.split(".", 1)[1].rsplit(".", 1)[0]
-        wanted = select(consent_row.c.subject, consent_row.c.envelope, consent_row.c.received_at).where(
-            consent_row.c.subject.startswith(f"{agency}:", autoescape=True)
-        )
-        yield from _outgoing(
-            parts, wanted, consent_row.c.generation, "consent_register", consent_row.c.event_id
-        )
-    elif finding.stage == project.STAGE:
-        wanted = select(case_row.c.case_key, case_row.c.envelope, literal(None))
-        yield from _outgoing(parts, wanted, case_row.c.generation, "joint_case", case_row.c.record_ref)
+def _lost(parts: Parts, topics: AbstractSet[str]) -> Iterator[tuple[str, Iterator[list[Outgoing]]]]:
+    """Topic → what the store holds of what these topics lost, sealed as it came, in batches."""
+    control = topics & {*CONSENTS.topics(parts.agencies)}
+    if control:
+        yield HUB_WORDS, _words(parts, control)
+    if CASES in topics:
+        yield CASES, _cases(parts)
 
 
-def _outgoing(
-    parts: Parts, wanted: Any, generation: Any, projection: str, order: Any
-) -> Iterator[list[Outgoing]]:
+def _words(parts: Parts, lost: AbstractSet[str]) -> Iterator[list[Outgoing]]:
+    """The register's rows of those agencies whose consents topics lost something; of all where the hub's words did, for
+    no row tells on which topic its record stood."""
+    row = consent_row.c
+    wanted = select(row.subject, row.envelope, row.received_at).order_by(row.event_id)
+    if HUB_WORDS not in lost:
+        of = [f"{agency}:" for agency in sorted(map(topic_agency, lost))]
+        wanted = wanted.where(or_(*(row.subject.startswith(one, autoescape=True) for one in of)))
+    for rows in _rows(parts, wanted, row.generation, "consent_register"):
+        yield [_word(parts.secret, *one) for one in rows]
+
+
+def _word(secret: bytes, subject: str, value: bytes, received_at: int) -> Outgoing:
+    agency, ref = subject.split(":", 1)
+    return repeated(secret, agency, ref.encode(), value, received_at)
+
+
+def _cases(parts: Parts) -> Iterator[list[Outgoing]]:
+    row = case_row.c
+    wanted = select(row.case_key, row.envelope).order_by(row.record_ref)
+    for rows in _rows(parts, wanted, row.generation, "joint_case"):
+        yield [Outgoing(case.split(":", 1)[1].encode(), value, whole_headers(value)) for case, value in rows]
+
+
+def _rows(
+    parts: Parts, wanted: Select[Any], generation: Column[int], projection: str
+) -> Iterator[Sequence[Any]]:
+    """The rows of the live generation, some at a time."""
     with parts.store.transaction() as connection:
         live = subjects.live_generation(connection, projection)
-        rows = connection.execute(wanted.where(generation == live).order_by(order)).all()
-    records = [
-        Outgoing(key.split(":", 1)[1].encode(), value, _headers(parts.secret, value, at))
-        for key, value, at in rows
-    ]
-    for start in range(0, len(records), _BATCH):
-        yield records[start : start + _BATCH]
-
-
-def _headers(secret: bytes, value: bytes, received_at: int | None) -> tuple[tuple[str, bytes], ...]:
-    first = () if received_at is None else (received_header(secret, received_at, value),)
-    return whole_headers(value) + first
+        rows = connection.execute(wanted.where(generation == live)).all()
+    for start in range(0, len(rows), _BATCH):
+        yield rows[start : start + _BATCH]
 
 
 def _newest_views(parts: Parts) -> Iterator[dict[str, Any]]:

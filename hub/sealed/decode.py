@@ -65,9 +65,9 @@ _RECEIVED = "received_at"
 
 
 def received_at(secret: bytes, record: Record) -> int:
-    """When the hub received it: the append time, or the earlier one of what the hub appended in an agency's name: a
-    restored log is given back what it lost, and a consents topic what strayed. Only the hub's own word counts, under
-    its secret: what an agency writes into that header changes nothing."""
+    """When the hub received it: the append time, or the earlier one of an agency's record that the hub appended again
+    (`hub.sealed.words.repeated`). Only the hub's own stamp counts, under its secret: a header that an agency writes
+    changes nothing."""
     said = dict(record.headers).get(_RECEIVED, b"")
     first = stamped(secret, _RECEIVED, said, record.value) if said else None
     return record.timestamp if first is None else min(first, record.timestamp)

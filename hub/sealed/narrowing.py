@@ -5,8 +5,8 @@ system garbled the paper. Where such a record cannot be taken as it is, the clea
 it can be, and it withdraws everything that it could mean: the whole consent that it names, else every consent of the
 person. It stands in quarantine besides (`hub.stages.intake.TOOK_EFFECT`), so that somebody has it said again.
 
-One that an agency published on another topic of its own is appended to its consents topic, where it is taken like any
-other, and where a rebuild and the auditor find it.
+One that an agency published on another topic of its own is appended to `hub.words` (`hub.sealed.words.strayed`), where
+it is taken like any other, and where a rebuild and the auditor find it.
 """
 
 import hashlib
@@ -15,8 +15,8 @@ from typing import Any
 
 from hub.domain.consent import ENDING, NARROWING
 from hub.domain.envelope import Envelope
-from hub.ports import Outgoing, Record
-from hub.sealed.decode import ENVELOPE, Event, in_range, received_at, received_header
+from hub.ports import Record
+from hub.sealed.decode import ENVELOPE, Event, in_range
 from schemas import HEADER, UnknownSchema, by_fingerprint, event_schema, limits
 
 
@@ -35,17 +35,6 @@ def broken_event(record: Record, agency: str) -> Event | None:
     schema = event_schema(event_type)
     identity = (envelope.event_id.hex(), envelope.publication)
     return Event(record, envelope, schema, f"{agency}:{subject}", identity, broken=True)
-
-
-def strayed(secret: bytes, record: Record, agency: str) -> Outgoing | None:
-    """The record of the consents topic that this record of another topic of `agency` comes to: as it came, or where
-    it is too large to be carried, all that it could mean. None when it takes no effect."""
-    event = broken_event(record, agency)
-    if event is None:
-        return None
-    value = record.value if len(record.value) <= limits.EVENT_BYTES else event.value
-    key = event.envelope.subject_ref.encode() or record.key
-    return Outgoing(key, value, (received_header(secret, received_at(secret, record), value),))
 
 
 def _narrowing_type(raw: Mapping[str, Any]) -> str | None:

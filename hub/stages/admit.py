@@ -16,14 +16,14 @@ from hub.domain.clock import micros
 from hub.domain.consent import referred
 from hub.domain.envelope import Head
 from hub.failpoints import fail_point
-from hub.parts import CASES, Parts, topic_agency
+from hub.parts import CASES, Parts
 from hub.policy.facts import Sender
 from hub.policy.gate import Verdict
 from hub.policy.reduce import compared
 from hub.ports import KeyRef, Outgoing, Record
 from hub.sealed.boxes import Found, content, key_ref, keys_for, seal_state
 from hub.sealed.decode import Event, decode_event, encode_envelope, head_of, narrowed, whole_headers
-from hub.sealed.narrowing import strayed
+from hub.sealed.words import strayed
 from hub.stages.driver import Stage, drive
 from hub.stages.intake import Intake, lane
 from hub.store import admissions, subjects
@@ -86,7 +86,7 @@ def admit(parts: Parts, topic_id: str, batch: Sequence[Record]) -> AdmitOutcome:
 
 
 def _decode(_: Parts, record: Record) -> Event:
-    return decode_event(record, topic_agency(record.topic), "events")
+    return decode_event(record, topology.topic_agency(record.topic), "events")
 
 
 def _prepare(parts: Parts, intake: Intake[Event]) -> Desk:
@@ -276,7 +276,7 @@ _ADMIT: Stage[Event, Desk] = Stage(
     decode=_decode,
     prepare=_prepare,
     apply=_apply,
-    strayed=lambda parts, record: strayed(parts.secret, record, topic_agency(record.topic)),
+    strayed=lambda parts, record: strayed(parts.secret, record),
 )
 
 

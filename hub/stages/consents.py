@@ -16,11 +16,11 @@ from hub.domain.consent import ENDING
 from hub.domain.identifiers import link_digest, pairing_digest
 from hub.erasure.key_revocation import end_grounds
 from hub.failpoints import fail_point
-from hub.parts import Parts, topic_agency
+from hub.parts import Parts
 from hub.ports import Record
 from hub.sealed.boxes import Content, Found, content, keys_for
-from hub.sealed.decode import Event, decode_event, received_at
-from hub.sealed.narrowing import broken_event
+from hub.sealed.decode import Event, received_at
+from hub.sealed.words import broken_control, decode_control
 from hub.stages import misnamed, unusable
 from hub.stages.driver import Stage, drive
 from hub.stages.intake import TOOK_EFFECT, Intake
@@ -61,7 +61,7 @@ class _Taking:
 
 
 def take_consents(parts: Parts, topic_id: str, batch: Sequence[Record]) -> ConsentsOutcome:
-    """Take a batch of one agency's consents topic; redelivered records have no effect."""
+    """Take a batch of one agency's consents topic, or of the hub's words; redelivered records have no effect."""
     driven = drive(parts, _CONSENTS, topic_id, batch)
     intake = driven.intake
     if any(ends(event) for event in intake.events):
@@ -72,10 +72,6 @@ def take_consents(parts: Parts, topic_id: str, batch: Sequence[Record]) -> Conse
     bad, parked = len(intake.bad), len(intake.parked)
     raised = sum(one.raised for one in driven.prepared)
     return ConsentsOutcome(taken, bad, parked, intake.skipped, raised, types)
-
-
-def _decode(_: Parts, record: Record) -> Event:
-    return decode_event(record, topic_agency(record.topic), "consents")
 
 
 def _apply(connection: Connection, parts: Parts, intake: Intake[Event], taking: _Taking) -> bool:
@@ -154,7 +150,7 @@ def _narrowing(parts: Parts, one: Quarantined) -> Event | None:
     found = parts.log.read(one.place.topic, {one.place.partition: one.place.offset}, 1)
     if not found or found[0].place != one.place:
         return None
-    return broken_event(found[0], topic_agency(one.place.topic))
+    return broken_control(parts.secret, found[0])
 
 
 def _narrow(parts: Parts, one: Quarantined, event: Event) -> bool:
@@ -168,11 +164,11 @@ def _narrow(parts: Parts, one: Quarantined, event: Event) -> bool:
 
 _CONSENTS: Stage[Event, _Taking] = Stage(
     name=STAGE,
-    decode=_decode,
+    decode=lambda parts, record: decode_control(parts.secret, record),
     prepare=lambda parts, intake: _Taking(control_keys(parts, intake.events)),
     apply=_apply,
     passes=narrows,
-    rescue=lambda record: broken_event(record, topic_agency(record.topic)),
+    rescue=lambda parts, record: broken_control(parts.secret, record),
 )
 
 

@@ -17,10 +17,10 @@ from hub.errors import (
     TryAgain,
 )
 from hub.isolation import halved, is_outage, note_failure
-from hub.parts import Parts, topic_agency
+from hub.parts import Parts
 from hub.ports import Outgoing, Record
 from hub.stages.intake import Intake, finish, sort_out, still_mine
-from schemas import topics
+from hub.topology import HUB_WORDS
 
 E = TypeVar("E")
 P = TypeVar("P")
@@ -38,7 +38,7 @@ class Stage(Generic[E, P]):
     transaction that stores the position; it returns False, with nothing written, when the batch must be prepared again.
     Events that `passes` wait behind no quarantined one; in a stage that is not `ordered`, none does. `rescue` makes an
     event of a record that cannot be taken and must take effect nevertheless, though it is quarantined; `strayed`, of
-    a stage that takes no consents, the record of the consents topic that it comes to.
+    a stage that takes no consents, the record of `hub.words` that it comes to.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Stage(Generic[E, P]):
     prepare: Callable[[Parts, Intake[E]], P]
     apply: Callable[[Connection, Parts, Intake[E], P], bool]
     passes: Callable[[E], bool] = lambda event: False
-    rescue: Callable[[Record], E | None] = lambda record: None
+    rescue: Callable[[Parts, Record], E | None] = lambda parts, record: None
     strayed: Callable[[Parts, Record], Outgoing | None] = lambda parts, record: None
     ordered: bool = True
 
@@ -85,12 +85,12 @@ def _take(parts: Parts, stage: Stage[E, P], topic_id: str, records: Sequence[Rec
             records,
             lambda record: stage.decode(parts, record),
             stage.passes,
-            rescue=stage.rescue,
+            rescue=lambda record: stage.rescue(parts, record),
             strayed=lambda record: stage.strayed(parts, record),
             ordered=stage.ordered,
         )
         if intake.strayed:
-            parts.log.append(topics()["consents"].of(topic_agency(intake.topic)), intake.strayed)
+            parts.log.append(HUB_WORDS, intake.strayed)
         prepared = stage.prepare(parts, intake)
         with parts.store.transaction() as connection:
             if still_mine(connection, stage.name, intake) and stage.apply(
@@ -114,9 +114,8 @@ def _quarantine(
     except Exception as again:
         if is_outage(again):
             raise
-        return _take(
-            parts, replace(refusing, rescue=lambda _: None, strayed=lambda *_: None), topic_id, [record]
-        )[0]
+        given_up = replace(refusing, rescue=lambda *_: None, strayed=lambda *_: None)
+        return _take(parts, given_up, topic_id, [record])[0]
 
 
 def _refuse(reason: str) -> Callable[[Parts, Record], Any]:

@@ -7,7 +7,7 @@ from itertools import chain
 
 from hub.domain.clock import micros
 from hub.isolation import halved, note_failure
-from hub.parts import Parts, topic_agency
+from hub.parts import Parts
 from hub.ports import Record
 from hub.sealed.decode import decode_event
 from hub.stages.admit import STAGE, decide_batch, produce
@@ -15,6 +15,7 @@ from hub.stages.intake import Intake, lane
 from hub.store import admissions, quarantines
 from hub.store.admissions import HeldRow
 from hub.store.quarantines import Quarantined
+from hub.topology import topic_agency
 
 
 def answer_held(parts: Parts) -> dict[str, int]:

@@ -21,7 +21,7 @@ TOOK_EFFECT = "narrowed_"
 
 @dataclass(slots=True)
 class Intake(Generic[E]):
-    """A batch of one topic, sorted out. `strayed`: what belongs on the consents topic of its agency; `starts`,
+    """A batch of one topic, sorted out. `strayed`: control data that came on this topic, for `hub.words`; `starts`,
     `following`: partition → first offset taken, next one after."""
 
     topic: str

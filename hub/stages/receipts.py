@@ -9,10 +9,10 @@ from sqlalchemy import Connection
 
 from hub import topology
 from hub.errors import DataError
-from hub.parts import Parts, topic_agency
+from hub.parts import Parts
 from hub.ports import Record
 from hub.sealed.decode import in_range
-from hub.sealed.narrowing import strayed
+from hub.sealed.words import strayed
 from hub.stages.driver import Stage, drive
 from hub.stages.intake import Intake
 from hub.store import views
@@ -65,7 +65,7 @@ def decode_receipt(record: Record) -> dict[str, Any]:
         raise _bad(record, "undecodable") from None
     if schema is not RECEIPT:
         raise _bad(record, "unknown_schema")
-    if receipt["recipient"] != topic_agency(record.topic):
+    if receipt["recipient"] != topology.topic_agency(record.topic):
         raise _bad(record, "wrong_controller")
     if receipt["answer"] not in ANSWERS:
         raise _bad(record, "unknown_answer")
@@ -85,7 +85,7 @@ _RECEIPTS: Stage[dict[str, Any], None] = Stage(
     decode=lambda parts, record: decode_receipt(record),
     prepare=lambda parts, intake: None,
     apply=_apply,
-    strayed=lambda parts, record: strayed(parts.secret, record, topic_agency(record.topic)),
+    strayed=lambda parts, record: strayed(parts.secret, record),
     ordered=False,  # the sink sends a better receipt of its own accord
 )
 

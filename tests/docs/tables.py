@@ -61,7 +61,7 @@ def _consent(consent: Mapping[str, Any], at: str) -> str:
 
 
 def topic_table() -> Rows:
-    yield "topic", "key", "written by", "kept"
+    yield "topic", "key", "written by", "read by", "kept"
     for topic in topics().values():
         hours = topic.retention_hours
         kept = (
@@ -71,7 +71,7 @@ def topic_table() -> Rows:
             if hours
             else "for ever"
         )
-        yield f"`{topic.pattern.format(agency='<id>')}`", topic.key, topic.written_by, kept
+        yield f"`{topic.pattern.format(agency='<id>')}`", topic.key, topic.written_by, topic.read_by, kept
 
 
 def event_table() -> Rows:

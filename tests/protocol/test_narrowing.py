@@ -232,7 +232,7 @@ def test_a_release_that_knows_more_applies_what_the_last_one_only_quarantined(
     world: World, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as last_release:
-        last_release.setattr(consents, "broken_event", lambda record, agency: None)
+        last_release.setattr(consents, "broken_control", lambda secret, record: None)
         _send(world, BROKEN[name])
         world.run()
         assert world.seen(JA, "ja_asd") == ["MeasureStarted"]

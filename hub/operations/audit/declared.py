@@ -1,4 +1,4 @@
-"""What people declared, read anew from the consents topics of the log.
+"""What people declared, read anew from the log: from the consents topics and the hub's words.
 
 Grants and endings are spooled into a temporary file as they came, sealed, so that memory does not grow with the number
 of consents; what a page of releases names is opened for that page alone.
@@ -22,12 +22,13 @@ from hub.parts import Parts
 from hub.policy.facts import CATEGORIES, CONSENT_PURPOSES
 from hub.ports import Record
 from hub.sealed.boxes import content, keys_for
-from hub.sealed.decode import decode_event, received_at
-from hub.sealed.narrowing import broken_event
+from hub.sealed.decode import received_at
+from hub.sealed.words import broken_control, decode_control
 from hub.store import subjects
 from hub.store.evidence import Applied
+from hub.subjects.consent_barrier import consent_topics
 from projections.consent_register.queries import known_since
-from schemas import decode_single, topics
+from schemas import decode_single
 
 _BATCH = 1000
 _NOTICES = frozenset({"purpose", "refusal", "withdrawal"})
@@ -138,7 +139,7 @@ class _Said(NamedTuple):
 
 
 class Declarations:
-    """Every consent of every agency's consents topic, as the log has it now. Close it: the file goes with it."""
+    """Every consent of every agency, as the log has it now. Close it: the file goes with it."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
@@ -149,9 +150,9 @@ class Declarations:
             " meant BLOB, given_until INTEGER);"
             "CREATE INDEX by_ending ON ending (consent);"
         )
-        for agency in sorted(parts.agencies):
-            for batch in batches(parts, topics()["consents"].of(agency)):
-                self._take(agency, batch)
+        for topic in consent_topics(parts):
+            for batch in batches(parts, topic):
+                self._take(batch)
 
     def close(self) -> None:
         self._spool.close()
@@ -256,11 +257,12 @@ class Declarations:
     def _rows(self, columns: str, consent: bytes) -> Iterator[Any]:
         return self._spool.execute(f"SELECT {columns} WHERE consent = ?", (consent,))
 
-    def _take(self, agency: str, batch: Sequence[Record]) -> None:
-        events = [(record, one) for record in batch if (one := _envelope(record, agency))]
+    def _take(self, batch: Sequence[Record]) -> None:
+        secret = self._parts.secret
+        events = [(record, one) for record in batch if (one := _envelope(secret, record))]
         endings = [(record, one) for record, one in events if one.event_type in ENDING]
         grants = [
-            (_digest(consent_name(agency, one.consent_id)), record.value)
+            (_digest(_consent_name(one, one.consent_id)), record.value)
             for record, one in events
             if one.event_type == "ConsentGranted" and one.consent_id
         ]
@@ -272,11 +274,11 @@ class Declarations:
             (
                 _digest(name),
                 _subject(one),
-                received_at(self._parts.secret, record),
+                received_at(secret, record),
                 applied[record.partition].at(record.offset),
                 one.scope,
-                _digest(consent_name(agency, one.consent_id)) if one.consent_id else None,
-                max(one.occurred_at, received_at(self._parts.secret, record)),
+                _digest(_consent_name(one, one.consent_id)) if one.consent_id else None,
+                max(one.occurred_at, received_at(secret, record)),
             )
             for record, one in endings
             for name in self._named(one, content(one, "proof", keys).fields.get("consent_id"))
@@ -288,7 +290,7 @@ class Declarations:
         that it may mean whatever its author gave."""
         ids = {name for name in (one.consent_id, number) if name}
         names = {
-            name if name.split(":", 1)[0] in self._parts.agencies else consent_name(one.controller_id, name)
+            name if name.split(":", 1)[0] in self._parts.agencies else _consent_name(one, name)
             for name in ids
         }
         return names if number else {*names, f"{_ANY} {_subject(one)}"}
@@ -341,14 +343,18 @@ def _codes(raw: object, name: str, known: Iterable[str]) -> frozenset[str]:
     return frozenset(codes) if set(codes) <= set(known) else frozenset()
 
 
-def _envelope(record: Record, agency: str) -> Envelope | None:
-    """An agency's own event; of one that cannot be taken, the withdrawal that it comes to all the same. Whatever else
-    stands there is the stages' to quarantine."""
+def _envelope(secret: bytes, record: Record) -> Envelope | None:
+    """An agency's own event, or the hub's word; of one that cannot be taken, the withdrawal that it comes to all the
+    same. Whatever else stands there is the stages' to quarantine."""
     try:
-        return decode_event(record, agency, "consents").envelope
+        return decode_control(secret, record).envelope
     except DataError:
-        broken = broken_event(record, agency)
+        broken = broken_control(secret, record)
         return broken.envelope if broken else None
+
+
+def _consent_name(one: Envelope, consent_id: str) -> str:
+    return consent_name(one.controller_id, consent_id)
 
 
 def _subject(one: Envelope) -> str:

@@ -12,18 +12,23 @@ from hub.parts import CASES, Parts
 from hub.ports import Place, Record
 from hub.rights.event_history.places import place_of
 from hub.sealed.decode import decode_envelope, envelope_of
+from hub.sealed.words import word_key
 from hub.store import subjects
 from hub.store.admissions import DecisionRow, HeldRow
 from hub.store.tables import decision, held, parked, quarantine
+from hub.topology import CONSENTS, HUB_WORDS
 from projections.consent_register.apply import SEPARATOR
 from projections.consent_register.tables import consent_row
 from projections.joint_case.tables import case_row
-from schemas import decode_single, topics
+from schemas import decode_single
+
+NOWHERE = Place("", -1, -1)
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One publication of the event where it stands: in a log (`at` its append time), held, or in a read model."""
+    """One publication of the event where it stands: in a log (`at` its append time), held, or in a read model, which
+    keeps no place (`NOWHERE`)."""
 
     place: Place
     envelope: Envelope
@@ -114,6 +119,23 @@ def if_mine(record: Record, event_id: str) -> Seen | None:
     return Seen(record.place, envelope, record.timestamp) if envelope.event_id.hex() == event_id else None
 
 
+def control_place(parts: Parts, subject: str, at: int, event_id: str) -> str:
+    """Where an event of the register about this subject (controller:ref) stands: on its agency's consents topic, or on
+    `hub.words`. `at`: when it was received."""
+    controller, ref = subject.split(":", 1)
+    places = [
+        place_of(
+            parts.log,
+            topic,
+            word_key(controller, ref.encode()).decode() if topic == HUB_WORDS else ref,
+            at,
+            lambda record: if_mine(record, event_id) is not None,
+        )
+        for topic in CONSENTS.topics([controller])
+    ]
+    return next((place for place in places if "/" in place), places[-1])
+
+
 def case_place(parts: Parts, row: Row[Any], at: int) -> str:
     """Where a row of the joint case stands in the event store; `at`: when it was admitted."""
     case_ref = row.case_key.split(":", 1)[1]
@@ -125,9 +147,8 @@ def _held(row: HeldRow, event_id: str) -> Seen | None:
 
 
 def _registered(row: Row[Any]) -> Seen:
-    """The register keeps the topic's append time and no offset."""
-    topic = topics()["consents"].of(row.subject.split(":", 1)[0])
-    return Seen(Place(topic, -1, -1), opened(row), row.received_at)
+    """The register keeps the topic's append time and no place."""
+    return Seen(NOWHERE, opened(row), row.received_at)
 
 
 def _stopped(connection: Connection, parts: Parts, event_id: str) -> Iterator[Stopped]:

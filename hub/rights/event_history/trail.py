@@ -15,8 +15,7 @@ from hub.domain.seal import key_version
 from hub.parts import CASES, Parts
 from hub.ports import Certificate, Place
 from hub.rights.event_history.fields import decided_fields, rules_of
-from hub.rights.event_history.found import Found, case_place, find, if_mine, opened
-from hub.rights.event_history.places import place_of
+from hub.rights.event_history.found import NOWHERE, Found, case_place, control_place, find, opened
 from hub.rights.event_history.steps import Step, Trail, in_order
 from hub.rights.event_history.views import disclosed, shown_now
 from hub.sealed.boxes import key_ref
@@ -24,7 +23,7 @@ from hub.store import subjects
 from hub.store.admissions import DecisionRow
 from hub.subjects.fold import taken_back
 from projections.consent_register.queries import RegisterRow, about, splits
-from schemas import decode_single, topics
+from schemas import decode_single
 
 _ENDING = {
     "ConsentWithdrawn": ("withdraw", "withdrawn"),
@@ -60,8 +59,9 @@ def trail(parts: Parts, event_id: str, ledger: Sequence[Certificate] = ()) -> Tr
 def _published(parts: Parts, found: Found) -> Iterator[Step]:
     for one in found.seen:
         where = str(one.place)
-        if one.place.offset < 0:
-            where = _control_place(parts, one.place.topic, one.envelope.subject_ref, one.at, found.event_id)
+        if one.place == NOWHERE:
+            subject = f"{one.envelope.controller_id}:{one.envelope.subject_ref}"
+            where = control_place(parts, subject, one.at, found.event_id)
         kept = tuple(sorted(one.envelope.fields))
         yield Step(at=one.at, point="publish", where=where, outcome="published", kept=kept)
 
@@ -97,10 +97,7 @@ def _place(row: DecisionRow) -> str:
 def _projected(parts: Parts, found: Found) -> Iterator[Step]:
     """A row of the joint case keeps no time of its own: it follows its admission at once."""
     for row in found.registered:
-        controller, subject = row.subject.split(":", 1)
-        where = _control_place(
-            parts, topics()["consents"].of(controller), subject, row.received_at, found.event_id
-        )
+        where = control_place(parts, row.subject, row.received_at, found.event_id)
         yield Step(at=row.received_at, point="project", where=where, outcome="registered")
     for row in found.shown:
         if found.admitted_at is not None:
@@ -109,11 +106,6 @@ def _projected(parts: Parts, found: Found) -> Iterator[Step]:
             outcome = "applied" if mine else "superseded"
             where = case_place(parts, row, found.admitted_at) if mine else CASES
             yield Step(at=found.admitted_at, point="project", where=where, outcome=outcome, kept=kept)
-
-
-def _control_place(parts: Parts, topic: str, subject: str, at: int, event_id: str) -> str:
-    """Where an event of a consents topic stands."""
-    return place_of(parts.log, topic, subject, at, lambda record: if_mine(record, event_id) is not None)
 
 
 def _endings(connection: Connection, parts: Parts, found: Found, envelope: Envelope) -> Iterator[Step]:
@@ -167,8 +159,7 @@ def _expiry(parts: Parts, row: RegisterRow) -> Iterator[Step]:
 
 
 def _row_place(parts: Parts, row: RegisterRow) -> str:
-    controller, subject = row.subject.split(":", 1)
-    return _control_place(parts, topics()["consents"].of(controller), subject, row.received_at, row.event)
+    return control_place(parts, row.subject, row.received_at, row.event)
 
 
 def _destroyed(found: Found, envelope: Envelope, ledger: Iterable[Certificate]) -> Iterator[Step]:
