@@ -29,7 +29,7 @@ from hub.store import erasures, subjects
 from hub.store.erasures import Erasure
 from hub.subjects.consent_barrier import is_open
 from hub.subjects.register_entries import erased_entry
-from projections.consent_register.queries import RegisterRow, about
+from projections.consent_register.queries import RegisterRow, about, present
 from schemas import decode_single, topics
 
 _RULE = "erased"
@@ -165,6 +165,11 @@ def _announce(parts: Parts, waiting: Sequence[Erasure]) -> None:
 
 
 def _say_executed(connection: Connection, parts: Parts, one: Erasure, said: Mapping[str, Any]) -> None:
+    """Unless the log tells it: a restored hub that executes a request again would seal the same event anew, and the log
+    would hold it in different bytes."""
+    event_id = executed_id(parts.secret, one.id)
+    if present(connection, subjects.live_generation(connection, "consent_register"), [event_id.hex()]):
+        return
     payload = {"norm": said["norm"], "scope": said["scope"], "key_ids": said["key_ids"]}
     say(
         parts,
@@ -173,7 +178,7 @@ def _say_executed(connection: Connection, parts: Parts, one: Erasure, said: Mapp
         case_of(connection, one.subject),
         payload,
         record_ref=bytes.fromhex(one.id),
-        event_id=executed_id(parts.secret, one.id),
+        event_id=event_id,
         at=moment(one.executed_at or one.requested_at),
     )
 

@@ -15,6 +15,7 @@ from hub.erasure.purge import destroy_keys, newest_box, purge
 from hub.isolation import isolated
 from hub.parts import Parts
 from hub.store import erasures, subjects
+from hub.subjects.consent_barrier import is_open
 from hub.subjects.knowledge import Knowledge
 from hub.subjects.learning import learn
 from projections.joint_case.queries import has_norm_ground
@@ -27,8 +28,13 @@ def end_grounds(parts: Parts) -> int:
     signed at one agency for the data of another. Returns how many had none. A person of whom this cannot be said waits
     alone.
 
+    Nothing is decided while consents are behind: a restored hub that reads them anew meets a withdrawal before the
+    later grant whose key is in use. Nothing is shown meanwhile, and the marks stay until the next round.
+
     Decided under the epoch lock and destroyed there, so that a grant that arrives meanwhile waits and finds a new key.
     """
+    if not is_open(parts):
+        return 0
     with parts.store.transaction() as connection:
         marked = subjects.endings(connection)
     return sum(

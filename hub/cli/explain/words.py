@@ -35,6 +35,7 @@ CODES: Mapping[str, Mapping[Language, str]] = {
         "en": "a field carries another category than in its schema",
     },
     "wrong_controller": {"de": "Der Träger passt nicht zum Topic", "en": "the controller is not the topic's"},
+    "not_the_hubs": {"de": "Nicht vom Hub selbst geschrieben", "en": "not written by the hub itself"},
     "wrong_topic": {
         "de": "Das Ereignis gehört nicht auf dieses Topic",
         "en": "the event is on a wrong topic",

@@ -131,9 +131,9 @@ def control_place(parts: Parts, subject: str, at: int, event_id: str) -> str:
             at,
             lambda record: if_mine(record, event_id) is not None,
         )
-        for topic in CONSENTS.topics([controller])
+        for topic in reversed(CONSENTS.topics([controller]))
     ]
-    return next((place for place in places if "/" in place), places[-1])
+    return next((place for place in places if "/" in place), places[0])
 
 
 def case_place(parts: Parts, row: Row[Any], at: int) -> str:
