@@ -15,7 +15,7 @@ from hub.rights.event_history.trail import trail
 from tests.support.world import CHILD, JA, JC, MOTHER, NOW, World
 
 POINTS = {"read", "egress", "publish", "admit", "project", "disclose", "withdraw", "erase", "quarantine"}
-PLACE = re.compile(r"(agency\.[\w-]+\.\w+|hub\.cases)(/\d+/\d+)?|key ledger")
+PLACE = re.compile(r"(agency\.[\w-]+\.\w+|hub\.cases|hub\.words)(/\d+/\d+)?|key ledger")
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 SECRET = "Geheimer Träger"
 
