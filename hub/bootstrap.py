@@ -19,13 +19,10 @@ from hub.policy.gate import Gate, declared_roles
 from hub.policy.load import load_policy, refuse_strangers
 from hub.policy.retention import load_retention
 from hub.ports import Clock, EventLog, HubKeyStore
+from hub.read_models import installed, tables
 from hub.sealed.decode import HeadCache
 from hub.store import Store
 from hub.subjects.knowledge import KnowledgeCache
-from projections.consent_register.tables import metadata as consent_register
-from projections.joint_case.tables import metadata as joint_case
-
-READ_MODELS = (joint_case, consent_register)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +37,7 @@ class Given:
 def build_parts(settings: Settings, given: Given | None = None) -> Parts:
     """Everything a hub needs, opened and created where missing; raises ConfigurationError before anything is sent."""
     given = given or Given()
+    read_models = installed()
     agencies = tuple(given.agencies) or load_agencies(settings.agencies)
     policy = load_policy(settings.policy_files)
     refuse_strangers(policy, {agency.id for agency in agencies})
@@ -64,7 +62,7 @@ def build_parts(settings: Settings, given: Given | None = None) -> Parts:
         ),
     )
     store = Store(settings.store_url)
-    store.create(*READ_MODELS)
+    store.create(tables(read_models))
     return Parts(
         store=store,
         log=log,
@@ -73,6 +71,7 @@ def build_parts(settings: Settings, given: Given | None = None) -> Parts:
         gate=Gate(policy, declared_roles(agencies)),
         agencies=by_id(agencies),
         secret=secret,
+        read_models=read_models,
         knowledge=KnowledgeCache(
             _bytes(settings.knowledge_cache_mb), agencies=frozenset(agency.id for agency in agencies)
         ),

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from hub.domain.agencies import Agency
 from hub.policy.gate import Gate
 from hub.policy.retention import Retention, default_retention
-from hub.ports import Clock, EventLog, HubKeyStore
+from hub.ports import Clock, EventLog, HubKeyStore, Projection
 from hub.sealed.decode import HeadCache
 from hub.store import Store
 from hub.subjects.knowledge import KnowledgeCache
@@ -19,8 +20,8 @@ CASES = topics()["cases"].of()
 class Parts:
     """The hub's adapters and settings, made once by the composition root.
 
-    `secret` keys what the hub itself hashes: pairing codes, recipient pseudonyms, view contents. `lease` is how long a
-    staging row may stand without renewal, in seconds.
+    `secret` keys what the hub itself hashes: pairing codes, recipient pseudonyms, view contents. `read_models` are
+    those that are installed. `lease` is how long a staging row may stand without renewal, in seconds.
     """
 
     store: Store
@@ -30,6 +31,7 @@ class Parts:
     gate: Gate
     agencies: Mapping[str, Agency]
     secret: bytes = field(repr=False)
+    read_models: tuple[Projection[Any], ...] = field(repr=False)
     knowledge: KnowledgeCache = field(default_factory=KnowledgeCache, repr=False)
     heads: HeadCache = field(default_factory=HeadCache, repr=False)
     lease: int = 24 * 3600

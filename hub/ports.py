@@ -3,12 +3,15 @@
 Each port has one contract suite in tests/contract that every adapter passes.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, TypeVar, runtime_checkable
 
+from sqlalchemy import Connection, Table
+
+from hub.domain.envelope import Envelope, Head
 from hub.domain.seal import Cipher
 
 
@@ -210,3 +213,124 @@ class HubKeyStore(KeyStore, Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+class ProjectedEvent(NamedTuple):
+    """One event on its way into the read models.
+
+    `head` is what its envelope says in clear (of the consents topics the whole envelope), `value` the sealed record as
+    it may be kept. `received_at` is when the hub received it, in microseconds since 1970 UTC: from the log, so that a
+    rebuild finds the same.
+    """
+
+    record: Record
+    head: Head | Envelope
+    value: bytes
+    received_at: int
+
+    @property
+    def subject(self) -> str:
+        """The subject's key, `controller:subject_ref`."""
+        return f"{self.head.controller_id}:{self.head.subject_ref}"
+
+    @property
+    def case_key(self) -> str:
+        """The case's key, `controller:case_ref`."""
+        return f"{self.head.controller_id}:{self.head.case_ref}"
+
+    def __repr__(self) -> str:
+        return f"ProjectedEvent({self.record.place})"
+
+
+class RecordVersion(NamedTuple):
+    """One version of one record of an agency; `record_ref` in hex."""
+
+    controller: str
+    record_ref: str
+    source_version: int
+    publication: int
+
+
+class Forgotten(NamedTuple):
+    """What is kept no more, in any generation of a read model.
+
+    `record`: this record of the event store, up to this version. Where it is None, everything that the consents topics
+    say about the subject (`controller:subject_ref`).
+    """
+
+    subject: str
+    record: RecordVersion | None = None
+
+
+E = TypeVar("E")
+
+
+@runtime_checkable
+class Projection(Protocol[E]):
+    """A read model: rows that are made of events alone, and can be made again from the log (promise 4).
+
+    Found by the entry point group `hub.projections`: each names a module whose `projection` is one of these. The stage
+    that it hangs on gives it every event that it takes, in the transaction that stores the stage's position; a rebuild
+    gives it the same events again under another generation, and compares (rule 21). How people read the rows (its
+    queries) is its own business.
+
+    Traps:
+
+    - Events come more than once, and an older version may come after a newer one: the highest (source version,
+      publication) of a record must stand. So keep one row a record and count when you read; a counter in a row counts
+      twice. Rows must depend on the events alone: no clock, no environment, no other table.
+    - Rows hold nothing in clear but what the envelope says in clear: a backup of the store would outlive an erasure.
+    - Never commit, roll back or begin: the transaction is the stage's.
+    - What raises with anything but an outage is halved until one event stands alone. That one is quarantined for this
+      read model alone, under `<stage>.<name>`; the hub's own read models, and all others, take it. `hub rebuild NAME`
+      takes it again.
+    """
+
+    name: str
+    """As its entry point is called: in `hub rebuild NAME`, in the table of generations."""
+    stage: str
+    """`project` (admitted events) or `consents` (what the consents topics say), of `hub.topology`."""
+    tables: Sequence[Table]
+    """Created when the hub starts. Each has the columns `generation` (Integer, in the primary key) and `subject`
+    (String): by the one a rebuild tells two sets of rows apart, by the other the hub removes rows where `forget` fails.
+    No name of the hub's own tables, or of another read model's."""
+
+    def decode(self, event: ProjectedEvent) -> E | None:
+        """What `apply` needs of one event; None for one that makes no row. Pure."""
+        ...
+
+    def apply(self, connection: Connection, generation: int, events: Sequence[E]) -> None:
+        """Write the rows of these events into this generation."""
+        ...
+
+    def forget(self, connection: Connection, gone: Sequence[Forgotten]) -> int:
+        """Remove the rows of these, in every generation; how many. Called by an erasure, by retention and when a
+        person's last ground has ended, after the keys are destroyed. If it fails, the hub removes all rows of these
+        subjects itself: nothing that should be forgotten stays because of a fault."""
+        ...
+
+
+class SealedRecord(NamedTuple):
+    """A record as `agency` published it, to be given back to a log that lost it; `received_at` as in `ProjectedEvent`,
+    0 where nobody asks for it."""
+
+    agency: str
+    key: bytes
+    value: bytes
+    received_at: int
+
+    def __repr__(self) -> str:
+        return "SealedRecord()"
+
+
+@runtime_checkable
+class KeepsRecords(Protocol):
+    """A read model that keeps every record of its topic as it came: a log that was put back is repaired from it."""
+
+    name: str
+
+    def records(
+        self, connection: Connection, generation: int, agencies: Set[str] | None
+    ) -> Iterable[SealedRecord]:
+        """What it keeps of these agencies' records, of all where it is None, in a fixed order."""
+        ...

@@ -1,1 +1,2 @@
-"""Read models: one folder each, with `apply` (pure), `tables` and `queries`. They never import each other."""
+"""Read models: one folder each, with `apply` (pure), `tables`, `queries` and the `projection` that the hub loads by
+entry point (`hub.ports.Projection`). They never import each other."""

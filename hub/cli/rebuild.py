@@ -7,14 +7,15 @@ import typer
 
 from hub.cli.opened import opened_parts
 from hub.cli.output import AsJson, print_json, print_lines, progress
-from hub.operations.rebuild import RebuildOutcome, read_models
+from hub.operations.rebuild import RebuildOutcome, topics_of
 from hub.operations.rebuild import rebuild as run
 from hub.parts import Parts
 from hub.ports import TopicState
 
 
 def rebuild(
-    name: Annotated[str, typer.Argument(help="joint_case oder consent_register")], as_json: AsJson = False
+    name: Annotated[str, typer.Argument(help="joint_case, consent_register oder ein anderes")],
+    as_json: AsJson = False,
 ) -> None:
     """Ein Lesemodell aus dem Log neu aufbauen, mit dem laufenden vergleichen und umschalten."""
     with opened_parts() as parts, progress(name, _length(parts, name)) as advance:
@@ -27,9 +28,7 @@ def rebuild(
 
 def _length(parts: Parts, name: str) -> int:
     """How many records the bar counts to."""
-    model = read_models(parts).get(name)
-    states = parts.log.state(model.topics).values() if model else ()
-    return sum(_records(state) for state in states)
+    return sum(_records(state) for state in parts.log.state(topics_of(parts, name)).values())
 
 
 def _records(state: TopicState) -> int:

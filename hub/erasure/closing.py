@@ -11,14 +11,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Connection, func, select
 
+from hub import read_models, topology
 from hub.domain.clock import micros
 from hub.domain.envelope import Envelope
 from hub.erasure.completion import who_is
-from hub.erasure.purge import destroy_keys, newest_box
+from hub.erasure.purge import destroy_keys, newest_box, version_of
 from hub.parts import Parts
 from hub.policy.retention import Retention, cutoff
+from hub.ports import Forgotten
 from hub.sealed.decode import envelope_of
 from hub.store import erasures, subjects
 from hub.store.bulk import among, values
@@ -31,12 +33,9 @@ _STATE = "case_closed"
 
 
 class Doomed(NamedTuple):
-    """A row that is kept no more."""
+    """A row of the joint case that is kept no more, and the categories of its content."""
 
-    generation: int
-    record_ref: str
-    controller: str
-    subject: str
+    gone: Forgotten
     categories: frozenset[str]
 
 
@@ -131,23 +130,17 @@ def _rows(connection: Connection, marks: Mapping[str, Mapping[str, int]]) -> Ite
             envelope: Envelope = envelope_of(decode_single(row.envelope)[1])
             if over(until, row.recorded_at, lambda envelope=envelope: envelope):  # type: ignore[misc]
                 categories = frozenset(envelope.fields.values())
-                yield Doomed(row.generation, row.record_ref, row.controller, row.subject, categories)
+                yield Doomed(Forgotten(row.subject, version_of(row)), categories)
 
 
 def end_closed(connection: Connection, parts: Parts, found: Closing) -> None:
     """Remove the rows, and destroy the keys of those of whom none is left; their views are looked at again."""
-    c = case_row.c
     for case, until in found.marks.items():
         for category, at in until.items():
             erasures.close(connection, [case], category, at)
-    for row in found.rows:
-        which = (
-            c.generation == row.generation,
-            c.record_ref == row.record_ref,
-            c.controller == row.controller,
-        )
-        connection.execute(delete(case_row).where(*which))
-    left = sorted({row.subject for row in found.rows})
+    gone = [row.gone for row in found.rows]
+    read_models.forget(connection, parts, topology.PROJECT.stage, gone)
+    left = sorted({one.subject for one in gone})
     subjects.raise_epochs(connection, left, micros(parts.clock.now()))
     erasures.mark_gone(connection, "box", {key: _end_person(connection, parts, key) for key in left})
 

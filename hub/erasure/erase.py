@@ -76,7 +76,7 @@ def _execute(connection: Connection, parts: Parts, one: Erasure) -> None:
     versions = certificates.box_versions(ids)
     erasures.mark_gone(connection, "box", versions)
     removed = {
-        "case_row": sum(remove_rows(connection, key, version) for key, version in versions.items()),
+        **remove_rows(connection, parts, versions),
         "held": sum(remove_held(connection, parts, key, version, _RULE) for key, version in versions.items()),
     }
     parts.knowledge.forget(who.same)

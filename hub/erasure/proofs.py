@@ -23,16 +23,16 @@ from sqlalchemy import (
     Row,
     Subquery,
     case,
-    delete,
     func,
     literal,
     select,
 )
 
+from hub import read_models, topology
 from hub.domain.clock import micros
 from hub.domain.consent import ENDING, Consent, consent_name
 from hub.parts import Parts
-from hub.ports import KeyRef
+from hub.ports import Forgotten, KeyRef
 from hub.sealed.decode import envelope_of
 from hub.store import erasures, subjects
 from hub.store.bulk import among, values
@@ -230,8 +230,7 @@ def end_proofs(connection: Connection, parts: Parts, doomed: Iterable[str]) -> N
         agency, ref = key.split(":", 1)
         versions[key] = max(parts.keys.destroy(KeyRef("proof", agency, ref)).versions, default=0)
     erasures.mark_gone(connection, "proof", versions)
-    theirs = delete(consent_row).where(among(connection, consent_row.c.subject))
-    connection.execute(theirs, {"keys": values(connection, keys)})
+    read_models.forget(connection, parts, topology.CONSENTS.stage, list(map(Forgotten, keys)))
     birthdays.forget(connection, keys)
     forget_links(connection, keys)
     subjects.mark_register(connection, keys)

@@ -1,12 +1,15 @@
-"""Taking away what is left of a person once no ground is: keys, rows of the joint case, events on hold."""
+"""Taking away what is left of a person once no ground is: keys, rows of the read models, events on hold."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, Row, select
 
+from hub import read_models, topology
 from hub.domain.clock import micros
 from hub.parts import Parts
-from hub.ports import Certificate, KeyRef
+from hub.ports import Certificate, Forgotten, KeyRef, RecordVersion
 from hub.sealed.decode import envelope_of
 from hub.store import admissions, erasures
 from hub.store.tables import erased
@@ -35,28 +38,31 @@ def newest_box(proofs: Iterable[Certificate]) -> int:
 
 
 def purge(parts: Parts, versions: Mapping[str, int]) -> int:
-    """Remove the rows of these subjects up to these key versions; how many there were."""
+    """Remove the rows of these subjects up to these key versions; how many the joint case had."""
     if not versions:
         return 0
     with parts.store.transaction() as connection:
         erasures.lock_forgetting(connection)
-        return sum(remove_rows(connection, key, version) for key, version in sorted(versions.items()))
+        return remove_rows(connection, parts, versions)[case_row.name]
 
 
-def remove_rows(connection: Connection, subject: str, version: int) -> int:
-    """The dark rows of the joint case, in every generation of it."""
-    c = case_row.c
-    wanted = select(c.generation, c.record_ref, c.controller, c.envelope).where(c.subject == subject)
-    rows = connection.execute(wanted).all()
-    gone = [row for row in rows if dark(envelope_of(decode_single(row.envelope)[1]), version)]
-    for row in gone:
-        which = (
-            c.generation == row.generation,
-            c.record_ref == row.record_ref,
-            c.controller == row.controller,
-        )
-        connection.execute(delete(case_row).where(*which))
-    return len(gone)
+def remove_rows(connection: Connection, parts: Parts, versions: Mapping[str, int]) -> Counter[str]:
+    """Remove what is dark of these subjects (subject → newest destroyed key version) from every read model of the
+    event store; how many rows each lost."""
+    gone = [one for key, version in sorted(versions.items()) for one in _dark(connection, key, version)]
+    return read_models.forget(connection, parts, topology.PROJECT.stage, gone)
+
+
+def _dark(connection: Connection, subject: str, version: int) -> Iterator[Forgotten]:
+    """The records whose boxes nobody can open any more. The joint case tells: it keeps each as it came."""
+    for row in connection.execute(select(case_row).where(case_row.c.subject == subject)).all():
+        if dark(envelope_of(decode_single(row.envelope)[1]), version):
+            yield Forgotten(subject, version_of(row))
+
+
+def version_of(row: Row[Any]) -> RecordVersion:
+    """Which version of which record a row of the joint case holds."""
+    return RecordVersion(row.controller, row.record_ref, row.source_version, row.publication)
 
 
 def gone_with_rows(connection: Connection, beyond: str, limit: int) -> list[tuple[str, int]]:

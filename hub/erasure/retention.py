@@ -131,8 +131,7 @@ def _case_page(connection: Connection, one: Pass, beyond: str) -> tuple[Counted,
 def _dark_page(connection: Connection, one: Pass, beyond: str) -> tuple[Counted, str]:
     """Rows that a crash left behind when their key was destroyed; they are due for no reason of retention."""
     page = gone_with_rows(connection, beyond, PAGE) if one.apply else []
-    for key, version in page:
-        remove_rows(connection, key, version)
+    remove_rows(connection, one.parts, dict(page))
     return Counted(), page[-1][0] if page else ""
 
 

@@ -205,7 +205,7 @@ def _take_admissions(parts: Parts, opened: _Lane, events: Sequence[Any], places:
 def _take_cases(parts: Parts, opened: _Lane, events: Sequence[Any], places: Sequence[Place]) -> None:
     with parts.store.transaction() as connection:
         _lock(connection, opened, places)
-        project.apply_events(connection, events)
+        project.apply_events(connection, parts, events)
         _done(connection, opened, places)
 
 

@@ -9,44 +9,57 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, Table, delete, func, select
+from sqlalchemy import Connection, delete
 
+from hub import topology
 from hub.domain.clock import micros
 from hub.errors import DataError, TryAgain, UsageError
 from hub.failpoints import fail_point
 from hub.isolation import halved, note_failure
-from hub.parts import CASES, Parts
-from hub.ports import Place, Record
-from hub.sealed.decode import Event, received_at
+from hub.parts import Parts
+from hub.ports import Place, ProjectedEvent, Record
+from hub.read_models import OWN, ReadModel, quarantine_stage, write
 from hub.sealed.words import broken_control, decode_control
 from hub.stages import consents, project
 from hub.stages.intake import TOOK_EFFECT, lane, require_readable
 from hub.store import positions, quarantines, subjects
 from hub.store.bulk import merge
+from hub.store.read_models import compare
 from hub.store.tables import generation as generations
-from hub.subjects.consent_barrier import consent_topics
 from hub.subjects.tombstones import living, narrows, still_provable
-from projections.consent_register import apply as register_rows
-from projections.consent_register import tables as register_tables
-from projections.joint_case import tables as case_tables
+from hub.topology import ReadingStage
 
 BATCH = 2000
 
 
 @dataclass(frozen=True, slots=True)
-class ReadModel:
-    """How one read model is rebuilt: from which topics, read by which stage, into which rows."""
+class Feed:
+    """What a stage gives its read models, taken from the log as the stage takes it.
 
-    name: str
-    stage: str
-    topics: Sequence[str]
-    table: Table
-    on_conflict: str
-    decode: Callable[[Record], Any]
-    rows: Callable[[int, Sequence[Any]], list[tuple[object, ...]]]
+    `decode`, `passes` and `rescue` are those of the stage (`hub.stages.driver.Stage`); `living` leaves out what makes
+    no row any more, and `projected` makes of an event what a read model is given.
+    """
+
+    reading: ReadingStage
+    decode: Callable[[bytes, Record], Any]
+    living: Callable[[Connection, Sequence[Any]], Sequence[Any]]
+    projected: Callable[[bytes, Any], ProjectedEvent] = lambda secret, event: event
     passes: Callable[[Any], bool] = lambda event: False
-    rescue: Callable[[Record], Any] = lambda record: None
-    living: Callable[[Connection, Sequence[Any]], Sequence[Any]] = lambda connection, events: events
+    rescue: Callable[[bytes, Record], Any] = lambda secret, record: None
+
+
+_CASES = Feed(
+    topology.PROJECT, decode=lambda secret, record: project.decode_case(record), living=living
+)
+_CONSENTS = Feed(
+    topology.CONSENTS,
+    decode=decode_control,
+    living=still_provable,
+    projected=consents.projected,
+    passes=narrows,
+    rescue=broken_control,
+)
+_FEEDS = {feed.reading.stage: feed for feed in (_CASES, _CONSENTS)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,50 +73,36 @@ class RebuildOutcome:
     generation: int
 
 
-def read_models(parts: Parts) -> dict[str, ReadModel]:
-    """Every read model that can be rebuilt, by name."""
-    joint = ReadModel(
-        "joint_case",
-        project.STAGE,
-        [CASES],
-        case_tables.case_row,
-        case_tables.ON_CONFLICT,
-        project.decode_case,
-        project.newest_rows,
-        living=living,
-    )
-    register = ReadModel(
-        "consent_register",
-        consents.STAGE,
-        consent_topics(parts),
-        register_tables.consent_row,
-        register_tables.ON_CONFLICT,
-        partial(decode_control, parts.secret),
-        partial(_register_rows, parts.secret),
-        narrows,
-        partial(broken_control, parts.secret),
-        living=still_provable,
-    )
-    return {model.name: model for model in (joint, register)}
+def topics_of(parts: Parts, name: str) -> Sequence[str]:
+    """The topics from which a read model is rebuilt. Raises UsageError for a name that none has."""
+    return _FEEDS[_named(parts, name).stage].reading.topics(parts.agencies)
 
 
 def rebuild(parts: Parts, name: str, progress: Callable[[int], None] = lambda count: None) -> RebuildOutcome:
-    """Build, catch up, compare, switch. `progress` is told how many events were read since the last time."""
-    models = read_models(parts)
+    """Build, catch up, compare, switch. `progress` is told how many events were read since the last time. Raises
+    UsageError, and whatever the read model raises for more than single events."""
+    return _Rebuild(parts, _named(parts, name), progress).run()
+
+
+def _named(parts: Parts, name: str) -> ReadModel:
+    models = {model.name: model for model in parts.read_models}
     if name not in models:
         raise UsageError(
             f"there is no read model of this name; there are {', '.join(models)}", place="rebuild"
         )
-    return _Rebuild(parts, models[name], progress).run()
+    return models[name]
 
 
 class _Rebuild:
     def __init__(self, parts: Parts, model: ReadModel, progress: Callable[[int], None]) -> None:
         self._parts, self._model, self._progress = parts, model, progress
-        self._read: dict[str, dict[int, int]] = {topic: {} for topic in model.topics}
+        self._feed, self._quarantine_stage = _FEEDS[model.stage], quarantine_stage(model)
+        self._topics = self._feed.reading.topics(parts.agencies)
+        self._read: dict[str, dict[int, int]] = {topic: {} for topic in self._topics}
         self._events = 0
         self._waiting: set[str] = set()
         self._failed: set[str] = set()  # ordering keys of records that only the rebuild could not take
+        self._not_taken: set[Place] = set()
 
     def run(self) -> RebuildOutcome:
         with self._parts.store.transaction() as connection:
@@ -119,8 +118,8 @@ class _Rebuild:
         raise TryAgain("the live model runs ahead faster than the rebuild", place=self._model.name)
 
     def _clear_others(self, connection: Connection, live: int) -> None:
-        table = self._model.table
-        connection.execute(delete(table).where(table.c.generation != live))
+        for table in self._model.tables:
+            connection.execute(delete(table).where(table.c.generation != live))
 
     def _catch_up(self, new: int) -> None:
         with self._parts.store.transaction() as connection:
@@ -129,7 +128,7 @@ class _Rebuild:
             self._waits = quarantines.waiting_places(connection, stage)
             self._dropped = quarantines.dropped(connection, stage).keys()
             self._rescued = quarantines.places_of(connection, stage, TOOK_EFFECT)
-        for topic in self._model.topics:
+        for topic in self._topics:
             for batch in self._batches(topic):
                 halved(batch, partial(self._take, new), self._quarantine)
                 self._events += len(batch)
@@ -140,17 +139,21 @@ class _Rebuild:
         parked: list[tuple[Place, str]] = []
         events = list(self._decoded(batch, parked))
         with self._parts.store.transaction() as connection:
-            rows = self._model.rows(new, self._model.living(connection, events))
-            merge(connection, self._model.table, rows, self._model.on_conflict)
+            alive = self._feed.living(connection, events)
+            secret = self._parts.secret
+            write(connection, self._model, new, [self._feed.projected(secret, event) for event in alive])
             quarantines.park(connection, self._model.stage, parked)
 
     def _quarantine(self, record: Record, error: Exception) -> None:
-        """A record that the live stage took and the rebuild cannot: it waits like any other, its case behind it."""
+        """A record that the live stage took and the rebuild cannot. In a read model of the hub's own it waits like any
+        other, its case behind it; in another one nothing waits behind it."""
         topic, partition, offset, *_ = record
-        stage, at = self._model.stage, lane(record)
+        stage, at = self._quarantine_stage, lane(record)
         reason = note_failure(stage, error, topic=topic, partition=partition, offset=offset)
-        self._waiting.add(at)
-        self._failed.add(at)
+        self._not_taken.add(record.place)
+        if self._model.name in OWN:
+            self._waiting.add(at)
+            self._failed.add(at)
         with self._parts.store.transaction() as connection:
             found = quarantines.Quarantined(record.place, at, reason)
             quarantines.put(connection, stage, [found], micros(self._parts.clock.now()))
@@ -180,12 +183,12 @@ class _Rebuild:
             at = lane(record)
             event = self._event(record)
             rescued = event is None or record.place in self._rescued
-            if rescued and (broken := self._model.rescue(record)):
+            if rescued and (broken := self._feed.rescue(self._parts.secret, record)):
                 yield broken
             if event is None:
                 if record.place not in self._released:
                     self._waiting.add(at)
-            elif at not in self._waiting or self._model.passes(event):
+            elif at not in self._waiting or self._feed.passes(event):
                 yield event
             elif at in self._failed:
                 parked.append((record.place, at))
@@ -196,7 +199,7 @@ class _Rebuild:
             return None
         try:
             require_readable(record)
-            return self._model.decode(record)
+            return self._feed.decode(self._parts.secret, record)
         except DataError:
             return None
 
@@ -205,41 +208,32 @@ class _Rebuild:
         with self._parts.store.transaction() as connection:
             if not self._level(connection):
                 return None
-            divergence, rows = _compare(connection, self._model.table, live, new)
+            compared = [compare(connection, table, live, new) for table in self._model.tables]
             merge(
                 connection,
                 generations,
                 [(self._model.name, new)],
                 "(projection) DO UPDATE SET live = excluded.live",
             )
-            table = self._model.table
-            connection.execute(delete(table).where(table.c.generation == live))
+            for table in self._model.tables:
+                connection.execute(delete(table).where(table.c.generation == live))
+            self._release(connection)
             fail_point("rebuild.in_transaction")
         self._parts.knowledge.clear()
+        divergence, rows = (sum(numbers) for numbers in zip(*compared, strict=True))
         return RebuildOutcome(self._model.name, self._events, rows, divergence, new)
+
+    def _release(self, connection: Connection) -> None:
+        """What a read model beside the hub's own could not take, and has taken now, leaves its quarantine."""
+        if self._model.name not in OWN:
+            waiting = quarantines.waiting_places(connection, self._quarantine_stage)
+            quarantines.remove(connection, self._quarantine_stage, waiting - self._not_taken)
 
     def _level(self, connection: Connection) -> bool:
         """Lock the live model's positions; whether they are ours."""
-        for topic in self._model.topics:
+        for topic in self._topics:
             for partition, (topic_id, _) in positions.load(connection, self._model.stage, topic).items():
                 following = positions.lock(connection, self._model.stage, topic, topic_id, partition)
                 if following != self._read[topic].get(partition, following if following == 0 else -1):
                     return False
         return True
-
-
-def _compare(connection: Connection, table: Table, live: int, new: int) -> tuple[int, int]:
-    """How many rows differ in either direction, and how many the new generation has."""
-    columns = [column for column in table.columns if column.name != "generation"]
-    old_rows, new_rows = (select(*columns).where(table.c.generation == number) for number in (live, new))
-    extra = select(func.count()).select_from(new_rows.except_(old_rows).subquery())
-    gone = select(func.count()).select_from(old_rows.except_(new_rows).subquery())
-    total = select(func.count()).where(table.c.generation == new)
-    divergence = int(connection.execute(extra).scalar_one()) + int(connection.execute(gone).scalar_one())
-    return divergence, int(connection.execute(total).scalar_one())
-
-
-def _register_rows(secret: bytes, new: int, events: Sequence[Event]) -> list[tuple[object, ...]]:
-    return register_rows.folded(
-        register_rows.row(new, e.envelope, e.value, received_at(secret, e.record)) for e in events
-    )

@@ -20,13 +20,14 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Column, Connection, Select, or_, select, update
+from sqlalchemy import Connection, select, update
 
+from hub import read_models
 from hub.domain.clock import micros
 from hub.errors import LogIsOlder, OffsetGap, Refused, StoppedToBeSafe, TopicRecreated
 from hub.operations import restore_guard
 from hub.parts import CASES, Parts
-from hub.ports import Outgoing, TopicState
+from hub.ports import KeepsRecords, Outgoing, SealedRecord, TopicState
 from hub.sealed.decode import whole_headers
 from hub.sealed.words import repeated
 from hub.stages import consents
@@ -34,10 +35,8 @@ from hub.stages.register import write_again
 from hub.store import meta, positions, subjects, views
 from hub.store.tables import view_state
 from hub.store.views import ViewRow
-from hub.topology import CONSENTS, HUB_WORDS, topic_agency, topics_read
+from hub.topology import CONSENTS, HUB_WORDS, PROJECT, topic_agency, topics_read
 from hub.views.record import VIEW, VIEW_PART
-from projections.consent_register.tables import consent_row
-from projections.joint_case.tables import case_row
 from schemas import InvalidPayload, UnknownSchema, decode_single, topics
 from schemas.wire import HEADER
 
@@ -152,7 +151,7 @@ def _true_positions(state: TopicState, stored: dict[int, tuple[str, int]]) -> di
 
 
 def _lost(parts: Parts, topics: AbstractSet[str]) -> Iterator[tuple[str, Iterator[list[Outgoing]]]]:
-    """Topic → what the store holds of what these topics lost, sealed as it came, in batches."""
+    """Topic → what the read models keep of what these topics lost, sealed as it came, in batches."""
     control = topics & {*CONSENTS.topics(parts.agencies)}
     if control:
         yield HUB_WORDS, _words(parts, control)
@@ -161,38 +160,29 @@ def _lost(parts: Parts, topics: AbstractSet[str]) -> Iterator[tuple[str, Iterato
 
 
 def _words(parts: Parts, lost: AbstractSet[str]) -> Iterator[list[Outgoing]]:
-    """The register's rows of those agencies whose consents topics lost something; of all where the hub's words did, for
-    no row tells on which topic its record stood."""
-    row = consent_row.c
-    wanted = select(row.subject, row.envelope, row.received_at).order_by(row.event_id)
-    if HUB_WORDS not in lost:
-        of = [f"{agency}:" for agency in sorted(map(topic_agency, lost))]
-        wanted = wanted.where(or_(*(row.subject.startswith(one, autoescape=True) for one in of)))
-    for rows in _rows(parts, wanted, row.generation, "consent_register"):
-        yield [_word(parts.secret, *one) for one in rows]
-
-
-def _word(secret: bytes, subject: str, value: bytes, received_at: int) -> Outgoing:
-    agency, ref = subject.split(":", 1)
-    return repeated(secret, agency, ref.encode(), value, received_at)
+    """The records of those agencies whose consents topics lost something; of all where the hub's words did, for none
+    tells on which topic it stood."""
+    of = None if HUB_WORDS in lost else {topic_agency(topic) for topic in lost}
+    for records in _kept(parts, CONSENTS.stage, of):
+        yield [repeated(parts.secret, one.agency, one.key, one.value, one.received_at) for one in records]
 
 
 def _cases(parts: Parts) -> Iterator[list[Outgoing]]:
-    row = case_row.c
-    wanted = select(row.case_key, row.envelope).order_by(row.record_ref)
-    for rows in _rows(parts, wanted, row.generation, "joint_case"):
-        yield [Outgoing(case.split(":", 1)[1].encode(), value, whole_headers(value)) for case, value in rows]
+    for records in _kept(parts, PROJECT.stage):
+        yield [Outgoing(one.key, one.value, whole_headers(one.value)) for one in records]
 
 
-def _rows(
-    parts: Parts, wanted: Select[Any], generation: Column[int], projection: str
-) -> Iterator[Sequence[Any]]:
-    """The rows of the live generation, some at a time."""
-    with parts.store.transaction() as connection:
-        live = subjects.live_generation(connection, projection)
-        rows = connection.execute(wanted.where(generation == live)).all()
-    for start in range(0, len(rows), _BATCH):
-        yield rows[start : start + _BATCH]
+def _kept(
+    parts: Parts, stage: str, agencies: AbstractSet[str] | None = None
+) -> Iterator[Sequence[SealedRecord]]:
+    """The records that the read models of the stage keep, some at a time."""
+    for model in read_models.of_stage(parts, stage):
+        if isinstance(model, KeepsRecords):
+            with parts.store.transaction() as connection:
+                live = subjects.live_generation(connection, model.name)
+                records = list(model.records(connection, live, agencies))
+            for start in range(0, len(records), _BATCH):
+                yield records[start : start + _BATCH]
 
 
 def _newest_views(parts: Parts) -> Iterator[dict[str, Any]]:

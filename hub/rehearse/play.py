@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from hub.domain.clock import berlin_midnight
 from hub.domain.envelope import Envelope
-from hub.operations.rebuild import read_models, rebuild
+from hub.operations.rebuild import rebuild
 from hub.policy.control import COMING_OF_AGE, coming_of_age
 from hub.ports import EventLog, Outgoing, Record
 from hub.rehearse.answer import Answer, answer
@@ -71,8 +71,8 @@ def _take(story: Story, scene: Scene, step: Step) -> Answer | None:
         case Restart():
             scene.restart()
         case Rebuild():
-            for name in read_models(scene.parts):
-                rebuild(scene.parts, name)
+            for model in scene.parts.read_models:
+                rebuild(scene.parts, model.name)
         case Redelivery() as act:
             redeliver(scene, act.ids)
     for agency, entry in entered(story, step):

@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
-from hub import topology
+from hub import read_models, topology
 from hub.domain.clock import micros
 from hub.domain.consent import ENDING
 from hub.domain.identifiers import link_digest, pairing_digest
 from hub.erasure.key_revocation import end_grounds
 from hub.failpoints import fail_point
 from hub.parts import Parts
-from hub.ports import Record
+from hub.ports import ProjectedEvent, Record
 from hub.sealed.boxes import Content, Found, content, keys_for
 from hub.sealed.decode import Event, received_at
 from hub.sealed.words import broken_control, decode_control
@@ -25,14 +25,12 @@ from hub.stages import misnamed, unusable
 from hub.stages.driver import Stage, drive
 from hub.stages.intake import TOOK_EFFECT, Intake
 from hub.store import erasures, evidence, links, quarantines, subjects
-from hub.store.bulk import merge
 from hub.store.erasures import Erasure
 from hub.store.quarantines import Quarantined
 from hub.subjects import birthdays
 from hub.subjects.tombstones import narrows, provable
-from projections.consent_register import apply
+from projections.consent_register.apply import row_id
 from projections.consent_register.queries import RegisterRow, naming, present, with_custody
-from projections.consent_register.tables import ON_CONFLICT, consent_row
 
 STAGE = topology.CONSENTS.stage
 _LATELY = 3_600_000_000  # microseconds
@@ -94,12 +92,8 @@ def apply_events(connection: Connection, parts: Parts, events: Sequence[Event], 
     if not events:
         return 0
     live = subjects.live_generation(connection, "consent_register")
-    rows = [
-        apply.row(live, event.envelope, event.value, received_at(parts.secret, event.record))
-        for event in events
-    ]
     erasures.ask(connection, _requests(connection, parts, live, events))
-    merge(connection, consent_row, apply.folded(rows), ON_CONFLICT)
+    read_models.apply(connection, parts, STAGE, [projected(parts.secret, event) for event in events])
     birthdays.keep(connection, parts, events, found)
     subjects.register(connection, [(event.subject, event.case_key) for event in events if not event.broken])
     changed = {event.subject for event in events}
@@ -115,6 +109,11 @@ def apply_events(connection: Connection, parts: Parts, events: Sequence[Event], 
     subjects.mark_ending(connection, _may_end(connection, live, ending))
     received = min((received_at(parts.secret, event.record) for event in ending), default=None)
     return subjects.raise_epochs(connection, changed, micros(parts.clock.now()), received)
+
+
+def projected(secret: bytes, event: Event) -> ProjectedEvent:
+    """The event as the read models take it."""
+    return ProjectedEvent(event.record, event.envelope, event.value, received_at(secret, event.record))
 
 
 def narrow_all_quarantined(parts: Parts) -> int:
@@ -184,7 +183,7 @@ def _erases(event: Event) -> bool:
 def _requests(connection: Connection, parts: Parts, live: int, events: Sequence[Event]) -> list[Erasure]:
     """The requests that the register does not hold yet: one that is published again asks for nothing that came since.
     They are executed once all consents are read (`hub.erasure.erase`)."""
-    asked = {apply.row_id(event.envelope, event.value): event for event in events if _erases(event)}
+    asked = {row_id(event.envelope, event.value): event for event in events if _erases(event)}
     known = present(connection, live, asked) if asked else ()
     return [_erasure(parts, event) for key, event in asked.items() if key not in known]
 

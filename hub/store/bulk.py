@@ -51,6 +51,8 @@ def _names(table: Table) -> str:
 
 
 _POSTGRESQL = {String: "text", Integer: "int4", BigInteger: "int8", Boolean: "bool", LargeBinary: "bytea"}
+COLUMN_TYPES = frozenset(_POSTGRESQL)
+"""The types of SQLAlchemy that `merge` writes."""
 
 
 def _copy(connection: Connection, table: Table, rows: Sequence[Row], on_conflict: str) -> None:

@@ -1,12 +1,12 @@
 """Opening the store and its transactions."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import psycopg
-from sqlalchemy import Connection, Engine, MetaData, create_engine, event, make_url, text
+from sqlalchemy import Connection, Engine, Table, create_engine, event, inspect, make_url, text
 from sqlalchemy.exc import DBAPIError, StatementError
 
 from hub.adapters.refusals import REFUSED, UNSENDABLE, speaks_of_values
@@ -47,14 +47,15 @@ class Store:
     def is_sqlite(self) -> bool:
         return self.engine.dialect.name == "sqlite"
 
-    def create(self, *read_models: MetaData) -> None:
-        """Create what does not exist yet, the read models' tables included; on PostgreSQL by its migrations."""
+    def create(self, read_models: Iterable[Table] = ()) -> None:
+        """Create what does not exist yet: on PostgreSQL by the store's migrations, and of the read models' tables those
+        that no migration makes."""
         if not self.is_sqlite:
             self._migrate()
-            return
         with self.transaction() as connection:
-            for part in (metadata, *read_models):
-                part.create_all(connection)
+            if self.is_sqlite:
+                metadata.create_all(connection)
+            _create_missing(connection, read_models)
 
     def _migrate(self) -> None:
         from hub.store.migrations import upgrade
@@ -70,16 +71,8 @@ class Store:
 
         Raises DataError for values that the database refuses, ServiceUnavailable when it cannot be used.
         """
-        try:
-            with self.engine.begin() as connection:
-                yield connection
-        except StatementError as error:
-            raise _without_values(error.orig) from None
-        except (
-            *_DRIVER_ERRORS,
-            *UNSENDABLE,
-        ) as error:  # of statements that went past SQLAlchemy, `merge` for one
-            raise _without_values(error) from None
+        with _errors_without_values(), self.engine.begin() as connection:
+            yield connection
 
     @property
     def standstill(self) -> float:
@@ -97,6 +90,39 @@ class Store:
 
     def close(self) -> None:
         self.engine.dispose()
+
+
+@contextmanager
+def savepoint(connection: Connection) -> Iterator[None]:
+    """A part of a transaction that is taken back alone when it raises; errors are those of `Store.transaction`."""
+    with _errors_without_values(), connection.begin_nested():
+        yield
+
+
+@contextmanager
+def _errors_without_values() -> Iterator[None]:
+    try:
+        yield
+    except StatementError as error:
+        raise _without_values(error.orig) from None
+    except (
+        *_DRIVER_ERRORS,
+        *UNSENDABLE,
+    ) as error:  # of statements that went past SQLAlchemy, `merge` for one
+        raise _without_values(error) from None
+
+
+_CREATING = 0x666272_19  # names the lock in the database; any number that nothing else uses
+
+
+def _create_missing(connection: Connection, tables: Iterable[Table]) -> None:
+    """One process creates, the others wait for it."""
+    there = set(inspect(connection).get_table_names())
+    missing = [table for table in tables if table.name not in there]
+    if missing and connection.dialect.name != "sqlite":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _CREATING})
+    for table in missing:
+        table.create(connection, checkfirst=True)
 
 
 _BRIEF = text(f"SET LOCAL idle_in_transaction_session_timeout = {round(STANDSTILL * 1000)}")

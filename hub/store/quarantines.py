@@ -140,6 +140,14 @@ def release(connection: Connection, stage: str, bad: Iterable[Place], taken: Ite
         connection.execute(delete(parked).where(*at, p.offset == place.offset))
 
 
+def remove(connection: Connection, stage: str, places: Iterable[Place]) -> None:
+    """They were taken after all, and nothing waited behind them."""
+    q = quarantine.c
+    for place in places:
+        at = (q.stage == stage, q.topic == place.topic, q.partition == place.partition)
+        connection.execute(delete(quarantine).where(*at, q.offset == place.offset))
+
+
 def counts(connection: Connection) -> dict[tuple[str, str], int]:
     """(topic, reason) → how many stand in quarantine."""
     q = quarantine.c

@@ -5,37 +5,17 @@ back as rows: a rebuild after an erasure equals the live read model (promise 4).
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol, TypeVar
 
 from sqlalchemy import Connection
 
 from hub.domain.consent import NARROWING
-from hub.domain.envelope import Envelope, Head
+from hub.domain.envelope import Envelope
 from hub.domain.seal import key_version
-from hub.ports import Record
+from hub.ports import ProjectedEvent
 from hub.sealed.decode import Event, decode_envelope
 from hub.store import erasures, subjects
 from projections.consent_register.apply import row_id
 from projections.consent_register.queries import present
-
-
-class OfCase(Protocol):
-    """A record of the event store."""
-
-    @property
-    def record(self) -> Record: ...
-
-    @property
-    def head(self) -> Head: ...
-
-    @property
-    def subject(self) -> str: ...
-
-    @property
-    def case_key(self) -> str: ...
-
-
-E = TypeVar("E", bound=OfCase)
 
 
 def dark(envelope: Envelope, version: int) -> bool:
@@ -43,7 +23,7 @@ def dark(envelope: Envelope, version: int) -> bool:
     return any(key_version(box) <= version for box in envelope.boxes.values())
 
 
-def living(connection: Connection, events: Sequence[E]) -> list[E]:
+def living(connection: Connection, events: Sequence[ProjectedEvent]) -> list[ProjectedEvent]:
     """Those admitted events that still make a row. Until the transaction ends nobody erases behind our back."""
     gone = erasures.gone(connection, "box", {event.subject for event in events})
     closed = erasures.closed(connection, {event.case_key for event in events}) if events else {}
@@ -82,11 +62,11 @@ def _unprovable(event: Event, gone: Mapping[str, int]) -> bool:
     return event.subject in gone and dark(event.envelope, gone[event.subject])
 
 
-def _dark(event: OfCase, gone: Mapping[str, int]) -> bool:
+def _dark(event: ProjectedEvent, gone: Mapping[str, int]) -> bool:
     return event.subject in gone and dark(decode_envelope(event.record), gone[event.subject])
 
 
-def _over(event: OfCase, closed: Mapping[str, Mapping[str, int]]) -> bool:
+def _over(event: ProjectedEvent, closed: Mapping[str, Mapping[str, int]]) -> bool:
     """Whether the case was closed for so long that a record of its age and categories is kept no more."""
     marks = closed.get(event.case_key)
     return marks is not None and over(marks, event.head.recorded_at, lambda: decode_envelope(event.record))

@@ -2,6 +2,8 @@
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, String, Table
 
+from hub.store.read_models import newest_stands
+
 metadata = MetaData()
 
 case_row = Table(
@@ -24,13 +26,6 @@ case_row = Table(
     Index("case_row_subject", "generation", "subject"),
 )
 
-ON_CONFLICT = (
-    "(generation, record_ref, controller) DO UPDATE SET event_id = excluded.event_id,"
-    " source_version = excluded.source_version,"
-    " publication = excluded.publication, occurred_at = excluded.occurred_at, recorded_at = excluded.recorded_at,"
-    " by_norm = excluded.by_norm, event_type = excluded.event_type, subject = excluded.subject,"
-    " case_key = excluded.case_key, envelope = excluded.envelope"
-    " WHERE (case_row.source_version, case_row.publication) < (excluded.source_version, excluded.publication)"
-)
+ON_CONFLICT = newest_stands(case_row)
 """The highest (source version, publication) of a record stands; older ones have no effect (rule 2). A record is its
 agency's own: others see its ref in views, and must not replace it by naming it."""

@@ -17,7 +17,7 @@ from schemas import encode_single, record_schema
 from tests.support.world import CHILD, JA, JC, MOTHER, World
 
 _POINTS = {
-    "consents": "hub.stages.consents.apply.row",
+    "consents": "projections.consent_register.apply.row",
     "admit, before producing": "hub.stages.admit.seal_state",
     "admit, after producing": "hub.stages.admit.DecisionRow",
     "project": "projections.joint_case.apply.row",

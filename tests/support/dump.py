@@ -6,14 +6,13 @@ from typing import Any
 from cryptography.exceptions import InvalidTag
 from sqlalchemy import select
 
+from hub import read_models
 from hub.adapters.keys.sql import SqlKeyStore
 from hub.adapters.keys.tables import key, ref_of
 from hub.domain.seal import key_version, open_box, place
 from hub.parts import Parts
 from hub.ports import Key
 from hub.store import tables
-from projections.consent_register.tables import metadata as consent_register
-from projections.joint_case.tables import metadata as joint_case
 from schemas import InvalidPayload, UnknownSchema, decode_single, record_schema, topics
 
 Box = tuple[bytes, Mapping[str, Any]]
@@ -42,10 +41,9 @@ def log_values(parts: Parts) -> Iterator[bytes]:
 def store_values(parts: Parts) -> Iterator[bytes]:
     """Every cell of every table of the store and its read models."""
     with parts.store.transaction() as connection:
-        for metadata in (tables.metadata, joint_case, consent_register):
-            for table in metadata.sorted_tables:
-                for row in connection.execute(select(table)):
-                    yield from (cell if isinstance(cell, bytes) else str(cell).encode() for cell in row)
+        for table in (*tables.metadata.sorted_tables, *read_models.tables(parts.read_models)):
+            for row in connection.execute(select(table)):
+                yield from (cell if isinstance(cell, bytes) else str(cell).encode() for cell in row)
 
 
 def opened(values: Iterable[bytes], keys: Sequence[Key]) -> Iterator[bytes]:

@@ -6,7 +6,8 @@ from datetime import datetime
 
 from sqlalchemy import func, inspect, select
 
-from hub.bootstrap import READ_MODELS, build_clock
+from hub import read_models
+from hub.bootstrap import build_clock
 from hub.cli.doctor.check import START, Check, attempt, no_file
 from hub.config import Settings
 from hub.stages import misnamed, unusable
@@ -37,7 +38,7 @@ def store_checks(settings: Settings) -> Iterator[Check]:
 def _tables(store: Store) -> Check:
     with store.transaction() as connection:
         there = set(inspect(connection).get_table_names())
-    wanted = {name for part in (metadata, *READ_MODELS) for name in part.tables}
+    wanted = {*metadata.tables, *(table.name for table in read_models.tables())}
     missing = sorted(wanted - there)
     found = "missing: " + ", ".join(missing) if missing else f"{len(wanted)} tables"
     return Check("store", not missing, found, START if missing else "")

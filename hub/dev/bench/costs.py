@@ -13,11 +13,10 @@ from hub.sealed.boxes import content, keys_for
 from hub.sealed.decode import Event, decode_event, encode_envelope
 from hub.stages.admit import Desk, decide_batch
 from hub.stages.intake import Intake
-from hub.stages.project import decode_case, newest_rows
+from hub.stages.project import decode_case
 from hub.store import admissions
-from hub.store.bulk import merge
 from hub.subjects.facts import event_facts
-from projections.joint_case.tables import ON_CONFLICT, case_row
+from projections.joint_case import projection as joint_case
 from schemas import topics
 
 SAMPLE = 1000
@@ -74,7 +73,7 @@ def _at_edges(
 
     def sql() -> None:
         with parts.store.transaction() as connection:
-            merge(connection, case_row, newest_rows(next(numbers), admitted), ON_CONFLICT)
+            joint_case.apply(connection, next(numbers), admitted)
 
     return {"audit": audit, "sql": sql, "publish": lambda: parts.log.append("bench.publish", outgoing)}
 

@@ -15,7 +15,6 @@ from hub.store.bulk import COPY_FROM, add, among, merge, values
 from hub.store.quarantines import Quarantined
 from hub.store.tables import dirty, held, quarantine, subject
 from projections.consent_register.tables import ON_CONFLICT, consent_row
-from projections.consent_register.tables import metadata as register
 
 NUMBERS = [1, COPY_FROM - 1, COPY_FROM, 3 * COPY_FROM]
 ODD = "ä\t\\N 'x' \"y\" €\n%s"
@@ -28,7 +27,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
         if request.param == "postgres"
         else f"sqlite:///{tmp_path / 's.db'}"
     )
-    made.create(register)
+    made.create([consent_row])
     yield made
     made.close()
 
@@ -174,7 +173,7 @@ def test_errors_come_as_one_of_ours_without_values(store: Store, number: int) ->
 def test_a_store_that_cannot_be_opened_is_a_service_that_is_away(tmp_path: Path) -> None:
     store = Store(f"sqlite:///{tmp_path / 'nowhere' / 's.db'}")
     with pytest.raises(ServiceUnavailable, match="unable to open database file"):
-        store.create(register)
+        store.create([consent_row])
     store.close()
 
 
@@ -251,7 +250,7 @@ def test_a_value_that_the_database_refuses_is_no_outage(store: Store, name: str,
 def test_a_text_that_postgresql_refuses_is_no_outage(store_url: str, key: str, number: int) -> None:
     """A NUL, and a key longer than an index row may be, which PostgreSQL says in the class of its limits."""
     store = Store(store_url)
-    store.create(register)
+    store.create([consent_row])
     rows = [*((f"a:{n}", "p", False, False, 0, 0) for n in range(number - 1)), (key, "p", False, False, 0, 0)]
     with pytest.raises(DataError), store.transaction() as connection:
         merge(connection, subject, rows, "DO NOTHING")
