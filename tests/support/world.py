@@ -344,7 +344,7 @@ class World:
 
     def divergence(self) -> int:
         """How far rebuilt read models differ from the live ones."""
-        return sum(rebuild(self.parts, name).divergence for name in ("joint_case", "consent_register"))
+        return sum(rebuild(self.parts, model.name).divergence for model in self.parts.read_models)
 
     def total(self, stage: str, number: str) -> int:
         """The sum of one number over all outcomes of a stage."""

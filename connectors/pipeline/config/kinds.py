@@ -23,7 +23,24 @@ def load_kind(name: str) -> Any:
     if name not in installed:
         names = ", ".join(sorted(installed))
         raise ConfigurationError("unknown kind", place="config.connector.kind", remedy=f"one of {names}")
-    return installed[name].load()
+    entry = installed[name]
+    try:
+        return entry.load()
+    except (ImportError, AttributeError) as error:
+        if not _is_missing(entry, error):
+            raise
+        raise ConfigurationError(
+            f"the kind cannot be loaded ({type(error).__name__})",
+            place=f"entry point {GROUP}: {name} = {entry.value}",
+            remedy="repair or uninstall the package",
+        ) from error
+
+
+def _is_missing(entry: EntryPoint, error: ImportError | AttributeError) -> bool:
+    """Whether what the entry point names is not there; a library that a kind needs is another matter."""
+    if isinstance(error, ModuleNotFoundError):
+        return f"{entry.module}.".startswith(f"{error.name}.")
+    return True
 
 
 def completed(raw: Mapping[str, Any]) -> Mapping[str, Any]:

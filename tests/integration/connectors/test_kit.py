@@ -17,9 +17,8 @@ from connectors.kit.checks.rows import keys_are_unique, records_match_schema
 from connectors.pipeline.state.state import State
 from hub.cli.connect import app
 from tests.support.candidates import candidate, module_of
+from tests.support.stranger import install
 
-ROOT = Path(__file__).parents[3]
-STRANGER = ROOT / "tests" / "stranger"
 KINDS = ("sql", "sql_outbox", "snapshot_csv", "file_drop", "xml", "rest", "example")
 
 
@@ -52,8 +51,9 @@ def test_our_kinds_get_their_certificate(kind: str, tmp_path: Path) -> None:
     assert_certified(tmp_path, f"{module_of(kind).__name__}:build")
 
 
-def test_a_strangers_connector_gets_its_certificate() -> None:
-    assert_certified(STRANGER, "fixed_width:Source")
+def test_a_strangers_connector_gets_its_certificate(tmp_path: Path) -> None:
+    """As pip installs it beside the hub."""
+    assert_certified(install(tmp_path), "fixed_width:Source")
 
 
 def test_a_new_connector_passes_as_it_is_made(tmp_path: Path) -> None:

@@ -1,0 +1,48 @@
+"""A stranger's sink: one text file a view, a line a field; a view that is taken away takes its file with it."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, create_engine
+
+from connectors.contract import Spec
+from connectors.pipeline.config.connector import ConnectorConfig
+from connectors.pipeline.config.strict_toml import Table
+from connectors.pipeline.publish.pseudonyms import Pseudonyms
+from connectors.sinks.sink import ViewSink
+from hub.ports import EventLog, KeyStore
+
+spec = Spec(kind="text_folder", role="sink", settings="folder")
+
+
+class TextFolder:
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def create(self, connection: Connection) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+
+    def replace(
+        self, connection: Connection, view: Mapping[str, Any], new: Sequence[Mapping[str, Any]]
+    ) -> None:
+        place = "\x1f".join((view["case_ref"], view["role"], view["worker"] or ""))
+        file = self._folder / f"{sha256(place.encode()).hexdigest()[:16]}.txt"
+        if new:
+            lines = (f"{row['ereignis']}\t{row['feld']}\t{row['wert']}\n" for row in new)
+            file.write_text("".join(lines), encoding="utf-8")
+        else:
+            file.unlink(missing_ok=True)
+
+    def expire(self, connection: Connection, now: datetime) -> None:
+        """A real sink takes away here what may be shown no longer."""
+
+
+def build(config: ConnectorConfig, keys: KeyStore, log: EventLog, pseudonyms: Pseudonyms) -> ViewSink:
+    settings = Table(config.settings, "config.settings")
+    folder = config.path(settings.take("folder", str))
+    settings.close()
+    book = create_engine(f"sqlite:///{config.state}", hide_parameters=True)
+    return ViewSink(config.agency, book, TextFolder(folder), keys, log, pseudonyms, config.batch)
