@@ -3,7 +3,8 @@
 Each port has one contract suite in tests/contract that every adapter passes.
 """
 
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
@@ -330,7 +331,7 @@ class KeepsRecords(Protocol):
     name: str
 
     def records(
-        self, connection: Connection, generation: int, agencies: Set[str] | None
+        self, connection: Connection, generation: int, agencies: AbstractSet[str] | None
     ) -> Iterable[SealedRecord]:
         """What it keeps of these agencies' records, of all where it is None, in a fixed order."""
         ...

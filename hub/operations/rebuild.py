@@ -48,9 +48,7 @@ class Feed:
     rescue: Callable[[bytes, Record], Any] = lambda secret, record: None
 
 
-_CASES = Feed(
-    topology.PROJECT, decode=lambda secret, record: project.decode_case(record), living=living
-)
+_CASES = Feed(topology.PROJECT, decode=lambda secret, record: project.decode_case(record), living=living)
 _CONSENTS = Feed(
     topology.CONSENTS,
     decode=decode_control,

@@ -1,8 +1,21 @@
 """What the rows of all read models have in common: the newest version stands, a set of rows is a generation."""
 
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 
-from sqlalchemy import Column, ColumnElement, Connection, Table, delete, false, func, or_, select, true, tuple_
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Table,
+    delete,
+    false,
+    func,
+    or_,
+    select,
+    true,
+    tuple_,
+)
 
 from hub.ports import Forgotten, ProjectedEvent
 from hub.store.bulk import among, values
@@ -50,7 +63,7 @@ def remove_subjects(connection: Connection, table: Table, subjects: Iterable[str
     return connection.execute(delete(table).where(among(connection, table.c.subject)), bound).rowcount
 
 
-def of_agencies(key: Column[str], agencies: Set[str] | None) -> ColumnElement[bool]:
+def of_agencies(key: Column[str], agencies: AbstractSet[str] | None) -> ColumnElement[bool]:
     """Whether a key `agency:…` is one of these agencies'; of any where it is None."""
     if agencies is None:
         return true()

@@ -1,6 +1,7 @@
 """The consent register as the stages, rebuild, erasure and recovery know it."""
 
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 
 from sqlalchemy import Connection, select
 
@@ -38,7 +39,7 @@ class ConsentRegister:
         return remove_subjects(connection, consent_row, {one.subject for one in gone})
 
     def records(
-        self, connection: Connection, generation: int, agencies: Set[str] | None
+        self, connection: Connection, generation: int, agencies: AbstractSet[str] | None
     ) -> Iterator[SealedRecord]:
         """Every event on the consents topics, and what the hub said about consents."""
         c = consent_row.c

@@ -1,6 +1,7 @@
 """The joint case as the stages, rebuild, erasure and recovery know it."""
 
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 
 from sqlalchemy import Connection, select
 
@@ -30,7 +31,7 @@ class JointCase:
         return remove(connection, case_row, gone)
 
     def records(
-        self, connection: Connection, generation: int, agencies: Set[str] | None
+        self, connection: Connection, generation: int, agencies: AbstractSet[str] | None
     ) -> Iterator[SealedRecord]:
         """The newest version of each record of the event store."""
         c = case_row.c
