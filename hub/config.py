@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from hub.adapters.keys.kek import master_keys
+from hub.adapters.keys.wrapping import master_keys
 from hub.adapters.log.security import BrokerSecurity
 from hub.domain.agencies import ROLES_BY_KIND, Agency
 from hub.errors import ConfigurationError

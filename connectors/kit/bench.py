@@ -11,13 +11,12 @@ from connectors.kit.trial import COLUMNS, Tables, Trial
 from connectors.pipeline.config.connector import ConnectorConfig, parse_config
 from connectors.pipeline.publish.keyring import Keys, naming
 from connectors.pipeline.publish.pseudonyms import Pseudonyms
-from connectors.pipeline.run.build import gate
-from connectors.pipeline.run.pipeline import Connector
+from connectors.pipeline.run.pipeline import Connector, gate
 from connectors.pipeline.run.report import StepReport
 from connectors.pipeline.state.backfill_requests import Backfills
 from connectors.pipeline.state.state import State
-from hub.adapters.keys.kek import controller_kek
 from hub.adapters.keys.sql import SqlKeyStore
+from hub.adapters.keys.wrapping import controller_kek
 from hub.adapters.log.sqlite import SqliteLog
 from hub.domain.clock import micros
 from hub.domain.identifiers import AgencyKey

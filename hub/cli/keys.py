@@ -10,7 +10,7 @@ import typer
 from hub.adapters.keys import purge as remains
 from hub.adapters.keys import rotation
 from hub.adapters.keys.certs import make_certificates
-from hub.adapters.keys.kek import as_text, controller_kek, new_master, next_file
+from hub.adapters.keys.wrapping import as_text, controller_kek, new_master, next_file
 from hub.cli import key_service, ledger
 from hub.cli.output import AsJson, print_json, print_lines, progress
 from hub.config import load_agencies, load_settings

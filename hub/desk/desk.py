@@ -10,7 +10,7 @@ from pathlib import Path
 
 from connectors.pipeline.config.connector import ConnectorConfig, load_config
 from connectors.pipeline.publish.keyring import Keys
-from connectors.pipeline.run.build import gate
+from connectors.pipeline.run.pipeline import gate
 from hub.desk.book import Book, CustodyEntry, Grant, Objection, Withdrawal
 from hub.desk.config import desk_settings
 from hub.desk.offer import Direction, offered

@@ -18,7 +18,7 @@ from connectors.pipeline.mapping.lookups import LookupIndex
 from connectors.pipeline.mapping.mapped import MappedEvent
 from connectors.pipeline.mapping.mapper import Mapper
 from connectors.pipeline.publish.keyring import Keys, first_of
-from connectors.pipeline.run.build import key_hash, looking_names, source_to_look_at
+from connectors.pipeline.run.pipeline import key_hash, looking_names, source_to_look_at
 from connectors.pipeline.state.state import State
 from hub.domain.clock import moment
 from hub.domain.consent import Consent, ScopedWithdrawal

@@ -20,14 +20,14 @@ from sqlalchemy import func, select
 from connectors.pipeline.config.connector import load_config
 from connectors.pipeline.gate.journal import Journal, Verdict
 from connectors.pipeline.publish.keyring import Keys
-from connectors.pipeline.run.build import build_sink, build_source
 from connectors.pipeline.run.heartbeat import HeartbeatSender
+from connectors.pipeline.run.pipeline import build_sink, build_source
 from connectors.pipeline.run.report import StepReport
 from connectors.pipeline.state.heartbeat import RUNNING, Beat
 from connectors.pipeline.state.state import State
 from hub.adapters.clocks import ManualClock
-from hub.adapters.keys.kek import as_text, controller_kek, new_master
 from hub.adapters.keys.sql import SqlKeyStore
+from hub.adapters.keys.wrapping import as_text, controller_kek, new_master
 from hub.bootstrap import Given, build_parts
 from hub.config import load_settings
 from hub.desk.desk import Desk

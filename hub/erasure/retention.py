@@ -13,9 +13,8 @@ from typing import NamedTuple
 from sqlalchemy import Connection
 
 from hub.domain.clock import berlin_day, micros, moment
-from hub.erasure.closing import closing, end_closed
 from hub.erasure.proofs import end_proofs, ended_proofs
-from hub.erasure.purge import gone_with_rows, remove_rows
+from hub.erasure.purge import closing, end_closed, gone_with_rows, remove_rows
 from hub.failpoints import fail_point
 from hub.parts import Parts
 from hub.policy.retention import STATES, cutoff

@@ -11,8 +11,8 @@ from connectors.pipeline.run.report import StepReport
 from connectors.pipeline.state.state import State
 from hub.adapters.clocks import ManualClock
 from hub.adapters.keys.cache import KeyCache
-from hub.adapters.keys.kek import controller_kek
 from hub.adapters.keys.sql import SqlKeyStore
+from hub.adapters.keys.wrapping import controller_kek
 from hub.domain.agencies import Agency
 from hub.domain.identifiers import AgencyKey
 from hub.errors import DataError, HubError

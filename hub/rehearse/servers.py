@@ -13,7 +13,7 @@ from typing import Any
 
 from kafka import KafkaAdminClient
 
-from hub.adapters.keys.kek import new_master
+from hub.adapters.keys.wrapping import new_master
 from hub.adapters.log.kafka import KafkaLog
 from hub.bootstrap import Given, build_parts
 from hub.dev.servers import create_database, drop_database, kafka_or_existing, postgres_or_existing

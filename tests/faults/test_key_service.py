@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hub.adapters.keys.kek import as_text, new_master
+from hub.adapters.keys.wrapping import as_text, new_master
 from hub.dev.servers import LocalKafka, create_database, drop_database
 from hub.errors import KeyServiceUnavailable
 from tests.support.key_service import ServiceProcess

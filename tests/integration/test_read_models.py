@@ -12,7 +12,7 @@ from sqlalchemy import Column, Integer, MetaData, String, Table
 
 from connectors.pipeline.config import kinds
 from connectors.pipeline.config.connector import parse_config
-from connectors.pipeline.run.build import build_sink
+from connectors.pipeline.run.pipeline import build_sink
 from hub import read_models
 from hub.errors import ConfigurationError
 from hub.operations.rebuild import rebuild

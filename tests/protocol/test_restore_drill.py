@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from hub.adapters.keys.kek import as_text, new_master
+from hub.adapters.keys.wrapping import as_text, new_master
 from hub.cli.app import app
 from hub.ports import Erased, KeyRef
 from tests.support.world import JA, JC, MASTER, MOTHER, World

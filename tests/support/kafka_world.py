@@ -21,7 +21,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from hub.adapters.keys.kek import as_text, controller_kek
+from hub.adapters.keys.wrapping import as_text, controller_kek
 from hub.dev import demo
 from hub.dev.simulate import Simulation
 from hub.domain.clock import BERLIN, micros

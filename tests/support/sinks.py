@@ -8,7 +8,7 @@ from sqlalchemy import create_engine, text
 
 from connectors.pipeline.publish.pseudonyms import Local
 from connectors.sinks.sink import ViewSink
-from connectors.sinks.staging.target import StagingTable
+from connectors.sinks.staging.tables import StagingTable
 from hub.parts import Parts
 
 

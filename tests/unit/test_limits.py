@@ -17,8 +17,7 @@ import hub.adapters.keys.tables
 import hub.store.tables
 import projections.consent_register.tables
 import projections.joint_case.tables
-from connectors.pipeline.mapping.bounds import within_limits
-from connectors.pipeline.mapping.mapped import MappedEvent
+from connectors.pipeline.mapping.mapped import MappedEvent, within_limits
 from hub.config import load_agencies
 from hub.domain.clock import micros
 from hub.domain.envelope import Envelope

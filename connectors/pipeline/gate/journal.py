@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from connectors.pipeline.gate.judge import Judged
 
-SCHEMA = (
+SCHEMA: tuple[str, ...] = (
     """CREATE TABLE IF NOT EXISTS judged (
         event_id BLOB, publication INTEGER, rule TEXT, at INTEGER NOT NULL, event_type TEXT NOT NULL,
         place TEXT NOT NULL, kept TEXT NOT NULL, dropped TEXT NOT NULL, PRIMARY KEY (event_id, publication, rule)

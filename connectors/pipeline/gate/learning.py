@@ -10,8 +10,8 @@ from typing import NamedTuple
 from connectors.contract import NothingKept, Referring, Row, Source
 from connectors.pipeline.config.connector import ConnectorConfig
 from connectors.pipeline.gate.knowledge import Knowledge
+from connectors.pipeline.mapping.lookups import RowTranslator
 from connectors.pipeline.mapping.row_rules import is_among
-from connectors.pipeline.mapping.translate import RowTranslator
 from connectors.pipeline.publish.pseudonyms import Local, Pseudonyms, spoken_of
 from connectors.pipeline.publish.reported import Reported
 from connectors.pipeline.run.erasure import Erasures

@@ -15,10 +15,9 @@ from connectors.pipeline.config.aliases import NOBODY, Aliases
 from connectors.pipeline.config.connector import ConnectorConfig
 from connectors.pipeline.config.streams import OWN_NAME, EventMapping, Stream
 from connectors.pipeline.config.values import VERSION
-from connectors.pipeline.mapping.bounds import within_limits
 from connectors.pipeline.mapping.cells import UNKNOWN_CODE, cell, comes_twice, read
 from connectors.pipeline.mapping.clock_changes import hour, never
-from connectors.pipeline.mapping.mapped import MappedEvent, Payload, Unmapped
+from connectors.pipeline.mapping.mapped import MappedEvent, Payload, Unmapped, within_limits
 from connectors.pipeline.mapping.numbers import number_text
 from connectors.pipeline.mapping.remedies import fitting
 from connectors.pipeline.mapping.row_rules import (

@@ -9,8 +9,7 @@ from connectors.pipeline.gate.judge import EgressGate, Judge, Judged
 from connectors.pipeline.gate.learning import Learning
 from connectors.pipeline.mapping.mapped import MappedEvent
 from connectors.pipeline.publish.pseudonyms import Pseudonyms, spoken_of
-from connectors.pipeline.publish.publisher import Prepared, Publisher
-from connectors.pipeline.publish.unfit import Unfit
+from connectors.pipeline.publish.publisher import Prepared, Publisher, Unfit
 from connectors.pipeline.run.erasure import RULE as ERASED
 from connectors.pipeline.run.report import Withheld
 from hub.domain.clock import micros

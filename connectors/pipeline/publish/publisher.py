@@ -5,7 +5,8 @@ a crash between producing and saving, or when it is asked for again, the same ev
 content.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,7 +15,6 @@ from connectors.pipeline.gate.judge import Judged
 from connectors.pipeline.mapping.mapped import MappedEvent
 from connectors.pipeline.publish.reported import EMPTIED, Reported
 from connectors.pipeline.publish.seal import encoded, envelope, key_ref
-from connectors.pipeline.publish.unfit import Unfit
 from connectors.pipeline.state.state import Published, State
 from hub.domain.consent import NARROWING
 from hub.domain.identifiers import Naming
@@ -42,6 +42,31 @@ class Prepared:
     unchanged: tuple[MappedEvent, ...]
     oversize: tuple[MappedEvent, ...]
     older: tuple[MappedEvent, ...]
+
+
+_FAULTS = (ArithmeticError, LookupError, RecursionError, TypeError, ValueError)
+"""What the content of one event may raise; anything else is no event's fault."""
+
+
+class Unfit:
+    """Events of one batch that cannot be judged or sealed because of what they say: each holds its own row, and no
+    other."""
+
+    def __init__(self) -> None:
+        self.events: list[MappedEvent] = []
+
+    @property
+    def places(self) -> frozenset[str]:
+        """The rows that are held."""
+        return frozenset(event.place for event in self.events)
+
+    @contextmanager
+    def taking(self, event: MappedEvent) -> Iterator[None]:
+        """Whatever this event raises is kept with its place, never with the exception's text, which may hold values."""
+        try:
+            yield
+        except _FAULTS:
+            self.events.append(event)
 
 
 class Publisher:

@@ -6,12 +6,11 @@ from datetime import datetime
 
 from connectors.contract import Batch, Incident, Row
 from connectors.pipeline.gate.judge import Judged
-from connectors.pipeline.mapping.lookup_memory import LookupMemory
+from connectors.pipeline.mapping.lookups import LookupMemory, RowTranslator
 from connectors.pipeline.mapping.mapped import MappedEvent
-from connectors.pipeline.mapping.translate import RowTranslator
 from connectors.pipeline.publish.outgoing import EventPublisher
+from connectors.pipeline.publish.publisher import Unfit
 from connectors.pipeline.publish.reported import Entry, Reported, TakingBack
-from connectors.pipeline.publish.unfit import Unfit
 from connectors.pipeline.run.report import Tally
 from connectors.pipeline.state.claims import Claims
 from connectors.pipeline.state.faults import WHOLE, of_incidents, of_refused, of_rows

@@ -13,7 +13,7 @@ import structlog
 
 from connectors.pipeline.config.certificates import certificates
 from connectors.pipeline.config.connector import ConnectorConfig
-from connectors.pipeline.run.build import kind
+from connectors.pipeline.run.pipeline import kind
 from connectors.pipeline.state.heartbeat import STOPPED, Beat
 from connectors.pipeline.state.state import State
 from hub import __version__

@@ -14,9 +14,8 @@ from connectors.pipeline.config.connector import ConnectorConfig
 from connectors.pipeline.config.streams import Stream
 from connectors.pipeline.gate.learning import Learning
 from connectors.pipeline.gate.present_state import present_state
-from connectors.pipeline.mapping.lookup_memory import LookupMemory, Place
+from connectors.pipeline.mapping.lookups import LookupMemory, Place, RowTranslator
 from connectors.pipeline.mapping.numbers import number_text
-from connectors.pipeline.mapping.translate import RowTranslator
 from connectors.pipeline.publish.outgoing import EventPublisher
 from connectors.pipeline.publish.pseudonyms import Pseudonyms
 from connectors.pipeline.run.commit import BatchCommit

@@ -12,8 +12,7 @@ from connectors.pipeline.publish.pseudonyms import Pseudonyms
 from connectors.pipeline.state.sqlite_files import prove_writable
 from connectors.sinks.sink import ViewSink
 from connectors.sinks.staging.config import StagingSettings, staging_settings
-from connectors.sinks.staging.tables import try_row
-from connectors.sinks.staging.target import StagingTable
+from connectors.sinks.staging.tables import StagingTable, try_row
 from hub.ports import EventLog, KeyStore
 
 spec = Spec(kind="staging", role="sink", settings="url | url_env")

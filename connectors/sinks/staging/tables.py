@@ -4,6 +4,10 @@
 shown: a sink that no longer runs shows nothing either (protocol rule 19).
 """
 
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -22,6 +26,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.mysql import MEDIUMTEXT
 
 from connectors.sinks.book import metadata
+from connectors.sinks.rows import View
+from connectors.sinks.sink import slot
 
 sicht = Table(
     "fallbruecke_sicht",
@@ -68,3 +74,18 @@ def try_row(connection: Connection) -> None:
     }
     connection.execute(insert(sicht), row)
     connection.execute(delete(sicht).where(sicht.c.fall_ref == row["fall_ref"]))
+
+
+class StagingTable:
+    """Rows of `fallbruecke_sicht`; the vendor's view filters by lease."""
+
+    def create(self, connection: Connection) -> None:
+        create(connection)
+
+    def replace(self, connection: Connection, view: View, new: Sequence[Mapping[str, Any]]) -> None:
+        connection.execute(delete(sicht).where(slot(sicht, view)))
+        if new:
+            connection.execute(insert(sicht), list(new))
+
+    def expire(self, connection: Connection, now: datetime) -> None:
+        """The database's own view shows nothing past its lease."""

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from connectors.pipeline.config.connector import ConnectorConfig
 from connectors.pipeline.config.strict_toml import Table
-from connectors.pipeline.run.build import secret_of
+from connectors.pipeline.run.pipeline import secret_of
 from hub.errors import ConfigurationError
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})

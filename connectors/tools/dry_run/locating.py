@@ -14,7 +14,7 @@ from typing import NamedTuple
 from connectors.contract import Row
 from connectors.pipeline.config.connector import ConnectorConfig
 from connectors.pipeline.publish.keyring import Keys, first_of
-from connectors.pipeline.run.build import key_hash, source_to_look_at
+from connectors.pipeline.run.pipeline import key_hash, source_to_look_at
 from connectors.pipeline.state.quarantine import Quarantined
 from connectors.pipeline.state.state import State
 from connectors.sources.files.source import FilesSource

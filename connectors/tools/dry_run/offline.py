@@ -17,15 +17,14 @@ from connectors.pipeline.config.connector import ConnectorConfig
 from connectors.pipeline.gate.judge import EgressGate, Judged
 from connectors.pipeline.gate.knowledge import Knowledge
 from connectors.pipeline.gate.register import Register
-from connectors.pipeline.mapping.lookups import LookupIndex
+from connectors.pipeline.mapping.lookups import LookupIndex, unmapped_columns
 from connectors.pipeline.mapping.mapped import MappedEvent, Unmapped
 from connectors.pipeline.mapping.mapper import Mapper
 from connectors.pipeline.mapping.row_rules import resolved, with_others
-from connectors.pipeline.mapping.translate import unmapped_columns
 from connectors.pipeline.publish.keyring import Keys, first_of
 from connectors.pipeline.publish.outgoing import ALWAYS_SAID
-from connectors.pipeline.publish.unfit import Unfit
-from connectors.pipeline.run.build import gate, key_hash, looking_names, source_to_look_at
+from connectors.pipeline.publish.publisher import Unfit
+from connectors.pipeline.run.pipeline import gate, key_hash, looking_names, source_to_look_at
 from connectors.pipeline.state.claims import Apart, Claims
 from connectors.pipeline.state.faults import REMEDIES, UNFIT
 from connectors.pipeline.state.state import State

@@ -16,10 +16,9 @@ from hub.adapters.clocks import SystemClock
 from hub.adapters.keys import destruction, restored, rotation, tables
 from hub.adapters.keys.engine import connect, transaction, unavailable
 from hub.adapters.keys.journal import Journal
-from hub.adapters.keys.kek import hub_secret, new_master
 from hub.adapters.keys.purge import LogEmptier, remains
 from hub.adapters.keys.source import Answer, Material, Wanted
-from hub.adapters.keys.wrapping import Keks, Wrappers, fingerprint
+from hub.adapters.keys.wrapping import Keks, Wrappers, fingerprint, hub_secret, new_master
 from hub.domain.clock import micros, moment
 from hub.ports import Certificate, Clock, Erased, Fenced, KeyRef, Standing
 

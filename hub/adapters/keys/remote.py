@@ -13,8 +13,7 @@ from urllib.parse import urlsplit
 import orjson
 
 from hub.adapters.keys import wire
-from hub.adapters.keys.cache import KeyCache
-from hub.adapters.keys.cached import CachedKeys
+from hub.adapters.keys.cache import CachedKeys, KeyCache
 from hub.adapters.keys.source import Answer, Material, Wanted
 from hub.adapters.keys.tls import TlsFiles, client_context
 from hub.adapters.refusals import REFUSED

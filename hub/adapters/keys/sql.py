@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from hub.adapters.keys.cache import KeyCache
-from hub.adapters.keys.cached import CachedKeys
+from hub.adapters.keys.cache import CachedKeys, KeyCache
 from hub.adapters.keys.database import KeyDatabase
 from hub.adapters.keys.wrapping import Keks
 from hub.ports import Clock

@@ -13,7 +13,7 @@ from connectors.pipeline.config.aliases import HEADER, Aliases, load_aliases, wi
 from connectors.pipeline.config.connector import ConnectorConfig, load_config
 from connectors.pipeline.publish.keyring import agency_keys
 from connectors.pipeline.publish.pseudonyms import Pseudonyms
-from connectors.pipeline.run.build import looking_names
+from connectors.pipeline.run.pipeline import looking_names
 from connectors.pipeline.state.renumbering import refuse_spoken_of
 from connectors.pipeline.state.sqlite_files import held_folder, replace_file
 from connectors.pipeline.state.state import State

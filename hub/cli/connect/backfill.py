@@ -9,7 +9,7 @@ import typer
 from connectors.contract import Rereading
 from connectors.pipeline.config.connector import ConnectorConfig, load_config
 from connectors.pipeline.publish.keyring import agency_keys, first_of
-from connectors.pipeline.run.build import source_to_look_at
+from connectors.pipeline.run.pipeline import source_to_look_at
 from connectors.pipeline.state.backfill_requests import Backfills, Request
 from connectors.pipeline.state.sqlite_files import holder, lease_of
 from connectors.pipeline.state.state import State

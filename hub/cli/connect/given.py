@@ -8,7 +8,7 @@ import typer
 
 from connectors.pipeline.config.connector import ConnectorConfig
 from connectors.pipeline.publish.keyring import SECRET_SIZE, Keys, agency_keys
-from connectors.pipeline.run.build import kind
+from connectors.pipeline.run.pipeline import kind
 from connectors.pipeline.state.state import State
 from hub.adapters.clocks import FileClock, SystemClock
 from hub.cli.language import message

@@ -4,11 +4,10 @@ from pathlib import Path
 from typing import Protocol
 
 from connectors.pipeline.config.connector import ConnectorConfig, LogAddress
-from connectors.pipeline.run.build import secret_of
+from connectors.pipeline.run.pipeline import secret_of
 from hub.adapters.keys.cache import KeyCache
-from hub.adapters.keys.kek import next_file
 from hub.adapters.keys.tls import tls_files
-from hub.adapters.keys.wrapping import Keks
+from hub.adapters.keys.wrapping import Keks, next_file
 from hub.errors import ConfigurationError
 from hub.ports import Clock, EventLog, HubKeyStore
 

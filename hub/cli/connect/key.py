@@ -14,7 +14,7 @@ from connectors.pipeline.publish.key_rotation import marked, named_by, refuse_fo
 from connectors.pipeline.publish.key_rotation import rotate as rotate_keys
 from connectors.pipeline.publish.keyring import SECRET_SIZE, agency_keys, fingerprints
 from connectors.pipeline.publish.pseudonyms import Pseudonyms
-from connectors.pipeline.run.build import kind
+from connectors.pipeline.run.pipeline import kind
 from hub.cli.connect.checks import CREDENTIALS
 from hub.cli.language import AgencyTyper, Message, message, verbatim
 from hub.cli.messages import print_message_table, print_messages, warn_of

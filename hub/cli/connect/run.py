@@ -17,8 +17,8 @@ import typer
 from connectors.contract import SinkReport
 from connectors.pipeline.config.connector import ConnectorConfig, load_config
 from connectors.pipeline.publish.keyring import agency_keys
-from connectors.pipeline.run.build import build_sink, build_source, kind
 from connectors.pipeline.run.heartbeat import EVERY, HeartbeatSender
+from connectors.pipeline.run.pipeline import build_sink, build_source, kind
 from connectors.pipeline.state.heartbeat import AUTH, PAUSED, RUNNING, STOPPED, WAITING, Beat, Pulse, troubled
 from connectors.pipeline.state.sqlite_files import lease, lease_of, unwritten
 from hub.cli.connect.given import Config, clock_of

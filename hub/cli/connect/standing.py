@@ -8,7 +8,7 @@ from pathlib import Path
 from connectors.contract import Choosing, Held, Holding
 from connectors.pipeline.config.certificates import Certificate, certificates
 from connectors.pipeline.config.connector import ConnectorConfig
-from connectors.pipeline.run.build import kind
+from connectors.pipeline.run.pipeline import kind
 from connectors.pipeline.state.backfill_requests import Backfills, Request
 from connectors.pipeline.state.heartbeat import AUTH as REFUSED
 from connectors.pipeline.state.heartbeat import (

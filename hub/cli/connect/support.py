@@ -22,7 +22,7 @@ import typer
 
 from connectors.pipeline.config.connector import ConnectorConfig, load_config
 from connectors.pipeline.config.streams import Stream
-from connectors.pipeline.run.build import kind
+from connectors.pipeline.run.pipeline import kind
 from hub.cli.connect.given import Config, clock_of, state_beside
 from hub.cli.connect.standing import standing
 from hub.cli.connect.status import as_object

@@ -11,7 +11,7 @@ from resource import RUSAGE_SELF, getrusage
 from typing import TypeVar
 
 from hub.adapters.clocks import SystemClock
-from hub.adapters.keys.kek import as_text, new_master
+from hub.adapters.keys.wrapping import as_text, new_master
 from hub.bootstrap import Given, build_parts
 from hub.config import load_settings
 from hub.dev.bench.costs import per_event_us

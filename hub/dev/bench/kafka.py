@@ -10,7 +10,7 @@ from threading import Thread
 
 from kafka import KafkaAdminClient
 
-from hub.adapters.keys.kek import as_text, new_master
+from hub.adapters.keys.wrapping import as_text, new_master
 from hub.bootstrap import Given, build_parts
 from hub.config import Settings, load_settings
 from hub.dev.bench.costs import per_event_us

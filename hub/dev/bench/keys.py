@@ -10,9 +10,9 @@ from pathlib import Path
 
 from hub.adapters.keys.cache import KeyCache
 from hub.adapters.keys.certs import make_certificates
-from hub.adapters.keys.kek import as_text, new_master
 from hub.adapters.keys.remote import RemoteKeyStore
 from hub.adapters.keys.tls import TlsFiles
+from hub.adapters.keys.wrapping import as_text, new_master
 from hub.dev.servers.process import Child, free_port, listening
 from hub.ports import KeyRef
 

@@ -16,7 +16,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from hub.adapters.keys.kek import as_text, new_master
+from hub.adapters.keys.wrapping import as_text, new_master
 from hub.bootstrap import Given, build_parts
 from hub.config import load_settings
 from hub.dev.bench.workload import BORN, Workload, agencies

@@ -18,7 +18,7 @@ from typing import Any
 
 from sqlalchemy import update
 
-from hub.adapters.keys.kek import as_text, new_master
+from hub.adapters.keys.wrapping import as_text, new_master
 from hub.bootstrap import Given, build_parts
 from hub.config import load_settings
 from hub.dev.bench.workload import Workload, agencies

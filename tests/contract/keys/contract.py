@@ -15,8 +15,8 @@ from hub.adapters.clocks import ManualClock
 from hub.adapters.keys import destruction
 from hub.adapters.keys.cache import KeyCache
 from hub.adapters.keys.engine import connect
-from hub.adapters.keys.kek import controller_kek, hub_secret, new_master
 from hub.adapters.keys.sql import SqlKeyStore
+from hub.adapters.keys.wrapping import controller_kek, hub_secret, new_master
 from hub.domain.seal import open_box, seal
 from hub.errors import ConfigurationError, KeysAreOlder, KeyServiceUnavailable
 from hub.ports import Erased, Fenced, HubKeyStore, Key, KeyRef, Standing

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from hub.adapters.keys.cache import KeyCache
-from hub.adapters.keys.kek import as_text, controller_kek, master_key, new_master
 from hub.adapters.keys.separation import refuse_same_database
+from hub.adapters.keys.wrapping import as_text, controller_kek, master_key, new_master
 from hub.errors import ConfigurationError
 from hub.ports import Key, KeyRef
 

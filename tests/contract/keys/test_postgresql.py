@@ -7,8 +7,8 @@ import pytest
 from psycopg import sql
 from sqlalchemy import make_url
 
-from hub.adapters.keys.kek import new_master
 from hub.adapters.keys.sql import SqlKeyStore
+from hub.adapters.keys.wrapping import new_master
 from hub.dev.servers.process import free_port
 from hub.errors import DataError, KeyServiceUnavailable
 from tests.contract.keys.contract import ANNA, SqlKeyStoreContract

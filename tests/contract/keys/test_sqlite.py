@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from hub.adapters.keys.kek import new_master
 from hub.adapters.keys.sql import SqlKeyStore
+from hub.adapters.keys.wrapping import new_master
 from hub.errors import KeyServiceUnavailable
 from hub.ports import KeyRef
 from tests.contract.keys.contract import SqlKeyStoreContract

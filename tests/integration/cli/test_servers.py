@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy.engine import make_url
 from typer.testing import CliRunner
 
-from hub.adapters.keys.kek import as_text, new_master
+from hub.adapters.keys.wrapping import as_text, new_master
 from hub.bootstrap import build_parts
 from hub.cli.app import app
 from hub.cli.opened import close_parts

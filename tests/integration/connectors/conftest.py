@@ -17,11 +17,10 @@ import pytest
 import structlog
 
 from connectors.pipeline.config.connector import load_config
-from connectors.pipeline.run.build import build_sink, build_source
-from connectors.pipeline.run.pipeline import Connector
+from connectors.pipeline.run.pipeline import Connector, build_sink, build_source
 from connectors.pipeline.run.report import StepReport
-from hub.adapters.keys.kek import as_text, controller_kek
 from hub.adapters.keys.sql import SqlKeyStore
+from hub.adapters.keys.wrapping import as_text, controller_kek
 from hub.adapters.log.sqlite import SqliteLog
 from hub.dev.simulate import Simulation
 from hub.domain.clock import micros

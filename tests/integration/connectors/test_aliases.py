@@ -17,7 +17,7 @@ from connectors.pipeline.config.aliases import load_aliases
 from connectors.pipeline.config.connector import load_config
 from connectors.pipeline.publish.keyring import agency_keys
 from connectors.pipeline.publish.pseudonyms import Pseudonyms
-from connectors.pipeline.run.build import build_source
+from connectors.pipeline.run.pipeline import build_source
 from hub.cli.connect import app
 from hub.domain.clock import BERLIN, micros, moment
 from hub.errors import ConfigurationError, NoInput

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from hub.adapters.keys.kek import as_text, controller_kek
+from hub.adapters.keys.wrapping import as_text, controller_kek
 
 MASTER = bytes(range(32))
 

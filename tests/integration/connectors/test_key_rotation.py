@@ -18,8 +18,7 @@ from typer.testing import CliRunner
 from connectors.pipeline.config.connector import load_config
 from connectors.pipeline.publish.keyring import agency_keys
 from connectors.pipeline.publish.pseudonyms import Pseudonyms
-from connectors.pipeline.run.build import build_source
-from connectors.pipeline.run.pipeline import Connector
+from connectors.pipeline.run.pipeline import Connector, build_source
 from hub.cli.connect import app
 from hub.errors import ConfigurationError, HubError, StartAgain
 

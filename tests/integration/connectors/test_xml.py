@@ -12,7 +12,7 @@ import pytest
 import connectors.sources.xml as kind
 from connectors.contract import Incident, Row
 from connectors.pipeline.config.connector import load_config
-from connectors.pipeline.mapping.translate import RowTranslator
+from connectors.pipeline.mapping.lookups import RowTranslator
 from connectors.pipeline.state.state import State
 from connectors.sources.xml.tree import CHUNK
 from connectors.tools.dry_run.checking import examine

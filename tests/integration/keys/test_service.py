@@ -17,9 +17,9 @@ from hub.adapters.keys.cache import KeyCache
 from hub.adapters.keys.certs import make_certificates
 from hub.adapters.keys.database import KeyDatabase
 from hub.adapters.keys.engine import connect, transaction
-from hub.adapters.keys.kek import as_text, master_keys, new_master
 from hub.adapters.keys.remote import RemoteKeyStore
 from hub.adapters.keys.tls import TlsFiles
+from hub.adapters.keys.wrapping import as_text, master_keys, new_master
 from hub.cli.key_service import open_database
 from hub.config import load_settings
 from hub.dev.servers import create_database, drop_database

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from hub.adapters.clocks import ManualClock
-from hub.adapters.keys.kek import as_text, new_master
+from hub.adapters.keys.wrapping import as_text, new_master
 from hub.adapters.log.sqlite import SqliteLog
 from hub.danger.letter import Letter, encode
 from hub.domain.clock import micros, moment

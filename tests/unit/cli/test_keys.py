@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hub.adapters.keys import journal
-from hub.adapters.keys.kek import master_key
+from hub.adapters.keys.wrapping import master_key
 from hub.ports import KeyRef
 from tests.unit.cli.conftest import World, answer, hub
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from hub.adapters.keys.kek import controller_kek, master_key
+from hub.adapters.keys.wrapping import controller_kek, master_key
 from hub.dev.servers.process import free_port
 from hub.domain.clock import micros
 from hub.domain.heartbeat import Heartbeat, encode, status_topic

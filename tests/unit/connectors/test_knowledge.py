@@ -11,8 +11,8 @@ from connectors.pipeline.gate.judge import facts_of
 from connectors.pipeline.gate.knowledge import Knowledge, consent_of
 from connectors.pipeline.gate.register import Register
 from connectors.pipeline.mapping.mapped import MappedEvent
-from hub.adapters.keys.kek import controller_kek
 from hub.adapters.keys.sql import SqlKeyStore
+from hub.adapters.keys.wrapping import controller_kek
 from hub.adapters.log.sqlite import SqliteLog
 from hub.domain.consent import Consent
 from hub.domain.identifiers import AgencyKey

@@ -15,7 +15,7 @@ from connectors.pipeline.publish.keyring import (
     written,
 )
 from connectors.pipeline.publish.pseudonyms import Local, Pseudonyms
-from connectors.pipeline.run.build import secret_of
+from connectors.pipeline.run.pipeline import secret_of
 from hub.domain.identifiers import AgencyKey, AgencyKeys, KeyRing
 from hub.errors import ConfigurationError, StartAgain
 

@@ -11,12 +11,12 @@ import orjson
 
 from connectors.pipeline.config.connector import load_config
 from connectors.pipeline.gate.judge import Judged
-from connectors.pipeline.run.build import build_source
+from connectors.pipeline.run.pipeline import build_source
 from connectors.pipeline.run.report import StepReport
 from connectors.pipeline.state.state import State
 from connectors.tools.dry_run.offline import offline
-from hub.adapters.keys.kek import controller_kek
 from hub.adapters.keys.sql import SqlKeyStore
+from hub.adapters.keys.wrapping import controller_kek
 from hub.adapters.log.sqlite import SqliteLog
 from hub.domain.clock import micros
 from hub.domain.identifiers import AgencyKey

@@ -8,7 +8,7 @@ import pytest
 
 from connectors.contract import Row
 from connectors.pipeline.config.connector import load_config
-from connectors.pipeline.mapping.translate import RowTranslator
+from connectors.pipeline.mapping.lookups import RowTranslator
 from connectors.sources.rest.shelf import LAST
 from tests.integration.connectors.interface import Interface
 from tests.integration.connectors.rest.house import CHANGES, KEY, PEOPLE, Build, House, gone, person

@@ -17,12 +17,11 @@ import pytest
 from connectors.contract import Batch, Row
 from connectors.pipeline.config.connector import parse_config
 from connectors.pipeline.config.kinds import load_kind
-from connectors.pipeline.mapping.lookup_memory import LookupMemory
-from connectors.pipeline.mapping.lookups import LookupIndex
+from connectors.pipeline.mapping.lookups import LookupIndex, LookupMemory
 from connectors.pipeline.mapping.mapped import MappedEvent, Unmapped
 from connectors.pipeline.mapping.mapper import Mapper
 from connectors.pipeline.mapping.row_rules import SEPARATOR
-from connectors.pipeline.run.build import key_hash
+from connectors.pipeline.run.pipeline import key_hash
 from connectors.pipeline.run.republish import among
 from connectors.pipeline.state.faults import of_rows
 from connectors.pipeline.state.state import State
