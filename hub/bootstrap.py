@@ -20,7 +20,7 @@ from hub.policy.load import load_policy, refuse_strangers
 from hub.policy.retention import load_retention
 from hub.ports import Clock, EventLog, HubKeyStore
 from hub.read_models import installed, tables
-from hub.sealed.decode import HeadCache
+from hub.sealed.decode import HeaderCache
 from hub.store import Store
 from hub.subjects.knowledge import KnowledgeCache
 
@@ -75,7 +75,7 @@ def build_parts(settings: Settings, given: Given | None = None) -> Parts:
         knowledge=KnowledgeCache(
             _bytes(settings.knowledge_cache_mb), agencies=frozenset(agency.id for agency in agencies)
         ),
-        heads=HeadCache(_bytes(settings.head_cache_mb)),
+        heads=HeaderCache(_bytes(settings.head_cache_mb)),
         lease=settings.lease_seconds,
         hold_days=settings.hold_days,
         stale_after=settings.stale_after_seconds,

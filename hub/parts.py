@@ -8,7 +8,7 @@ from hub.domain.agencies import Agency
 from hub.policy.gate import Gate
 from hub.policy.retention import Retention, default_retention
 from hub.ports import Clock, EventLog, HubKeyStore, Projection
-from hub.sealed.decode import HeadCache
+from hub.sealed.decode import HeaderCache
 from hub.store import Store
 from hub.subjects.knowledge import KnowledgeCache
 from schemas import topics
@@ -33,7 +33,7 @@ class Parts:
     secret: bytes = field(repr=False)
     read_models: tuple[Projection[Any], ...] = field(repr=False)
     knowledge: KnowledgeCache = field(default_factory=KnowledgeCache, repr=False)
-    heads: HeadCache = field(default_factory=HeadCache, repr=False)
+    heads: HeaderCache = field(default_factory=HeaderCache, repr=False)
     lease: int = 24 * 3600
     hold_days: int = 7
     stale_after: float = 60.0

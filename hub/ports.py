@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from sqlalchemy import Connection, Table
 
-from hub.domain.envelope import Envelope, Head
+from hub.domain.envelope import Envelope, EnvelopeHeader
 from hub.domain.seal import Cipher
 
 
@@ -24,7 +24,7 @@ class Clock(Protocol):
         ...
 
 
-class Place(NamedTuple):
+class RecordPosition(NamedTuple):
     """Where a record stands in the log."""
 
     topic: str
@@ -53,8 +53,8 @@ class Record(NamedTuple):
     headers: Sequence[tuple[str, bytes]] = ()
 
     @property
-    def place(self) -> Place:
-        return Place(self.topic, self.partition, self.offset)
+    def place(self) -> RecordPosition:
+        return RecordPosition(self.topic, self.partition, self.offset)
 
     def __repr__(self) -> str:
         return f"Record({self.place})"
@@ -225,7 +225,7 @@ class ProjectedEvent(NamedTuple):
     """
 
     record: Record
-    head: Head | Envelope
+    head: EnvelopeHeader | Envelope
     value: bytes
     received_at: int
 

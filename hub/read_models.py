@@ -19,7 +19,7 @@ from hub.domain.clock import micros
 from hub.errors import ConfigurationError
 from hub.isolation import halved, is_outage, note_failure
 from hub.parts import Parts
-from hub.ports import Forgotten, Place, ProjectedEvent, Projection
+from hub.ports import Forgotten, ProjectedEvent, Projection, RecordPosition
 from hub.store import quarantines, subjects
 from hub.store.bulk import COLUMN_TYPES
 from hub.store.engine import savepoint
@@ -142,7 +142,7 @@ def _quarantine(connection: Connection, stage: str, at: int, event: ProjectedEve
     quarantines.put(connection, stage, [Quarantined(place, _alone(place), reason)], at)
 
 
-def _alone(place: Place) -> str:
+def _alone(place: RecordPosition) -> str:
     """Nothing waits behind it: versions, not order, decide what stands in a read model."""
     return str(place)
 

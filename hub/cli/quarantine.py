@@ -17,7 +17,7 @@ from hub.errors import HubError, UsageError
 from hub.operations import quarantine_release as lanes
 from hub.operations.quarantine_release import ReleaseOutcome
 from hub.parts import Parts
-from hub.ports import Place
+from hub.ports import RecordPosition
 from hub.sealed.decode import decode_envelope
 from hub.stages import misnamed
 from hub.store import quarantines
@@ -240,7 +240,7 @@ def _shown(parts: Parts, stage: str, name: str) -> dict[str, Any]:
     }
 
 
-def _event_type(parts: Parts, place: Place) -> str | None:
+def _event_type(parts: Parts, place: RecordPosition) -> str | None:
     """None where the record is no envelope, says a type that is none, or is gone."""
     try:
         found = parts.log.read(place.topic, {place.partition: place.offset}, 1)

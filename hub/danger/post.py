@@ -25,7 +25,7 @@ from hub.danger.letter import (
 )
 from hub.domain.clock import micros
 from hub.errors import DataError, HubError, ServiceUnavailable
-from hub.ports import Clock, EventLog, Outgoing, Place, Record, TopicState
+from hub.ports import Clock, EventLog, Outgoing, Record, RecordPosition, TopicState
 
 GAP, NO_LETTER, OTHER_SENDER = "gap", "no_letter", "other_sender"
 _AT_ONCE = 500
@@ -169,10 +169,10 @@ class Post:
             if topic_id == state.topic_id and following <= state.end[part]:
                 positions[part] = max(first, following)
                 if following < first:
-                    self._note_gap(Place(state.name, part, following), first)
+                    self._note_gap(RecordPosition(state.name, part, following), first)
         return positions
 
-    def _note_gap(self, place: Place, first: int) -> None:
+    def _note_gap(self, place: RecordPosition, first: int) -> None:
         """Records were deleted before they were read: somebody must ask what they said."""
         record = Record(*place, b"", b"", micros(self._clock.now()))
         letter = stand_in(record)

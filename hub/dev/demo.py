@@ -23,7 +23,7 @@ from connectors.pipeline.publish.keyring import Keys
 from connectors.pipeline.run.heartbeat import HeartbeatSender
 from connectors.pipeline.run.pipeline import build_sink, build_source
 from connectors.pipeline.run.report import StepReport
-from connectors.pipeline.state.heartbeat import RUNNING, Beat
+from connectors.pipeline.state.heartbeat import RUNNING, StepStatus
 from connectors.pipeline.state.state import State
 from hub.adapters.clocks import ManualClock
 from hub.adapters.keys.sql import SqlKeyStore
@@ -167,7 +167,7 @@ class Demo:
     def _beat(self, connector: Any, **said: Any) -> None:
         """As its own process would tell the hub after a step."""
         now = self.clock.now()
-        self._hearts[connector].beat(Beat(at=now, state=RUNNING, last_success=now, **said))
+        self._hearts[connector].beat(StepStatus(at=now, state=RUNNING, last_success=now, **said))
 
     def _keys(self, agency: str) -> SqlKeyStore:
         """Each connector has its own controller's key only, here too."""

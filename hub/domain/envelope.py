@@ -56,7 +56,7 @@ class Envelope(NamedTuple):
         return self.subject_ref == self.case_ref
 
 
-class Head(NamedTuple):
+class EnvelopeHeader(NamedTuple):
     """The first fields of an envelope, in the order of its schema: all that a row of the joint case is made of."""
 
     record_ref: bytes

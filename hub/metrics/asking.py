@@ -9,16 +9,16 @@ from typing import TypeVar
 
 from hub.adapters.log.bounded import Bounded
 
-PATIENCE = 3.0  # seconds; three collectors ask one after another
+TIMEOUT = 3.0  # seconds; three collectors ask one after another
 T = TypeVar("T")
 
 
 class Asking:
     """Of one collector: a question at a time, and none that queues behind one that hangs."""
 
-    def __init__(self, patience: float = PATIENCE) -> None:
-        self._patience, self._bounded = patience, Bounded(1)
+    def __init__(self, timeout: float = TIMEOUT) -> None:
+        self._timeout, self._bounded = timeout, Bounded(1)
 
     def ask(self, question: Callable[[], T]) -> T:
         """Its answer; raises what it raises, and ServiceUnavailable when none comes in time."""
-        return self._bounded.call(question, self._patience, "metrics")
+        return self._bounded.call(question, self._timeout, "metrics")

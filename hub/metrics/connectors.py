@@ -11,7 +11,7 @@ from prometheus_client.registry import Collector
 
 from hub.domain.heartbeat import STATES
 from hub.errors import HubError
-from hub.metrics.asking import PATIENCE, Asking
+from hub.metrics.asking import TIMEOUT, Asking
 from hub.metrics.hearing import SILENT, Heard, Hearing
 from hub.metrics.named import CONNECTOR_GAUGES
 from hub.parts import Parts
@@ -31,9 +31,9 @@ class ConnectorCollector(Collector):
     """Listens at every scrape; absent while the log cannot be read, apart from the hub's own certificates."""
 
     def __init__(
-        self, hearing: Hearing, now: Callable[[], datetime], own: Ends, patience: float = PATIENCE
+        self, hearing: Hearing, now: Callable[[], datetime], own: Ends, timeout: float = TIMEOUT
     ) -> None:
-        self._hearing, self._now, self._own, self._asking = hearing, now, own, Asking(patience)
+        self._hearing, self._now, self._own, self._asking = hearing, now, own, Asking(timeout)
 
     def describe(self) -> Iterable[Metric]:
         return ()

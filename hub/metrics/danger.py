@@ -11,7 +11,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from hub.errors import ServiceUnavailable, StoppedToBeSafe
-from hub.metrics.asking import PATIENCE, Asking
+from hub.metrics.asking import TIMEOUT, Asking
 
 OVERDUE = "hub_danger_overdue"
 SAYS = "1 while a danger report waits for its acknowledgement longer than it may"
@@ -21,8 +21,8 @@ LABELS = ("agency",)
 class DangerCollector(Collector):
     """Asks at every scrape which intakes (or this office) are late; absent while that cannot be told."""
 
-    def __init__(self, late: Callable[[], Mapping[str, bool]], patience: float = PATIENCE) -> None:
-        self._late, self._asking = late, Asking(patience)
+    def __init__(self, late: Callable[[], Mapping[str, bool]], timeout: float = TIMEOUT) -> None:
+        self._late, self._asking = late, Asking(timeout)
 
     def describe(self) -> Iterable[Metric]:
         return ()

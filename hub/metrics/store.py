@@ -13,7 +13,7 @@ from hub.config import Settings
 from hub.danger.watch import Watch
 from hub.domain.clock import micros
 from hub.errors import ServiceUnavailable
-from hub.metrics.asking import PATIENCE, Asking
+from hub.metrics.asking import TIMEOUT, Asking
 from hub.metrics.certificates import OwnCertificates
 from hub.metrics.connectors import connector_collector
 from hub.metrics.danger import DangerCollector
@@ -50,8 +50,8 @@ class StoreCollector(Collector):
     "marks"), `oldest_unapplied_timestamp_seconds` and `consent_state_age_seconds`. While the store or the log does not
     answer, they are absent: no number is better than an old one."""
 
-    def __init__(self, parts: Parts, patience: float = PATIENCE) -> None:
-        self._parts, self._asking = parts, Asking(patience)
+    def __init__(self, parts: Parts, timeout: float = TIMEOUT) -> None:
+        self._parts, self._asking = parts, Asking(timeout)
         self._stages = topics_read(parts.agencies)
 
     def describe(self) -> Iterable[Metric]:

@@ -20,11 +20,11 @@ from hub.errors import DataError, LogIsOlder, TryAgain, UsageError
 from hub.failpoints import fail_point
 from hub.isolation import halved, reason_of
 from hub.parts import Parts
-from hub.ports import Place, Record
+from hub.ports import Record, RecordPosition
 from hub.sealed.decode import decode_event
 from hub.sealed.words import decode_control
 from hub.stages import admit, consents, project, receipts
-from hub.stages.intake import Intake, require_readable
+from hub.stages.intake import BatchIntake, require_readable
 from hub.store import positions, quarantines
 from hub.store.quarantines import Dropped, Quarantined
 from hub.topology import topic_agency
@@ -63,11 +63,13 @@ class _Lane:
     stage: str
     name: str
     drop: Drop | None
-    bad: set[Place]
+    bad: set[RecordPosition]
     topic_id: str = ""
     taken: int = 0
-    good: list[Place] = field(default_factory=list)  # bad ones that were taken now
-    dropped: list[tuple[Place, str]] = field(default_factory=list)  # with why they still cannot be taken
+    good: list[RecordPosition] = field(default_factory=list)  # bad ones that were taken now
+    dropped: list[tuple[RecordPosition, str]] = field(
+        default_factory=list
+    )  # with why they still cannot be taken
     still: Counter[str] = field(default_factory=Counter)
     new: Counter[str] = field(default_factory=Counter)
 
@@ -142,7 +144,7 @@ def _check_topic(parts: Parts, opened: _Lane, topic: str) -> None:
     opened.topic_id = state.topic_id
 
 
-def _take(parts: Parts, opened: _Lane, places: Sequence[Place]) -> None:
+def _take(parts: Parts, opened: _Lane, places: Sequence[RecordPosition]) -> None:
     """Raises DataError for what cannot be taken: `halved` finds which one it is."""
     if opened.stopped:
         return
@@ -152,7 +154,7 @@ def _take(parts: Parts, opened: _Lane, places: Sequence[Place]) -> None:
     opened.good += [place for place in places if place in opened.bad]
 
 
-def _read(parts: Parts, place: Place) -> Record:
+def _read(parts: Parts, place: RecordPosition) -> Record:
     found = parts.log.read(place.topic, {place.partition: place.offset}, 1)
     if not found or found[0].place != place:
         raise LogIsOlder("the log does not hold this record", place=str(place), remedy=_REMEDY)
@@ -160,7 +162,7 @@ def _read(parts: Parts, place: Place) -> Record:
     return found[0]
 
 
-def _alone(parts: Parts, opened: _Lane, place: Place, error: Exception) -> None:
+def _alone(parts: Parts, opened: _Lane, place: RecordPosition, error: Exception) -> None:
     """A record that cannot be taken: given up, or what is behind it goes on waiting."""
     reason = reason_of(error)
     if place in opened.bad:
@@ -176,7 +178,9 @@ def _alone(parts: Parts, opened: _Lane, place: Place, error: Exception) -> None:
         quarantines.put(connection, opened.stage, [found], micros(parts.clock.now()))
 
 
-def _take_consents(parts: Parts, opened: _Lane, events: Sequence[Any], places: Sequence[Place]) -> None:
+def _take_consents(
+    parts: Parts, opened: _Lane, events: Sequence[Any], places: Sequence[RecordPosition]
+) -> None:
     found = consents.control_keys(parts, events)
     with parts.store.transaction() as connection:
         _lock(connection, opened, places)
@@ -186,10 +190,12 @@ def _take_consents(parts: Parts, opened: _Lane, events: Sequence[Any], places: S
         end_grounds(parts)
 
 
-def _take_admissions(parts: Parts, opened: _Lane, events: Sequence[Any], places: Sequence[Place]) -> None:
+def _take_admissions(
+    parts: Parts, opened: _Lane, events: Sequence[Any], places: Sequence[RecordPosition]
+) -> None:
     """Produced first, recorded second, like the stage itself."""
     while True:
-        intake = Intake(places[0].topic, opened.topic_id, events=list(events))
+        intake = BatchIntake(places[0].topic, opened.topic_id, events=list(events))
         desk = admit.decide_batch(parts, intake)
         if intake.bad:
             raise DataError("a box does not open", reason=intake.bad[0].reason, place=str(places[0]))
@@ -202,21 +208,23 @@ def _take_admissions(parts: Parts, opened: _Lane, events: Sequence[Any], places:
                 return
 
 
-def _take_cases(parts: Parts, opened: _Lane, events: Sequence[Any], places: Sequence[Place]) -> None:
+def _take_cases(parts: Parts, opened: _Lane, events: Sequence[Any], places: Sequence[RecordPosition]) -> None:
     with parts.store.transaction() as connection:
         _lock(connection, opened, places)
         project.apply_events(connection, parts, events)
         _done(connection, opened, places)
 
 
-def _take_receipts(parts: Parts, opened: _Lane, events: Sequence[Any], places: Sequence[Place]) -> None:
+def _take_receipts(
+    parts: Parts, opened: _Lane, events: Sequence[Any], places: Sequence[RecordPosition]
+) -> None:
     with parts.store.transaction() as connection:
         _lock(connection, opened, places)
         receipts.apply_receipts(connection, events)
         _done(connection, opened, places)
 
 
-def _lock(connection: Connection, opened: _Lane, places: Sequence[Place]) -> None:
+def _lock(connection: Connection, opened: _Lane, places: Sequence[RecordPosition]) -> None:
     """The partition's position, as the stage's own batches lock it; raises TryAgain when another operator was here."""
     first = places[0]
     positions.lock(connection, opened.stage, first.topic, opened.topic_id, first.partition)
@@ -225,12 +233,12 @@ def _lock(connection: Connection, opened: _Lane, places: Sequence[Place]) -> Non
         raise TryAgain("the lane was released meanwhile", place=opened.stage, remedy="look at it again")
 
 
-def _done(connection: Connection, opened: _Lane, places: Sequence[Place]) -> None:
+def _done(connection: Connection, opened: _Lane, places: Sequence[RecordPosition]) -> None:
     quarantines.release(connection, opened.stage, (), places)
     fail_point("release.in_transaction")
 
 
-def _close(parts: Parts, opened: _Lane) -> list[Place]:
+def _close(parts: Parts, opened: _Lane) -> list[RecordPosition]:
     """Open the lane if nothing waits in it any more; returns what does."""
     now = micros(parts.clock.now())
     with parts.store.transaction() as connection:
@@ -272,7 +280,7 @@ def _outcome(opened: _Lane, parked: int) -> ReleaseOutcome:
     )
 
 
-_Take = Callable[[Parts, _Lane, Sequence[Any], Sequence[Place]], None]
+_Take = Callable[[Parts, _Lane, Sequence[Any], Sequence[RecordPosition]], None]
 _TAKE: Mapping[str, tuple[Decode, _Take]] = {
     consents.STAGE: (lambda parts, record: decode_control(parts.secret, record), _take_consents),
     admit.STAGE: (

@@ -17,7 +17,7 @@ from hub.errors import DataError, TryAgain, UsageError
 from hub.failpoints import fail_point
 from hub.isolation import halved, note_failure
 from hub.parts import Parts
-from hub.ports import Place, ProjectedEvent, Record
+from hub.ports import ProjectedEvent, Record, RecordPosition
 from hub.read_models import OWN, ReadModel, quarantine_stage, write
 from hub.sealed.words import broken_control, decode_control
 from hub.stages import consents, project
@@ -100,7 +100,7 @@ class _Rebuild:
         self._events = 0
         self._waiting: set[str] = set()
         self._failed: set[str] = set()  # ordering keys of records that only the rebuild could not take
-        self._not_taken: set[Place] = set()
+        self._not_taken: set[RecordPosition] = set()
 
     def run(self) -> RebuildOutcome:
         with self._parts.store.transaction() as connection:
@@ -134,7 +134,7 @@ class _Rebuild:
                 fail_point("rebuild.batch")
 
     def _take(self, new: int, batch: Sequence[Record]) -> None:
-        parked: list[tuple[Place, str]] = []
+        parked: list[tuple[RecordPosition, str]] = []
         events = list(self._decoded(batch, parked))
         with self._parts.store.transaction() as connection:
             alive = self._feed.living(connection, events)
@@ -174,7 +174,7 @@ class _Rebuild:
             if batch := [record for record in found if record.offset < until[record.partition]]:
                 yield batch
 
-    def _decoded(self, batch: Sequence[Record], parked: list[tuple[Place, str]]) -> Iterator[Any]:
+    def _decoded(self, batch: Sequence[Record], parked: list[tuple[RecordPosition, str]]) -> Iterator[Any]:
         """What a live stage would have taken: nothing behind a record that it could not, and all that one came to
         which took effect though it was broken, even if it can be read by now."""
         for record in batch:

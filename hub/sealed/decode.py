@@ -16,7 +16,7 @@ from cachetools import FIFOCache
 
 from hub.domain.clock import micros
 from hub.domain.consent import ENDING, NARROWING
-from hub.domain.envelope import Envelope, Head
+from hub.domain.envelope import Envelope, EnvelopeHeader
 from hub.domain.seal import key_version
 from hub.domain.stamp import stamp, stamped
 from hub.errors import DataError
@@ -96,7 +96,7 @@ def envelope_of(raw: Mapping[str, Any]) -> Envelope:
 
 
 _IN_ORDER = itemgetter(*Envelope._fields)
-HEAD = record_head("envelope", Head._fields)
+HEAD = record_head("envelope", EnvelopeHeader._fields)
 
 
 def whole_headers(value: bytes) -> tuple[tuple[str, bytes], ...]:
@@ -104,18 +104,18 @@ def whole_headers(value: bytes) -> tuple[tuple[str, bytes], ...]:
     return (("crc32", b"%d" % zlib.crc32(value)),)
 
 
-def decode_head(record: Record) -> Head:
+def decode_head(record: Record) -> EnvelopeHeader:
     """The head of an envelope that admission has decoded; without its word for it the whole envelope is decoded."""
     if dict(record.headers).get("crc32") != b"%d" % zlib.crc32(record.value):
         return head_of(decode_envelope(record))
-    return Head._make(HEAD.decode(record.value[HEADER:]).values())
+    return EnvelopeHeader._make(HEAD.decode(record.value[HEADER:]).values())
 
 
-def head_of(envelope: Envelope) -> Head:
-    return Head._make(_HEAD_OF(envelope))
+def head_of(envelope: Envelope) -> EnvelopeHeader:
+    return EnvelopeHeader._make(_HEAD_OF(envelope))
 
 
-_HEAD_OF = attrgetter(*Head._fields)
+_HEAD_OF = attrgetter(*EnvelopeHeader._fields)
 
 
 def decode_event(record: Record, agency: str, topic_kind: str) -> Event:
@@ -250,22 +250,24 @@ SIZE = 32 * 2**20  # bytes
 _HEAD = 1000  # bytes of a head and its place, without the record that names it; measured: 720
 
 
-class HeadCache:
+class HeaderCache:
     """Value of a record → its head, each given out once; the oldest leave first. `size` in bytes. Threads of one worker
     share it."""
 
     def __init__(self, size: int = SIZE) -> None:
-        self._kept: FIFOCache[bytes, tuple[Head, int]] = FIFOCache(size, getsizeof=lambda kept: kept[1])
+        self._kept: FIFOCache[bytes, tuple[EnvelopeHeader, int]] = FIFOCache(
+            size, getsizeof=lambda kept: kept[1]
+        )
         self._lock = Lock()
 
-    def keep(self, heads: Iterable[tuple[bytes, Head]]) -> None:
+    def keep(self, heads: Iterable[tuple[bytes, EnvelopeHeader]]) -> None:
         with self._lock:
             for value, head in heads:
                 size = len(value) + _HEAD
                 if size <= self._kept.maxsize:
                     self._kept[value] = head, size
 
-    def take(self, value: bytes) -> Head | None:
+    def take(self, value: bytes) -> EnvelopeHeader | None:
         with self._lock:
             kept = self._kept.pop(value, None)
         return kept[0] if kept else None

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from hub import topology
 from hub.domain.clock import micros
 from hub.domain.consent import referred
-from hub.domain.envelope import Head
+from hub.domain.envelope import EnvelopeHeader
 from hub.failpoints import fail_point
 from hub.parts import CASES, Parts
 from hub.policy.facts import Sender
@@ -25,7 +25,7 @@ from hub.sealed.boxes import Found, content, key_ref, keys_for, seal_state
 from hub.sealed.decode import Event, decode_event, encode_envelope, head_of, narrowed, whole_headers
 from hub.sealed.words import strayed
 from hub.stages.driver import Stage, drive
-from hub.stages.intake import Intake, lane
+from hub.stages.intake import BatchIntake, lane
 from hub.store import admissions, subjects
 from hub.store.admissions import DecisionRow, HeldRow
 from hub.store.quarantines import Quarantined
@@ -54,11 +54,11 @@ class AdmitOutcome:
 
 
 @dataclass(slots=True)
-class Desk:
+class AdmissionBatch:
     """One batch on the desk: what is known at this moment, and what was decided so far."""
 
     parts: Parts
-    intake: Intake[Event]
+    intake: BatchIntake[Event]
     at: datetime
     known: Mapping[str, Knowledge]
     names: Mapping[str, str]
@@ -66,7 +66,7 @@ class Desk:
     keys: Found
     policy: bytes
     produce: list[Outgoing] = field(default_factory=list)
-    heads: list[tuple[bytes, Head]] = field(default_factory=list, repr=False)  # of what is produced
+    heads: list[tuple[bytes, EnvelopeHeader]] = field(default_factory=list, repr=False)  # of what is produced
     fenced: set[KeyRef] = field(default_factory=set)
     closed: set[str] = field(default_factory=set)  # lanes in which an event did not open
     decisions: dict[tuple[str, int], DecisionRow] = field(default_factory=dict)
@@ -89,21 +89,21 @@ def _decode(_: Parts, record: Record) -> Event:
     return decode_event(record, topology.topic_agency(record.topic), "events")
 
 
-def _prepare(parts: Parts, intake: Intake[Event]) -> Desk:
+def _prepare(parts: Parts, intake: BatchIntake[Event]) -> AdmissionBatch:
     desk = decide_batch(parts, intake, park=True)
     produce(desk)
     fail_point("admit.after_produce")
     return desk
 
 
-def _apply(connection: Connection, _: Parts, __: Intake[Event], desk: Desk) -> bool:
+def _apply(connection: Connection, _: Parts, __: BatchIntake[Event], desk: AdmissionBatch) -> bool:
     if not note_decisions(connection, desk):
         return False
     fail_point("admit.in_transaction")
     return True
 
 
-def produce(desk: Desk) -> None:
+def produce(desk: AdmissionBatch) -> None:
     """Append what was admitted, and name the new key of every box that came under an older one (rule 4). Comes before
     the transaction: a crash in between appends it twice, which harms nobody."""
     if desk.produce:
@@ -113,7 +113,7 @@ def produce(desk: Desk) -> None:
         key_entries(desk.parts, sorted(desk.fenced))
 
 
-def decide_batch(parts: Parts, intake: Intake[Event], *, park: bool = False) -> Desk:
+def decide_batch(parts: Parts, intake: BatchIntake[Event], *, park: bool = False) -> AdmissionBatch:
     """Dedupe, open, decide; everything in memory, nothing written yet. With `park`, what comes behind an event that
     does not open waits there, as it does when it comes in a later batch."""
     envelopes = [event.envelope for event in intake.events]
@@ -124,7 +124,7 @@ def decide_batch(parts: Parts, intake: Intake[Event], *, park: bool = False) -> 
         names = subjects.persons(connection, confiders) if confiders else {}
     found = keys_for(parts.keys, "box", envelopes)
     policy = parts.gate.policy.version.encode()
-    desk = Desk(parts, intake, parts.clock.now(), known, names, seen, found, policy)
+    desk = AdmissionBatch(parts, intake, parts.clock.now(), known, names, seen, found, policy)
     for event in intake.events:
         if park and desk.closed and (at := lane(event.record)) in desk.closed:
             intake.parked.append((event.record, at))
@@ -133,7 +133,7 @@ def decide_batch(parts: Parts, intake: Intake[Event], *, park: bool = False) -> 
     return desk
 
 
-def _take(desk: Desk, event: Event) -> None:
+def _take(desk: AdmissionBatch, event: Event) -> None:
     """Sort one event out."""
     if event.identity in desk.seen:
         desk.duplicates += 1
@@ -154,7 +154,7 @@ def _take(desk: Desk, event: Event) -> None:
         _decide(desk, event)
 
 
-def _let_in(desk: Desk, event: Event, verdict: Verdict) -> None:
+def _let_in(desk: AdmissionBatch, event: Event, verdict: Verdict) -> None:
     outgoing = _outgoing(desk, event, verdict)
     desk.produce.append(outgoing)
     desk.heads.append((outgoing.value, head_of(event.envelope)))
@@ -162,13 +162,13 @@ def _let_in(desk: Desk, event: Event, verdict: Verdict) -> None:
     _note(desk, event, "admitted", _rules(verdict.dropped))
 
 
-def _would_pass(desk: Desk, event: Event) -> bool:
+def _would_pass(desk: AdmissionBatch, event: Event) -> bool:
     """Sealed with a key that is gone, although a consent opens it: it crossed a withdrawal, and must come again under
     the key of the consent that came after."""
     return not _unknown(desk, event) and bool(judge(desk, event).kept)
 
 
-def _decide(desk: Desk, event: Event) -> None:
+def _decide(desk: AdmissionBatch, event: Event) -> None:
     verdict = judge(desk, event)
     if verdict.kept:
         _let_in(desk, event, verdict)
@@ -178,7 +178,7 @@ def _decide(desk: Desk, event: Event) -> None:
         _note(desk, event, "withheld", verdict.rule)
 
 
-def _narrow(desk: Desk, event: Event) -> None:
+def _narrow(desk: AdmissionBatch, event: Event) -> None:
     """The gate says that what the hub has of the record counts no longer, or that some of it is on hold. That can only
     narrow what is shown, so it is let in, with what may be there of its content; each view decides for itself."""
     verdict = judge(desk, event)
@@ -186,7 +186,7 @@ def _narrow(desk: Desk, event: Event) -> None:
     _let_in(desk, event, replace(verdict, kept=kept))
 
 
-def _unknown(desk: Desk, event: Event) -> str:
+def _unknown(desk: AdmissionBatch, event: Event) -> str:
     """Why the event must wait for the consents topic, if it must: not when those that are known open all of it."""
     envelope, knowledge = event.envelope, desk.known[event.subject]
     if envelope.norm is not None:
@@ -197,7 +197,7 @@ def _unknown(desk: Desk, event: Event) -> str:
     return "" if knowledge.family or knowledge.recorded or not envelope.consents else UNKNOWN_PERSON
 
 
-def judge(desk: Desk, event: Event) -> Verdict:
+def judge(desk: AdmissionBatch, event: Event) -> Verdict:
     """The gate's verdict. Equal questions about one person are asked once, unless somebody confided the answer: whom
     the hub takes a confider to be may change without this person's epoch."""
     envelope, known, at = event.envelope, desk.known[event.subject], desk.at
@@ -216,7 +216,7 @@ def judge(desk: Desk, event: Event) -> Verdict:
     return ask() if envelope.entrusted_by else known.verdict(asked, at, ask)
 
 
-def _outgoing(desk: Desk, event: Event, verdict: Verdict) -> Outgoing:
+def _outgoing(desk: AdmissionBatch, event: Event, verdict: Verdict) -> Outgoing:
     """The event for the store: as it came when all is kept, else without the boxes that are not."""
     value = event.record.value
     if len(verdict.kept) < len(event.envelope.fields):
@@ -234,7 +234,7 @@ def _rules(dropped: Mapping[str, str]) -> str:
     return ",".join(sorted(set(dropped.values()))) if dropped else ""
 
 
-def _note(desk: Desk, event: Event, outcome: str, rules: str) -> None:
+def _note(desk: AdmissionBatch, event: Event, outcome: str, rules: str) -> None:
     version, epoch = desk.parts.gate.policy.version, desk.known[event.subject].epoch
     topic, partition, offset, *_ = event.record
     desk.types[event.envelope.event_type, outcome] += 1
@@ -243,7 +243,7 @@ def _note(desk: Desk, event: Event, outcome: str, rules: str) -> None:
     )
 
 
-def _hold(desk: Desk, event: Event, reason: str) -> None:
+def _hold(desk: AdmissionBatch, event: Event, reason: str) -> None:
     topic, partition, offset, key, value, *_ = event.record
     epoch = desk.known[event.subject].epoch
     row = HeldRow(
@@ -253,7 +253,7 @@ def _hold(desk: Desk, event: Event, reason: str) -> None:
     desk.types[event.envelope.event_type, "held"] += 1
 
 
-def note_decisions(connection: Connection, desk: Desk) -> bool:
+def note_decisions(connection: Connection, desk: AdmissionBatch) -> bool:
     """Write what was decided; False, and nothing written, when it must be decided again."""
     if _moved(connection, desk):
         return False
@@ -262,7 +262,7 @@ def note_decisions(connection: Connection, desk: Desk) -> bool:
     return True
 
 
-def _moved(connection: Connection, desk: Desk) -> bool:
+def _moved(connection: Connection, desk: AdmissionBatch) -> bool:
     """Under the epoch lock: whether a held event's person became known meanwhile, so that none sleeps for ever."""
     if not desk.held:
         return False
@@ -271,7 +271,7 @@ def _moved(connection: Connection, desk: Desk) -> bool:
     return any(now[row.subject].epoch != row.epoch for row in desk.held)
 
 
-_ADMIT: Stage[Event, Desk] = Stage(
+_ADMIT: Stage[Event, AdmissionBatch] = Stage(
     name=STAGE,
     decode=_decode,
     prepare=_prepare,
@@ -280,7 +280,7 @@ _ADMIT: Stage[Event, Desk] = Stage(
 )
 
 
-def _outcome(intake: Intake[Event], desks: Sequence[Desk]) -> AdmitOutcome:
+def _outcome(intake: BatchIntake[Event], desks: Sequence[AdmissionBatch]) -> AdmitOutcome:
     outcome = AdmitOutcome(
         held=sum(len(desk.held) for desk in desks),
         duplicates=sum(desk.duplicates for desk in desks),

@@ -23,7 +23,7 @@ from hub.sealed.decode import Event, received_at
 from hub.sealed.words import broken_control, decode_control
 from hub.stages import misnamed, unusable
 from hub.stages.driver import Stage, drive
-from hub.stages.intake import TOOK_EFFECT, Intake
+from hub.stages.intake import TOOK_EFFECT, BatchIntake
 from hub.store import erasures, evidence, links, quarantines, subjects
 from hub.store.erasures import Erasure
 from hub.store.quarantines import Quarantined
@@ -72,7 +72,7 @@ def take_consents(parts: Parts, topic_id: str, batch: Sequence[Record]) -> Conse
     return ConsentsOutcome(taken, bad, parked, intake.skipped, raised, types)
 
 
-def _apply(connection: Connection, parts: Parts, intake: Intake[Event], taking: _Taking) -> bool:
+def _apply(connection: Connection, parts: Parts, intake: BatchIntake[Event], taking: _Taking) -> bool:
     taking.raised = apply_events(connection, parts, intake.events, taking.found)
     if intake.bad or any(narrows(event) for event in intake.events):
         evidence.note_applied(connection, intake.topic, intake.following, micros(parts.clock.now()))

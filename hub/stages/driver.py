@@ -19,7 +19,7 @@ from hub.errors import (
 from hub.isolation import halved, is_outage, note_failure
 from hub.parts import Parts
 from hub.ports import Outgoing, Record
-from hub.stages.intake import Intake, finish, sort_out, still_mine
+from hub.stages.intake import BatchIntake, finish, sort_out, still_mine
 from hub.topology import HUB_WORDS
 
 E = TypeVar("E")
@@ -43,8 +43,8 @@ class Stage(Generic[E, P]):
 
     name: str
     decode: Callable[[Parts, Record], E]
-    prepare: Callable[[Parts, Intake[E]], P]
-    apply: Callable[[Connection, Parts, Intake[E], P], bool]
+    prepare: Callable[[Parts, BatchIntake[E]], P]
+    apply: Callable[[Connection, Parts, BatchIntake[E], P], bool]
     passes: Callable[[E], bool] = lambda event: False
     rescue: Callable[[Parts, Record], E | None] = lambda parts, record: None
     strayed: Callable[[Parts, Record], Outgoing | None] = lambda parts, record: None
@@ -55,13 +55,13 @@ class Stage(Generic[E, P]):
 class Driven(Generic[E, P]):
     """A batch that was taken: what became of its records, and what each piece of it prepared."""
 
-    intake: Intake[E]
+    intake: BatchIntake[E]
     prepared: list[P] = field(default_factory=list)
 
 
 def drive(parts: Parts, stage: Stage[E, P], topic_id: str, batch: Sequence[Record]) -> Driven[E, P]:
     """Take a batch of one topic; redelivered records have no effect. Raises outages, and what a worker stops for."""
-    driven: Driven[E, P] = Driven(Intake(batch[0].topic, topic_id))
+    driven: Driven[E, P] = Driven(BatchIntake(batch[0].topic, topic_id))
 
     def take(records: Sequence[Record]) -> None:
         intake, prepared = _take(parts, stage, topic_id, records)
@@ -75,7 +75,9 @@ def drive(parts: Parts, stage: Stage[E, P], topic_id: str, batch: Sequence[Recor
     return driven
 
 
-def _take(parts: Parts, stage: Stage[E, P], topic_id: str, records: Sequence[Record]) -> tuple[Intake[E], P]:
+def _take(
+    parts: Parts, stage: Stage[E, P], topic_id: str, records: Sequence[Record]
+) -> tuple[BatchIntake[E], P]:
     """Raises TryAgain when the batch must be prepared again and again: whatever it meets does not come to rest."""
     for _ in range(_PREPARED):
         intake = sort_out(
@@ -105,7 +107,7 @@ def _take(parts: Parts, stage: Stage[E, P], topic_id: str, records: Sequence[Rec
 
 def _quarantine(
     parts: Parts, stage: Stage[E, P], topic_id: str, record: Record, error: Exception
-) -> Intake[E]:
+) -> BatchIntake[E]:
     """Quarantine a record that failed alone; of one that narrows, what can be rescued takes effect."""
     place = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
     refusing = replace(stage, decode=_refuse(note_failure(stage.name, error, **place)))

@@ -11,7 +11,7 @@ from hub.parts import Parts
 from hub.ports import Record
 from hub.sealed.decode import decode_event
 from hub.stages.admit import STAGE, decide_batch, produce
-from hub.stages.intake import Intake, lane
+from hub.stages.intake import BatchIntake, lane
 from hub.store import admissions, quarantines
 from hub.store.admissions import HeldRow
 from hub.store.quarantines import Quarantined
@@ -29,7 +29,7 @@ def answer_held(parts: Parts) -> dict[str, int]:
 
 def _answer(parts: Parts, rows: Sequence[HeldRow]) -> list[str]:
     events = [decode_event(_record(row), topic_agency(row.topic), "events") for row in rows]
-    intake = Intake("", "", events=events)
+    intake = BatchIntake("", "", events=events)
     desk = decide_batch(parts, intake)
     produce(desk)
     with parts.store.transaction() as connection:

@@ -20,7 +20,7 @@ TOOK_EFFECT = "narrowed_"
 
 
 @dataclass(slots=True)
-class Intake(Generic[E]):
+class BatchIntake(Generic[E]):
     """A batch of one topic, sorted out. `strayed`: control data that came on this topic, for `hub.words`; `starts`,
     `following`: partition → first offset taken, next one after."""
 
@@ -34,7 +34,7 @@ class Intake(Generic[E]):
     following: dict[int, int] = field(default_factory=dict)
     skipped: int = 0
 
-    def add(self, other: "Intake[E]") -> None:
+    def add(self, other: "BatchIntake[E]") -> None:
         """Another piece of the same batch, taken after this one."""
         self.events += other.events
         self.bad += other.bad
@@ -74,11 +74,11 @@ def sort_out(
     rescue: Callable[[Record], E | None] = lambda record: None,
     strayed: Callable[[Record], Outgoing | None] = lambda record: None,
     ordered: bool = True,
-) -> Intake[E]:
+) -> BatchIntake[E]:
     """Skip what lies below the stored position, decode the rest; a bad record's lane is parked behind it, but for what
     `passes`. What `rescue` or `strayed` makes of a bad record takes effect, though that stands in quarantine. In a
     stage that is not `ordered` nothing waits behind anything."""
-    intake: Intake[E] = Intake(batch[0].topic, topic_id)
+    intake: BatchIntake[E] = BatchIntake(batch[0].topic, topic_id)
     with parts.store.transaction() as connection:
         stored = positions.load(connection, stage, intake.topic)
         waiting = quarantines.lanes(connection, stage) if ordered else set()
@@ -111,7 +111,7 @@ def _start(parts: Parts, record: Record, following: int) -> int:
 
 
 def _decoded(
-    intake: Intake[E],
+    intake: BatchIntake[E],
     record: Record,
     decode: Callable[[Record], E],
     waiting: set[str],
@@ -138,14 +138,14 @@ def _decoded(
     return None
 
 
-def finish(connection: Connection, parts: Parts, stage: str, intake: Intake[Any]) -> None:
+def finish(connection: Connection, parts: Parts, stage: str, intake: BatchIntake[Any]) -> None:
     """The part of the stage's transaction that every stage shares: quarantine, parked, position."""
     quarantines.put(connection, stage, intake.bad, micros(parts.clock.now()))
     quarantines.park(connection, stage, [(record.place, at) for record, at in intake.parked])
     positions.save(connection, stage, intake.topic, intake.topic_id, intake.following)
 
 
-def still_mine(connection: Connection, stage: str, intake: Intake[Any]) -> bool:
+def still_mine(connection: Connection, stage: str, intake: BatchIntake[Any]) -> bool:
     """Lock the partitions; False when another worker has applied part of the batch meanwhile (a zombie's fence), or
     when a lane behind which records were to be parked was released."""
     for partition, start in sorted(intake.starts.items()):
@@ -161,7 +161,7 @@ def still_mine(connection: Connection, stage: str, intake: Intake[Any]) -> bool:
     return _still_waiting(connection, stage, intake)
 
 
-def _still_waiting(connection: Connection, stage: str, intake: Intake[Any]) -> bool:
+def _still_waiting(connection: Connection, stage: str, intake: BatchIntake[Any]) -> bool:
     if not intake.parked:
         return True
     waiting = quarantines.lanes(connection, stage) | {one.lane for one in intake.bad}

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from hub.domain.consent import ENDING
 from hub.parts import Parts
-from hub.ports import Place
+from hub.ports import RecordPosition
 from hub.stages.intake import TOOK_EFFECT
 from hub.store import quarantines, subjects
 from hub.store.quarantines import Dropped, Item
@@ -69,7 +69,7 @@ def agency_of(item: Item) -> str:
 def drop(connection: Connection, items: Iterable[Item], operator: str, reason: str, at: int) -> None:
     """Somebody has looked: they leave quarantine, on record."""
     for one in items:
-        given_up = Dropped(STAGE, Place(one.item, 0, 0), one.reason, reason, operator, at)
+        given_up = Dropped(STAGE, RecordPosition(one.item, 0, 0), one.reason, reason, operator, at)
         quarantines.drop(connection, [given_up])
         quarantines.remove_items(connection, STAGE, [one.item])
 

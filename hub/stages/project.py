@@ -15,7 +15,7 @@ from hub.parts import Parts
 from hub.ports import ProjectedEvent, Record
 from hub.sealed.decode import decode_head
 from hub.stages.driver import Stage, drive
-from hub.stages.intake import Intake
+from hub.stages.intake import BatchIntake
 from hub.store import subjects
 from hub.subjects.tombstones import living
 
@@ -53,7 +53,7 @@ def project(parts: Parts, topic_id: str, batch: Sequence[Record]) -> ProjectOutc
     return _outcome(drive(parts, _PROJECT, topic_id, batch).intake)
 
 
-def _apply(connection: Connection, parts: Parts, intake: Intake[ProjectedEvent], __: None) -> bool:
+def _apply(connection: Connection, parts: Parts, intake: BatchIntake[ProjectedEvent], __: None) -> bool:
     apply_events(connection, parts, intake.events)
     fail_point("project.in_transaction")
     return True
@@ -64,7 +64,7 @@ _PROJECT: Stage[ProjectedEvent, None] = Stage(
 )
 
 
-def _outcome(intake: Intake[ProjectedEvent]) -> ProjectOutcome:
+def _outcome(intake: BatchIntake[ProjectedEvent]) -> ProjectOutcome:
     envelopes = [event.head for event in intake.events]
     recorded: dict[str, int] = {}
     for envelope in envelopes:

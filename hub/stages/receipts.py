@@ -14,7 +14,7 @@ from hub.ports import Record
 from hub.sealed.decode import in_range
 from hub.sealed.words import strayed
 from hub.stages.driver import Stage, drive
-from hub.stages.intake import Intake
+from hub.stages.intake import BatchIntake
 from hub.store import views
 from schemas import InvalidPayload, UnknownSchema, decode_single, record_schema
 
@@ -45,7 +45,7 @@ def take_receipts(parts: Parts, topic_id: str, batch: Sequence[Record]) -> Recei
     return ReceiptsOutcome(len(intake.events), len(intake.bad), answers)
 
 
-def _apply(connection: Connection, _: Parts, intake: Intake[dict[str, Any]], __: None) -> bool:
+def _apply(connection: Connection, _: Parts, intake: BatchIntake[dict[str, Any]], __: None) -> bool:
     apply_receipts(connection, intake.events)
     return True
 

@@ -96,7 +96,7 @@ def lock_forgetting(connection: Connection) -> None:
         connection.execute(select(func.pg_advisory_xact_lock(_FORGETTING)))
 
 
-def gone(connection: Connection, kind: str, subjects: Iterable[str]) -> dict[str, int]:
+def tombstones(connection: Connection, kind: str, subjects: Iterable[str]) -> dict[str, int]:
     """subject → the newest key version of this kind whose boxes make no row any more. Until the transaction ends nobody
     else erases; writers of rows do not wait for each other."""
     if connection.dialect.name != "sqlite":

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, delete, func, select, update
 
-from hub.ports import Place
+from hub.ports import RecordPosition
 from hub.store.bulk import among, merge, values
 from hub.store.tables import parked, quarantine, quarantine_drop, quarantine_item
 
@@ -13,7 +13,7 @@ from hub.store.tables import parked, quarantine, quarantine_drop, quarantine_ite
 class Quarantined(NamedTuple):
     """A record that could not be taken, and the lane (topic and record key, hashed) that waits behind it."""
 
-    place: Place
+    place: RecordPosition
     lane: str
     reason: str
 
@@ -28,7 +28,7 @@ def put(connection: Connection, stage: str, found: Iterable[Quarantined], at: in
     )
 
 
-def park(connection: Connection, stage: str, found: Iterable[tuple[Place, str]]) -> None:
+def park(connection: Connection, stage: str, found: Iterable[tuple[RecordPosition, str]]) -> None:
     """Later records of a quarantined lane, in order."""
     rows = [(stage, *place, lane) for place, lane in found]
     merge(connection, parked, rows, "DO NOTHING")
@@ -49,7 +49,7 @@ def without_prefix(connection: Connection, stage: str, prefix: str, since: int) 
         q.stage == stage, q.at >= since, ~q.reason.startswith(prefix, autoescape=True)
     )
     rows = connection.execute(wanted.order_by(q.topic, q.partition, q.offset))
-    return [Quarantined(Place(*row[:3]), row.lane, row.reason) for row in rows]
+    return [Quarantined(RecordPosition(*row[:3]), row.lane, row.reason) for row in rows]
 
 
 def rename(connection: Connection, stage: str, found: Quarantined, reason: str) -> bool:
@@ -62,27 +62,27 @@ def rename(connection: Connection, stage: str, found: Quarantined, reason: str) 
     return changed.rowcount == 1
 
 
-def released(connection: Connection, stage: str) -> set[Place]:
+def released(connection: Connection, stage: str) -> set[RecordPosition]:
     """The bad records behind which nothing waits any more."""
     q = quarantine.c
     wanted = select(q.topic, q.partition, q.offset).where(q.stage == stage, q.released)
-    return {Place(*row) for row in connection.execute(wanted)}
+    return {RecordPosition(*row) for row in connection.execute(wanted)}
 
 
-def waiting_places(connection: Connection, stage: str) -> set[Place]:
+def waiting_places(connection: Connection, stage: str) -> set[RecordPosition]:
     """The bad records behind which something may wait."""
     q = quarantine.c
     wanted = select(q.topic, q.partition, q.offset).where(q.stage == stage, ~q.released)
-    return {Place(*row) for row in connection.execute(wanted)}
+    return {RecordPosition(*row) for row in connection.execute(wanted)}
 
 
-def places_of(connection: Connection, stage: str, reason: str) -> set[Place]:
+def places_of(connection: Connection, stage: str, reason: str) -> set[RecordPosition]:
     """The records that stand or stood in quarantine for reasons that begin so."""
     q = quarantine.c
     wanted = select(q.topic, q.partition, q.offset).where(
         q.stage == stage, q.reason.startswith(reason, autoescape=True)
     )
-    return {Place(*row) for row in connection.execute(wanted)}
+    return {RecordPosition(*row) for row in connection.execute(wanted)}
 
 
 class Waiting(NamedTuple):
@@ -90,7 +90,7 @@ class Waiting(NamedTuple):
 
     stage: str
     lane: str
-    bad: Sequence[tuple[Place, str, int]]  # place, reason, microseconds since 1970 UTC
+    bad: Sequence[tuple[RecordPosition, str, int]]  # place, reason, microseconds since 1970 UTC
     parked: int
 
 
@@ -103,33 +103,39 @@ def waiting(connection: Connection) -> list[Waiting]:
             select(p.stage, p.lane, func.count().label("number")).group_by(p.stage, p.lane)
         )
     }
-    found: dict[tuple[str, str], list[tuple[Place, str, int]]] = {}
+    found: dict[tuple[str, str], list[tuple[RecordPosition, str, int]]] = {}
     wanted = select(quarantine).where(~q.released).order_by(q.stage, q.at, q.offset)
     for row in connection.execute(wanted):
-        place = Place(row.topic, row.partition, row.offset)
+        place = RecordPosition(row.topic, row.partition, row.offset)
         found.setdefault((row.stage, row.lane), []).append((place, row.reason, row.at))
     return [Waiting(*key, bad, behind.get(key, 0)) for key, bad in found.items()]
 
 
-def of_lane(connection: Connection, stage: str, lane: str) -> tuple[list[Place], list[Place]]:
+def of_lane(
+    connection: Connection, stage: str, lane: str
+) -> tuple[list[RecordPosition], list[RecordPosition]]:
     """Where the bad records of a waiting lane stand, and the parked ones, each in order."""
     found = []
     for table, more in ((quarantine, (~quarantine.c.released,)), (parked, ())):
         t = table.c
         wanted = select(t.topic, t.partition, t.offset).where(t.stage == stage, t.lane == lane, *more)
-        found.append([Place(*row) for row in connection.execute(wanted.order_by(t.offset))])
+        found.append([RecordPosition(*row) for row in connection.execute(wanted.order_by(t.offset))])
     return found[0], found[1]
 
 
-def reasons(connection: Connection, stage: str, places: Sequence[Place]) -> dict[Place, str]:
+def reasons(
+    connection: Connection, stage: str, places: Sequence[RecordPosition]
+) -> dict[RecordPosition, str]:
     """Why each of these records stands in quarantine."""
     q = quarantine.c
     wanted = select(q.topic, q.partition, q.offset, q.reason).where(q.stage == stage, ~q.released)
-    found = {Place(*row[:3]): str(row.reason) for row in connection.execute(wanted)}
+    found = {RecordPosition(*row[:3]): str(row.reason) for row in connection.execute(wanted)}
     return {place: found.get(place, "") for place in places}
 
 
-def release(connection: Connection, stage: str, bad: Iterable[Place], taken: Iterable[Place]) -> None:
+def release(
+    connection: Connection, stage: str, bad: Iterable[RecordPosition], taken: Iterable[RecordPosition]
+) -> None:
     """The lane goes on: bad records stay on the books as released, and those taken wait no more."""
     q, p = quarantine.c, parked.c
     for place in bad:
@@ -140,7 +146,7 @@ def release(connection: Connection, stage: str, bad: Iterable[Place], taken: Ite
         connection.execute(delete(parked).where(*at, p.offset == place.offset))
 
 
-def remove(connection: Connection, stage: str, places: Iterable[Place]) -> None:
+def remove(connection: Connection, stage: str, places: Iterable[RecordPosition]) -> None:
     """They were taken after all, and nothing waited behind them."""
     q = quarantine.c
     for place in places:
@@ -197,7 +203,7 @@ class Dropped(NamedTuple):
     """A quarantined record that an operator gave up; `cause` is why it was quarantined."""
 
     stage: str
-    place: Place
+    place: RecordPosition
     cause: str
     reason: str
     operator: str
@@ -209,11 +215,13 @@ def drop(connection: Connection, found: Iterable[Dropped]) -> None:
     merge(connection, quarantine_drop, rows, "DO NOTHING")
 
 
-def dropped(connection: Connection, stage: str) -> dict[Place, Dropped]:
+def dropped(connection: Connection, stage: str) -> dict[RecordPosition, Dropped]:
     """The records of a stage that operators gave up."""
     q = quarantine_drop.c
     rows = connection.execute(select(quarantine_drop).where(q.stage == stage))
     return {
-        (place := Place(*row[1:4])): Dropped(row.stage, place, row.cause, row.reason, row.operator, row.at)
+        (place := RecordPosition(*row[1:4])): Dropped(
+            row.stage, place, row.cause, row.reason, row.operator, row.at
+        )
         for row in rows
     }

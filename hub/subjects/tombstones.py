@@ -25,7 +25,7 @@ def dark(envelope: Envelope, version: int) -> bool:
 
 def living(connection: Connection, events: Sequence[ProjectedEvent]) -> list[ProjectedEvent]:
     """Those admitted events that still make a row. Until the transaction ends nobody erases behind our back."""
-    gone = erasures.gone(connection, "box", {event.subject for event in events})
+    gone = erasures.tombstones(connection, "box", {event.subject for event in events})
     closed = erasures.closed(connection, {event.case_key for event in events}) if events else {}
     if not gone and not closed:
         return list(events)
@@ -55,7 +55,7 @@ def narrows(event: Event) -> bool:
 
 
 def _proofs_gone(connection: Connection, events: Sequence[Event]) -> Mapping[str, int]:
-    return erasures.gone(connection, "proof", {event.subject for event in events})
+    return erasures.tombstones(connection, "proof", {event.subject for event in events})
 
 
 def _unprovable(event: Event, gone: Mapping[str, int]) -> bool:

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from hub.domain.envelope import Envelope, Head
+from hub.domain.envelope import Envelope, EnvelopeHeader
 
 
-def row(generation: int, head: Head | Envelope, value: bytes) -> tuple[Any, ...]:
+def row(generation: int, head: EnvelopeHeader | Envelope, value: bytes) -> tuple[Any, ...]:
     """One row, in the table's column order; of the envelope it needs the head only."""
     owner = head.controller_id
     return (

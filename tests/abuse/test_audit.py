@@ -37,7 +37,7 @@ def test_what_was_covered_is(folder: Path) -> None:
         world.jc.withdraws("c1", MOTHER)
         world.ja.withdraws("c2", CHILD, scope='{"categories": ["HS"]}')
         world.run()
-        found = verify(world.parts, patience=0)
+        found = verify(world.parts, tolerance=0)
         assert (found.breaches, found.in_flight, found.unprovable) == ([], 0, 0)
         assert found.fields > found.releases == len(world.rows("disclosure")) > 0
         assert verify(world.parts, since=micros(NOW + timedelta(days=1))).releases == 0
@@ -55,7 +55,7 @@ def test_what_rests_on_a_power_of_the_law_needs_no_consent(folder: Path) -> None
         assert (found.fields > 0, found.breaches) == (True, [])
 
 
-def released(folder: Path, spoil: Callable[[World], object], patience: float | None = 0) -> Audit:
+def released(folder: Path, spoil: Callable[[World], object], tolerance: float | None = 0) -> Audit:
     """What is found where delivery gives away everything that was ever admitted."""
     with fresh(folder) as world:
         world.shared()
@@ -64,7 +64,7 @@ def released(folder: Path, spoil: Callable[[World], object], patience: float | N
         with switched_off(DELIVERY_DECIDES_NOT):
             world.wait(hours=13)  # the views are renewed
             world.run()
-        return verify(world.parts, patience=patience)
+        return verify(world.parts, tolerance=tolerance)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_a_partial_withdrawal_of_something_else_does_not(folder: Path) -> None:
 
 def test_a_withdrawal_that_just_arrived_is_on_its_way(folder: Path) -> None:
     long = timedelta(hours=14).total_seconds()
-    found = released(folder, lambda world: world.jc.withdraws("c1", MOTHER), patience=long)
+    found = released(folder, lambda world: world.jc.withdraws("c1", MOTHER), tolerance=long)
     assert (found.breaches, found.in_flight > 0) == ([], True)
 
 
@@ -151,7 +151,7 @@ def test_a_consent_that_does_not_fit_covers_nothing(folder: Path, name: str) -> 
         world.jc.grants("c1", MOTHER, ["EG"], payload=WRONG[name])
         world.measure()
         world.run()
-        assert {one.fields for one in verify(world.parts, patience=0).breaches} == {FIELDS}
+        assert {one.fields for one in verify(world.parts, tolerance=0).breaches} == {FIELDS}
 
 
 def test_what_cannot_be_proved_any_more_is_counted_apart(folder: Path) -> None:
@@ -294,7 +294,7 @@ def test_what_takes_nothing_back_is_no_false_alarm(folder: Path, name: str) -> N
         world.measure(key="later")
         world.run()
         assert world.seen(JA, "ja_asd") == ["MeasureStarted", "MeasureStarted"]
-        found = verify(world.parts, patience=0)
+        found = verify(world.parts, tolerance=0)
         assert (found.breaches, found.in_flight, found.unprovable) == ([], 0, 0)
 
 

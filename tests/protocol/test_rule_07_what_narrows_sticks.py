@@ -93,7 +93,7 @@ def test_whoever_is_another_person_takes_nothing_back_any_more(world: World, way
     TOLD[way](world)
     world.run()
     assert world.seen(JB, ROLE) == ["MeasureStarted"]
-    assert verify(world.parts, patience=0).breaches == []
+    assert verify(world.parts, tolerance=0).breaches == []
 
 
 def test_a_new_consent_after_the_split_counts(world: World) -> None:

@@ -79,7 +79,7 @@ def test_rule_13_a_zombie_writes_nothing(world: World) -> None:
     real = admit.decide_batch
     raced: list[int] = []
 
-    def meanwhile(*args: object, **kw: bool) -> admit.Desk:
+    def meanwhile(*args: object, **kw: bool) -> admit.AdmissionBatch:
         desk = real(*args, **kw)  # type: ignore[arg-type]
         if not raced:
             raced.append(1)
@@ -218,7 +218,7 @@ def test_rule_15_a_consent_that_comes_while_an_event_is_decided_wakes_it(world: 
     real = admit.decide_batch
     raced: list[int] = []
 
-    def meanwhile(*args: object, **kw: bool) -> admit.Desk:
+    def meanwhile(*args: object, **kw: bool) -> admit.AdmissionBatch:
         desk = real(*args, **kw)  # type: ignore[arg-type]
         if not raced:
             raced.append(1)

@@ -23,7 +23,7 @@ from hub.hosts.embedded import Embedded
 from hub.operations.audit.verify import verify
 from hub.operations.rebuild import rebuild
 from hub.operations.recover import resume
-from hub.ports import Place
+from hub.ports import RecordPosition
 from tests.protocol.homes import Files, Home
 from tests.protocol.story import CANARY, CHILD_BORN, Declared, Story, TakenBack, Told
 from tests.support.world import CHILD, JA, JC, MOTHER, NOW, CrashError, Shown
@@ -65,7 +65,7 @@ class Stories(RuleBasedStateMachine):
         self.office = {JC: self.world.jc, JA: self.world.ja}
         self.saved = self.decided_twice = False
         self.count, self.quiet = 0, True
-        self.dark, self.looked = set[tuple[str, str]](), set[Place]()
+        self.dark, self.looked = set[tuple[str, str]](), set[RecordPosition]()
         self.kept_back: list[tuple[str, Envelope]] = []
         self.heard = _Listening()
         logging.getLogger().addHandler(self.heard)
@@ -306,7 +306,7 @@ class Stories(RuleBasedStateMachine):
         if not hasattr(self, "world"):
             return
         logging.getLogger().removeHandler(self.heard)
-        assert verify(self.world.parts, patience=0).breaches == []
+        assert verify(self.world.parts, tolerance=0).breaches == []
         texts = [f"{self.world.outcomes}", "".join(self.heard.texts)]
         texts += [
             str(row)

@@ -14,7 +14,7 @@ import structlog
 from connectors.pipeline.config.certificates import certificates
 from connectors.pipeline.config.connector import ConnectorConfig
 from connectors.pipeline.run.pipeline import kind
-from connectors.pipeline.state.heartbeat import STOPPED, Beat
+from connectors.pipeline.state.heartbeat import STOPPED, StepStatus
 from connectors.pipeline.state.state import State
 from hub import __version__
 from hub.domain.clock import micros
@@ -51,7 +51,7 @@ class HeartbeatSender:
         self._sent: datetime | None = None
         self._tried: datetime | None = None  # and it failed
 
-    def beat(self, beat: Beat) -> None:
+    def beat(self, beat: StepStatus) -> None:
         """Send it if it is time."""
         now = self._clock.now()
         if not self._due(beat, now):
@@ -65,7 +65,7 @@ class HeartbeatSender:
             return
         self._said, self._sent, self._tried, self._failing = _word(beat), now, None, False
 
-    def _due(self, beat: Beat, now: datetime) -> bool:
+    def _due(self, beat: StepStatus, now: datetime) -> bool:
         """A clock that was put back makes it due too; the last word is tried whatever failed before."""
         if self._tried is not None and abs(now - self._tried) < AGAIN and beat.state != STOPPED:
             return False
@@ -78,7 +78,7 @@ class HeartbeatSender:
             log.warning("connector.heartbeat_unsent", place=place, cause=cause)
         self._failing = True
 
-    def _heartbeat(self, beat: Beat, now: datetime) -> Heartbeat:
+    def _heartbeat(self, beat: StepStatus, now: datetime) -> Heartbeat:
         said = _word(beat)
         ends = {one.which: micros(one.not_after) for one in certificates(self._config) if one.not_after}
         return Heartbeat(
@@ -116,7 +116,7 @@ class HeartbeatSender:
         return State(self._config.state, lambda _: b"", alone=False)
 
 
-def _word(beat: Beat) -> str:
+def _word(beat: StepStatus) -> str:
     return CLOSED if beat.state == RUNNING and beat.closed else beat.state
 
 

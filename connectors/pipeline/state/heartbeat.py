@@ -24,7 +24,7 @@ class Pause(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Beat:
+class StepStatus:
     """One step's end. `state`: running, waiting (a service is away), auth (it refuses us), paused, stopped.
 
     `last_success`: when a step last ended well. `totals`: what all steps since the start did, name → count.
@@ -49,7 +49,7 @@ class Pulse:
         """Raises ServiceUnavailable when it cannot be opened."""
         self._db = open_file(pulse_of(state), SCHEMA)
 
-    def beat(self, beat: Beat) -> None:
+    def beat(self, beat: StepStatus) -> None:
         times = {
             name: value and value.isoformat()
             for name, value in asdict(beat).items()
@@ -57,13 +57,13 @@ class Pulse:
         }  # fmt: skip
         self._put("beat", asdict(beat) | times)
 
-    def last(self) -> Beat | None:
+    def last(self) -> StepStatus | None:
         """The newest word; None when it never ran."""
         found = self._get("beat")
         if found is None:
             return None
         times = {name: datetime.fromisoformat(found[name]) for name in _TIMES if found[name]}
-        return Beat(**(found | times))
+        return StepStatus(**(found | times))
 
     def pause(self, since: datetime, why: str) -> None:
         self._put("pause", [since.isoformat(), why])

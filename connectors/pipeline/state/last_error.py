@@ -11,7 +11,7 @@ NAME = "trouble"
 AUTH, AWAY = "AUTH", "AWAY"
 
 
-class Trouble(NamedTuple):
+class LastError(NamedTuple):
     """`status`: AUTH (account or rights refused: waiting will not help) or AWAY; `since`: when it began (UTC)."""
 
     status: str
@@ -36,7 +36,7 @@ def clear(state: State) -> None:
             state.drop_meta(NAME)
 
 
-def trouble(state: State) -> Trouble | None:
+def trouble(state: State) -> LastError | None:
     """What the last step ended with, if not well."""
     found = state.meta(NAME)
-    return Trouble(*json.loads(found)) if found else None
+    return LastError(*json.loads(found)) if found else None

@@ -52,18 +52,18 @@ class LogEmptier:
 
     def _go_on(self) -> None:
         while self._wanted.is_set() and not self._closed.wait(_AGAIN):
-            if _emptied(self._engine, patience=0):
+            if _emptied(self._engine, timeout=0):
                 self._wanted.clear()
 
 
-def _emptied(engine: Engine, patience: int = 1000) -> bool:
-    """Whether SQLite moved everything from the log into the database and cut the log to nothing; `patience` in
+def _emptied(engine: Engine, timeout: int = 1000) -> bool:
+    """Whether SQLite moved everything from the log into the database and cut the log to nothing; `timeout` in
     milliseconds. Other databases have no such log."""
     if engine.dialect.name != "sqlite":
         return True
     try:
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.exec_driver_sql(f"PRAGMA busy_timeout = {patience}")
+            connection.exec_driver_sql(f"PRAGMA busy_timeout = {timeout}")
             try:
                 busy = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()[0]
             finally:

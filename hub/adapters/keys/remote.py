@@ -20,7 +20,7 @@ from hub.adapters.refusals import REFUSED
 from hub.errors import ConfigurationError, DataError, KeysAreOlder, KeyServiceUnavailable
 from hub.ports import Certificate, KeyRef, Standing
 
-PATIENCE = 5.0  # seconds for one answer, and for one connection
+TIMEOUT = 5.0  # seconds for one answer, and for one connection
 _LONG = 600.0  # seconds for a whole ledger
 _STALE = (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError, ssl.SSLEOFError)
 T = TypeVar("T")
@@ -31,26 +31,26 @@ class RemoteKeyStore(CachedKeys):
     and opens with them; for anything else it raises ConfigurationError."""
 
     def __init__(
-        self, url: str, files: TlsFiles, *, cache: KeyCache | None = None, patience: float = PATIENCE
+        self, url: str, files: TlsFiles, *, cache: KeyCache | None = None, timeout: float = TIMEOUT
     ) -> None:
-        super().__init__(KeyServiceClient(url, files, patience), cache)
+        super().__init__(KeyServiceClient(url, files, timeout), cache)
 
 
 class KeyServiceClient:
-    """A `KeySource` over the wire, which raises KeyServiceUnavailable within `patience` seconds.
+    """A `KeySource` over the wire, which raises KeyServiceUnavailable within `timeout` seconds.
 
     It connects at the first question and keeps its connections. Every question may be asked twice, so one that met a
     connection which had ended meanwhile is.
     """
 
-    def __init__(self, url: str, files: TlsFiles, patience: float = PATIENCE) -> None:
+    def __init__(self, url: str, files: TlsFiles, timeout: float = TIMEOUT) -> None:
         """Raises ConfigurationError for an address or certificates that cannot be used."""
         parsed = urlsplit(url)
         if parsed.scheme != "https" or not parsed.hostname or parsed.path.strip("/") or parsed.query:
             raise ConfigurationError(
                 "this is no address of a key service", place="HUB_KEY_SERVICE_URL", remedy="https://host:port"
             )
-        self._host, self._port, self._patience = parsed.hostname, parsed.port or 443, patience
+        self._host, self._port, self._timeout = parsed.hostname, parsed.port or 443, timeout
         self._files = files
         client_context(files)
         self._idle: list[http.client.HTTPSConnection] = []
@@ -78,7 +78,7 @@ class KeyServiceClient:
         return _read(lambda: wire.certificate_of(said))
 
     def ledger(self) -> Sequence[Certificate]:
-        said = self._ask("ledger", "ledger", {}, patience=_LONG)
+        said = self._ask("ledger", "ledger", {}, timeout=_LONG)
         return _read(lambda: [wire.certificate_of(one) for one in said])
 
     def replay(self, ledger: Sequence[Certificate]) -> int:
@@ -101,12 +101,12 @@ class KeyServiceClient:
 
     def _replay(self, ledger: Sequence[Certificate]) -> int:
         proofs = [wire.certificate(proof) for proof in ledger]
-        return int(self._ask("replay", "lived", {"ledger": proofs}, patience=_LONG))
+        return int(self._ask("replay", "lived", {"ledger": proofs}, timeout=_LONG))
 
-    def _ask(self, verb: str, wanted: str, question: Mapping[str, Any], *, patience: float = 0.0) -> Any:
+    def _ask(self, verb: str, wanted: str, question: Mapping[str, Any], *, timeout: float = 0.0) -> Any:
         body = orjson.dumps(question)
         try:
-            status, content = self._exchange(f"/v1/{verb}", body, patience or self._patience)
+            status, content = self._exchange(f"/v1/{verb}", body, timeout or self._timeout)
         except (OSError, http.client.HTTPException) as error:
             raise _unavailable(*_cause(error)) from None
         said = _read(lambda: orjson.loads(content))
@@ -114,19 +114,19 @@ class KeyServiceClient:
             _refuse(status, said)
         return _read(lambda: said[wanted])
 
-    def _exchange(self, path: str, body: bytes, patience: float) -> tuple[int, bytes]:
+    def _exchange(self, path: str, body: bytes, timeout: float) -> tuple[int, bytes]:
         """On a connection that is kept, and on a new one if that had ended meanwhile."""
         kept = self._kept()
         if kept is not None:
             with suppress(*_STALE):
-                return self._once(kept, path, body, patience)
-        return self._once(self._connected(), path, body, patience)
+                return self._once(kept, path, body, timeout)
+        return self._once(self._connected(), path, body, timeout)
 
     def _once(
-        self, connection: http.client.HTTPSConnection, path: str, body: bytes, patience: float
+        self, connection: http.client.HTTPSConnection, path: str, body: bytes, timeout: float
     ) -> tuple[int, bytes]:
         try:
-            connection.sock.settimeout(patience)
+            connection.sock.settimeout(timeout)
             connection.request("POST", path, body, {"Content-Type": "application/json"})
             response = connection.getresponse()
             answer = response.status, response.read()
@@ -145,7 +145,7 @@ class KeyServiceClient:
     def _connected(self) -> http.client.HTTPSConnection:
         """Reads the certificates again: renewed ones need no new start."""
         connection = http.client.HTTPSConnection(
-            self._host, self._port, timeout=self._patience, context=client_context(self._files)
+            self._host, self._port, timeout=self._timeout, context=client_context(self._files)
         )
         try:
             connection.connect()

@@ -19,7 +19,16 @@ from connectors.pipeline.config.connector import ConnectorConfig, load_config
 from connectors.pipeline.publish.keyring import agency_keys
 from connectors.pipeline.run.heartbeat import EVERY, HeartbeatSender
 from connectors.pipeline.run.pipeline import build_sink, build_source, kind
-from connectors.pipeline.state.heartbeat import AUTH, PAUSED, RUNNING, STOPPED, WAITING, Beat, Pulse, troubled
+from connectors.pipeline.state.heartbeat import (
+    AUTH,
+    PAUSED,
+    RUNNING,
+    STOPPED,
+    WAITING,
+    Pulse,
+    StepStatus,
+    troubled,
+)
 from connectors.pipeline.state.sqlite_files import lease, lease_of, unwritten
 from hub.cli.connect.given import Config, clock_of
 from hub.cli.connect.host import open_keys, open_log
@@ -53,13 +62,13 @@ def run(
         runner.close()
 
 
-def begun(last: Beat | None, now: datetime) -> Beat:
+def begun(last: StepStatus | None, now: datetime) -> StepStatus:
     """A process that ended in trouble and starts again and again says so until a step goes well."""
     if last is None:
-        return Beat(at=now, state=RUNNING)
+        return StepStatus(at=now, state=RUNNING)
     if last.state in (WAITING, AUTH):
         return replace(last, at=now, totals={})
-    return Beat(at=now, state=RUNNING, last_success=last.last_success)
+    return StepStatus(at=now, state=RUNNING, last_success=last.last_success)
 
 
 class Runner:

@@ -16,12 +16,12 @@ from connectors.pipeline.state.heartbeat import (
     RUNNING,
     STOPPED,
     WAITING,
-    Beat,
     Pause,
     Pulse,
+    StepStatus,
     pulse_of,
 )
-from connectors.pipeline.state.last_error import AUTH, AWAY, Trouble, trouble
+from connectors.pipeline.state.last_error import AUTH, AWAY, LastError, trouble
 from connectors.pipeline.state.quarantine import Quarantined
 from connectors.pipeline.state.sqlite_files import holder, lease_of
 from connectors.pipeline.state.state import State
@@ -39,9 +39,9 @@ class Standing:
 
     state: str
     pid: int | None
-    beat: Beat | None
+    beat: StepStatus | None
     paused: Pause | None
-    trouble: Trouble | None
+    trouble: LastError | None
     held: Held | None
     quarantined: tuple[Quarantined, ...]
     backfills: tuple[Request, ...]
@@ -61,7 +61,7 @@ def standing(settings: ConnectorConfig) -> Standing:
     )  # fmt: skip
 
 
-def _said(state: Path) -> tuple[Beat | None, Pause | None]:
+def _said(state: Path) -> tuple[StepStatus | None, Pause | None]:
     """By the process itself, and to it; a file that root made by looking would be closed to the connector."""
     if not pulse_of(state).exists():
         return None, None
@@ -100,7 +100,7 @@ def _shelf(settings: ConnectorConfig) -> Iterator[Holding | None]:
         yield waiting(settings, state)
 
 
-def _kept(settings: ConnectorConfig) -> tuple[list[Quarantined], list[Request], Trouble | None]:
+def _kept(settings: ConnectorConfig) -> tuple[list[Quarantined], list[Request], LastError | None]:
     """What a source keeps of it in its state."""
     if kind(settings).spec.role != "source" or not settings.state.exists():
         return [], [], None
@@ -108,16 +108,21 @@ def _kept(settings: ConnectorConfig) -> tuple[list[Quarantined], list[Request], 
         return state.quarantined(), Backfills(state.db).all(), trouble(state)
 
 
-def _troubled(beat: Beat | None) -> Trouble | None:
+def _troubled(beat: StepStatus | None) -> LastError | None:
     """What the process itself met, and a sink."""
     if beat is None or not beat.cause:
         return None
     status = AUTH if beat.state == REFUSED else AWAY
-    return Trouble(status, beat.place, beat.remedy, beat.at.isoformat())
+    return LastError(status, beat.place, beat.remedy, beat.at.isoformat())
 
 
 def _state(
-    beat: Beat | None, paused: Pause | None, stuck: Trouble | None, held: Held | None, *, running: bool
+    beat: StepStatus | None,
+    paused: Pause | None,
+    stuck: LastError | None,
+    held: Held | None,
+    *,
+    running: bool,
 ) -> str:
     if not running:
         return STOPPED if beat else NEVER

@@ -11,8 +11,8 @@ from hub.policy.facts import Sender
 from hub.ports import KeyRef, Outgoing, Record
 from hub.sealed.boxes import content, keys_for
 from hub.sealed.decode import Event, decode_event, encode_envelope
-from hub.stages.admit import Desk, decide_batch
-from hub.stages.intake import Intake
+from hub.stages.admit import AdmissionBatch, decide_batch
+from hub.stages.intake import BatchIntake
 from hub.stages.project import decode_case
 from hub.store import admissions
 from hub.subjects.facts import event_facts
@@ -27,7 +27,7 @@ def per_event_us(parts: Parts) -> dict[str, float]:
     """decode, decide, open, seal, encode, audit, sql and publish over a sample of the events that were published."""
     records = _sample(parts)
     events = [decode_event(record, JC, "events") for record in records]
-    desk = decide_batch(parts, Intake(records[0].topic, "", events=list(events)))
+    desk = decide_batch(parts, BatchIntake(records[0].topic, "", events=list(events)))
     steps = _in_memory(parts, records, events, desk) | _at_edges(parts, records, events, desk)
     return {name: round(_timed(step) / len(records) * 1e6, 2) for name, step in steps.items()}
 
@@ -39,7 +39,7 @@ def _sample(parts: Parts) -> Sequence[Record]:
 
 
 def _in_memory(
-    parts: Parts, records: Sequence[Record], events: Sequence[Event], desk: Desk
+    parts: Parts, records: Sequence[Record], events: Sequence[Event], desk: AdmissionBatch
 ) -> dict[str, Callable[[], object]]:
     envelopes = [event.envelope for event in events]
     found = keys_for(parts.keys, "box", envelopes)
@@ -57,7 +57,7 @@ def _in_memory(
 
 
 def _at_edges(
-    parts: Parts, records: Sequence[Record], events: Sequence[Event], desk: Desk
+    parts: Parts, records: Sequence[Record], events: Sequence[Event], desk: AdmissionBatch
 ) -> dict[str, Callable[[], object]]:
     """Audit and rows are written to a generation nobody reads, and publish goes to a topic of its own."""
     parts.log.create({"bench.publish": 1})
@@ -78,7 +78,7 @@ def _at_edges(
     return {"audit": audit, "sql": sql, "publish": lambda: parts.log.append("bench.publish", outgoing)}
 
 
-def _decisions(desk: Desk, events: Iterable[Event]) -> list[admissions.DecisionRow]:
+def _decisions(desk: AdmissionBatch, events: Iterable[Event]) -> list[admissions.DecisionRow]:
     return [
         admissions.DecisionRow(
             e.envelope.event_id.hex(), 1, "bench", "", desk.parts.gate.policy.version, 1, 0, *e.record.place
@@ -87,7 +87,7 @@ def _decisions(desk: Desk, events: Iterable[Event]) -> list[admissions.DecisionR
     ]
 
 
-def _decide(desk: Desk, event: Event) -> object:
+def _decide(desk: AdmissionBatch, event: Event) -> object:
     """The gate's question without the memo of a batch."""
     knowledge, e = desk.known[event.subject], event.envelope
     sender = Sender(controller=e.controller_id, kind=desk.parts.agencies[e.controller_id].kind)

@@ -62,11 +62,11 @@ class Ending:
         values = {"purposes": asked.purpose, "categories": asked.category, "recipients": asked.recipient}
         return all(not self.scope[name] or value in self.scope[name] for name, value in values.items())
 
-    def before(self, at: int, patience: int) -> bool:
-        """Whether the hub had applied it, or had it for longer than `patience` (microseconds). Which of
+    def before(self, at: int, tolerance: int) -> bool:
+        """Whether the hub had applied it, or had it for longer than `tolerance` (microseconds). Which of
         view and ending came first, the broker's clock tells; `committed` is by the hub's."""
         applied = self.committed is not None and self.committed < at
-        return self.received < at and (applied or self.received + patience < at)
+        return self.received < at and (applied or self.received + tolerance < at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +91,9 @@ class Declared:
         right = g["sender"] == asked.sender and asked.category in g.get("categories", ())
         return in_time and named and special and written and right
 
-    def ended(self, asked: Asked, patience: int) -> bool:
+    def ended(self, asked: Asked, tolerance: int) -> bool:
         """Whether what took it back had taken effect before, or should have: see `Ending.before`."""
-        return any(one.reaches(asked) and one.before(asked.at, patience) for one in self.endings)
+        return any(one.reaches(asked) and one.before(asked.at, tolerance) for one in self.endings)
 
     def ending(self, asked: Asked) -> bool:
         """Whether what took it back had reached the log before."""

@@ -67,19 +67,19 @@ class Audit:
     breaches: list[Breach] = field(default_factory=list)
 
 
-def verify(parts: Parts, since: int = 0, patience: float | None = None) -> Audit:
+def verify(parts: Parts, since: int = 0, tolerance: float | None = None) -> Audit:
     """Recompute every release from `since` (microseconds since 1970 UTC) on. What a whole audit (`since` 0) finds is
     kept for the metric; a partial one changes nothing.
 
     A withdrawal counts from when the hub committed it. One that has reached the log and is not committed, or of which
-    that was not noted, may be `patience` seconds old, by default as long as the hub may lag behind its consents before
+    that was not noted, may be `tolerance` seconds old, by default as long as the hub may lag behind its consents before
     it closes.
 
     Looked at are consents and their circumstances, not who must have signed. An entry of an older version of the hub
     does not say what each field rested on: any of its consents may cover it, and beside a power of the law it may not
     be provable.
     """
-    late = round((parts.stale_after if patience is None else patience) * 1_000_000)
+    late = round((parts.stale_after if tolerance is None else tolerance) * 1_000_000)
     audit, began = Audit(), micros(parts.clock.now())
     _note_appended(parts)
     declarations = Declarations(parts)

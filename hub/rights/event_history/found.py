@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, or_, select
 from hub.domain.envelope import Envelope
 from hub.errors import DataError, StoppedToBeSafe
 from hub.parts import CASES, Parts
-from hub.ports import Place, Record
+from hub.ports import Record, RecordPosition
 from hub.rights.event_history.places import place_of
 from hub.sealed.decode import decode_envelope, envelope_of
 from hub.sealed.words import word_key
@@ -22,7 +22,7 @@ from projections.consent_register.tables import consent_row
 from projections.joint_case.tables import case_row
 from schemas import decode_single
 
-NOWHERE = Place("", -1, -1)
+NOWHERE = RecordPosition("", -1, -1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Seen:
     """One publication of the event where it stands: in a log (`at` its append time), held, or in a read model, which
     keeps no place (`NOWHERE`)."""
 
-    place: Place
+    place: RecordPosition
     envelope: Envelope
     at: int
 
@@ -88,7 +88,7 @@ def find(connection: Connection, parts: Parts, event_id: str) -> Found:
             or_(c.event_id == event_id, c.event_id.startswith(f"{event_id}{SEPARATOR}", autoescape=True)),
         )
     ).all()
-    seen = [read(parts, Place(row.topic, row.partition, row.offset), event_id) for row in decisions]
+    seen = [read(parts, RecordPosition(row.topic, row.partition, row.offset), event_id) for row in decisions]
     seen += [_held(row, event_id) for row in holds]
     seen += [one.seen for one in stopped if one.seen.place.topic != CASES]
     seen += [_registered(row) for row in registered]
@@ -101,7 +101,7 @@ def opened(row: Row[Any]) -> Envelope:
     return envelope_of(decode_single(row.envelope)[1])
 
 
-def read(parts: Parts, place: Place, event_id: str) -> Seen | None:
+def read(parts: Parts, place: RecordPosition, event_id: str) -> Seen | None:
     """The record at a place, if it is still there and is this event."""
     try:
         records = parts.log.read(place.topic, {place.partition: place.offset}, 1)
@@ -153,10 +153,10 @@ def _registered(row: Row[Any]) -> Seen:
 
 def _stopped(connection: Connection, parts: Parts, event_id: str) -> Iterator[Stopped]:
     for row in connection.execute(select(quarantine)).all():
-        if one := read(parts, Place(row.topic, row.partition, row.offset), event_id):
+        if one := read(parts, RecordPosition(row.topic, row.partition, row.offset), event_id):
             yield Stopped(one, row.reason, row.at, row.released)
     for row in connection.execute(select(parked)).all():
-        if one := read(parts, Place(row.topic, row.partition, row.offset), event_id):
+        if one := read(parts, RecordPosition(row.topic, row.partition, row.offset), event_id):
             yield Stopped(one, "", one.at, released=False)
 
 

@@ -7,7 +7,7 @@ few are looked at. What is not found (deleted by time, or a clock that went back
 from collections.abc import Callable, Iterator
 
 from hub.errors import StoppedToBeSafe
-from hub.ports import EventLog, Place, Record
+from hub.ports import EventLog, Record, RecordPosition
 
 _LOOKED_AT = 2000
 _BEFORE = 1_000_000  # microseconds: brokers count in milliseconds
@@ -20,8 +20,12 @@ def place_of(log: EventLog, topic: str, key: str | None, at: int, mine: Callable
     parts = state.end if state else {}
     for part, end in parts.items():
         try:
-            start = _first(log, Place(topic, part, state.first[part]), end, at - _BEFORE) if state else end
-            for record in _a_few(log, Place(topic, part, start)) if start < end else ():
+            start = (
+                _first(log, RecordPosition(topic, part, state.first[part]), end, at - _BEFORE)
+                if state
+                else end
+            )
+            for record in _a_few(log, RecordPosition(topic, part, start)) if start < end else ():
                 if (key is None or record.key == key.encode()) and mine(record):
                     return str(record.place)
         except StoppedToBeSafe:
@@ -29,14 +33,14 @@ def place_of(log: EventLog, topic: str, key: str | None, at: int, mine: Callable
     return topic
 
 
-def _a_few(log: EventLog, start: Place) -> Iterator[Record]:
+def _a_few(log: EventLog, start: RecordPosition) -> Iterator[Record]:
     following, left = start.offset, _LOOKED_AT
     while left > 0 and (found := log.read(start.topic, {start.partition: following}, left)):
         yield from found
         following, left = found[-1].offset + 1, left - len(found)
 
 
-def _first(log: EventLog, begin: Place, end: int, at: int) -> int:
+def _first(log: EventLog, begin: RecordPosition, end: int, at: int) -> int:
     """The first offset whose record came at or after a moment; `end` when none did."""
     low, high = begin.offset, end
     while low < high:

@@ -13,7 +13,7 @@ from hub.domain.consent import consent_name, referred
 from hub.domain.envelope import Envelope
 from hub.domain.seal import key_version
 from hub.parts import CASES, Parts
-from hub.ports import Certificate, Place
+from hub.ports import Certificate, RecordPosition
 from hub.rights.event_history.fields import decided_fields, rules_of
 from hub.rights.event_history.found import NOWHERE, Found, case_place, control_place, find, opened
 from hub.rights.event_history.steps import Step, Trail, in_order
@@ -86,12 +86,12 @@ def _admitted(connection: Connection, parts: Parts, found: Found) -> Iterator[St
             dropped=dropped,
         )
     for held in found.held:
-        where = str(Place(held.topic, held.partition, held.offset))
+        where = str(RecordPosition(held.topic, held.partition, held.offset))
         yield Step(at=held.since, point="admit", where=where, outcome="held", rules=(held.reason,))
 
 
 def _place(row: DecisionRow) -> str:
-    return str(Place(row.topic, row.partition, row.offset))
+    return str(RecordPosition(row.topic, row.partition, row.offset))
 
 
 def _projected(parts: Parts, found: Found) -> Iterator[Step]:

@@ -12,7 +12,7 @@ from hub.adapters.log.partitioner import partition_of
 from hub.adapters.log.topics import apply, topic_plan
 from hub.domain.clock import micros
 from hub.errors import ConfigurationError, LogIsOlder
-from hub.ports import EventLog, Outgoing, Place, Record
+from hub.ports import EventLog, Outgoing, Record, RecordPosition
 
 NOW = datetime(2026, 11, 22, 8, tzinfo=UTC)
 STORY = {"message.timestamp.type": "CreateTime", "message.timestamp.after.max.ms": str(2**63 - 1)}
@@ -89,7 +89,7 @@ class EventLogContract(ABC):
         self.log.append(topic, [Outgoing(b"k", b"%d" % number) for number in range(10)])
         for position in (0, 7, 3, 9):
             found = self.log.read(topic, {partition: position}, 2)
-            assert found[0].place == Place(topic, partition, position)
+            assert found[0].place == RecordPosition(topic, partition, position)
             assert found[0].value == b"%d" % position
 
     def test_reads_only_the_partitions_it_is_asked_for(self, topic: str) -> None:

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import insert, select, text
 
 from hub.errors import DataError, ServiceUnavailable, TopicRecreated
-from hub.ports import Place
+from hub.ports import RecordPosition
 from hub.store import Store, admissions, meta, positions, quarantines, subjects, views
 from hub.store.admissions import DecisionRow, HeldRow
 from hub.store.bulk import COPY_FROM, add, among, merge, values
@@ -110,7 +110,7 @@ def test_truth_values_and_reserved_words(store: Store, number: int) -> None:
     with store.transaction() as connection:
         subjects.register(connection, [(f"a:p_{n}", "a:f_1") for n in range(number)])
         assert {(row.linked, row.split) for row in connection.execute(select(subject))} == {(False, False)}
-        bad = [Quarantined(Place("t", 0, n), f"lane {n}", "why") for n in range(number)]
+        bad = [Quarantined(RecordPosition("t", 0, n), f"lane {n}", "why") for n in range(number)]
         quarantines.put(connection, "admit", bad, 5)
         quarantines.put(connection, "admit", bad, 6)
         assert {(row.at, row.released) for row in connection.execute(select(quarantine))} == {(5, False)}

@@ -17,7 +17,7 @@ from structlog.testing import capture_logs
 from connectors.pipeline.config.certificates import certificates
 from connectors.pipeline.config.connector import load_config
 from connectors.pipeline.run.heartbeat import AGAIN, EVERY, PATIENCE, HeartbeatSender
-from connectors.pipeline.state.heartbeat import Beat
+from connectors.pipeline.state.heartbeat import StepStatus
 from hub.adapters.clocks import ManualClock
 from hub.adapters.keys.certs import make_certificates
 from hub.adapters.keys.expiry import not_after
@@ -169,7 +169,7 @@ def test_certificates_are_named_by_what_they_are_for(house: Path, offices: Any, 
     config = load_config(house)
     assert {one.which for one in certificates(config) if one.not_after is None} == {"key_service_ca"}
     now = tools.evening(0)
-    HeartbeatSender(config, offices.log, ManualClock(now)).beat(Beat(at=now, state="running"))
+    HeartbeatSender(config, offices.log, ManualClock(now)).beat(StepStatus(at=now, state="running"))
     (one,) = heard(offices)
     assert one.certificates == {
         "broker_ca": micros(not_after(made.ca)), "broker_client": micros(not_after(made.cert)),

@@ -26,7 +26,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from connectors.pipeline.config.connector import load_config
 from connectors.pipeline.run.heartbeat import EVERY, HeartbeatSender
-from connectors.pipeline.state.heartbeat import RUNNING, Beat
+from connectors.pipeline.state.heartbeat import RUNNING, StepStatus
 from hub.adapters.clocks import ManualClock
 from hub.adapters.log import topics
 from hub.adapters.log.kafka import KafkaLog
@@ -197,7 +197,7 @@ def test_the_brokers_clock_tells_the_skew(strict_kafka: str, tmp_path: Path) -> 
     try:
         topics.apply(log, {name: plan[name] for name in plan if name == status_topic(agency)})
         heart = HeartbeatSender(load_config(tmp_path / "c.toml"), log, behind)
-        heart.beat(Beat(at=behind.now(), state=RUNNING))
+        heart.beat(StepStatus(at=behind.now(), state=RUNNING))
         (heard,) = Hearing(log, [agency]).heard(datetime.now(UTC)).values()
     finally:
         log.close()

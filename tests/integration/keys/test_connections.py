@@ -200,7 +200,7 @@ def _answering(said: bytes | None) -> tuple[socket.socket, int]:
 )
 def test_the_cause_is_named(said: bytes | None, cause: str, certificates: Certificates) -> None:
     listening, port = _answering(said)
-    client = KeyServiceClient(f"https://127.0.0.1:{port}", certificates["hub"], patience=1.0)
+    client = KeyServiceClient(f"https://127.0.0.1:{port}", certificates["hub"], timeout=1.0)
     with listening, pytest.raises(KeyServiceUnavailable, match=cause) as error:
         client.secret()
     assert error.value.remedy

@@ -10,7 +10,7 @@ from hub.errors import DataError, OffsetGap, ServiceUnavailable, TryAgain
 from hub.parts import Parts
 from hub.ports import Outgoing, Record
 from hub.stages.driver import Stage, drive
-from hub.stages.intake import Intake
+from hub.stages.intake import BatchIntake
 from tests.support.world import JC, World
 
 TOPIC, ID = f"agency.{JC}.events", "topic-id"
@@ -33,10 +33,10 @@ class Numbers:
             name="numbers", decode=_decode, prepare=self._prepare, apply=self._apply
         )
 
-    def _prepare(self, _: Parts, __: Intake[int]) -> None:
+    def _prepare(self, _: Parts, __: BatchIntake[int]) -> None:
         self.prepared += 1
 
-    def _apply(self, _: Connection, __: Parts, intake: Intake[int], ___: None) -> bool:
+    def _apply(self, _: Connection, __: Parts, intake: BatchIntake[int], ___: None) -> bool:
         if self._refuse(intake.events):
             return False
         self.applied += intake.events
