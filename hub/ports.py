@@ -140,7 +140,7 @@ class Erased(NamedTuple):
     version: int
 
 
-class Fenced(NamedTuple):
+class FencedKey(NamedTuple):
     """The key is about to be destroyed: nothing is sealed with it any more."""
 
     ref: KeyRef
@@ -174,7 +174,7 @@ class KeyStore(Protocol):
 
     def opening(
         self, wanted: Iterable[tuple[KeyRef, int]]
-    ) -> Mapping[tuple[KeyRef, int], Key | Erased | Fenced]:
+    ) -> Mapping[tuple[KeyRef, int], Key | Erased | FencedKey]:
         """The key of each version; unknown versions answer Erased, like destroyed ones."""
         ...
 
@@ -187,7 +187,7 @@ class KeyStore(Protocol):
         ...
 
 
-class Standing(NamedTuple):
+class RestoreNumbers(NamedTuple):
     """How far store and keys have come, so that neither can be put back unnoticed; both numbers only rise."""
 
     reached: int  # the highest number that the store has told the keys
@@ -209,7 +209,7 @@ class HubKeyStore(KeyStore, Protocol):
         """Destroy again what a restored key database brought back; how many versions lived."""
         ...
 
-    def standing(self, reached: int = 0) -> Standing:
+    def standing(self, reached: int = 0) -> RestoreNumbers:
         """Remember that the store has come to `reached`, and answer how far both ever came."""
         ...
 

@@ -23,7 +23,7 @@ from hub.ports import Forgotten, ProjectedEvent, Projection, RecordPosition
 from hub.store import quarantines, subjects
 from hub.store.bulk import COLUMN_TYPES
 from hub.store.engine import savepoint
-from hub.store.quarantines import Quarantined
+from hub.store.quarantines import QuarantinedRecord
 from hub.store.read_models import remove_subjects
 from hub.store.tables import metadata
 
@@ -139,7 +139,7 @@ def _write_alone(
 def _quarantine(connection: Connection, stage: str, at: int, event: ProjectedEvent, error: Exception) -> None:
     place = event.record.place
     reason = note_failure(stage, error, topic=place.topic, partition=place.partition, offset=place.offset)
-    quarantines.put(connection, stage, [Quarantined(place, _alone(place), reason)], at)
+    quarantines.put(connection, stage, [QuarantinedRecord(place, _alone(place), reason)], at)
 
 
 def _alone(place: RecordPosition) -> str:

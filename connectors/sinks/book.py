@@ -27,7 +27,7 @@ from sqlalchemy import (
     update,
 )
 
-from connectors.sinks.rows import Received, View
+from connectors.sinks.rows import ReceivedRecord, View
 
 metadata = MetaData()
 
@@ -94,7 +94,7 @@ def place_of(view: View) -> str:
     return hashlib.sha256(parts.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def keep(connection: Connection, records: Iterable[Received], reason: str | None, again: int) -> None:
+def keep(connection: Connection, records: Iterable[ReceivedRecord], reason: str | None, again: int) -> None:
     """Let these records of one view wait; `reason` None: for its other parts."""
     w = wartend.c
     for one in records:

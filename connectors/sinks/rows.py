@@ -10,11 +10,11 @@ from cryptography.exceptions import InvalidTag
 from connectors.pipeline.publish.pseudonyms import Local
 from hub.domain.seal import key_version, open_box
 from hub.domain.view_box import bound
-from hub.ports import Erased, Fenced, Key, KeyRef
+from hub.ports import Erased, FencedKey, Key, KeyRef
 from schemas import InvalidPayload, UnknownSchema, decode_single, record_schema
 
 View = Mapping[str, Any]
-Answers = Mapping[tuple[KeyRef, int], Key | Erased | Fenced]
+Answers = Mapping[tuple[KeyRef, int], Key | Erased | FencedKey]
 Gone = Literal["destroyed", "unreadable"]
 UNREADABLE_FIELD = "nicht_lesbar"
 """`feld` of a row that says of a person and sender: there is more, and it cannot be read. `wert`: how many records, if
@@ -24,7 +24,7 @@ _MOST_PARTS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Received:
+class ReceivedRecord:
     """One record of a views topic: a whole view, or a part of one. `timestamp`: when the broker appended it."""
 
     place: str
@@ -46,7 +46,7 @@ class Received:
         return bool(self.view.get("removed", False))
 
 
-def received(place: str, value: bytes, timestamp: int, agency: str) -> Received | None:
+def received(place: str, value: bytes, timestamp: int, agency: str) -> ReceivedRecord | None:
     """The record as a view of this agency; None if it is none."""
     try:
         schema, view = decode_single(value)
@@ -54,7 +54,7 @@ def received(place: str, value: bytes, timestamp: int, agency: str) -> Received 
         return None
     if schema not in (record_schema("view"), record_schema("view_part")) or view["recipient"] != agency:
         return None
-    one = Received(place, value, timestamp, schema.fingerprint, view)
+    one = ReceivedRecord(place, value, timestamp, schema.fingerprint, view)
     return one if 1 <= one.part <= one.part_count <= _MOST_PARTS else None
 
 
@@ -93,7 +93,7 @@ class Opened:
             yield _note(_common(self.view, subject, sender, local), UNREADABLE_FIELD, None)
 
 
-def opened(records: Sequence[Received], keys: Answers) -> Opened:
+def opened(records: Sequence[ReceivedRecord], keys: Answers) -> Opened:
     """All records of one version, in order, opened."""
     pieces: dict[tuple[str, str], list[bytes | Gone]] = {}
     for one in records:
@@ -116,7 +116,7 @@ def _joined(pieces: Sequence[bytes | Gone]) -> Mapping[str, Any] | Gone:
     return found if isinstance(found, dict) else "unreadable"
 
 
-def _piece(one: Received, part: Mapping[str, Any], keys: Answers) -> bytes | Gone:
+def _piece(one: ReceivedRecord, part: Mapping[str, Any], keys: Answers) -> bytes | Gone:
     key = keys.get((_ref(one.view, part), key_version(part["box"])))
     if not isinstance(key, Key):
         return "destroyed"

@@ -22,7 +22,7 @@ from connectors.contract import SinkReport
 from connectors.pipeline.publish.pseudonyms import Local, Pseudonyms
 from connectors.sinks import book
 from connectors.sinks.book import fassung, metadata, stand, uebernommen, unlesbar
-from connectors.sinks.rows import Answers, Received, View, opened, received, refs, wanted_keys
+from connectors.sinks.rows import Answers, ReceivedRecord, View, opened, received, refs, wanted_keys
 from hub.domain.clock import micros
 from hub.errors import DataError, LogIsOlder, OffsetGap, ServiceUnavailable, TopicRecreated
 from hub.failpoints import fail_point
@@ -40,7 +40,7 @@ Receipt = tuple[View, str, str | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ReceiverAnswer:
     """What the receiver says of a view: a receipt's `answer`, and the norm where it keeps something in its own file."""
 
     answer: str
@@ -54,7 +54,9 @@ class Target(Protocol):
         """Make what is missing; raises ConfigurationError."""
         ...
 
-    def replace(self, connection: Connection, view: View, new: Sequence[Mapping[str, Any]]) -> Answer | None:
+    def replace(
+        self, connection: Connection, view: View, new: Sequence[Mapping[str, Any]]
+    ) -> ReceiverAnswer | None:
         """Put the view's rows in place of the last ones (none: take it away), inside the book's transaction.
 
         Returns what the receiver answered, if it answers by itself. Raises ServiceUnavailable, and all is tried again;
@@ -149,7 +151,7 @@ class ViewSink:
         if receipts:
             self._log.append(self._receipts, [_receipt(*receipt, now) for receipt in receipts])
 
-    def _taken(self, views: Sequence[Received], now: datetime) -> list[Receipt]:
+    def _taken(self, views: Sequence[ReceivedRecord], now: datetime) -> list[Receipt]:
         """Together, or by halves where that fails."""
         if not views:
             return []
@@ -161,7 +163,7 @@ class ViewSink:
         middle = len(views) // 2
         return [*self._taken(views[:middle], now), *self._taken(views[middle:], now)]
 
-    def _together(self, views: Sequence[Received], now: datetime) -> list[Receipt]:
+    def _together(self, views: Sequence[ReceivedRecord], now: datetime) -> list[Receipt]:
         keys = self._keys.opening({key for one in views for key in wanted_keys(one.view)})
         local = self._pseudonyms.local({ref for one in views for ref in refs(one.view)})
         with self._transaction() as connection:
@@ -172,7 +174,12 @@ class ViewSink:
             ]
 
     def _take(
-        self, connection: Connection, one: Received, keys: Answers, local: Mapping[str, Local], now: datetime
+        self,
+        connection: Connection,
+        one: ReceivedRecord,
+        keys: Answers,
+        local: Mapping[str, Local],
+        now: datetime,
     ) -> Receipt | None:
         """What this record becomes: deletions always count, what came too late never does, the highest version wins.
         None while other parts are missing, and for the removal that goes before the parts of its own version."""
@@ -201,7 +208,9 @@ class ViewSink:
             _keep_unreadable(connection, [one.place], PART_UNREADABLE, now)
         return self._replaced(connection, view, list(content.rows(local)), SHOWN)
 
-    def _whole(self, connection: Connection, one: Received, now: datetime) -> list[Received] | None:
+    def _whole(
+        self, connection: Connection, one: ReceivedRecord, now: datetime
+    ) -> list[ReceivedRecord] | None:
         """All records of this version, once the last of them has come."""
         if one.part_count == 1:
             return [one]
@@ -218,7 +227,7 @@ class ViewSink:
         held = connection.execute(query).first()
         return ((held.generation, held.version), not held.entfernt) if held else ((-1, -1), False)
 
-    def _set_aside(self, one: Received, reason: str, now: datetime) -> Receipt:
+    def _set_aside(self, one: ReceivedRecord, reason: str, now: datetime) -> Receipt:
         """Let a view wait that cannot be applied; what it would have replaced may be shown no longer."""
         gone = any(self._taken_away(one.view, noted=noted) for noted in (True, False))
         if one.removed and gone:

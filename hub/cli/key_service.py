@@ -16,7 +16,7 @@ from hub.adapters.keys.tls import tls_files
 from hub.cli.logs import log_to_stderr
 from hub.config import Settings, load_agencies, load_settings
 from hub.errors import ConfigurationError
-from hub.hosts.keys.connections import Limits
+from hub.hosts.keys.connections import ConnectionLimits
 from hub.hosts.keys.server import KeyServer
 from hub.hosts.keys.service import KeyService
 from hub.hosts.keys.shares import Shares
@@ -40,7 +40,7 @@ def serve(
         service = KeyService(database, controllers, Shares(settings.key_seals_per_second))
         told = metrics()
         server = KeyServer(
-            service, files, host, port, limits=Limits(per_agency=settings.key_connections),
+            service, files, host, port, limits=ConnectionLimits(per_agency=settings.key_connections),
             answered=told.record_key_request, closed=told.record_key_connection,
         )  # fmt: skip
         if settings.metrics_port:

@@ -8,7 +8,7 @@ import typer
 from hub.cli.opened import opened_parts
 from hub.cli.output import AsJson, print_json, print_lines
 from hub.config import Settings, load_settings
-from hub.hosts.worker.roles import Role
+from hub.hosts.worker.roles import WorkerRole
 from hub.operations.recover import disagreements
 from hub.operations.recover import resume as go_on
 from hub.parts import Parts
@@ -45,7 +45,7 @@ def let_go_on(parts: Parts, settings: Settings, group: str) -> dict[str, Any]:
         return outcome
     from hub.adapters.log.groups import forget
 
-    groups = [f"{group}.{role.value}" for role in Role]
+    groups = [f"{group}.{role.value}" for role in WorkerRole]
     security = settings.broker_security().clients()
     return outcome | {"groups": forget(settings.kafka_bootstrap, groups, security)}
 

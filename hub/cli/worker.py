@@ -15,7 +15,7 @@ from hub.config import Settings, load_settings
 from hub.errors import ConfigurationError
 from hub.hosts.worker.options import Options
 from hub.hosts.worker.retry import RetryInterrupted, RetryPolicy
-from hub.hosts.worker.roles import Role
+from hub.hosts.worker.roles import WorkerRole
 from hub.hosts.worker.supervise import follow_parent, supervise
 from hub.metrics.named import metrics
 from hub.metrics.store import serve
@@ -27,8 +27,8 @@ log = structlog.get_logger()
 
 def worker(
     role: Annotated[
-        Role, typer.Option(help="What this process does; consents wants one of its own.")
-    ] = Role.ALL,
+        WorkerRole, typer.Option(help="What this process does; consents wants one of its own.")
+    ] = WorkerRole.ALL,
     supervised: Annotated[bool, typer.Option("--supervised", help="Start again after a failure.")] = False,
     group: Annotated[
         str, typer.Option(envvar="HUB_GROUP", help="Begins the consumer groups' names.")

@@ -27,7 +27,7 @@ _UNREAD = "unread"
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class DangerReport:
     """`fields` as the catalogue has them, `unread` what could not be put there, `marks` what is wrong or missing."""
 
     fields: Mapping[str, Any] = field(default_factory=dict, repr=False)
@@ -40,14 +40,14 @@ class Report:
         return {"fields": to_json(self.fields), "unread": self.unread, "marks": list(self.marks)}
 
 
-def read_report(data: bytes) -> Report:
+def read_report(data: bytes) -> DangerReport:
     """The report in these bytes, whatever they are."""
     cut = ("cut",) if len(data) > MOST else ()
     text = data[:MOST].decode("utf-8-sig", "replace")
     damaged = ("encoding",) if "\ufffd" in text else ()
     found = _object(text)
     if found is None:
-        return Report(unread=text, marks=(*cut, *damaged, "no_form"))
+        return DangerReport(unread=text, marks=(*cut, *damaged, "no_form"))
     schema = event_schema(REPORT)
     fields: dict[str, Any] = {}
     wrong: list[str] = []
@@ -60,7 +60,7 @@ def read_report(data: bytes) -> Report:
     further = ["further"] if found.keys() - schema.fields.keys() - OWN else []
     kept = {name: value for name, value in found.items() if name not in OWN}
     rest = json.dumps(kept, ensure_ascii=False) if wrong or further else ""
-    return Report(
+    return DangerReport(
         fields, rest, (*cut, *damaged, *wrong, *missing, *further), _own(found, "number"), _own(found, "case")
     )
 
@@ -86,7 +86,7 @@ def written(content: Mapping[str, Any]) -> bytes:
     return plain + b" " * (-len(plain) % _PAGE)
 
 
-def report_content(report: Report, sender_kind: str) -> bytes | None:
+def report_content(report: DangerReport, sender_kind: str) -> bytes | None:
     """What goes to the intake; None when this sender has no path (R19). All of it is K8a, read or not."""
     named = dict.fromkeys((*event_schema(REPORT).fields, _UNREAD), "K8a")
     request = DangerRequest(
@@ -96,14 +96,14 @@ def report_content(report: Report, sender_kind: str) -> bytes | None:
     return written(report.as_json()) if kept == named.keys() else None
 
 
-def received_report(plain: bytes) -> Report:
+def received_report(plain: bytes) -> DangerReport:
     """What the intake reads in a box that opened; raises nothing: content that is none is shown as it is."""
     found = _object(plain.decode("utf-8", "replace"))
     if found is None or not isinstance(found.get("fields"), dict):
-        return Report(unread=plain.decode("utf-8", "replace").rstrip(), marks=("no_form",))
+        return DangerReport(unread=plain.decode("utf-8", "replace").rstrip(), marks=("no_form",))
     marks = found.get("marks")
     told = tuple(map(str, marks)) if isinstance(marks, list) else ()
-    return Report(found["fields"], str(found.get(_UNREAD, "")), told)
+    return DangerReport(found["fields"], str(found.get(_UNREAD, "")), told)
 
 
 def answer_content(flags: Mapping[str, bool | None]) -> bytes:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from hub.danger.box import In, LetterBox
 from hub.danger.config import DangerConfig
-from hub.danger.content import FLAGS, Report, answer_content, received_report
+from hub.danger.content import FLAGS, DangerReport, answer_content, received_report
 from hub.danger.letter import (
     ACKNOWLEDGED,
     ANSWERED,
@@ -26,7 +26,7 @@ UNOPENED = "unopened"
 
 
 @dataclass(frozen=True, slots=True)
-class Received:
+class ReceivedReport:
     """One report; `versions` has more than one when the reporter sent more under the same number. What came after an
     acknowledgement is not acknowledged by it."""
 
@@ -34,7 +34,7 @@ class Received:
     reporter: str
     at: datetime
     place: str
-    versions: tuple[Report, ...]
+    versions: tuple[DangerReport, ...]
     acknowledged_at: datetime | None
     answered_at: datetime | None
     overdue: bool
@@ -50,7 +50,7 @@ class Intake:
     def __init__(self, config: DangerConfig, box: LetterBox, post: Post, clock: Clock) -> None:
         self._config, self._box, self._post, self._clock = config, box, post, clock
 
-    def reports(self) -> list[Received]:
+    def reports(self) -> list[ReceivedReport]:
         """Everything that came, the oldest first; nothing is left out."""
         said: dict[bytes, list[Letter]] = {}
         for out in self._box.written(ACKNOWLEDGED, ANSWERED):
@@ -98,25 +98,25 @@ class Intake:
         letter = letter._replace(key_id=partner.key.key_id)
         return letter._replace(box=partner.key.seal(plain, letter.header))
 
-    def _received(self, letters: list[In], said: list[Letter]) -> Received:
+    def _received(self, letters: list[In], said: list[Letter]) -> ReceivedReport:
         """A report counts as acknowledged when somebody has acknowledged the newest of its letters."""
         first, seen = letters[0], max((one.up_to for one in said), default=NOTHING_SEEN)
         unseen = [one for one in letters if one.written_at > seen]
         limit = self._clock.now() - timedelta(minutes=self._config.alarm_minutes)
         answers = [one.at for one in said if one.kind == ANSWERED and not unseen]
-        return Received(
+        return ReceivedReport(
             first.report_id, first.agency, moment(first.at), first.place, tuple(map(self._content, letters)),
             None if unseen else moment(min(one.at for one in said if one.up_to == seen)),
             moment(max(answers)) if answers else None,
             overdue=any(moment(one.at) < limit for one in unseen),
         )  # fmt: skip
 
-    def _content(self, one: In) -> Report:
+    def _content(self, one: In) -> DangerReport:
         """What a letter says, as far as that can be told."""
         if one.mark in (GAP, NO_LETTER):
-            return Report(unread=one.value.decode("utf-8", "replace"), marks=(one.mark,))
+            return DangerReport(unread=one.value.decode("utf-8", "replace"), marks=(one.mark,))
         letter = decode(one.value)
         plain = opened(self._config, letter) if letter else None
-        report = Report(marks=(UNOPENED,)) if plain is None else received_report(plain)
+        report = DangerReport(marks=(UNOPENED,)) if plain is None else received_report(plain)
         marks = (one.mark, *report.marks) if one.mark else report.marks
-        return Report(report.fields, report.unread, marks)
+        return DangerReport(report.fields, report.unread, marks)

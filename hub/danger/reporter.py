@@ -27,7 +27,7 @@ SENT, KEPT, UNKEPT = "sent", "kept", "sent_only"
 
 
 @dataclass(frozen=True, slots=True)
-class Reported:
+class DangerReported:
     """What became of a report: in the log (`sent`), in the box until the log answers (`kept`), or in the log although
     the box could not keep it (`sent_only`). `marks` tell what the intake will find wrong with it."""
 
@@ -56,7 +56,7 @@ class Reporter:
     def __init__(self, config: DangerConfig, box: LetterBox | None, post: Post, clock: Clock) -> None:
         self._config, self._box, self._post, self._clock = config, box, post, clock
 
-    def report(self, data: bytes, to: str = "", *, again: bool = False) -> Reported:
+    def report(self, data: bytes, to: str = "", *, again: bool = False) -> DangerReported:
         """Seal and send a report, whatever its bytes are; the same one of the same day is the same report, unless it is
         said to be another (`again`). Raises ServiceUnavailable when neither box nor log could take it."""
         intake, report = self._intake(to), read_report(data)
@@ -67,7 +67,7 @@ class Reporter:
         letter = self._sealed(report_id, intake, plain)
         family = self._config.keys[-1].mac(b"case", report.case.encode()) if report.case else report_id
         record = Outgoing(b"d_" + family.hex().encode(), encode(letter))
-        return Reported(report_id, intake, self._carry(letter, record, plain), report.marks)
+        return DangerReported(report_id, intake, self._carry(letter, record, plain), report.marks)
 
     def statuses(self) -> list[Status]:
         """Every report of this office, the oldest first, with what came back."""

@@ -16,7 +16,7 @@ from hub.desk.config import desk_settings
 from hub.desk.offer import Direction, offered
 from hub.desk.records import Household, OwnRecords
 from hub.desk.signing import Signed, new_process, sign, standing, withdrawals_of
-from hub.desk.table import Table
+from hub.desk.table import SigningTable
 from hub.desk.texts import ConsentText
 from hub.desk.ticks import Ticks
 from hub.domain.agencies import ROLES_BY_KIND
@@ -93,9 +93,9 @@ class Desk:
         objected = frozenset(refs[o.person_id] for o in objections if "76" in o.norm and o.person_id in refs)
         return Family(household, tuple(known), objected)
 
-    def table(self, family: Family, now: datetime) -> Table:
+    def table(self, family: Family, now: datetime) -> SigningTable:
         """The signing table of this family."""
-        return Table(self.policy, family.household, now, family.objected)
+        return SigningTable(self.policy, family.household, now, family.objected)
 
     def sign(
         self, family: Family, ticks: Ticks, directions: Iterable[Direction], text: ConsentText, now: datetime

@@ -24,7 +24,7 @@ from hub.policy.reduce import Released, obliged_categories, passing, view
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class VisibleRecord:
     """One record as a role would see it; `by_norm`: without any consent, on an attested norm (§ 69 SGB X)."""
 
     event_type: str
@@ -42,11 +42,11 @@ class Sight:
 
     member: Member
     role: Declared
-    seen: tuple[Seen, ...]
+    seen: tuple[VisibleRecord, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class SigningTable:
     """One agency's signing table."""
 
     policy: Policy
@@ -65,7 +65,7 @@ class Table:
 
     def _seen(
         self, direction: Direction, role: Declared, member: Member, consents: Sequence[Consent]
-    ) -> Iterable[Seen]:
+    ) -> Iterable[VisibleRecord]:
         about = [one for one in consents if one.subject == member.ref]
         recipient = recipient_of(role, _worker(direction, about))
         released = {
@@ -77,7 +77,7 @@ class Table:
         for one in view((found for found, _ in released.values()), recipient):
             events = [released[record.ref][1] for record in one.behind]
             labels = (record.labels(one.fields).values() for record in one.behind)
-            yield Seen(
+            yield VisibleRecord(
                 one.event_type, one.ref, one.occurred_at, one.fields, one.marked,
                 frozenset(category for of in labels for category in of),
                 any(event.norm is not None for event in events),

@@ -18,7 +18,7 @@ from typing import Any
 from sqlalchemy import func, select
 
 from connectors.pipeline.config.connector import load_config
-from connectors.pipeline.gate.journal import Journal, Verdict
+from connectors.pipeline.gate.journal import GateJournal, JournalEntry
 from connectors.pipeline.publish.keyring import Keys
 from connectors.pipeline.run.heartbeat import HeartbeatSender
 from connectors.pipeline.run.pipeline import build_sink, build_source
@@ -225,13 +225,13 @@ class Demo:
             "joint_cases": shown["joint_cases"], "disclosures": shown["disclosures"], "withdrawals": out.withdrawals,
         }  # fmt: skip
 
-    def never_published(self) -> list[Verdict]:
+    def never_published(self) -> list[JournalEntry]:
         """The events of which nothing left their agency, to this moment, each with the gate's last verdict."""
-        found: list[Verdict] = []
+        found: list[JournalEntry] = []
         for _, office, _ in OFFICES:
             config = load_config(self.folder / office / SOURCES[0])
             with closing(State(config.state, lambda _: b"", alone=False)) as state:
-                found += Journal(state.db).never_published()
+                found += GateJournal(state.db).never_published()
         return sorted(found, key=lambda one: (one.at, one.event_id))
 
     def desk(self, agency: str) -> Desk:
@@ -268,7 +268,7 @@ def seeded(office: str) -> bytes:
     return f"simulated {office}".encode().ljust(32, b".")
 
 
-def explained(parts: Parts, stayed: Verdict) -> dict[str, Any]:
+def explained(parts: Parts, stayed: JournalEntry) -> dict[str, Any]:
     """An event that stayed in its agency: the rules that kept it, each with norm, text and the fields it stopped."""
     period = parts.gate.policy.on(berlin_day(parts.clock.now()))
     texts = {} if period is None else period.reasons

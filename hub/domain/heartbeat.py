@@ -27,7 +27,7 @@ _SCHEMA = "status"
 _LATEST = 253_402_300_799_000_000  # the last second of the year 9999
 
 
-class Quarantined(NamedTuple):
+class QuarantineCount(NamedTuple):
     """How many records of a stream wait at the agency for one reason."""
 
     stream: str
@@ -49,7 +49,7 @@ class Heartbeat:
     register_as_of: int | None = None
     closed: str = ""
     software: str = "unknown"
-    quarantined: tuple[Quarantined, ...] = ()
+    quarantined: tuple[QuarantineCount, ...] = ()
     certificates: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -76,7 +76,7 @@ def decode(value: bytes) -> Heartbeat | None:
         return None
     if schema.fingerprint != record_schema(_SCHEMA).fingerprint:
         return None
-    waiting = tuple(Quarantined(**one) for one in found.pop("quarantined"))
+    waiting = tuple(QuarantineCount(**one) for one in found.pop("quarantined"))
     beat = Heartbeat(**found, quarantined=waiting)
     return beat if all(_bounded(beat)) else None
 

@@ -17,7 +17,7 @@ from hub.errors import UsageError
 from hub.isolation import isolated
 from hub.parts import Parts
 from hub.store import erasures, subjects
-from hub.store.erasures import Erasure, Told
+from hub.store.erasures import ErasureRequest, RecipientAnswer
 
 _NO_ANSWER = frozenset({"pending", "delivered"})
 
@@ -44,7 +44,7 @@ def complete(parts: Parts) -> None:
     isolated(parts, "erase.complete", waiting, partial(_complete, parts), lambda one: one.id)
 
 
-def _complete(parts: Parts, waiting: Sequence[Erasure]) -> None:
+def _complete(parts: Parts, waiting: Sequence[ErasureRequest]) -> None:
     with parts.store.transaction() as connection:
         for one in waiting:
             answers = recipients(connection, one, who_is(connection, one.subject))
@@ -58,7 +58,7 @@ def _complete(parts: Parts, waiting: Sequence[Erasure]) -> None:
                 erasures.completed(connection, one.id, micros(at))
 
 
-def recipients(connection: Connection, one: Erasure, who: Who) -> list[dict[str, Any]]:
+def recipients(connection: Connection, one: ErasureRequest, who: Who) -> list[dict[str, Any]]:
     """What each recipient had, when it was told, and what it answered."""
     sender = one.subject.split(":", 1)[0]
     cases = [case for key in who.same for case in subjects.cases_of_subject(connection, key)]
@@ -69,7 +69,7 @@ def recipients(connection: Connection, one: Erasure, who: Who) -> list[dict[str,
     return [_answer(recipient, said) for recipient in told]
 
 
-def _answer(told: Told, said: Mapping[str, tuple[str, int]]) -> dict[str, Any]:
+def _answer(told: RecipientAnswer, said: Mapping[str, tuple[str, int]]) -> dict[str, Any]:
     by_hand = said.get(told.recipient)
     by_sink = not told.shows and told.state not in _NO_ANSWER
     return {
@@ -90,7 +90,7 @@ def status(parts: Parts, ids: Sequence[str] = ()) -> list[dict[str, Any]]:
         return [_status(connection, one) for one in found]
 
 
-def _status(connection: Connection, one: Erasure) -> dict[str, Any]:
+def _status(connection: Connection, one: ErasureRequest) -> dict[str, Any]:
     who = who_is(connection, one.subject)
     state = "completed" if one.completed_at else "waiting_for_answers" if one.announced else "requested"
     return {

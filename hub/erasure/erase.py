@@ -26,7 +26,7 @@ from hub.ports import Certificate
 from hub.sealed.boxes import content, keys_for
 from hub.sealed.decode import envelope_of
 from hub.store import erasures, subjects
-from hub.store.erasures import Erasure
+from hub.store.erasures import ErasureRequest
 from hub.subjects.consent_barrier import is_open
 from hub.subjects.register_entries import erased_entry
 from projections.consent_register.queries import RegisterRow, about, present
@@ -54,7 +54,7 @@ def _execute_all(parts: Parts) -> tuple[int, ...]:
     return tuple(chain.from_iterable(executed))
 
 
-def _execute_each(parts: Parts, asked: Sequence[Erasure]) -> tuple[int, ...]:
+def _execute_each(parts: Parts, asked: Sequence[ErasureRequest]) -> tuple[int, ...]:
     with parts.store.transaction() as connection:
         erasures.lock_forgetting(connection)
         for one in asked:
@@ -62,11 +62,11 @@ def _execute_each(parts: Parts, asked: Sequence[Erasure]) -> tuple[int, ...]:
     return tuple(one.requested_at for one in asked)
 
 
-def _id(erasure: Erasure) -> str:
+def _id(erasure: ErasureRequest) -> str:
     return erasure.id
 
 
-def _execute(connection: Connection, parts: Parts, one: Erasure) -> None:
+def _execute(connection: Connection, parts: Parts, one: ErasureRequest) -> None:
     now = parts.clock.now()
     who = who_is(connection, one.subject)
     subjects.raise_epochs(connection, who.mine, micros(now))
@@ -109,7 +109,7 @@ _KEPT = [
 """What an erasure leaves: proofs and registers without content, each until its retention ends."""
 
 
-def _said(connection: Connection, parts: Parts, one: Erasure) -> tuple[Mapping[str, Any], list[str]]:
+def _said(connection: Connection, parts: Parts, one: ErasureRequest) -> tuple[Mapping[str, Any], list[str]]:
     """What the request says, and which keys its execution named if there was one."""
     live = subjects.live_generation(connection, "consent_register")
     done = executed_id(parts.secret, one.id).hex()
@@ -123,7 +123,7 @@ def _said(connection: Connection, parts: Parts, one: Erasure) -> tuple[Mapping[s
     return opened.get(REQUESTED, {}), list(opened.get(EXECUTED, {}).get("key_ids", ()))
 
 
-def _is_request(row: RegisterRow, one: Erasure) -> bool:
+def _is_request(row: RegisterRow, one: ErasureRequest) -> bool:
     return row.event_type == REQUESTED and min(row.occurred_at, row.received_at) == one.requested_at
 
 
@@ -153,7 +153,7 @@ def _announce_all(parts: Parts) -> None:
     isolated(parts, "erase.announce", waiting, partial(_announce, parts), _id)
 
 
-def _announce(parts: Parts, waiting: Sequence[Erasure]) -> None:
+def _announce(parts: Parts, waiting: Sequence[ErasureRequest]) -> None:
     with parts.store.transaction() as connection:
         for one in waiting:
             said = orjson.loads(one.certificate or "{}")
@@ -164,7 +164,7 @@ def _announce(parts: Parts, waiting: Sequence[Erasure]) -> None:
             erasures.announced(connection, [one.id])
 
 
-def _say_executed(connection: Connection, parts: Parts, one: Erasure, said: Mapping[str, Any]) -> None:
+def _say_executed(connection: Connection, parts: Parts, one: ErasureRequest, said: Mapping[str, Any]) -> None:
     """Unless the log tells it: a restored hub that executes a request again would seal the same event anew, and the log
     would hold it in different bytes."""
     event_id = executed_id(parts.secret, one.id)

@@ -58,7 +58,7 @@ _COLUMNS = (
 )
 
 
-class Ended(NamedTuple):
+class EndedProofs(NamedTuple):
     """`rows`: subject → how many rows of the register end with its proof key; `last` names the last joint case that was
     looked at, and is empty when no more come into question."""
 
@@ -66,7 +66,7 @@ class Ended(NamedTuple):
     last: str
 
 
-def ended_proofs(connection: Connection, parts: Parts, until: int, beyond: str, limit: int) -> Ended:
+def ended_proofs(connection: Connection, parts: Parts, until: int, beyond: str, limit: int) -> EndedProofs:
     """The proofs that end with the first `limit` joint cases in question behind `beyond`. A person of several cases
     ends with the first of them, once all are over. Raises ServiceUnavailable."""
     live = subjects.live_generation(connection, "consent_register")
@@ -84,7 +84,7 @@ def ended_proofs(connection: Connection, parts: Parts, until: int, beyond: str, 
         del counted[key]
     for key in _refusing(connection, live, cases, counted):
         del counted[key]
-    return Ended(dict(sorted(counted.items())), page[-1] if len(page) == limit else "")
+    return EndedProofs(dict(sorted(counted.items())), page[-1] if len(page) == limit else "")
 
 
 def _refusing(

@@ -35,7 +35,7 @@ _Positions = Mapping[tuple[str, str], Mapping[int, tuple[str, int]]]
 
 
 @dataclass(frozen=True, slots=True)
-class _Waiting:
+class _WaitingCounts:
     """One partition that a stage has not read to its end."""
 
     stage: str
@@ -90,14 +90,14 @@ class StoreCollector(Collector):
                 "hub_consent_state_age_seconds", {(agency,): age for agency in self._parts.agencies}
             )
 
-    def _behind(self, stored: _Positions, state: TopicState) -> Iterator[_Waiting]:
+    def _behind(self, stored: _Positions, state: TopicState) -> Iterator[_WaitingCounts]:
         stage = self._stages[state.name]
         read = stored.get((stage, state.name), {})
         for partition, end in sorted(state.end.items()):
             _, following = read.get(partition, ("", state.first[partition]))
-            yield _Waiting(stage, state.name, partition, following, max(0, end - following))
+            yield _WaitingCounts(stage, state.name, partition, following, max(0, end - following))
 
-    def _oldest(self, waiting: Iterable[_Waiting]) -> dict[tuple[str, ...], float]:
+    def _oldest(self, waiting: Iterable[_WaitingCounts]) -> dict[tuple[str, ...], float]:
         oldest: dict[tuple[str, ...], float] = {}
         for one in waiting:
             for record in self._parts.log.read(one.topic, {one.partition: one.following}, limit=1):

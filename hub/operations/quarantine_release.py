@@ -26,7 +26,7 @@ from hub.sealed.words import decode_control
 from hub.stages import admit, consents, project, receipts
 from hub.stages.intake import BatchIntake, require_readable
 from hub.store import positions, quarantines
-from hub.store.quarantines import Dropped, Quarantined
+from hub.store.quarantines import DroppedRecord, QuarantinedRecord
 from hub.topology import topic_agency
 
 Decode = Callable[[Parts, Record], Any]
@@ -174,7 +174,7 @@ def _alone(parts: Parts, opened: _Lane, place: RecordPosition, error: Exception)
     opened.new[reason] += 1
     with parts.store.transaction() as connection:
         quarantines.release(connection, opened.stage, (), [place])
-        found = Quarantined(place, opened.name, reason)
+        found = QuarantinedRecord(place, opened.name, reason)
         quarantines.put(connection, opened.stage, [found], micros(parts.clock.now()))
 
 
@@ -252,7 +252,7 @@ def _close(parts: Parts, opened: _Lane) -> list[RecordPosition]:
             quarantines.drop(
                 connection,
                 [
-                    Dropped(
+                    DroppedRecord(
                         opened.stage,
                         place,
                         reason or causes[place],

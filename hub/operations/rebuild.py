@@ -153,7 +153,7 @@ class _Rebuild:
             self._waiting.add(at)
             self._failed.add(at)
         with self._parts.store.transaction() as connection:
-            found = quarantines.Quarantined(record.place, at, reason)
+            found = quarantines.QuarantinedRecord(record.place, at, reason)
             quarantines.put(connection, stage, [found], micros(self._parts.clock.now()))
 
     def _batches(self, topic: str) -> Iterator[Sequence[Record]]:

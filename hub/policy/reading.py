@@ -14,7 +14,7 @@ _TIME = re.compile(
 )
 
 
-class Unreadable(Exception):
+class UnreadablePolicy(Exception):
     """Carries the key that is missing, unknown or not of its type; a caller makes a value or an error of it."""
 
     def __init__(self, key: str) -> None:
@@ -27,11 +27,11 @@ def record(
 ) -> dict[str, Any]:
     """An object with exactly these names; the first that is missing or unknown is the one reported."""
     if not isinstance(value, dict):
-        raise Unreadable(key or "(request)")
+        raise UnreadablePolicy(key or "(request)")
     wrong = (names - value.keys()) or (value.keys() - names - ignored)
     if wrong:
         name = min(map(str, wrong))
-        raise Unreadable(f"{key}.{name}" if key else name)
+        raise UnreadablePolicy(f"{key}.{name}" if key else name)
     return value
 
 
@@ -39,19 +39,19 @@ def inner(value: dict[str, Any], outer: str, name: str) -> Any:
     """One value of a nested object whose other keys are not looked at."""
     nested = value.get(outer)
     if not isinstance(nested, dict) or name not in nested:
-        raise Unreadable(f"{outer}.{name}")
+        raise UnreadablePolicy(f"{outer}.{name}")
     return nested[name]
 
 
 def items(value: Any, key: str) -> list[Any]:
     if not isinstance(value, list):
-        raise Unreadable(key)
+        raise UnreadablePolicy(key)
     return value
 
 
 def text(value: Any, key: str) -> str:
     if not isinstance(value, str):
-        raise Unreadable(key)
+        raise UnreadablePolicy(key)
     return value
 
 
@@ -61,14 +61,14 @@ def texts(value: Any, key: str) -> tuple[str, ...]:
 
 def flag(value: Any, key: str) -> bool:
     if not isinstance(value, bool):
-        raise Unreadable(key)
+        raise UnreadablePolicy(key)
     return value
 
 
 def choice(value: Any, key: str, options: Container[str]) -> str:
     """A code of a closed list; an unknown code is not guessed at."""
     if text(value, key) not in options:
-        raise Unreadable(key)
+        raise UnreadablePolicy(key)
     return str(value)
 
 
@@ -84,21 +84,21 @@ def optional(reader: Callable[[Any, str], T], value: Any, key: str) -> T | None:
 def day(value: Any, key: str) -> date:
     """A calendar date, `YYYY-MM-DD` and nothing looser."""
     if not _DAY.fullmatch(text(value, key)):
-        raise Unreadable(key)
+        raise UnreadablePolicy(key)
     try:
         return date.fromisoformat(value)
     except ValueError:
-        raise Unreadable(key) from None
+        raise UnreadablePolicy(key) from None
 
 
 def time(value: Any, key: str) -> datetime:
     """A moment with its offset (RFC 3339); fractions below a microsecond are cut off."""
     match = _TIME.fullmatch(text(value, key))
     if match is None:
-        raise Unreadable(key)
+        raise UnreadablePolicy(key)
     date_part, hour, minute, second, fraction, offset = match.groups()
     whole = f"{date_part}T{hour}:{minute}:{min(second, '59')}{(fraction or '')[:7]}{offset.upper()}"
     try:
         return datetime.fromisoformat(whole) + timedelta(seconds=second == "60")
     except (ValueError, OverflowError):
-        raise Unreadable(key) from None
+        raise UnreadablePolicy(key) from None

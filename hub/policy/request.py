@@ -86,7 +86,7 @@ def parse_request(obj: Any) -> Request | DangerRequest | Incomplete:
         if isinstance(obj, dict) and obj.get("purpose") == "danger_protection":
             return _danger(obj)
         return _request(read.record(obj, "", REQUEST_KEYS, ignored=frozenset({"expect"})))
-    except read.Unreadable as gap:
+    except read.UnreadablePolicy as gap:
         return Incomplete(key=gap.key, fields=_readable_fields(obj))
 
 
@@ -94,7 +94,7 @@ def parse_consent(obj: Any, key: str = "consent") -> Consent | Incomplete:
     """One consent from decoded JSON, every key of the contract present and no other."""
     try:
         return _consent(obj, key)
-    except read.Unreadable as gap:
+    except read.UnreadablePolicy as gap:
         return Incomplete(key=gap.key, fields=())
 
 
@@ -116,7 +116,7 @@ def _moment(value: Any) -> datetime:
     try:
         berlin_day(at)
     except OverflowError:
-        raise read.Unreadable("at") from None
+        raise read.UnreadablePolicy("at") from None
     return at
 
 
@@ -144,14 +144,14 @@ def _recipient(value: Any, purpose: str) -> Recipient:
 def _role(value: Any, purpose: str) -> str:
     role = read.choice(value, "recipient.role", ROLE_KINDS)
     if role == "subject" and purpose != "subject_access":
-        raise read.Unreadable("recipient.role")
+        raise read.UnreadablePolicy("recipient.role")
     return role
 
 
 def _kind_of(role: str, value: Any) -> str:
     kind = read.choice(value, "recipient.kind", AGENCY_KINDS | {"subject"})
     if kind not in ROLE_KINDS[role]:
-        raise read.Unreadable("recipient.role")
+        raise read.UnreadablePolicy("recipient.role")
     return kind
 
 
@@ -189,7 +189,7 @@ def _event(value: Any) -> EventFacts:
 
 def _fields(value: Any) -> Mapping[str, str]:
     if not isinstance(value, dict) or not value:
-        raise read.Unreadable("event.fields")
+        raise read.UnreadablePolicy("event.fields")
     return {name: read.choice(code, f"event.fields.{name}", LABELS) for name, code in value.items()}
 
 

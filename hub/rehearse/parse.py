@@ -48,7 +48,7 @@ def parse_story(data: bytes) -> Story:
         for number, item in enumerate(read.items(found["steps"], "steps")):
             place = _place(number, item)
             reader.step(number, item)
-    except read.Unreadable as gap:
+    except read.UnreadablePolicy as gap:
         raise _impossible(place, f"{gap.key}: is missing, unknown, or cannot be read") from None
     except told.Impossible as why:
         raise _impossible(place, str(why)) from None
@@ -122,7 +122,7 @@ class _Reader:
     def _consent(self, raw: dict[str, Any], _: datetime) -> Grant:
         found = parse_consent(raw["consent"])
         if isinstance(found, Incomplete):
-            raise read.Unreadable(found.key)
+            raise read.UnreadablePolicy(found.key)
         self._subject(found.subject, "consent.subject")
         self._consents.add(found.id)
         return Grant(by=self._agency(raw), consent=found)

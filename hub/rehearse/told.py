@@ -36,7 +36,7 @@ def agency(value: Any, key: str) -> tuple[str, str]:
     raw = read.record(value, key, frozenset({"id", "kind"}))
     name = read.text(raw["id"], f"{key}.id")
     if not name or not name.isprintable() or ":" in name:
-        raise read.Unreadable(f"{key}.id")
+        raise read.UnreadablePolicy(f"{key}.id")
     return name, read.choice(raw["kind"], f"{key}.kind", AGENCY_KINDS)
 
 
@@ -64,7 +64,7 @@ def pair(text: str) -> AgencyRef:
     """`agency:ref`."""
     agency, colon, ref = text.partition(":")
     if not colon:
-        raise read.Unreadable("persons")
+        raise read.UnreadablePolicy("persons")
     return AgencyRef(agency, ref)
 
 
@@ -100,7 +100,7 @@ def schema(value: Any) -> EventSchema:
 def payload(schema: EventSchema, value: Any) -> Mapping[str, Any]:
     """A record's payload as its schema has it; raises Impossible."""
     if not isinstance(value, dict):
-        raise read.Unreadable("payload")
+        raise read.UnreadablePolicy("payload")
     try:
         payload = from_json(schema, _as_texts(schema, value))
         schema.encode(payload)

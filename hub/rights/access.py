@@ -117,7 +117,7 @@ def _consent(one: Consent) -> dict[str, Any]:
     }
 
 
-def _held(row: admissions.HeldRow) -> dict[str, Any]:
+def _held(row: admissions.HeldEvent) -> dict[str, Any]:
     return {"event_id": row.event_id, "since": moment(row.since).isoformat(), "reason": row.reason}
 
 

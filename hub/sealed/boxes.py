@@ -7,11 +7,11 @@ from cryptography.exceptions import InvalidTag
 
 from hub.domain.envelope import Envelope
 from hub.domain.seal import key_version, open_box, place
-from hub.ports import Erased, Fenced, Key, KeyRef, KeyStore
+from hub.ports import Erased, FencedKey, Key, KeyRef, KeyStore
 from schemas import InvalidPayload, UnknownSchema, by_fingerprint, limits, upcast
 
 State = Literal["open", "erased", "fenced", "unsealed", "past_limits"]
-Found = Mapping[tuple[KeyRef, int], Key | Erased | Fenced]
+Found = Mapping[tuple[KeyRef, int], Key | Erased | FencedKey]
 
 
 class Content(NamedTuple):
@@ -47,7 +47,7 @@ def content(envelope: Envelope, kind: Literal["box", "proof"], found: Found) -> 
         version = key_version(box)
         key = found.get((ref, version))
         if not isinstance(key, Key):
-            return Content({}, "fenced" if isinstance(key, Fenced) else "erased")
+            return Content({}, "fenced" if isinstance(key, FencedKey) else "erased")
         part = _open(envelope, category, box, key)
         if part is None:
             return Content({}, "unsealed")
@@ -63,7 +63,7 @@ def seal_state(envelope: Envelope, kind: Literal["box", "proof"], found: Found) 
     for category, box in envelope.boxes.items():
         key = found.get((ref, key_version(box)))
         if not isinstance(key, Key):
-            return "fenced" if isinstance(key, Fenced) else "erased"
+            return "fenced" if isinstance(key, FencedKey) else "erased"
         try:
             open_box(key.cipher, box, _place(envelope, category, key))
         except InvalidTag:

@@ -27,8 +27,8 @@ from hub.sealed.words import strayed
 from hub.stages.driver import Stage, drive
 from hub.stages.intake import BatchIntake, lane
 from hub.store import admissions, subjects
-from hub.store.admissions import DecisionRow, HeldRow
-from hub.store.quarantines import Quarantined
+from hub.store.admissions import DecisionRow, HeldEvent
+from hub.store.quarantines import QuarantinedRecord
 from hub.subjects.facts import confider, event_facts, signature
 from hub.subjects.knowledge import Knowledge
 from hub.subjects.learning import learn
@@ -70,7 +70,7 @@ class AdmissionBatch:
     fenced: set[KeyRef] = field(default_factory=set)
     closed: set[str] = field(default_factory=set)  # lanes in which an event did not open
     decisions: dict[tuple[str, int], DecisionRow] = field(default_factory=dict)
-    held: list[HeldRow] = field(default_factory=list)
+    held: list[HeldEvent] = field(default_factory=list)
     duplicates: int = 0
     types: Counter[tuple[str, str]] = field(default_factory=Counter)
     now: int = field(init=False)  # `at` as the store has it
@@ -141,7 +141,7 @@ def _take(desk: AdmissionBatch, event: Event) -> None:
     state = seal_state(event.envelope, "box", desk.keys)
     if state == "unsealed":
         desk.closed.add(at := lane(event.record))
-        desk.intake.bad.append(Quarantined(event.record.place, at, "unsealed"))
+        desk.intake.bad.append(QuarantinedRecord(event.record.place, at, "unsealed"))
     elif state != "open":
         if state == "fenced" or _would_pass(desk, event):
             desk.fenced.add(key_ref(event.envelope, "box"))
@@ -246,7 +246,7 @@ def _note(desk: AdmissionBatch, event: Event, outcome: str, rules: str) -> None:
 def _hold(desk: AdmissionBatch, event: Event, reason: str) -> None:
     topic, partition, offset, key, value, *_ = event.record
     epoch = desk.known[event.subject].epoch
-    row = HeldRow(
+    row = HeldEvent(
         *event.identity, event.subject, epoch, desk.now, reason, topic, partition, offset, key, value
     )
     desk.held.append(row)

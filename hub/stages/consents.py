@@ -25,8 +25,8 @@ from hub.stages import misnamed, unusable
 from hub.stages.driver import Stage, drive
 from hub.stages.intake import TOOK_EFFECT, BatchIntake
 from hub.store import erasures, evidence, links, quarantines, subjects
-from hub.store.erasures import Erasure
-from hub.store.quarantines import Quarantined
+from hub.store.erasures import ErasureRequest
+from hub.store.quarantines import QuarantinedRecord
 from hub.subjects import birthdays
 from hub.subjects.tombstones import narrows, provable
 from projections.consent_register.apply import row_id
@@ -143,7 +143,7 @@ def narrow_quarantined(parts: Parts, since: int | None = None) -> int:
     return len(taken)
 
 
-def _narrowing(parts: Parts, one: Quarantined) -> Event | None:
+def _narrowing(parts: Parts, one: QuarantinedRecord) -> Event | None:
     """All that a quarantined record could mean, if it narrows, as a rebuild takes it; None also where the log holds it
     no longer. What it says to the letter follows when it is tried again."""
     found = parts.log.read(one.place.topic, {one.place.partition: one.place.offset}, 1)
@@ -152,7 +152,7 @@ def _narrowing(parts: Parts, one: Quarantined) -> Event | None:
     return broken_control(parts.secret, found[0])
 
 
-def _narrow(parts: Parts, one: Quarantined, event: Event) -> bool:
+def _narrow(parts: Parts, one: QuarantinedRecord, event: Event) -> bool:
     found = control_keys(parts, [event])
     with parts.store.transaction() as connection:
         mine = quarantines.rename(connection, STAGE, one, f"{TOOK_EFFECT}{one.reason}")
@@ -180,7 +180,9 @@ def _erases(event: Event) -> bool:
     return event.envelope.event_type == "ErasureRequested"
 
 
-def _requests(connection: Connection, parts: Parts, live: int, events: Sequence[Event]) -> list[Erasure]:
+def _requests(
+    connection: Connection, parts: Parts, live: int, events: Sequence[Event]
+) -> list[ErasureRequest]:
     """The requests that the register does not hold yet: one that is published again asks for nothing that came since.
     They are executed once all consents are read (`hub.erasure.erase`)."""
     asked = {row_id(event.envelope, event.value): event for event in events if _erases(event)}
@@ -188,10 +190,10 @@ def _requests(connection: Connection, parts: Parts, live: int, events: Sequence[
     return [_erasure(parts, event) for key, event in asked.items() if key not in known]
 
 
-def _erasure(parts: Parts, event: Event) -> Erasure:
+def _erasure(parts: Parts, event: Event) -> ErasureRequest:
     """The request, effective like a withdrawal."""
     at = min(event.envelope.occurred_at, received_at(parts.secret, event.record))
-    return Erasure(event.envelope.event_id.hex(), event.subject, at)
+    return ErasureRequest(event.envelope.event_id.hex(), event.subject, at)
 
 
 def _links(event: Event) -> bool:

@@ -29,7 +29,7 @@ from hub.parts import Parts
 from hub.ports import Outgoing
 from hub.store import evidence, quarantines, subjects, views
 from hub.store.quarantines import Item
-from hub.store.views import Mark, ViewRow
+from hub.store.views import DirtyCase, ViewRow
 from hub.subjects.knowledge import Knowledge
 from hub.subjects.learning import learn
 from hub.views.case_file import CaseFile, read_cases
@@ -69,7 +69,7 @@ class _Work:
     """One claimed joint case with the views that it owes."""
 
     joint_case: str
-    marks: Sequence[Mark]
+    marks: Sequence[DirtyCase]
     file: CaseFile | None = None
     drafts: Sequence[Draft] = ()
     before: Mapping[tuple[str, str, str, str], ViewRow] = field(default_factory=dict)
@@ -346,7 +346,7 @@ def _count(outcome: DiscloseOutcome, works: Sequence[_Work], pending: Sequence[_
     outcome.waits += [mark.since for work in works for mark in work.marks]
 
 
-def _withdrawn(marks: Sequence[Mark]) -> int | None:
+def _withdrawn(marks: Sequence[DirtyCase]) -> int | None:
     """When the first withdrawal among these marks was received."""
     return min((mark.withdrawn_at for mark in marks if mark.withdrawn_at), default=None)
 

@@ -13,8 +13,8 @@ from hub.sealed.decode import decode_event
 from hub.stages.admit import STAGE, decide_batch, produce
 from hub.stages.intake import BatchIntake, lane
 from hub.store import admissions, quarantines
-from hub.store.admissions import HeldRow
-from hub.store.quarantines import Quarantined
+from hub.store.admissions import HeldEvent
+from hub.store.quarantines import QuarantinedRecord
 from hub.topology import topic_agency
 
 
@@ -27,7 +27,7 @@ def answer_held(parts: Parts) -> dict[str, int]:
     return _count(list(chain.from_iterable(found)))
 
 
-def _answer(parts: Parts, rows: Sequence[HeldRow]) -> list[str]:
+def _answer(parts: Parts, rows: Sequence[HeldEvent]) -> list[str]:
     events = [decode_event(_record(row), topic_agency(row.topic), "events") for row in rows]
     intake = BatchIntake("", "", events=events)
     desk = decide_batch(parts, intake)
@@ -41,11 +41,11 @@ def _answer(parts: Parts, rows: Sequence[HeldRow]) -> list[str]:
     return [row.outcome for row in desk.decisions.values()]
 
 
-def _quarantine(parts: Parts, row: HeldRow, error: Exception) -> list[str]:
+def _quarantine(parts: Parts, row: HeldEvent, error: Exception) -> list[str]:
     record = _record(row)
     reason = note_failure(STAGE, error, topic=row.topic, partition=row.partition, offset=row.offset)
     with parts.store.transaction() as connection:
-        found = Quarantined(record.place, lane(record), reason)
+        found = QuarantinedRecord(record.place, lane(record), reason)
         quarantines.put(connection, STAGE, [found], micros(parts.clock.now()))
         admissions.let_go(connection, [row])
     return []
@@ -63,7 +63,7 @@ def end_expired_holds(parts: Parts) -> int:
     return len(rows)
 
 
-def _record(row: HeldRow) -> Record:
+def _record(row: HeldEvent) -> Record:
     return Record(row.topic, row.partition, row.offset, row.key, row.value, row.since)
 
 

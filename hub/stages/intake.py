@@ -12,7 +12,7 @@ from hub.errors import DataError, OffsetGap
 from hub.parts import Parts
 from hub.ports import UNREADABLE, UNREADABLE_REASONS, Outgoing, Record
 from hub.store import positions, quarantines
-from hub.store.quarantines import Quarantined
+from hub.store.quarantines import QuarantinedRecord
 
 E = TypeVar("E")
 TOOK_EFFECT = "narrowed_"
@@ -27,7 +27,7 @@ class BatchIntake(Generic[E]):
     topic: str
     topic_id: str
     events: list[E] = field(default_factory=list)
-    bad: list[Quarantined] = field(default_factory=list)
+    bad: list[QuarantinedRecord] = field(default_factory=list)
     parked: list[tuple[Record, str]] = field(default_factory=list)
     strayed: list[Outgoing] = field(default_factory=list)
     starts: dict[int, int] = field(default_factory=dict)
@@ -127,13 +127,13 @@ def _decoded(
         event, moved = rescue(record), strayed(record)
         intake.strayed += [moved] if moved else []
         if event is not None or moved:
-            intake.bad.append(Quarantined(record.place, at, f"{TOOK_EFFECT}{error.reason}"))
+            intake.bad.append(QuarantinedRecord(record.place, at, f"{TOOK_EFFECT}{error.reason}"))
             waiting.add(at)
             return event
         if at in waiting:
             intake.parked.append((record, at))
         else:
-            intake.bad.append(Quarantined(record.place, at, error.reason))
+            intake.bad.append(QuarantinedRecord(record.place, at, error.reason))
             waiting.add(at)
     return None
 

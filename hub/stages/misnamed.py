@@ -16,7 +16,7 @@ from hub.parts import Parts
 from hub.ports import RecordPosition
 from hub.stages.intake import TOOK_EFFECT
 from hub.store import quarantines, subjects
-from hub.store.quarantines import Dropped, Item
+from hub.store.quarantines import DroppedRecord, Item
 from hub.subjects.consent_index import nobodys_word, open_naming
 from projections.consent_register.queries import GRANT, RegisterRow, known_since
 
@@ -69,7 +69,7 @@ def agency_of(item: Item) -> str:
 def drop(connection: Connection, items: Iterable[Item], operator: str, reason: str, at: int) -> None:
     """Somebody has looked: they leave quarantine, on record."""
     for one in items:
-        given_up = Dropped(STAGE, RecordPosition(one.item, 0, 0), one.reason, reason, operator, at)
+        given_up = DroppedRecord(STAGE, RecordPosition(one.item, 0, 0), one.reason, reason, operator, at)
         quarantines.drop(connection, [given_up])
         quarantines.remove_items(connection, STAGE, [one.item])
 

@@ -34,7 +34,7 @@ from hub.subjects.register_entries import (
     ENTRUSTED,
     ENTRY,
     JOINT,
-    Entry,
+    RegisterEntry,
     _entry,
     consent_entry,
     joint_entry,
@@ -182,7 +182,7 @@ def _confiders(known: Iterable[Knowledge]) -> set[str]:
 
 def _entries(
     parts: Parts, known: Mapping[str, Knowledge], signers: Mapping[str, Sequence[str]], now: datetime
-) -> dict[Name, Entry]:
+) -> dict[Name, RegisterEntry]:
     """The entry of every consent that its sender's gate may count on."""
     wanted = {
         key: KeyRef("proof", *key.split(":", 1)) for key, one in known.items() if of_sender(key, one, now)

@@ -24,7 +24,7 @@ class DecisionRow(NamedTuple):
     offset: int
 
 
-class HeldRow(NamedTuple):
+class HeldEvent(NamedTuple):
     """An event that waits, sealed as it came."""
 
     event_id: str
@@ -62,13 +62,13 @@ def save_decisions(connection: Connection, rows: Sequence[DecisionRow]) -> None:
     add(connection, decision, rows, _NEWER)
 
 
-def save_held(connection: Connection, rows: Sequence[HeldRow]) -> None:
+def save_held(connection: Connection, rows: Sequence[HeldEvent]) -> None:
     merge(
         connection, held, list({row[:2]: row for row in rows}.values()), "(event_id, publication) DO NOTHING"
     )
 
 
-def moved(connection: Connection, limit: int = 500) -> list[HeldRow]:
+def moved(connection: Connection, limit: int = 500) -> list[HeldEvent]:
     """Held events of whose person something became known since (the epoch rose), oldest first."""
     h = held.c
     wanted = (
@@ -79,22 +79,22 @@ def moved(connection: Connection, limit: int = 500) -> list[HeldRow]:
         .limit(limit)
         .with_for_update(of=held, skip_locked=True)
     )
-    return [HeldRow(*row) for row in connection.execute(wanted)]
+    return [HeldEvent(*row) for row in connection.execute(wanted)]
 
 
-def expired(connection: Connection, before: int, limit: int = 500) -> list[HeldRow]:
+def expired(connection: Connection, before: int, limit: int = 500) -> list[HeldEvent]:
     """Held events that nobody decided in time."""
     wanted = select(held).where(held.c.since < before).order_by(held.c.since).limit(limit)
-    return [HeldRow(*row) for row in connection.execute(wanted.with_for_update(skip_locked=True))]
+    return [HeldEvent(*row) for row in connection.execute(wanted.with_for_update(skip_locked=True))]
 
 
-def held_of(connection: Connection, key: str) -> list[HeldRow]:
+def held_of(connection: Connection, key: str) -> list[HeldEvent]:
     """All that is held about this subject."""
     wanted = select(held).where(held.c.subject == key).order_by(held.c.since, held.c.event_id)
-    return [HeldRow(*row) for row in connection.execute(wanted.with_for_update())]
+    return [HeldEvent(*row) for row in connection.execute(wanted.with_for_update())]
 
 
-def withheld(row: HeldRow, rule: str, policy_version: str, at: int) -> DecisionRow:
+def withheld(row: HeldEvent, rule: str, policy_version: str, at: int) -> DecisionRow:
     """The decision with which a held event ends when nobody lets it in."""
     return DecisionRow(
         row.event_id, row.publication, "withheld", rule, policy_version, row.epoch, at, row.topic, row.partition,
@@ -102,7 +102,7 @@ def withheld(row: HeldRow, rule: str, policy_version: str, at: int) -> DecisionR
     )  # fmt: skip
 
 
-def let_go(connection: Connection, rows: Iterable[HeldRow]) -> None:
+def let_go(connection: Connection, rows: Iterable[HeldEvent]) -> None:
     """Remove from the held ones what was decided."""
     for row in rows:
         key = (held.c.event_id == row.event_id, held.c.publication == row.publication)

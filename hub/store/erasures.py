@@ -12,7 +12,7 @@ from hub.store.tables import closed_case, disclosure, erased, erasure, erasure_a
 _FORGETTING = 0x666272_18  # names the lock in the database; any number that nothing else uses
 
 
-class Erasure(NamedTuple):
+class ErasureRequest(NamedTuple):
     """One request and how far it is; `id`: its event id in hex, or where another request bears that, one of its own.
     Times are microseconds since 1970 UTC."""
 
@@ -25,7 +25,7 @@ class Erasure(NamedTuple):
     certificate: str | None = None
 
 
-def ask(connection: Connection, requests: Iterable[Erasure]) -> None:
+def ask(connection: Connection, requests: Iterable[ErasureRequest]) -> None:
     """Remember these requests; one about the same subject and of the same moment as a known one is that."""
     for one in requests:
         same = (erasure.c.subject == one.subject) & (erasure.c.requested_at == one.requested_at)
@@ -35,7 +35,7 @@ def ask(connection: Connection, requests: Iterable[Erasure]) -> None:
         merge(connection, erasure, [one._replace(id=_own_id(one)) if taken else one], "(id) DO NOTHING")
 
 
-def _own_id(one: Erasure) -> str:
+def _own_id(one: ErasureRequest) -> str:
     return hashlib.sha256(f"{one.id} {one.subject} {one.requested_at}".encode()).hexdigest()[:32]
 
 
@@ -44,35 +44,35 @@ def any_open(connection: Connection) -> bool:
     return bool(connection.execute(select(exists().where(erasure.c.completed_at.is_(None)))).scalar_one())
 
 
-def to_execute(connection: Connection, limit: int = 50) -> list[Erasure]:
+def to_execute(connection: Connection, limit: int = 50) -> list[ErasureRequest]:
     """The oldest requests that nobody has executed; locked until the transaction ends."""
     return _some(connection, erasure.c.executed_at.is_(None), limit)
 
 
-def to_announce(connection: Connection, limit: int = 50) -> list[Erasure]:
+def to_announce(connection: Connection, limit: int = 50) -> list[ErasureRequest]:
     """Executed, and not yet told to the log."""
     return _some(connection, erasure.c.executed_at.is_not(None) & ~erasure.c.announced, limit)
 
 
-def to_complete(connection: Connection, limit: int = 1000) -> list[Erasure]:
+def to_complete(connection: Connection, limit: int = 1000) -> list[ErasureRequest]:
     """Announced, and still waiting for a recipient's answer."""
     return _some(connection, erasure.c.announced & erasure.c.completed_at.is_(None), limit)
 
 
-def _some(connection: Connection, which: ColumnElement[bool], limit: int) -> list[Erasure]:
+def _some(connection: Connection, which: ColumnElement[bool], limit: int) -> list[ErasureRequest]:
     wanted = select(erasure).where(which).order_by(erasure.c.requested_at, erasure.c.id).limit(limit)
-    return [Erasure(*row) for row in connection.execute(wanted.with_for_update(skip_locked=True))]
+    return [ErasureRequest(*row) for row in connection.execute(wanted.with_for_update(skip_locked=True))]
 
 
-def all_of(connection: Connection) -> list[Erasure]:
+def all_of(connection: Connection) -> list[ErasureRequest]:
     """Every erasure, the newest first."""
     wanted = select(erasure).order_by(erasure.c.requested_at.desc(), erasure.c.id)
-    return [Erasure(*row) for row in connection.execute(wanted)]
+    return [ErasureRequest(*row) for row in connection.execute(wanted)]
 
 
-def find(connection: Connection, erasure_id: str) -> Erasure | None:
+def find(connection: Connection, erasure_id: str) -> ErasureRequest | None:
     row = connection.execute(select(erasure).where(erasure.c.id == erasure_id)).first()
-    return Erasure(*row) if row else None
+    return ErasureRequest(*row) if row else None
 
 
 def executed(connection: Connection, erasure_id: str, at: int, certificate: str) -> None:
@@ -131,7 +131,7 @@ def close(connection: Connection, cases: Iterable[str], category: str, until: in
     merge(connection, closed_case, rows, newer)
 
 
-class Told(NamedTuple):
+class RecipientAnswer(NamedTuple):
     """What a recipient had of a person, and what it has said since. `state`: pending, delivered, or its answer;
     `shows` whether its newest view still names the release."""
 
@@ -146,7 +146,7 @@ class Told(NamedTuple):
 
 def recipients(
     connection: Connection, persons: Sequence[str], sender: str, joint_cases: Sequence[str], until: int
-) -> list[Told]:
+) -> list[RecipientAnswer]:
     """Everybody to whom something of this sender about these persons was released until then."""
     d = disclosure.c
     mine = (d.person.in_(persons), d.sender == sender, d.at <= until)
@@ -171,14 +171,14 @@ def recipients(
 _WAITING = ("pending", "delivered", "waiting", "late")
 
 
-def _told(recipient: str, role: str, first: int, last: int, rows: Sequence[object]) -> Told:
+def _told(recipient: str, role: str, first: int, last: int, rows: Sequence[object]) -> RecipientAnswer:
     """The answer that is furthest from being one stands for all cases of the person."""
     ranked = sorted(rows, key=lambda row: (not row.shows, row.state not in _WAITING, row.as_of))  # type: ignore[attr-defined]
     if not ranked:
-        return Told(recipient, role, first, last, "deleted", None, shows=False)
+        return RecipientAnswer(recipient, role, first, last, "deleted", None, shows=False)
     worst = ranked[0]
     told = None if worst.shows else int(worst.as_of)  # type: ignore[attr-defined]
-    return Told(recipient, role, first, last, str(worst.state), told, bool(worst.shows))  # type: ignore[attr-defined]
+    return RecipientAnswer(recipient, role, first, last, str(worst.state), told, bool(worst.shows))  # type: ignore[attr-defined]
 
 
 def answer(connection: Connection, erasure_id: str, recipient: str, text: str, at: int) -> None:

@@ -1,7 +1,7 @@
 """What an auditor judges a release by, beside the disclosure register itself.
 
-`Ground`: what each released field rested on, never joined into one text. `Appended`: when the broker took the view.
-`applied_at`: when the consents stage had committed what stands before an offset.
+`FieldsGround`: what each released field rested on, never joined into one text. `Appended`: when the broker took the
+view. `applied_at`: when the consents stage had committed what stands before an offset.
 """
 
 from bisect import bisect_right
@@ -19,7 +19,7 @@ Release = tuple[str, str, str]
 """View id, person and sender: the key of one entry of the disclosure register."""
 
 
-class Ground(NamedTuple):
+class FieldsGround(NamedTuple):
     """Fields of one category that rested on the same ground: `norm`, or else any one of `consents` covers them all.
 
     Records that name other consents are another ground, although they show fields of the same name.
@@ -48,7 +48,7 @@ class Appended(NamedTuple):
         return self.until is None or self.at <= self.until
 
 
-def save_grounds(connection: Connection, grounds: Iterable[tuple[Release, Sequence[Ground]]]) -> None:
+def save_grounds(connection: Connection, grounds: Iterable[tuple[Release, Sequence[FieldsGround]]]) -> None:
     """The grounds of releases that were entered in the disclosure register in this transaction."""
     rows = [
         (*release, number, one.category, _text(one.fields), _text(one.consents), one.norm)
@@ -58,21 +58,21 @@ def save_grounds(connection: Connection, grounds: Iterable[tuple[Release, Sequen
     merge(connection, disclosure_ground, rows, "(view_id, person, sender, number) DO NOTHING")
 
 
-def grounds_of(connection: Connection, view_ids: Iterable[str]) -> Mapping[Release, list[Ground]]:
+def grounds_of(connection: Connection, view_ids: Iterable[str]) -> Mapping[Release, list[FieldsGround]]:
     """The grounds of all releases of these views; none for those that an older version of the hub entered."""
     g = disclosure_ground.c
     wanted = select(g.view_id, g.person, g.sender, g.category, g.fields, g.consents, g.norm)
     wanted = wanted.where(among(connection, g.view_id)).order_by(g.view_id, g.person, g.sender, g.number)
-    found: defaultdict[Release, list[Ground]] = defaultdict(list)
+    found: defaultdict[Release, list[FieldsGround]] = defaultdict(list)
     for row in connection.execute(wanted, {"keys": values(connection, set(view_ids))}):
-        ground = Ground(
+        ground = FieldsGround(
             row.category, tuple(orjson.loads(row.fields)), tuple(orjson.loads(row.consents)), row.norm
         )
         found[row.view_id, row.person, row.sender].append(ground)
     return found
 
 
-def names_of(grounds: Sequence[Ground], joined: str) -> tuple[str, ...]:
+def names_of(grounds: Sequence[FieldsGround], joined: str) -> tuple[str, ...]:
     """What a release rested on, for people to read; `joined` is the text of an entry that has no grounds of its own."""
     if grounds:
         return tuple(sorted({name for ground in grounds for name in ground.names}))

@@ -10,7 +10,7 @@ from hub.store.bulk import among, merge, values
 from hub.store.tables import parked, quarantine, quarantine_drop, quarantine_item
 
 
-class Quarantined(NamedTuple):
+class QuarantinedRecord(NamedTuple):
     """A record that could not be taken, and the lane (topic and record key, hashed) that waits behind it."""
 
     place: RecordPosition
@@ -18,7 +18,7 @@ class Quarantined(NamedTuple):
     reason: str
 
 
-def put(connection: Connection, stage: str, found: Iterable[Quarantined], at: int) -> None:
+def put(connection: Connection, stage: str, found: Iterable[QuarantinedRecord], at: int) -> None:
     rows = [(stage, *one.place, one.lane, one.reason, at, False) for one in found]
     merge(
         connection,
@@ -41,7 +41,7 @@ def lanes(connection: Connection, stage: str) -> set[str]:
     return set(connection.execute(wanted).scalars())
 
 
-def without_prefix(connection: Connection, stage: str, prefix: str, since: int) -> list[Quarantined]:
+def without_prefix(connection: Connection, stage: str, prefix: str, since: int) -> list[QuarantinedRecord]:
     """Records of a stage that were quarantined since then (microseconds since 1970 UTC) and whose reason does not begin
     so, in order of their places."""
     q = quarantine.c
@@ -49,10 +49,10 @@ def without_prefix(connection: Connection, stage: str, prefix: str, since: int) 
         q.stage == stage, q.at >= since, ~q.reason.startswith(prefix, autoescape=True)
     )
     rows = connection.execute(wanted.order_by(q.topic, q.partition, q.offset))
-    return [Quarantined(RecordPosition(*row[:3]), row.lane, row.reason) for row in rows]
+    return [QuarantinedRecord(RecordPosition(*row[:3]), row.lane, row.reason) for row in rows]
 
 
-def rename(connection: Connection, stage: str, found: Quarantined, reason: str) -> bool:
+def rename(connection: Connection, stage: str, found: QuarantinedRecord, reason: str) -> bool:
     """Give the record another reason; False when somebody else has done so meanwhile."""
     q, place = quarantine.c, found.place
     at = (q.stage == stage, q.topic == place.topic, q.partition == place.partition, q.offset == place.offset)
@@ -85,7 +85,7 @@ def places_of(connection: Connection, stage: str, reason: str) -> set[RecordPosi
     return {RecordPosition(*row) for row in connection.execute(wanted)}
 
 
-class Waiting(NamedTuple):
+class WaitingLane(NamedTuple):
     """One lane that waits: the records that could not be taken, oldest first, and how many stand behind them."""
 
     stage: str
@@ -94,7 +94,7 @@ class Waiting(NamedTuple):
     parked: int
 
 
-def waiting(connection: Connection) -> list[Waiting]:
+def waiting(connection: Connection) -> list[WaitingLane]:
     """Every lane that waits, in order of stage and age."""
     q, p = quarantine.c, parked.c
     behind = {
@@ -108,7 +108,7 @@ def waiting(connection: Connection) -> list[Waiting]:
     for row in connection.execute(wanted):
         place = RecordPosition(row.topic, row.partition, row.offset)
         found.setdefault((row.stage, row.lane), []).append((place, row.reason, row.at))
-    return [Waiting(*key, bad, behind.get(key, 0)) for key, bad in found.items()]
+    return [WaitingLane(*key, bad, behind.get(key, 0)) for key, bad in found.items()]
 
 
 def of_lane(
@@ -199,7 +199,7 @@ def remove_items(connection: Connection, stage: str, names: Iterable[str]) -> No
     connection.execute(delete(quarantine_item).where(q.stage == stage, among(connection, q.item)), bound)
 
 
-class Dropped(NamedTuple):
+class DroppedRecord(NamedTuple):
     """A quarantined record that an operator gave up; `cause` is why it was quarantined."""
 
     stage: str
@@ -210,17 +210,17 @@ class Dropped(NamedTuple):
     at: int  # microseconds since 1970 UTC
 
 
-def drop(connection: Connection, found: Iterable[Dropped]) -> None:
+def drop(connection: Connection, found: Iterable[DroppedRecord]) -> None:
     rows = [(one.stage, *one.place, one.cause, one.reason, one.operator, one.at) for one in found]
     merge(connection, quarantine_drop, rows, "DO NOTHING")
 
 
-def dropped(connection: Connection, stage: str) -> dict[RecordPosition, Dropped]:
+def dropped(connection: Connection, stage: str) -> dict[RecordPosition, DroppedRecord]:
     """The records of a stage that operators gave up."""
     q = quarantine_drop.c
     rows = connection.execute(select(quarantine_drop).where(q.stage == stage))
     return {
-        (place := RecordPosition(*row[1:4])): Dropped(
+        (place := RecordPosition(*row[1:4])): DroppedRecord(
             row.stage, place, row.cause, row.reason, row.operator, row.at
         )
         for row in rows

@@ -23,7 +23,7 @@ from hub.store.tables import (
 _DO_NOTHING = "DO NOTHING"
 
 
-class State(NamedTuple):
+class SubjectState(NamedTuple):
     """A subject's row: `person` is the hub's name for whom two linked pseudonyms mean."""
 
     key: str
@@ -33,9 +33,9 @@ class State(NamedTuple):
     epoch: int
 
 
-def stranger(key: str) -> State:
+def stranger(key: str) -> SubjectState:
     """A subject that the hub has never heard of: itself, with nothing known."""
-    return State(key, key, linked=False, split=False, epoch=0)
+    return SubjectState(key, key, linked=False, split=False, epoch=0)
 
 
 def is_family(key: str) -> bool:
@@ -43,7 +43,7 @@ def is_family(key: str) -> bool:
     return key.split(":", 1)[1].startswith("f_")
 
 
-def states(connection: Connection, keys: Iterable[str], *, share: bool = False) -> dict[str, State]:
+def states(connection: Connection, keys: Iterable[str], *, share: bool = False) -> dict[str, SubjectState]:
     """The rows of these subjects; with `share` locked against a rise of their epoch, in a fixed order (rule 18)."""
     s = subject.c
     wanted = (
@@ -52,7 +52,7 @@ def states(connection: Connection, keys: Iterable[str], *, share: bool = False) 
     if share:
         wanted = wanted.with_for_update(read=True)
     rows = connection.execute(wanted, {"keys": values(connection, keys)}).all()
-    return {row[0]: State._make(row) for row in rows}
+    return {row[0]: SubjectState._make(row) for row in rows}
 
 
 def aliases(connection: Connection, persons_: Iterable[str]) -> dict[str, list[str]]:

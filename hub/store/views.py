@@ -43,7 +43,7 @@ ViewKey = tuple[str, str, str, str]
 """Joint case, recipient, role, worker."""
 
 
-class Mark(NamedTuple):
+class DirtyCase(NamedTuple):
     """A case to look at again; cleared only under the number that was read."""
 
     case_key: str
@@ -118,7 +118,7 @@ class Claim(NamedTuple):
     """Marked joint cases that one worker takes for a while, with all their marks; `number` is 0 where nobody shares."""
 
     number: int
-    marks: Mapping[str, Sequence[Mark]]
+    marks: Mapping[str, Sequence[DirtyCase]]
 
 
 HELD_FOR = 300_000_000  # microseconds; then a case in quarantine is tried again by itself
@@ -145,10 +145,10 @@ def claim(connection: Connection, limit: int, now: int) -> Claim:
     return Claim(number, {name: of for name, of in marked.items() if of})
 
 
-def marks(connection: Connection, limit: int, now: int = 0) -> list[Mark]:
+def marks(connection: Connection, limit: int, now: int = 0) -> list[DirtyCase]:
     """The urgent marks that no worker has claimed, then the oldest; another worker passes over them until the
     transaction ends."""
-    found: list[Mark] = []
+    found: list[DirtyCase] = []
     for urgent_ones in (True, False):
         left = limit - len(found)
         if left:
@@ -157,7 +157,7 @@ def marks(connection: Connection, limit: int, now: int = 0) -> list[Mark]:
             )
             if connection.dialect.name != "sqlite":
                 wanted = wanted.with_for_update(of=dirty, skip_locked=True)
-            found += [Mark(*row) for row in connection.execute(wanted)]
+            found += [DirtyCase(*row) for row in connection.execute(wanted)]
     return found
 
 
@@ -178,19 +178,19 @@ def _waiting_marks(now: int) -> Select[Any]:
         q.at.between(now - HELD_FOR, now),
     )
     return (
-        select(*(dirty.c[name] for name in Mark._fields))
+        select(*(dirty.c[name] for name in DirtyCase._fields))
         .select_from(dirty.outerjoin(case_link, case_link.c.case_key == dirty.c.case_key))
         .where(~claimed, ~held)
     )
 
 
-def _marks_of(connection: Connection, cases: Iterable[str]) -> dict[str, Mark]:
-    wanted = select(*(dirty.c[name] for name in Mark._fields)).where(among(connection, dirty.c.case_key))
+def _marks_of(connection: Connection, cases: Iterable[str]) -> dict[str, DirtyCase]:
+    wanted = select(*(dirty.c[name] for name in DirtyCase._fields)).where(among(connection, dirty.c.case_key))
     rows = connection.execute(wanted, {"keys": values(connection, cases)})
-    return {row.case_key: Mark(*row) for row in rows}
+    return {row.case_key: DirtyCase(*row) for row in rows}
 
 
-def _claimed(connection: Connection, first: Mapping[str, Mark], number: int, now: int) -> set[str]:
+def _claimed(connection: Connection, first: Mapping[str, DirtyCase], number: int, now: int) -> set[str]:
     """The joint cases that no other worker has claimed since their marks were looked at."""
     until = now + CLAIM_LIFE
     rows = [
@@ -233,7 +233,7 @@ _LOCK_IN_ORDER = text(
 )
 
 
-def clear(connection: Connection, done: Iterable[Mark]) -> None:
+def clear(connection: Connection, done: Iterable[DirtyCase]) -> None:
     """Remove these marks where they still carry the number that was read, and no other."""
     read = [(mark.case_key, mark.number) for mark in done]
     if read:

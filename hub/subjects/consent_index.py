@@ -31,7 +31,7 @@ Recorded = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class OpenedGrant:
     row: RegisterRow
     controller: str
     recorded_at: int
@@ -85,12 +85,12 @@ class Opened:
         return max(self.row.occurred_at, self.row.received_at)
 
 
-def first(one: Opened) -> tuple[int, str]:
+def first(one: OpenedGrant) -> tuple[int, str]:
     """Of two grants with one id the smaller stands (rule 7)."""
     return one.recorded_at, one.row.event_id
 
 
-def effective(one: Opened) -> datetime:
+def effective(one: OpenedGrant) -> datetime:
     """A withdrawal or objection holds from when it was made, or received if that was earlier."""
     return moment(min(one.row.occurred_at, one.row.received_at))
 
@@ -99,15 +99,15 @@ def effective(one: Opened) -> datetime:
 class Said:
     """Endings, by what they name: the id at an agency, or a number alone; `unreadable` name no number."""
 
-    own: Mapping[Recorded, Sequence[Opened]]
-    numbers: Mapping[str, Sequence[Opened]]
-    unreadable: Sequence[Opened]
+    own: Mapping[Recorded, Sequence[OpenedGrant]]
+    numbers: Mapping[str, Sequence[OpenedGrant]]
+    unreadable: Sequence[OpenedGrant]
 
     @classmethod
-    def of(cls, endings: Iterable[Opened]) -> "Said":
-        own: defaultdict[Recorded, list[Opened]] = defaultdict(list)
-        numbers: defaultdict[str, list[Opened]] = defaultdict(list)
-        unreadable: list[Opened] = []
+    def of(cls, endings: Iterable[OpenedGrant]) -> "Said":
+        own: defaultdict[Recorded, list[OpenedGrant]] = defaultdict(list)
+        numbers: defaultdict[str, list[OpenedGrant]] = defaultdict(list)
+        unreadable: list[OpenedGrant] = []
         for one in endings:
             for name in one.ids:
                 own[one.controller, name].append(one)
@@ -123,11 +123,11 @@ class Index:
     key under which it was said, and by (agency, id) where nobody can tell who does. `former`: subject key → whoever
     was the same person, until when."""
 
-    by_subject: Mapping[str, Sequence[Opened]]
-    grants: Mapping[Recorded, Sequence[Opened]]
+    by_subject: Mapping[str, Sequence[OpenedGrant]]
+    grants: Mapping[Recorded, Sequence[OpenedGrant]]
     by_person: Mapping[str, Said]
     by_key: Mapping[str, Said]
-    nobodys: Mapping[Recorded, Sequence[Opened]]
+    nobodys: Mapping[Recorded, Sequence[OpenedGrant]]
     names: Mapping[str, str]
     former: Mapping[str, Mapping[str, int]]
     agencies: frozenset[str] = frozenset()
@@ -138,18 +138,18 @@ class Index:
     @classmethod
     def of(
         cls,
-        opened: Sequence[Opened],
+        opened: Sequence[OpenedGrant],
         names: Mapping[str, str],
         former: Mapping[str, Mapping[str, int]],
         known_since: Mapping[str, int],
         agencies: frozenset[str] = frozenset(),
         offices: Mapping[str, frozenset[str]] | None = None,
     ) -> "Index":
-        by_subject: defaultdict[str, list[Opened]] = defaultdict(list)
-        grants: defaultdict[Recorded, list[Opened]] = defaultdict(list)
-        by_key: defaultdict[str, list[Opened]] = defaultdict(list)
-        by_person: defaultdict[str, list[Opened]] = defaultdict(list)
-        nobodys: defaultdict[Recorded, list[Opened]] = defaultdict(list)
+        by_subject: defaultdict[str, list[OpenedGrant]] = defaultdict(list)
+        grants: defaultdict[Recorded, list[OpenedGrant]] = defaultdict(list)
+        by_key: defaultdict[str, list[OpenedGrant]] = defaultdict(list)
+        by_person: defaultdict[str, list[OpenedGrant]] = defaultdict(list)
+        nobodys: defaultdict[Recorded, list[OpenedGrant]] = defaultdict(list)
         for one in opened:
             key = one.row.subject
             by_subject[key].append(one)
@@ -178,14 +178,14 @@ class Index:
     def name(self, controller: str, ref: str) -> str:
         return self.person(f"{controller}:{ref}")
 
-    def signers(self, grant: Opened) -> tuple[str, ...]:
+    def signers(self, grant: OpenedGrant) -> tuple[str, ...]:
         return tuple(map(self.person, grant.signers))
 
-    def persons(self, grant: Opened) -> frozenset[str]:
+    def persons(self, grant: OpenedGrant) -> frozenset[str]:
         """The persons who may take a consent back."""
         return frozenset(map(self.person, grant.people))
 
-    def taken(self, grant: Opened) -> bool:
+    def taken(self, grant: OpenedGrant) -> bool:
         """Whether its agency had given the id to somebody else's consent before: this one is refused."""
         person = self.person(grant.row.subject)
         return any(
@@ -201,7 +201,7 @@ def nobodys_word(row: RegisterRow, known_since: Mapping[str, int]) -> bool:
     return row.subject.endswith(":") or since is None or since > row.received_at
 
 
-def open_rows(connection: Connection, keys: KeyStore, subject_keys: Iterable[str]) -> list[Opened]:
+def open_rows(connection: Connection, keys: KeyStore, subject_keys: Iterable[str]) -> list[OpenedGrant]:
     """What may matter to the policy about these subjects: their own rows, what the signers of their consents said,
     what narrows and was said by who was the same person before a split, and whatever bears the same consent ids."""
     generation, wanted = subjects.live_generation(connection, "consent_register"), set(subject_keys)
@@ -228,7 +228,7 @@ def _of_nobody(connection: Connection, generation: int, ids: Iterable[str]) -> l
     ]
 
 
-def open_grants(connection: Connection, keys: KeyStore, agency: str = "") -> list[Opened]:
+def open_grants(connection: Connection, keys: KeyStore, agency: str = "") -> list[OpenedGrant]:
     """Every grant that one agency recorded, or all did: for a question that somebody asks by hand."""
     generation = subjects.live_generation(connection, "consent_register")
     return [one for one in _open(keys, queries.granted(connection, generation, agency)) if one.grants]
@@ -236,7 +236,7 @@ def open_grants(connection: Connection, keys: KeyStore, agency: str = "") -> lis
 
 def open_naming(
     connection: Connection, keys: KeyStore, row_ids: Iterable[str]
-) -> tuple[list[RegisterRow], list[Opened]]:
+) -> tuple[list[RegisterRow], list[OpenedGrant]]:
     """These rows, and the opened grants that bear their consent ids."""
     generation = subjects.live_generation(connection, "consent_register")
     rows = queries.by_id(connection, generation, row_ids)
@@ -245,7 +245,7 @@ def open_naming(
 
 
 def index_of(
-    connection: Connection, opened: Sequence[Opened], agencies: frozenset[str] = frozenset()
+    connection: Connection, opened: Sequence[OpenedGrant], agencies: frozenset[str] = frozenset()
 ) -> Index:
     """These rows, with the links of everybody whom they name."""
     generation, everybody = subjects.live_generation(connection, "consent_register"), _named(opened)
@@ -267,7 +267,7 @@ def _offices(connection: Connection, persons: Iterable[str]) -> dict[str, frozen
     return {person: frozenset(key.split(":", 1)[0] for key in keys) for person, keys in found.items()}
 
 
-def _named(opened: Iterable[Opened]) -> set[str]:
+def _named(opened: Iterable[OpenedGrant]) -> set[str]:
     """Every subject key that rows are about and that signers and custodians name."""
     return {
         key
@@ -282,11 +282,11 @@ def all_names(connection: Connection, keys: set[str]) -> set[str]:
     return keys.union(*same.values())
 
 
-def _open(keys: KeyStore, rows: Iterable[RegisterRow]) -> list[Opened]:
+def _open(keys: KeyStore, rows: Iterable[RegisterRow]) -> list[OpenedGrant]:
     envelopes = {row.event_id: (row, _envelope(row.envelope)) for row in rows}
     found = keys_for(keys, "proof", [envelope for _, envelope in envelopes.values()])
     return [
-        Opened(row, envelope.controller_id, envelope.recorded_at, content(envelope, "proof", found))
+        OpenedGrant(row, envelope.controller_id, envelope.recorded_at, content(envelope, "proof", found))
         for _, (row, envelope) in sorted(envelopes.items())
     ]
 

@@ -24,7 +24,7 @@ from hub.policy.facts import CATEGORIES, CONSENT_PURPOSES
 from hub.ports import KeyStore
 from hub.subjects.consent_index import (
     Index,
-    Opened,
+    OpenedGrant,
     Recorded,
     Said,
     all_names,
@@ -43,7 +43,7 @@ _DIMENSIONS: Mapping[str, frozenset[str] | None] = {
 }
 
 
-def consents_of(mine: Sequence[Opened], index: Index) -> Iterator[tuple[Consent, str]]:
+def consents_of(mine: Sequence[OpenedGrant], index: Index) -> Iterator[tuple[Consent, str]]:
     """Each consent of one person, and the agency that recorded it."""
     endings = Endings(mine, index)
     for grant in sorted(endings.standing, key=lambda one: (str(one.row.consent_id), one.controller)):
@@ -69,7 +69,7 @@ def taken_back(
 class Endings:
     """The records that take back the consents of one person, whose rows are `mine`."""
 
-    def __init__(self, mine: Sequence[Opened], index: Index) -> None:
+    def __init__(self, mine: Sequence[OpenedGrant], index: Index) -> None:
         self._index = index
         self._grants = [one for one in mine if one.grants]
         self.standing = _standing(self._grants, index)
@@ -79,11 +79,11 @@ class Endings:
         self._earliest: dict[tuple[Recorded, str], int | None] = {}
         self._wide: dict[tuple[int, int | None], _Wide] = {}
 
-    def of(self, grant: Opened) -> list[Opened]:
+    def of(self, grant: OpenedGrant) -> list[OpenedGrant]:
         """The endings of a consent that stands: said by its subject or by who signed it, while they were the same
         person, or by its agency without saying by whom. Of several that cannot be read and take back the same the
         first to take effect."""
-        found: dict[str, Opened] = {}
+        found: dict[str, OpenedGrant] = {}
         own = [(grant.controller, name) for name in grant.ids]
         for recorded in own:
             found |= _by_id(self._index.nobodys.get(recorded, ()))
@@ -100,7 +100,7 @@ class Endings:
             found |= _by_id(self._unreadable(said, until).of(grant.granted_at))
         return list(found.values())
 
-    def _authors(self, grant: Opened) -> Iterator[tuple[Said, int | None]]:
+    def _authors(self, grant: OpenedGrant) -> Iterator[tuple[Said, int | None]]:
         """What they said who may take the consent back; of former names of theirs, what was received until then."""
         for person in self._index.persons(grant):
             if said := self._index.by_person.get(person):
@@ -122,11 +122,11 @@ class Endings:
             kept = self._wide[id(said), until] = _Wide(meant)
         return kept
 
-    def _known(self, end: Opened) -> bool:
+    def _known(self, end: OpenedGrant) -> bool:
         """Whether any consent bears the id of a withdrawal whose content cannot be read."""
         return end.row.consent_id in self._own_ids or self._has_own(end)
 
-    def _has_own(self, end: Opened) -> bool:
+    def _has_own(self, end: OpenedGrant) -> bool:
         """Whether its agency had a consent of its author under the id that it names: then that one is meant."""
         author = self._index.person(end.row.subject)
         named = end.controller, str(end.row.consent_id)
@@ -145,32 +145,32 @@ class _Wide:
     """Endings that take back whatever their author had given; of those with one scope the first to take effect, by when
     a consent had been given."""
 
-    def __init__(self, endings: Iterable[Opened]) -> None:
-        by_scope: defaultdict[str | None, list[Opened]] = defaultdict(list)
+    def __init__(self, endings: Iterable[OpenedGrant]) -> None:
+        by_scope: defaultdict[str | None, list[OpenedGrant]] = defaultdict(list)
         for one in sorted(endings, key=lambda one: -one.given_until):
             by_scope[one.row.scope].append(one)
         self._scopes = [
             ([-one.given_until for one in of], list(accumulate(of, _earlier))) for of in by_scope.values()
         ]
 
-    def of(self, granted_at: int) -> Iterator[Opened]:
+    def of(self, granted_at: int) -> Iterator[OpenedGrant]:
         """Those that a consent given then falls under."""
         for until, earliest in self._scopes:
             if count := bisect_right(until, -granted_at):
                 yield earliest[count - 1]
 
 
-def _earlier(one: Opened, other: Opened) -> Opened:
+def _earlier(one: OpenedGrant, other: OpenedGrant) -> OpenedGrant:
     return min(one, other, key=lambda end: (effective(end), end.row.event_id))
 
 
-def _by_id(endings: Iterable[Opened]) -> dict[str, Opened]:
+def _by_id(endings: Iterable[OpenedGrant]) -> dict[str, OpenedGrant]:
     return {one.row.event_id: one for one in endings}
 
 
-def _standing(grants: Iterable[Opened], index: Index) -> list[Opened]:
+def _standing(grants: Iterable[OpenedGrant], index: Index) -> list[OpenedGrant]:
     """The grants of one person that hold their ids."""
-    standing: list[Opened] = []
+    standing: list[OpenedGrant] = []
     taken: set[Recorded] = set()
     for one in sorted(grants, key=first):
         ids = {(one.controller, name) for name in one.ids}
@@ -180,7 +180,7 @@ def _standing(grants: Iterable[Opened], index: Index) -> list[Opened]:
     return standing
 
 
-def _consent(grant: Opened, endings: Sequence[Opened], index: Index) -> Consent:
+def _consent(grant: OpenedGrant, endings: Sequence[OpenedGrant], index: Index) -> Consent:
     fields = grant.fields
     whole, parts = _narrowed(endings, index.agencies)
     ends = [fields[name] for name in ("valid_until", "withdrawn_at") if fields.get(name)]  # said beforehand
@@ -208,7 +208,7 @@ def _consent(grant: Opened, endings: Sequence[Opened], index: Index) -> Consent:
 
 
 def _narrowed(
-    endings: Iterable[Opened], agencies: frozenset[str]
+    endings: Iterable[OpenedGrant], agencies: frozenset[str]
 ) -> tuple[list[datetime], tuple[ScopedWithdrawal, ...]]:
     """When they take back the whole, and which parts: each part once, from the first time on."""
     whole: list[datetime] = []
@@ -267,7 +267,7 @@ def facts_of(key: str, aliases: Iterable[str], index: Index) -> Knowledge:
     )
 
 
-def _said_before_a_split(same: Sequence[str], index: Index) -> Iterable[Opened]:
+def _said_before_a_split(same: Sequence[str], index: Index) -> Iterable[OpenedGrant]:
     """Records about subjects that were the same person at the time: a split takes no objection back."""
     found = {
         one.row.event_id: one
@@ -279,7 +279,7 @@ def _said_before_a_split(same: Sequence[str], index: Index) -> Iterable[Opened]:
     return found.values()
 
 
-def _control(mine: Iterable[Opened], index: Index) -> ControlData:
+def _control(mine: Iterable[OpenedGrant], index: Index) -> ControlData:
     """The statement of each record's newest version, from its own date on. A version without any field takes the
     record back; one that cannot be read narrows."""
     mine = list(mine)
@@ -305,9 +305,9 @@ def _control(mine: Iterable[Opened], index: Index) -> ControlData:
     return ControlData(tuple(births), tuple(capacities), tuple(custody))
 
 
-def _newest(mine: Iterable[Opened], types: frozenset[str]) -> list[Opened]:
+def _newest(mine: Iterable[OpenedGrant], types: frozenset[str]) -> list[OpenedGrant]:
     """The newest version of each record of these types, readable or not."""
-    newest: dict[tuple[str, str], Opened] = {}
+    newest: dict[tuple[str, str], OpenedGrant] = {}
     for one in mine:
         if one.row.event_type in types:
             record = one.controller, one.row.record_ref
@@ -317,10 +317,10 @@ def _newest(mine: Iterable[Opened], types: frozenset[str]) -> list[Opened]:
     return [newest[record] for record in sorted(newest)]
 
 
-def _objections(mine: Iterable[Opened]) -> list[Opened]:
+def _objections(mine: Iterable[OpenedGrant]) -> list[OpenedGrant]:
     """Every publication of each record's newest version: none takes back an objection that another one states. A
     publication that nobody can open counts where none can be read."""
-    said: dict[tuple[str, str], dict[int, list[Opened]]] = {}
+    said: dict[tuple[str, str], dict[int, list[OpenedGrant]]] = {}
     for one in mine:
         if one.row.event_type in _OBJECTING:
             versions = said.setdefault((one.controller, one.row.record_ref), {})
@@ -329,10 +329,10 @@ def _objections(mine: Iterable[Opened]) -> list[Opened]:
     return [one for of in newest for one in [each for each in of if each.content.state == "open"] or of]
 
 
-def _version(one: Opened) -> tuple[int, int, str]:
+def _version(one: OpenedGrant) -> tuple[int, int, str]:
     return one.row.source_version, one.row.publication, one.row.event_id
 
 
-def _objects_76(one: Opened) -> bool:
+def _objects_76(one: OpenedGrant) -> bool:
     """An objection whose norm cannot be read counts (fail closed)."""
     return objects_76(str(one.fields.get("norm") or "76"))

@@ -25,7 +25,7 @@ def learn(
     names = sorted(set(wanted))
     states = subjects.states(connection, names, share=lock)
     known: dict[str, Knowledge] = {}
-    missing: list[subjects.State] = []
+    missing: list[subjects.SubjectState] = []
     for name in names:
         state = states.get(name) or subjects.stranger(name)
         cached = cache.get(name, state.epoch) if state.epoch else None
@@ -41,7 +41,7 @@ def learn(
 
 
 def _load(
-    connection: Connection, keys: KeyStore, states: Sequence[subjects.State], agencies: frozenset[str]
+    connection: Connection, keys: KeyStore, states: Sequence[subjects.SubjectState], agencies: frozenset[str]
 ) -> dict[str, Knowledge]:
     households = subjects.households(
         connection, [state.key for state in states if subjects.is_family(state.key)]

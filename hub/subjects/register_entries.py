@@ -25,17 +25,17 @@ ENTRY = record_schema("register")
 JOINT, ENTRUSTED = "joint", "A65"
 
 
-class Entry(NamedTuple):
+class RegisterEntry(NamedTuple):
     """An entry for the agency named first; `said` is the same as long as it says the same, whenever it is written."""
 
     record: tuple[str, Outgoing]
     said: str
 
 
-def joint_entry(case: str, now: int) -> Entry:
+def joint_entry(case: str, now: int) -> RegisterEntry:
     agency, ref = case.split(":", 1)
     entry = _entry(JOINT, agency, now) | {"subject_ref": ref}
-    return Entry((agency, Outgoing(f"{JOINT} {ref}".encode(), encode_single(ENTRY, entry))), JOINT)
+    return RegisterEntry((agency, Outgoing(f"{JOINT} {ref}".encode(), encode_single(ENTRY, entry))), JOINT)
 
 
 def tombstone(key: str, consent_id: str) -> tuple[str, Outgoing]:
@@ -58,7 +58,7 @@ def consent_entry(
     knowledge: Knowledge,
     signers: Mapping[str, Sequence[str]],
     now: datetime,
-) -> Entry:
+) -> RegisterEntry:
     verdict = signed(consent, knowledge.subject(now), now)
     confider = _confider(consent, key.ref.controller, signers)
     content = orjson.dumps(_content(consent, verdict=verdict) | ({"confider": confider} if confider else {}))
@@ -70,7 +70,7 @@ def consent_entry(
         "box": seal(key.cipher, key.version, content, where),
     }
     said = hmac.new(parts.secret, where + content, hashlib.sha256).hexdigest()[:32]
-    return Entry((key.ref.controller, Outgoing(name.encode(), encode_single(ENTRY, entry))), said)
+    return RegisterEntry((key.ref.controller, Outgoing(name.encode(), encode_single(ENTRY, entry))), said)
 
 
 def _confider(consent: Consent, agency: str, signers: Mapping[str, Sequence[str]]) -> str | None:

@@ -13,7 +13,7 @@ from hub.domain.agencies import Agency
 from hub.domain.clock import berlin_day, berlin_midnight, micros
 from hub.parts import Parts
 from hub.policy.facts import Recipient
-from hub.store.evidence import Ground, Release
+from hub.store.evidence import FieldsGround, Release
 from hub.store.views import DisclosureRow, ViewKey, ViewRow
 from hub.subjects.knowledge import Knowledge
 from hub.views.case_file import CaseFile
@@ -174,7 +174,7 @@ def disclosure_rows(draft: Draft, policy_version: str) -> Iterable[DisclosureRow
         )  # fmt: skip
 
 
-def grounds(draft: Draft) -> Iterable[tuple[Release, Sequence[Ground]]]:
+def grounds(draft: Draft) -> Iterable[tuple[Release, Sequence[FieldsGround]]]:
     """What each field of each of those entries rests on."""
     for part in _releasing(draft):
         yield (draft.view_id.hex(), part.person, part.sender), part.covered

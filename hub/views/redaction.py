@@ -23,7 +23,7 @@ from hub.policy.facts import CATEGORIES, ConsentGround, EventFacts, Recipient, R
 from hub.policy.grounds import counts
 from hub.policy.reduce import STARTS, Released, Shown, obliged_categories, view
 from hub.sealed.boxes import Content
-from hub.store.evidence import Ground
+from hub.store.evidence import FieldsGround
 from hub.subjects.facts import confider, event_facts, signature
 from hub.subjects.knowledge import Knowledge
 from schemas import to_json
@@ -174,7 +174,7 @@ class ViewPart:
     grounds: tuple[str, ...]
     fields: tuple[str, ...]
     consents: tuple[Consent, ...] = ()
-    covered: tuple[Ground, ...] = ()
+    covered: tuple[FieldsGround, ...] = ()
     unreadable: int = 0
 
 
@@ -349,7 +349,7 @@ def _norm(envelope: Envelope) -> str | None:
     return f"{envelope.norm}: {envelope.task_norm}" if envelope.norm else None
 
 
-def _covered(shown: Iterable[Shown], sources: Sources) -> Iterable[Ground]:
+def _covered(shown: Iterable[Shown], sources: Sources) -> Iterable[FieldsGround]:
     """Each shown field with the label and ground of every record behind it; what rests on the same is told once."""
     fields: defaultdict[tuple[str, str | None, tuple[str, ...]], set[str]] = defaultdict(set)
     for one in shown:
@@ -361,7 +361,7 @@ def _covered(shown: Iterable[Shown], sources: Sources) -> Iterable[Ground]:
     for (category, norm, consents), names in sorted(
         fields.items(), key=lambda item: (item[0][0], item[0][1] or "", item[0][2])
     ):
-        yield Ground(category, tuple(sorted(names)), consents, norm)
+        yield FieldsGround(category, tuple(sorted(names)), consents, norm)
 
 
 def _withheld(

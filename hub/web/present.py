@@ -13,7 +13,7 @@ from hub.views.opening import OpenedView
 from hub.views.redaction import Entry, ViewPart
 from hub.web.contacts import Contact, contacts
 from hub.web.persons import Fact, facts, name_of, sources
-from hub.web.rows import Row, is_earlier, row, superseded
+from hub.web.rows import PageRow, is_earlier, row, superseded
 from hub.web.wording import moment_text, word, words
 
 FAMILY = "Familie"
@@ -29,8 +29,8 @@ class Section:
     """Entries of one kind: what counts now, and what is over or was replaced."""
 
     title: str
-    rows: tuple[Row, ...]
-    earlier: tuple[Row, ...]
+    rows: tuple[PageRow, ...]
+    earlier: tuple[PageRow, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,8 +166,8 @@ def _sections(
     mine = [(sender, entry) for sender, entry in entries if entry.event_type not in _APART]
     old = superseded(mine)
     for code, title in words()["sections"].items():
-        now: list[Row] = []
-        earlier: list[Row] = []
+        now: list[PageRow] = []
+        earlier: list[PageRow] = []
         for sender, entry in mine:
             if table.get(entry.event_type, ("case",))[0] == code:
                 over = (sender, entry.record_ref) in old or is_earlier(entry, today)
@@ -176,7 +176,7 @@ def _sections(
             yield Section(title, _newest_first(now), _newest_first(earlier))
 
 
-def _newest_first(rows: Iterable[Row]) -> tuple[Row, ...]:
+def _newest_first(rows: Iterable[PageRow]) -> tuple[PageRow, ...]:
     return tuple(sorted(rows, key=lambda one: one.order, reverse=True))
 
 

@@ -25,7 +25,7 @@ class Detail:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class PageRow:
     """A line; `disputed` marks what title and time say (§ 84 SGB X)."""
 
     title: str = field(repr=False)
@@ -38,7 +38,7 @@ class Row:
     order: tuple[date, datetime] = field(repr=False)
 
 
-def row(entry: Entry, agency: str, today: date) -> Row:
+def row(entry: Entry, agency: str, today: date) -> PageRow:
     """The line of one shown record; what lies ahead has no date of its own yet."""
     _, label, *titled = words()["events"].get(entry.event_type, ("case", entry.event_type))
     day = berlin_day(entry.occurred_at)
@@ -46,7 +46,7 @@ def row(entry: Entry, agency: str, today: date) -> Row:
     when, used = _when(entry)
     plain = entry.event_type in words()["plain"]["events"]
     hidden = {by, *used} | {name for name in ("provisional",) if entry.fields.get(name) is False}
-    return Row(
+    return PageRow(
         title=value_text(entry.event_type, by, entry.fields[by], day) if by else label,
         note=label if by and not plain else "",
         when=when,

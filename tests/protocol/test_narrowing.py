@@ -23,7 +23,7 @@ from hub.rights.event_history.trail import trail
 from hub.sealed.decode import encode_envelope
 from hub.stages import consents
 from hub.store import erasures
-from hub.store.erasures import Erasure
+from hub.store.erasures import ErasureRequest
 from schemas import by_fingerprint, event_schema
 from tests.support.world import CHILD, JA, JC, MASTER, MOTHER, World
 
@@ -541,5 +541,5 @@ def test_an_erasure_that_took_effect_broken_is_not_executed_twice(world: World) 
     (known,) = world.rows("erasure")
     assert retry(world.parts, row["stage"], row["lane"]).still
     with world.parts.store.transaction() as connection:
-        erasures.ask(connection, [Erasure("f" * 32, known["subject"], known["requested_at"])])
+        erasures.ask(connection, [ErasureRequest("f" * 32, known["subject"], known["requested_at"])])
     assert len(world.rows("erasure")) == 1

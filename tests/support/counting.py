@@ -14,7 +14,7 @@ from hub.bootstrap import build_parts
 from hub.config import load_settings
 from hub.hosts.worker.options import Options
 from hub.hosts.worker.process import Worker
-from hub.hosts.worker.roles import ReadingTask, Role, RoleTasks
+from hub.hosts.worker.roles import ReadingTask, RoleTasks, WorkerRole
 from hub.parts import Parts
 from hub.ports import Record
 from hub.store import positions
@@ -59,7 +59,7 @@ def main(topic: str, wanted: int) -> None:
     count = Count(wanted)
     tasks = RoleTasks(readings=(ReadingTask(STAGE, (topic,), count.take),))
     options = Options(bootstrap=settings.kafka_bootstrap, session_timeout=6.0, group=f"count-{topic}")
-    Worker(build_parts(settings), Role.ALL, options, count.observe, tasks).run()
+    Worker(build_parts(settings), WorkerRole.ALL, options, count.observe, tasks).run()
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from hub.adapters.keys.database import KeyDatabase
 from hub.adapters.keys.tls import TlsFiles
 from hub.adapters.keys.wrapping import Keks
 from hub.dev.servers.process import Child, free_port, listening
-from hub.hosts.keys.connections import Connection, Limits
+from hub.hosts.keys.connections import Connection, ConnectionLimits
 from hub.hosts.keys.server import KeyServer
 from hub.hosts.keys.service import KeyService
 from hub.hosts.keys.shares import Shares
@@ -24,8 +24,8 @@ class RunningService:
 
     def __init__(
         self, database: str, keks: Keks, certificates: Mapping[str, TlsFiles], *, clock: Clock | None = None,
-        journal: Path | None = None, controllers: tuple[str, ...] = ("jc", "ja"), limits: Limits | None = None,
-        shares: Shares | None = None,
+        journal: Path | None = None, controllers: tuple[str, ...] = ("jc", "ja"),
+        limits: ConnectionLimits | None = None, shares: Shares | None = None,
     ) -> None:  # fmt: skip
         self.certificates = certificates
         self._opened = partial(KeyDatabase, database, keks, clock=clock, journal=journal)

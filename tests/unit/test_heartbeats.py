@@ -19,7 +19,7 @@ from hub.domain.heartbeat import (
     MOST_QUARANTINED,
     STATES,
     Heartbeat,
-    Quarantined,
+    QuarantineCount,
     decode,
     encode,
     status_topic,
@@ -38,7 +38,8 @@ AGENCIES = ("jc", "ja")
 BEAT = Heartbeat(
     agency="jc", connector="source", kind="sql", role="source", state="running", at=micros(NOW),
     last_success=micros(NOW), register_as_of=None, closed="", software="0.1.0",
-    quarantined=(Quarantined("personen", "unknown_code", 3),), certificates={"broker_client": micros(NOW) + 5_000_000},
+    quarantined=(QuarantineCount("personen", "unknown_code", 3),),
+    certificates={"broker_client": micros(NOW) + 5_000_000},
 )  # fmt: skip
 
 
@@ -85,9 +86,9 @@ def test_what_is_said_is_heard() -> None:
         {"connector": CANARY}, {"kind": CANARY}, {"role": CANARY}, {"role": "hub"}, {"state": CANARY},
         {"state": SILENT}, {"software": CANARY}, {"closed": CANARY}, {"agency": CANARY}, {"at": -1},
         {"last_success": 2**62}, {"certificates": {CANARY: 1}}, {"certificates": {"broker_ca": -1}},
-        {"quarantined": (Quarantined(CANARY, "x", 1),)}, {"quarantined": (Quarantined("x", CANARY, 1),)},
-        {"quarantined": (Quarantined("x", "y", -1),)},
-        {"quarantined": (Quarantined("x", "y", 1),) * (MOST_QUARANTINED + 1)},
+        {"quarantined": (QuarantineCount(CANARY, "x", 1),)}, {"quarantined": (QuarantineCount("x", CANARY, 1),)},
+        {"quarantined": (QuarantineCount("x", "y", -1),)},
+        {"quarantined": (QuarantineCount("x", "y", 1),) * (MOST_QUARANTINED + 1)},
     ],
     ids=str,
 )  # fmt: skip

@@ -21,7 +21,7 @@ SCHEMA: tuple[str, ...] = (
 _COLUMNS = "event_id, publication, rule, at, event_type, place, kept, dropped"
 
 
-class Verdict(NamedTuple):
+class JournalEntry(NamedTuple):
     """One entry. `rule` is empty where anything left the house; `dropped`: field → rule."""
 
     event_id: bytes
@@ -34,22 +34,22 @@ class Verdict(NamedTuple):
     dropped: Mapping[str, str]
 
 
-def verdict(judged: Judged, event_id: bytes, publication: int, at: int) -> Verdict:
+def verdict(judged: Judged, event_id: bytes, publication: int, at: int) -> JournalEntry:
     """What the gate said, as it is kept."""
     event = judged.event
     rule = "" if judged.kept else judged.rule
     dropped = judged.dropped or ({} if judged.kept else dict.fromkeys(event.payload, rule))
     kept = tuple(sorted(judged.kept))
-    return Verdict(event_id, publication, rule, at, event.schema.event_type, event.place, kept, dropped)
+    return JournalEntry(event_id, publication, rule, at, event.schema.event_type, event.place, kept, dropped)
 
 
-class Journal:
+class GateJournal:
     """Writes belong in a transaction of the state."""
 
     def __init__(self, db: Connection) -> None:
         self._db = db
 
-    def note(self, verdicts: Iterable[Verdict]) -> None:
+    def note(self, verdicts: Iterable[JournalEntry]) -> None:
         """Keep these; one that was given before, with the same rule, stays as it was."""
         rows = [
             (*one[:6], json.dumps(one.kept), json.dumps(dict(sorted(one.dropped.items()))))
@@ -58,16 +58,16 @@ class Journal:
         into = f"INSERT INTO judged ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"  # noqa: S608
         self._db.executemany(into, rows)
 
-    def of(self, event_id: bytes) -> Sequence[Verdict]:
+    def of(self, event_id: bytes) -> Sequence[JournalEntry]:
         """Everything that was said of an event, in order of time."""
         query = f"SELECT {_COLUMNS} FROM judged WHERE event_id = ? ORDER BY at, publication"  # noqa: S608
         rows = self._db.execute(query, (event_id,))
         return [_verdict(row) for row in rows]
 
-    def never_published(self) -> Sequence[Verdict]:
+    def never_published(self) -> Sequence[JournalEntry]:
         """The last verdict on each event of which nothing ever left the agency, in order of time."""
         query = f"SELECT {_COLUMNS} FROM judged ORDER BY at, event_id, rule"  # noqa: S608
-        last: dict[bytes, Verdict] = {}
+        last: dict[bytes, JournalEntry] = {}
         left = set[bytes]()
         for row in self._db.execute(query):
             one = _verdict(row)
@@ -83,6 +83,6 @@ class Journal:
         self._db.execute("DELETE FROM judged WHERE at < ?", (before,))
 
 
-def _verdict(row: Sequence[Any]) -> Verdict:
+def _verdict(row: Sequence[Any]) -> JournalEntry:
     """An entry as it was read."""
-    return Verdict._make((*row[:6], tuple(json.loads(row[6])), json.loads(row[7])))
+    return JournalEntry._make((*row[:6], tuple(json.loads(row[6])), json.loads(row[7])))

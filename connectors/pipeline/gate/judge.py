@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Protocol
 
-from connectors.pipeline.gate.knowledge import SIGNED, Knowledge
+from connectors.pipeline.gate.knowledge import SIGNED, GateKnowledge
 from connectors.pipeline.mapping.mapped import MappedEvent
 from hub.domain.consent import Consent
 from hub.policy.facts import ConsentGround, EventFacts, NormGround, Sender, Subject
@@ -66,7 +66,7 @@ class EgressGate:
 
     sender: Sender
     judge: Judge
-    knowledge: Knowledge
+    knowledge: GateKnowledge
 
     def of(self, event: MappedEvent, at: datetime) -> Judged:
         """The verdict; control events are read by the policy itself and pass whole."""

@@ -24,7 +24,7 @@ ENTRUSTED = "A65"
 RECORDING = frozenset({"SubjectRecorded", "SubjectChanged"})
 
 
-class Knowledge:
+class GateKnowledge:
     """Own control events by record, and the register; asked by subject."""
 
     def __init__(self, agency: str, key: Naming, register: Register) -> None:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from connectors.contract import NothingKept, Referring, Row, Source
 from connectors.pipeline.config.connector import ConnectorConfig
-from connectors.pipeline.gate.knowledge import Knowledge
+from connectors.pipeline.gate.knowledge import GateKnowledge
 from connectors.pipeline.mapping.lookups import RowTranslator
 from connectors.pipeline.mapping.row_rules import is_among
 from connectors.pipeline.publish.pseudonyms import Local, Pseudonyms, spoken_of
@@ -29,7 +29,7 @@ class Learning:
     """`consented`: the cases of which a word may be said; `pending`: subjects about whom something new may be known."""
 
     def __init__(
-        self, config: ConnectorConfig, source: Source, *, translator: RowTranslator, knowledge: Knowledge,
+        self, config: ConnectorConfig, source: Source, *, translator: RowTranslator, knowledge: GateKnowledge,
         erasures: Erasures, pseudonyms: Pseudonyms, reported: Reported,
     ) -> None:  # fmt: skip
         self._aliases, self._control = config.aliases, config.control

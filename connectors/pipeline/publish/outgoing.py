@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 
 from connectors.pipeline.config.connector import ConnectorConfig
-from connectors.pipeline.gate.journal import Journal, Verdict, verdict
+from connectors.pipeline.gate.journal import GateJournal, JournalEntry, verdict
 from connectors.pipeline.gate.judge import EgressGate, Judge, Judged
 from connectors.pipeline.gate.learning import Learning
 from connectors.pipeline.mapping.mapped import MappedEvent
@@ -32,7 +32,7 @@ class EventPublisher:
 
     def __init__(
         self, config: ConnectorConfig, learning: Learning, *, judge: Judge, publisher: Publisher,
-        pseudonyms: Pseudonyms, journal: Journal,
+        pseudonyms: Pseudonyms, journal: GateJournal,
     ) -> None:  # fmt: skip
         self._learned, self._publisher = learning, publisher
         self._pseudonyms, self._journal = pseudonyms, journal
@@ -105,7 +105,9 @@ class EventPublisher:
             return True
         return kind == ERASING and self._learned.erasures.may_be_asked(event.subject_ref)
 
-    def _verdicts(self, judged: Sequence[Judged], prepared: Prepared, now: datetime) -> Iterator[Verdict]:
+    def _verdicts(
+        self, judged: Sequence[Judged], prepared: Prepared, now: datetime
+    ) -> Iterator[JournalEntry]:
         """What is to be remembered of a batch: what left, under its number, and what stayed."""
         at = micros(now)
         for one in prepared.publications:

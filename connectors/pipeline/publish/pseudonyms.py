@@ -43,7 +43,7 @@ def spoken_of(events: Iterable[MappedEvent]) -> Mapping[str, Local]:
     return pairs
 
 
-class Mark(NamedTuple):
+class KeyEra(NamedTuple):
     """A key that pseudonyms were made with, and since when (UTC, by this machine's time)."""
 
     fingerprint: str
@@ -100,12 +100,12 @@ class Pseudonyms:
         for ref, kind, local_id in self._db.execute("SELECT ref, kind, local_id FROM pseudonym"):
             yield ref, None if local_id is None else Local(kind, local_id)
 
-    def marked(self) -> tuple[Mark, ...]:
+    def marked(self) -> tuple[KeyEra, ...]:
         """The keys of these pseudonyms, the newest first; none before the first connector has run."""
         rows = self._db.execute(
             "SELECT fingerprint, since FROM ring WHERE since IS NOT NULL ORDER BY number DESC"
         )
-        return tuple(Mark(*row) for row in rows)
+        return tuple(KeyEra(*row) for row in rows)
 
     def begun(self) -> str | None:
         """The key that is about to be written into the agency's file."""

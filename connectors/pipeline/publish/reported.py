@@ -18,7 +18,7 @@ from typing import NamedTuple
 from connectors.contract import Row
 from connectors.pipeline.config.streams import EventMapping, Stream
 from connectors.pipeline.gate.judge import Judged
-from connectors.pipeline.gate.knowledge import Knowledge
+from connectors.pipeline.gate.knowledge import GateKnowledge
 from connectors.pipeline.mapping.mapped import MappedEvent
 from connectors.pipeline.mapping.row_rules import applies
 from connectors.pipeline.publish.pseudonyms import Local, Pseudonyms
@@ -111,7 +111,7 @@ class TakingBack:
     """What rows say no longer, as events."""
 
     def __init__(
-        self, reported: Reported, pseudonyms: Pseudonyms, knowledge: Knowledge, naming: Naming,
+        self, reported: Reported, pseudonyms: Pseudonyms, knowledge: GateKnowledge, naming: Naming,
         streams: Mapping[str, Stream], state: State,
     ) -> None:  # fmt: skip
         self._reported, self._pseudonyms, self._naming = reported, pseudonyms, naming

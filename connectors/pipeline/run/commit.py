@@ -14,7 +14,7 @@ from connectors.pipeline.publish.reported import Entry, Reported, TakingBack
 from connectors.pipeline.run.report import Tally
 from connectors.pipeline.state.claims import Claims
 from connectors.pipeline.state.faults import WHOLE, of_incidents, of_refused, of_rows
-from connectors.pipeline.state.quarantine import Decisions, Quarantined
+from connectors.pipeline.state.quarantine import Decisions, QuarantinedRow
 from connectors.pipeline.state.state import State
 from hub.failpoints import fail_point
 
@@ -150,7 +150,7 @@ class BatchCommit:
         self,
         batch: Batch,
         events: Sequence[MappedEvent],
-        held: list[Quarantined],
+        held: list[QuarantinedRow],
         waiting: set[str],
         tally: Tally,
     ) -> None:
@@ -166,7 +166,7 @@ class BatchCommit:
         doubtful = {(event.place, column) for event in events for column in event.twice}
         tally.hours(batch.stream, [column for _, column in sorted(doubtful)])
 
-    def _known_faults(self, held: Iterable[Quarantined]) -> set[str]:
+    def _known_faults(self, held: Iterable[QuarantinedRow]) -> set[str]:
         """Places of rows that waited before with the same content: their other events were counted then."""
         old = {(e.stream, e.key, e.content) for e in self._state.quarantined()} if held else set()
         return {entry.place for entry in held if (entry.stream, entry.key, entry.content) in old}

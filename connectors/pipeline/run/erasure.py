@@ -9,9 +9,9 @@ back (rule 12); so does nothing else.
 from collections.abc import Collection, Iterable
 from datetime import datetime
 
-from connectors.pipeline.gate.knowledge import Knowledge
+from connectors.pipeline.gate.knowledge import GateKnowledge
 from connectors.pipeline.mapping.mapped import MappedEvent
-from connectors.pipeline.state.erased import Ended
+from connectors.pipeline.state.erased import ErasedSubjects
 from connectors.pipeline.state.state import State
 from hub.domain.clock import micros
 
@@ -21,8 +21,8 @@ RULE = "erased"
 class Erasures:
     """The erased subjects of one agency: heeded ones in its state, new ones in its register."""
 
-    def __init__(self, state: State, knowledge: Knowledge) -> None:
-        self._state, self._ended, self._knowledge = state, Ended(state.db), knowledge
+    def __init__(self, state: State, knowledge: GateKnowledge) -> None:
+        self._state, self._ended, self._knowledge = state, ErasedSubjects(state.db), knowledge
         self._heeded = self._ended.erased()
 
     def may_be_asked(self, subject_ref: str) -> bool:

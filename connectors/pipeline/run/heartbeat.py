@@ -25,7 +25,7 @@ from hub.domain.heartbeat import (
     OTHER,
     RUNNING,
     Heartbeat,
-    Quarantined,
+    QuarantineCount,
     encode,
     status_topic,
     word,
@@ -98,7 +98,7 @@ class HeartbeatSender:
         with closing(self._state()) as state:
             return waiting(self._config, state).held() is not None
 
-    def _waiting(self) -> Iterator[Quarantined]:
+    def _waiting(self) -> Iterator[QuarantineCount]:
         """What waits at the agency, in bounded words; the many are counted together behind the first ones."""
         if self._spec.role != "source" or not self._config.state.exists():
             return
@@ -109,7 +109,7 @@ class HeartbeatSender:
                 if pair not in counted and len(counted) >= MOST_QUARANTINED - 1:
                     pair = (OTHER, OTHER)
                 counted[pair] = counted.get(pair, 0) + count
-        yield from (Quarantined(stream, reason, count) for (stream, reason), count in counted.items())
+        yield from (QuarantineCount(stream, reason, count) for (stream, reason), count in counted.items())
 
     def _state(self) -> State:
         """The source's own, opened beside it: its quarantine is not this module's to hold."""

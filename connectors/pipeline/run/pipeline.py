@@ -16,9 +16,9 @@ from typing import Any
 from connectors.contract import Sink, Source
 from connectors.pipeline.config.connector import ConnectorConfig
 from connectors.pipeline.config.kinds import load_kind
-from connectors.pipeline.gate.journal import Journal
+from connectors.pipeline.gate.journal import GateJournal
 from connectors.pipeline.gate.judge import Judge
-from connectors.pipeline.gate.knowledge import Knowledge
+from connectors.pipeline.gate.knowledge import GateKnowledge
 from connectors.pipeline.gate.learning import Learning
 from connectors.pipeline.gate.register import Register
 from connectors.pipeline.mapping.lookups import LookupMemory, RowTranslator, unmapped_columns
@@ -58,8 +58,8 @@ class Connector:
     ) -> None:  # fmt: skip
         refuse_spoken_of(config.aliases.first, key, state)
         self._config, self._source, self._state, self._pseudonyms = config, source, state, pseudonyms
-        self._journal, self._decisions = Journal(state.db), Decisions(state.db)
-        knowledge = Knowledge(config.agency, key, Register(config.agency, log, keys))
+        self._journal, self._decisions = GateJournal(state.db), Decisions(state.db)
+        knowledge = GateKnowledge(config.agency, key, Register(config.agency, log, keys))
         self._register, translator = knowledge.register, RowTranslator(config, key)
         self._learning = Learning(
             config, source, translator=translator, knowledge=knowledge, erasures=Erasures(state, knowledge),

@@ -14,7 +14,7 @@ SCHEMA = (
 )
 
 
-class Ended:
+class ErasedSubjects:
     """Erased subjects and their records that have ended. Writes belong in a transaction of the state."""
 
     def __init__(self, db: Connection) -> None:

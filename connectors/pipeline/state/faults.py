@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from connectors.contract import Batch, Incident
 from connectors.pipeline.mapping.mapped import MappedEvent, Unmapped
 from connectors.pipeline.publish.publisher import Prepared
-from connectors.pipeline.state.quarantine import Quarantined
+from connectors.pipeline.state.quarantine import QuarantinedRow
 from connectors.pipeline.state.state import KeyHash
 
 WHOLE = b""
@@ -19,11 +19,11 @@ REMEDIES = {
 }
 
 
-def of_rows(batch: Batch, unmapped: Iterable[Unmapped], key_hash: KeyHash) -> list[Quarantined]:
+def of_rows(batch: Batch, unmapped: Iterable[Unmapped], key_hash: KeyHash) -> list[QuarantinedRow]:
     """Events that rows should have been."""
     rows = {row.place: row for row in batch.rows}
     return [
-        Quarantined(
+        QuarantinedRow(
             stream=batch.stream, key=key_hash(rows[e.place].key), event_type=e.event_type, reason=e.reason,
             place=e.place, column=e.column, remedy=e.remedy, content=rows[e.place].content,
         )
@@ -33,13 +33,13 @@ def of_rows(batch: Batch, unmapped: Iterable[Unmapped], key_hash: KeyHash) -> li
 
 def of_refused(
     batch: Batch, prepared: Prepared, unfit: Iterable[MappedEvent], key_hash: KeyHash
-) -> list[Quarantined]:
+) -> list[QuarantinedRow]:
     """Events that are too large or cannot be judged or sealed, and versions older than the one published."""
     rows = {row.place: row for row in batch.rows}
     found = [(event, OVERSIZE) for event in prepared.oversize] + [(event, OLDER) for event in prepared.older]
     found += [(event, UNFIT) for event in unfit]
     return [
-        Quarantined(
+        QuarantinedRow(
             stream=batch.stream, key=key_hash(rows[e.place].key), event_type=e.schema.event_type, reason=reason,
             place=e.place, column="", remedy=REMEDIES[reason], content=rows[e.place].content,
         )
@@ -47,10 +47,10 @@ def of_refused(
     ]  # fmt: skip
 
 
-def of_incidents(incidents: Sequence[Incident]) -> list[Quarantined]:
+def of_incidents(incidents: Sequence[Incident]) -> list[QuarantinedRow]:
     """Streams and snapshots that cannot be read at all."""
     return [
-        Quarantined(
+        QuarantinedRow(
             stream=i.stream, key=WHOLE, event_type=i.place, reason=i.reason, place=i.place, column="", remedy=i.remedy,
             content=b"",
         )

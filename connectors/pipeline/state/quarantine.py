@@ -19,7 +19,7 @@ SCHEMA = (
 NAME_SIZE = 8
 
 
-class Quarantined(NamedTuple):
+class QuarantinedRow(NamedTuple):
     """A record that waits: reason and place, without its content."""
 
     stream: str
@@ -38,7 +38,7 @@ class Quarantined(NamedTuple):
         return hashlib.sha256(b"\x1f".join(parts)).hexdigest()[:NAME_SIZE]
 
 
-class Dropped(NamedTuple):
+class DroppedRow(NamedTuple):
     """A record that somebody let go: why, in their words, and when (microseconds since 1970 UTC)."""
 
     stream: str
@@ -66,19 +66,19 @@ class Decisions:
     def answered(self) -> None:
         self._db.execute("DELETE FROM asked_again")
 
-    def drop(self, entry: Quarantined, why: str, at: int) -> None:
+    def drop(self, entry: QuarantinedRow, why: str, at: int) -> None:
         """Let it go, and remember that and why."""
         found = (*entry[:3], entry.content, entry.reason, entry.place, entry.column, why, at)
         self._db.execute("INSERT OR REPLACE INTO dropped VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", found)
         self._db.execute("DELETE FROM quarantine WHERE stream = ? AND key = ? AND event_type = ?", entry[:3])
 
-    def waiting(self, entries: Iterable[Quarantined]) -> list[Quarantined]:
+    def waiting(self, entries: Iterable[QuarantinedRow]) -> list[QuarantinedRow]:
         """Those of the entries that nobody let go."""
         query = "SELECT 1 FROM dropped WHERE stream = ? AND key = ? AND event_type = ? AND content = ?"
         found = ((e, self._db.execute(query, (*e[:3], e.content)).fetchone()) for e in entries)
         return [entry for entry, gone in found if gone is None]
 
-    def dropped(self) -> list[Dropped]:
+    def dropped(self) -> list[DroppedRow]:
         """The record of what was let go, oldest first."""
         query = 'SELECT stream, event_type, reason, place, "column", why, at FROM dropped ORDER BY at, place'
-        return [Dropped._make(row) for row in self._db.execute(query)]
+        return [DroppedRow._make(row) for row in self._db.execute(query)]

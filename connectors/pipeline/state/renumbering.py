@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from connectors.contract import Row
 from connectors.pipeline.config.aliases import Aliases
-from connectors.pipeline.state.erased import Ended
+from connectors.pipeline.state.erased import ErasedSubjects
 from connectors.pipeline.state.state import State
 from hub.domain.identifiers import Naming
 from hub.errors import ConfigurationError
@@ -24,7 +24,7 @@ HEEDED = "aliases"
 
 def refuse_spoken_of(numbers: Collection[str], key: Naming, state: State) -> None:
     """Raises ConfigurationError when something that was published under one of these numbers has not ended."""
-    ended = Ended(state.db)
+    ended = ErasedSubjects(state.db)
     if any(ended.speaks_of(name) for number in numbers for name in key.persons(number)):
         raise ConfigurationError(
             "something was published about a new number as about a person of its own",

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from connectors.contract import Row
 from connectors.pipeline.gate import journal
 from connectors.pipeline.state import backfill_requests, erased, quarantine
-from connectors.pipeline.state.quarantine import Quarantined
+from connectors.pipeline.state.quarantine import QuarantinedRow
 from connectors.pipeline.state.sqlite_files import lease, lease_of, open_file
 
 SCHEMA = (
@@ -183,7 +183,7 @@ class State:
         query = "SELECT subject_ref FROM known WHERE signature = x'' ORDER BY subject_ref"
         return [row[0] for row in self.db.execute(query)]
 
-    def quarantine(self, entries: Iterable[Quarantined]) -> int:
+    def quarantine(self, entries: Iterable[QuarantinedRow]) -> int:
         """Keep these; the number of those that are new (another content counts as new)."""
         new = 0
         for e in entries:
@@ -195,7 +195,7 @@ class State:
             self.db.execute("INSERT OR REPLACE INTO quarantine VALUES (?, ?, ?, ?, ?, ?, ?, ?)", e)
         return new
 
-    def clear(self, entry: Quarantined) -> None:
+    def clear(self, entry: QuarantinedRow) -> None:
         """This one waits no longer."""
         query = "DELETE FROM quarantine WHERE stream = ? AND key = ? AND event_type = ?"
         self.db.execute(query, entry[:3])
@@ -206,9 +206,9 @@ class State:
             "DELETE FROM quarantine WHERE stream = ? AND key = ?", [(stream, key) for key in keys]
         )
 
-    def quarantined(self) -> list[Quarantined]:
+    def quarantined(self) -> list[QuarantinedRow]:
         return [
-            Quarantined(*row) for row in self.db.execute("SELECT * FROM quarantine ORDER BY stream, place")
+            QuarantinedRow(*row) for row in self.db.execute("SELECT * FROM quarantine ORDER BY stream, place")
         ]
 
     def quarantine_counts(self) -> list[tuple[str, str, int]]:

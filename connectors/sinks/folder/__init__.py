@@ -7,7 +7,7 @@ from connectors.pipeline.config.connector import ConnectorConfig
 from connectors.pipeline.publish.pseudonyms import Pseudonyms
 from connectors.pipeline.state.sqlite_files import prove_writable
 from connectors.sinks.folder.config import out_settings
-from connectors.sinks.folder.target import Folder
+from connectors.sinks.folder.target import FolderTarget
 from connectors.sinks.sink import ViewSink
 from hub.ports import EventLog, KeyStore
 
@@ -18,7 +18,9 @@ def build(config: ConnectorConfig, keys: KeyStore, log: EventLog, pseudonyms: Ps
     """The sink of this configuration; its book is the connector's state file. Raises ConfigurationError."""
     config.state.parent.mkdir(parents=True, exist_ok=True)
     book = create_engine(f"sqlite:///{config.state}", hide_parameters=True)
-    return ViewSink(config.agency, book, Folder(out_settings(config)), keys, log, pseudonyms, config.batch)
+    return ViewSink(
+        config.agency, book, FolderTarget(out_settings(config)), keys, log, pseudonyms, config.batch
+    )
 
 
 def try_writing(config: ConnectorConfig) -> None:

@@ -38,7 +38,7 @@ lease = Table(
 )
 
 
-class Folder:
+class FolderTarget:
     """One folder; a file appears under its name only when it is whole."""
 
     def __init__(self, settings: OutSettings) -> None:

@@ -22,7 +22,7 @@ import orjson
 from sqlalchemy import Connection
 
 from connectors.sinks.rows import View
-from connectors.sinks.sink import Answer
+from connectors.sinks.sink import ReceiverAnswer
 from connectors.sinks.webhook.config import HookSettings
 from hub.errors import DataError, ServiceUnavailable
 
@@ -46,7 +46,9 @@ class Hook:
     def create(self, connection: Connection) -> None:
         """Nothing to make: the address is the agency's."""
 
-    def replace(self, connection: Connection, view: View, new: Sequence[Mapping[str, Any]]) -> Answer | None:
+    def replace(
+        self, connection: Connection, view: View, new: Sequence[Mapping[str, Any]]
+    ) -> ReceiverAnswer | None:
         body = orjson.dumps(_body(view, new))
         return _answer(self._send(body, _once(view, new)))
 
@@ -123,7 +125,7 @@ def _once(view: View, new: Sequence[Mapping[str, Any]]) -> str:
     return hashlib.sha256(repr(tuple(parts)).encode()).hexdigest()
 
 
-def _answer(raw: bytes) -> Answer | None:
+def _answer(raw: bytes) -> ReceiverAnswer | None:
     """What the receiver said; what is no answer of ours says nothing."""
     try:
         said = json.loads(raw or b"null")
@@ -132,4 +134,4 @@ def _answer(raw: bytes) -> Answer | None:
     if not isinstance(said, dict) or said.get("answer") not in ANSWERS:
         return None
     norm = said.get("norm")
-    return Answer(said["answer"], norm if isinstance(norm, str) else None)
+    return ReceiverAnswer(said["answer"], norm if isinstance(norm, str) else None)

@@ -15,7 +15,7 @@ from connectors.contract import Row
 from connectors.pipeline.config.connector import ConnectorConfig
 from connectors.pipeline.publish.keyring import Keys, first_of
 from connectors.pipeline.run.pipeline import key_hash, source_to_look_at
-from connectors.pipeline.state.quarantine import Quarantined
+from connectors.pipeline.state.quarantine import QuarantinedRow
 from connectors.pipeline.state.state import State
 from connectors.sources.files.source import FilesSource
 from connectors.tools.dry_run.offline import offline
@@ -30,7 +30,7 @@ class Located(NamedTuple):
     day: date | None = None
 
 
-def locate(config: ConnectorConfig, keys: Keys, entry: Quarantined, now: datetime) -> Located | None:
+def locate(config: ConnectorConfig, keys: Keys, entry: QuarantinedRow, now: datetime) -> Located | None:
     """The row of this entry as it stands in what was read last, else in what the source holds now; None where it is no
     longer. Raises what the source raises."""
     wanted = key_hash(first_of(keys))

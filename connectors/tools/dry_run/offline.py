@@ -15,7 +15,7 @@ from typing import NamedTuple
 from connectors.contract import Batch, Incident, Row, Source, is_nothing_found
 from connectors.pipeline.config.connector import ConnectorConfig
 from connectors.pipeline.gate.judge import EgressGate, Judged
-from connectors.pipeline.gate.knowledge import Knowledge
+from connectors.pipeline.gate.knowledge import GateKnowledge
 from connectors.pipeline.gate.register import Register
 from connectors.pipeline.mapping.lookups import LookupIndex, unmapped_columns
 from connectors.pipeline.mapping.mapped import MappedEvent, Unmapped
@@ -67,7 +67,7 @@ class Offline:
         self._config, self._source, self.state = config, source, state
         self._mapper = Mapper.of(config, key)
         self._lookups, self._claims = LookupIndex(config.lookups), Claims(config.streams, state)
-        self._knowledge = Knowledge(config.agency, key, Register(config.agency))
+        self._knowledge = GateKnowledge(config.agency, key, Register(config.agency))
         sender = Sender(controller=config.agency, kind=config.agency_kind)
         self._gate, self.policy = EgressGate(sender, judge, self._knowledge), judge.policy
         self.read, self.asked, self.replaced = 0, Asked(), Asked()

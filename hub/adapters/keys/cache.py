@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from hub.adapters.keys.source import KeySource, Material, Wanted
 from hub.errors import ConfigurationError
-from hub.ports import Certificate, Erased, Fenced, Key, KeyRef, Standing
+from hub.ports import Certificate, Erased, FencedKey, Key, KeyRef, RestoreNumbers
 
 LONGEST = 300.0  # seconds, protocol rule 4
 _SWEEP = 30.0  # seconds between two looks for keys whose life is over
@@ -156,9 +156,9 @@ class CachedKeys:
             found |= {key.ref: key for key in keys}
         return found
 
-    def opening(self, wanted: Iterable[Wanted]) -> Mapping[Wanted, Key | Erased | Fenced]:
+    def opening(self, wanted: Iterable[Wanted]) -> Mapping[Wanted, Key | Erased | FencedKey]:
         known, missing = self._cache.opening(wanted)
-        found: dict[Wanted, Key | Erased | Fenced] = dict(known)
+        found: dict[Wanted, Key | Erased | FencedKey] = dict(known)
         if missing:
             asked_at = self._cache.now()
             answers = self._source.versions(missing)
@@ -187,7 +187,7 @@ class CachedKeys:
         self._cache.evict([proof.ref for proof in proofs])
         return count
 
-    def standing(self, reached: int = 0) -> Standing:
+    def standing(self, reached: int = 0) -> RestoreNumbers:
         return self._source.standing(reached)
 
     def secret(self) -> bytes:

@@ -15,12 +15,12 @@ from sqlalchemy import Row, select
 from hub.adapters.clocks import SystemClock
 from hub.adapters.keys import destruction, restored, rotation, tables
 from hub.adapters.keys.engine import connect, transaction, unavailable
-from hub.adapters.keys.journal import Journal
+from hub.adapters.keys.journal import DestructionJournal
 from hub.adapters.keys.purge import LogEmptier, remains
 from hub.adapters.keys.source import Answer, Material, Wanted
 from hub.adapters.keys.wrapping import Keks, Wrappers, fingerprint, hub_secret, new_master
 from hub.domain.clock import micros, moment
-from hub.ports import Certificate, Clock, Erased, Fenced, KeyRef, Standing
+from hub.ports import Certificate, Clock, Erased, FencedKey, KeyRef, RestoreNumbers
 
 _ATTEMPTS = 3  # a key may be fenced between being made and being read
 _HUB = KeyRef("hub", "", "")
@@ -51,7 +51,7 @@ class KeyDatabase:
         self._emptier = LogEmptier(self.engine)
         try:
             self._verified = self._start(controller)
-            self._journal = Journal(journal) if journal else None
+            self._journal = DestructionJournal(journal) if journal else None
             self.older = restored.finish(self.engine, self._journal)
             self._emptier.empty()
         except BaseException:
@@ -108,10 +108,10 @@ class KeyDatabase:
         self.older = 0
         return count
 
-    def standing(self, reached: int = 0) -> Standing:
+    def standing(self, reached: int = 0) -> RestoreNumbers:
         restored.refuse(self.older)
         with transaction(self.engine) as connection:
-            return Standing(restored.remember(connection, reached), destruction.count(connection))
+            return RestoreNumbers(restored.remember(connection, reached), destruction.count(connection))
 
     def secret(self) -> bytes:
         """Made of the first master key at its first use, and wrapped like every other key from then on."""
@@ -172,7 +172,7 @@ class KeyDatabase:
     def _answer(self, wanted: Wanted, row: Row[Any] | None) -> Answer:
         if row is None or row.state == "destroyed":
             return Erased(*wanted)
-        return self._material(row) if row.state == "active" else Fenced(*wanted)
+        return self._material(row) if row.state == "active" else FencedKey(*wanted)
 
     def _material(self, row: Row[Any]) -> Material:
         return Material(tables.ref_of(row), row.version, partial(self._unwrap, row))

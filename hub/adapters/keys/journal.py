@@ -23,7 +23,7 @@ _PARTS = (
 )
 
 
-class Journal:
+class DestructionJournal:
     """The file to which each destruction is written before it is done; several processes may share it."""
 
     def __init__(self, path: Path) -> None:

@@ -18,7 +18,7 @@ from hub.adapters.keys.source import Answer, Material, Wanted
 from hub.adapters.keys.tls import TlsFiles, client_context
 from hub.adapters.refusals import REFUSED
 from hub.errors import ConfigurationError, DataError, KeysAreOlder, KeyServiceUnavailable
-from hub.ports import Certificate, KeyRef, Standing
+from hub.ports import Certificate, KeyRef, RestoreNumbers
 
 TIMEOUT = 5.0  # seconds for one answer, and for one connection
 _LONG = 600.0  # seconds for a whole ledger
@@ -85,9 +85,9 @@ class KeyServiceClient:
         parts = [ledger[start : start + wire.MOST] for start in range(0, len(ledger), wire.MOST)]
         return sum(self._replay(part) for part in parts or [[]])
 
-    def standing(self, reached: int = 0) -> Standing:
+    def standing(self, reached: int = 0) -> RestoreNumbers:
         said = self._ask("standing", "standing", {"reached": reached})
-        return _read(lambda: Standing(*map(int, said)))
+        return _read(lambda: RestoreNumbers(*map(int, said)))
 
     def secret(self) -> bytes:
         said = self._ask("secret", "secret", {})

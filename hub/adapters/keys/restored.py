@@ -4,7 +4,7 @@ from sqlalchemy import Connection, Engine, select
 
 from hub.adapters.keys import destruction
 from hub.adapters.keys.engine import transaction
-from hub.adapters.keys.journal import Journal
+from hub.adapters.keys.journal import DestructionJournal
 from hub.adapters.keys.tables import insert_new, key, ledger, reached
 from hub.errors import KeysAreOlder
 from hub.ports import KeyRef
@@ -13,7 +13,7 @@ _STORE = "store"
 Version = tuple[KeyRef, int]
 
 
-def finish(engine: Engine, journal: Journal | None) -> int:
+def finish(engine: Engine, journal: DestructionJournal | None) -> int:
     """How many destroyed keys are alive again. Where there are none, what a crash left half done is destroyed now, and
     what this database never knew is entered in its ledger."""
     entries = list(journal.entries()) if journal else []

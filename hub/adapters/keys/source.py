@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from hub.ports import Certificate, Erased, Fenced, KeyRef, Standing
+from hub.ports import Certificate, Erased, FencedKey, KeyRef, RestoreNumbers
 
 Wanted = tuple[KeyRef, int]
 
@@ -18,7 +18,7 @@ class Material:
     reveal: Callable[[], bytes] = field(repr=False)
 
 
-Answer = Material | Erased | Fenced
+Answer = Material | Erased | FencedKey
 
 
 class KeySource(Protocol):
@@ -36,6 +36,6 @@ class KeySource(Protocol):
 
     def ledger(self) -> Sequence[Certificate]: ...
     def replay(self, ledger: Sequence[Certificate]) -> int: ...
-    def standing(self, reached: int = 0) -> Standing: ...
+    def standing(self, reached: int = 0) -> RestoreNumbers: ...
     def secret(self) -> bytes: ...
     def close(self) -> None: ...

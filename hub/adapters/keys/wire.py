@@ -12,7 +12,7 @@ from typing import Any, get_args
 from hub.adapters.keys.source import Answer, Material, Wanted
 from hub.domain.clock import micros, moment
 from hub.errors import DataError
-from hub.ports import Certificate, Erased, Fenced, KeyRef
+from hub.ports import Certificate, Erased, FencedKey, KeyRef
 from schemas import limits
 
 MOST = 1000
@@ -54,7 +54,7 @@ def answer_of(wanted: Wanted, value: Any) -> Answer:
         case ["erased"]:
             return Erased(*wanted)
         case ["fenced"]:
-            return Fenced(*wanted)
+            return FencedKey(*wanted)
     raise malformed()
 
 

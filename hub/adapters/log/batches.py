@@ -29,7 +29,7 @@ class UnreadableError(Exception):
     """A batch, or a record of it, cannot be read; `args[0]` is the reason code."""
 
 
-class Entry(NamedTuple):
+class BatchEntry(NamedTuple):
     """A record as both clients' records look to their fetchers."""
 
     offset: int
@@ -139,8 +139,8 @@ def _plain_batch(head: _Head, plain: memoryview) -> bytes:
     return _HEADER.pack(*head._replace(attributes=attributes, length=length)) + plain
 
 
-def _stand_in(offset: int, timestamp: int, reason: str, key: bytes | None = None) -> Entry:
-    return Entry(offset, timestamp, key, None, [(UNREADABLE, reason.encode())])
+def _stand_in(offset: int, timestamp: int, reason: str, key: bytes | None = None) -> BatchEntry:
+    return BatchEntry(offset, timestamp, key, None, [(UNREADABLE, reason.encode())])
 
 
 def unpack(codec: int, data: memoryview) -> memoryview:
@@ -186,7 +186,7 @@ def _xerial_blocks(data: bytes) -> Iterator[bytes]:
         at += 4 + length
 
 
-def entries(head: _Head, plain: memoryview) -> Iterator[Entry]:
+def entries(head: _Head, plain: memoryview) -> Iterator[BatchEntry]:
     """Every record of a batch; one that cannot be parsed as an entry that says so. Where a length makes no sense, the
     rest of the batch is one such entry."""
     at, offset = 0, head.base_offset - 1
@@ -212,7 +212,7 @@ def _body(plain: memoryview, at: int) -> tuple[int, int]:
     return start, start + length
 
 
-def _entry(head: _Head, body: memoryview) -> Entry:
+def _entry(head: _Head, body: memoryview) -> BatchEntry:
     since, at = _varint(body, 1)
     delta, at = _varint(body, at)
     key, at = _bytes(body, at)
@@ -225,7 +225,7 @@ def _entry(head: _Head, body: memoryview) -> Entry:
         headers.append(((name or b"").decode("utf-8", "backslashreplace"), content))
     appended = bool(head.attributes & _APPEND_TIME)
     timestamp = head.max_timestamp if appended else head.first_timestamp + since
-    return Entry(head.base_offset + delta, timestamp, key, value, headers, len(body), int(appended))
+    return BatchEntry(head.base_offset + delta, timestamp, key, value, headers, len(body), int(appended))
 
 
 def _bytes(body: memoryview, at: int) -> tuple[bytes | None, int]:

@@ -15,8 +15,8 @@ from kafka.errors import NoError, TopicAlreadyExistsError, UnknownTopicOrPartiti
 
 from hub.adapters.clocks import SystemClock
 from hub.adapters.log.bounded import Bounded, require_listener
-from hub.adapters.log.kafka_reading import Patience, Reader, at_end
-from hub.adapters.log.kafka_sending import PlainSender, Sender
+from hub.adapters.log.kafka_reading import Patience, TopicReader, at_end
+from hub.adapters.log.kafka_sending import PlainSender, TopicSender
 from hub.adapters.log.problems import no_topic, of_kafka
 from hub.adapters.log.telling_client import telling_client
 from hub.domain.clock import micros
@@ -39,7 +39,7 @@ class KafkaLog:
         *,
         clock: Clock | None = None,
         connect_within: float = 10.0,
-        sender: Sender | None = None,
+        sender: TopicSender | None = None,
         **security: Any,
     ) -> None:
         """Raises ServiceUnavailable when no broker answers within `connect_within` seconds, AccessRefused when one
@@ -54,8 +54,8 @@ class KafkaLog:
         }
         self._settings["bootstrap_timeout_ms"] = int(connect_within * 1000)
         self._clock: Clock = clock or SystemClock()
-        self._sender: Sender = sender or PlainSender(self._settings)
-        self._readers: dict[str, Reader] = {}
+        self._sender: TopicSender = sender or PlainSender(self._settings)
+        self._readers: dict[str, TopicReader] = {}
         self._partitions: dict[str, int] = {}
         self._lock, self._bounded = Lock(), Bounded()
         try:
@@ -132,11 +132,11 @@ class KafkaLog:
             self._partitions[topic] = len(found[topic]["partitions"])
         self._sender.send(topic, self._partitions[topic], records, timestamp)
 
-    def _reader(self, topic: str) -> Reader:
+    def _reader(self, topic: str) -> TopicReader:
         with self._lock:
             if topic not in self._readers:
                 require_listener(self._place)
-                self._readers[topic] = Reader(topic, self._settings)
+                self._readers[topic] = TopicReader(topic, self._settings)
             return self._readers[topic]
 
     def _passed(self, topic: str, positions: Mapping[int, int]) -> Mapping[int, int]:

@@ -28,7 +28,7 @@ _POLL = 100  # milliseconds; how long the end of a topic is waited at
 _PATIENCE = 10.0  # seconds; how long records that are there may take to come
 
 
-class Reader:
+class TopicReader:
     """A consumer that stands where its last reader left it, and seeks only when the next one wants another place."""
 
     def __init__(self, topic: str, settings: Mapping[str, Any]) -> None:

@@ -24,7 +24,7 @@ SETTINGS: dict[str, Any] = {
 }
 
 
-class Sender(Protocol):
+class TopicSender(Protocol):
     """One way of producing. Its owner knows the partitions, keeps the deadline and abandons it after any error."""
 
     def send(self, topic: str, partitions: int, records: Sequence[Outgoing], timestamp: int) -> None:

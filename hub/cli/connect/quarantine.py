@@ -9,7 +9,7 @@ import typer
 from connectors.pipeline.config.connector import ConnectorConfig, load_config
 from connectors.pipeline.publish.keyring import Keys, agency_keys
 from connectors.pipeline.state.faults import WHOLE
-from connectors.pipeline.state.quarantine import Decisions, Quarantined
+from connectors.pipeline.state.quarantine import Decisions, QuarantinedRow
 from connectors.pipeline.state.state import State
 from connectors.tools.dry_run.locating import Located, locate
 from hub.cli.connect.given import Config, clock_of, state_beside
@@ -38,7 +38,7 @@ def show_all(config: Config, as_json: AsJson = False) -> None:
     )
 
 
-def print_waiting(title: Message, waiting: Sequence[Quarantined]) -> None:
+def print_waiting(title: Message, waiting: Sequence[QuarantinedRow]) -> None:
     """The table of what waits, here and in `status`."""
     columns = (message("Name"), message("Reason"), message("Place"), message("Column"), message("Remedy"))
     rows = [
@@ -149,19 +149,19 @@ def drop(
     )
 
 
-def as_object(entry: Quarantined) -> dict[str, Any]:
+def as_object(entry: QuarantinedRow) -> dict[str, Any]:
     """An entry for --json: no key, no content."""
     found = {name: getattr(entry, name) for name in ("name", "stream", "reason", "place", "column")}
     found["remedy"] = said(entry.remedy)
     return found | {"event_type": "" if _whole(entry) else entry.event_type}
 
 
-def _whole(entry: Quarantined) -> bool:
+def _whole(entry: QuarantinedRow) -> bool:
     return entry.key == WHOLE
 
 
-def _named(state: State, name: str) -> Quarantined:
-    found: Sequence[Quarantined] = [entry for entry in state.quarantined() if entry.name.startswith(name)]
+def _named(state: State, name: str) -> QuarantinedRow:
+    found: Sequence[QuarantinedRow] = [entry for entry in state.quarantined() if entry.name.startswith(name)]
     if len(found) != 1:
         raise UsageError(
             "more than one entry begins so" if found else "no entry of this name waits",

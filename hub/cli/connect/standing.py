@@ -22,7 +22,7 @@ from connectors.pipeline.state.heartbeat import (
     pulse_of,
 )
 from connectors.pipeline.state.last_error import AUTH, AWAY, LastError, trouble
-from connectors.pipeline.state.quarantine import Quarantined
+from connectors.pipeline.state.quarantine import QuarantinedRow
 from connectors.pipeline.state.sqlite_files import holder, lease_of
 from connectors.pipeline.state.state import State
 from hub.cli.connect.given import state_beside
@@ -43,7 +43,7 @@ class Standing:
     paused: Pause | None
     trouble: LastError | None
     held: Held | None
-    quarantined: tuple[Quarantined, ...]
+    quarantined: tuple[QuarantinedRow, ...]
     backfills: tuple[Request, ...]
     certificates: tuple[Certificate, ...]
 
@@ -100,7 +100,7 @@ def _shelf(settings: ConnectorConfig) -> Iterator[Holding | None]:
         yield waiting(settings, state)
 
 
-def _kept(settings: ConnectorConfig) -> tuple[list[Quarantined], list[Request], LastError | None]:
+def _kept(settings: ConnectorConfig) -> tuple[list[QuarantinedRow], list[Request], LastError | None]:
     """What a source keeps of it in its state."""
     if kind(settings).spec.role != "source" or not settings.state.exists():
         return [], [], None

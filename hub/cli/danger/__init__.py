@@ -15,9 +15,9 @@ from hub.cli.language import AgencyTyper, Message, message, verbatim, word_of
 from hub.cli.messages import print_messages
 from hub.cli.output import AsJson, print_json, rfc3339_of
 from hub.danger.box import Out, Refusal
-from hub.danger.content import FLAGS, Report
-from hub.danger.intake import Received
-from hub.danger.reporter import KEPT, SENT, Reported, Status
+from hub.danger.content import FLAGS, DangerReport
+from hub.danger.intake import ReceivedReport
+from hub.danger.reporter import KEPT, SENT, DangerReported, Status
 from hub.danger.sealing import PrivateKey, decoded, new_private_key
 from hub.domain.clock import moment
 from hub.errors import NoInput, ServiceUnavailable, UsageError
@@ -205,14 +205,14 @@ def _bytes(file: Path) -> bytes:
         ) from None
 
 
-def _reported(done: Reported) -> dict[str, Any]:
+def _reported(done: DangerReported) -> dict[str, Any]:
     return {
         "report_id": done.report_id.hex(), "intake": done.intake.id, "state": done.state, "marks": list(done.marks),
         "phone": done.intake.phone,
     }  # fmt: skip
 
 
-def _told(done: Reported) -> Iterator[Message]:
+def _told(done: DangerReported) -> Iterator[Message]:
     yield message("Report {} to {}", done.report_id.hex(), done.intake.id)
     yield message(_TOLD.get(done.state, _UNKEPT), done.intake.phone)
     if done.marks:
@@ -234,7 +234,7 @@ def _say(sent: bool, as_json: bool) -> None:
         raise typer.Exit(75)
 
 
-def _received(one: Received) -> dict[str, Any]:
+def _received(one: ReceivedReport) -> dict[str, Any]:
     return {
         "report_id": one.report_id.hex(), "reporter": one.reporter, "at": rfc3339_of(one.at), "place": one.place,
         "versions": [version.as_json() for version in one.versions], "acknowledged_at": _time(one.acknowledged_at),
@@ -242,7 +242,7 @@ def _received(one: Received) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _shown(one: Received) -> Iterator[Message]:
+def _shown(one: ReceivedReport) -> Iterator[Message]:
     state = message(
         "answered" if one.answered_at else "acknowledged" if one.acknowledged_at else "NOT ACKNOWLEDGED"
     )
@@ -251,7 +251,7 @@ def _shown(one: Received) -> Iterator[Message]:
         yield from (verbatim(f"    {line}") for line in _content(version))
 
 
-def _content(version: Report) -> Iterator[Message]:
+def _content(version: DangerReport) -> Iterator[Message]:
     for name, value in version.as_json()["fields"].items():
         yield verbatim(f"{word_of(_FIELDS, name)}: {_plain(value)}")
     if version.unread:

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from connectors.pipeline.config.connector import ConnectorConfig, load_config
-from connectors.pipeline.gate.journal import Journal, Verdict
+from connectors.pipeline.gate.journal import GateJournal, JournalEntry
 from connectors.pipeline.state.state import State
-from hub.rights.event_history.steps import Step, Trail, in_order
+from hub.rights.event_history.steps import HistoryStep, Trail, in_order
 
 
 def configs(paths: Sequence[Path]) -> list[ConnectorConfig]:
@@ -23,27 +23,27 @@ def at_the_agency(connectors: Sequence[ConnectorConfig], event_id: str) -> Trail
     )
 
 
-def _verdicts(config: ConnectorConfig, event_id: str) -> Sequence[Verdict]:
+def _verdicts(config: ConnectorConfig, event_id: str) -> Sequence[JournalEntry]:
     try:
         wanted = bytes.fromhex(event_id)
     except ValueError:
         return ()
     state = State(config.state, lambda _: b"", alone=False)
     try:
-        return Journal(state.db).of(wanted)
+        return GateJournal(state.db).of(wanted)
     finally:
         state.close()
 
 
-def _read(one: Verdict) -> Step:
+def _read(one: JournalEntry) -> HistoryStep:
     """Reading and judging are one moment: nothing lies between them."""
-    return Step(at=one.at, point="read", where=one.place, outcome="read")
+    return HistoryStep(at=one.at, point="read", where=one.place, outcome="read")
 
 
-def _judged(one: Verdict) -> Step:
+def _judged(one: JournalEntry) -> HistoryStep:
     outcome = "withheld" if one.rule else "narrowed_down" if one.dropped else "passed"
     rules = tuple(sorted({one.rule} - {""} | set(one.dropped.values())))
-    return Step(
+    return HistoryStep(
         at=one.at,
         point="egress",
         where=one.place,

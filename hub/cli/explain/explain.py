@@ -16,7 +16,7 @@ from hub.errors import ConfigurationError
 from hub.policy.compiled import Policy
 from hub.policy.explain import Language
 from hub.policy.load import load_policy
-from hub.rights.event_history.steps import Step, Trail, in_order
+from hub.rights.event_history.steps import HistoryStep, Trail, in_order
 
 
 def explain(
@@ -82,7 +82,7 @@ def explained(found: Trail, policy: Policy, lang: Language = "de") -> dict[str, 
     }
 
 
-def _entry(step: Step, policy: Policy, lang: Language) -> dict[str, Any]:
+def _entry(step: HistoryStep, policy: Policy, lang: Language) -> dict[str, Any]:
     entry = {
         "at": rfc3339(step.at),
         "point": step.point,
@@ -100,7 +100,7 @@ def _entry(step: Step, policy: Policy, lang: Language) -> dict[str, Any]:
     return entry | ({"now": True} if step.now else {})
 
 
-def _rule(rule: str, step: Step, policy: Policy, lang: Language) -> dict[str, str]:
+def _rule(rule: str, step: HistoryStep, policy: Policy, lang: Language) -> dict[str, str]:
     period = policy.on(berlin_day(moment(step.at))) or policy.latest
     reason = period.reasons.get(rule)
     if reason is None:

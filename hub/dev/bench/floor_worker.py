@@ -8,7 +8,7 @@ from hub.dev.bench.floor import STAGE, take_floor
 from hub.dev.bench.workload import JC, agencies
 from hub.hosts.worker.options import Options
 from hub.hosts.worker.process import Worker
-from hub.hosts.worker.roles import ReadingTask, Role, RoleTasks
+from hub.hosts.worker.roles import ReadingTask, RoleTasks, WorkerRole
 from schemas import topics
 
 
@@ -20,7 +20,7 @@ def main() -> None:
         bootstrap=settings.kafka_bootstrap, group=os.environ["HUB_GROUP"], chunk=int(os.environ["HUB_CHUNK"])
     )
     own = RoleTasks(readings=(ReadingTask(STAGE, (topics()["events"].of(JC),), take_floor),))
-    Worker(parts, Role.CASES, options, lambda *_: None, own).run()
+    Worker(parts, WorkerRole.CASES, options, lambda *_: None, own).run()
 
 
 if __name__ == "__main__":

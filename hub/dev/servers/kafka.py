@@ -11,7 +11,7 @@ from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
 from hub.dev.servers.jars import RECIPE, class_archive, fetch_jars, one_at_a_time
-from hub.dev.servers.process import Child, Folder, free_port, listening, program
+from hub.dev.servers.process import Child, DataFolder, free_port, listening, program
 
 _DUMP = 180.0  # seconds that a JVM may take to write its classes down
 
@@ -21,7 +21,7 @@ class LocalKafka:
 
     def __init__(
         self,
-        folder: Folder,
+        folder: DataFolder,
         port: int,
         jars: Path,
         archive: Path | None = None,
@@ -42,13 +42,13 @@ class LocalKafka:
             jars = fetch_jars()
             if not class_archive(jars).exists():
                 cls._leave_archive(jars)
-        return cls(Folder(data, prefix="hub-kafka-"), port or free_port(), jars, env=env)
+        return cls(DataFolder(data, prefix="hub-kafka-"), port or free_port(), jars, env=env)
 
     @classmethod
     def _leave_archive(cls, jars: Path) -> None:
         """Once for these jars: a broker writes down the classes it used, so that later ones start in half the time."""
         unfinished = class_archive(jars).with_suffix(".unfinished")
-        broker = cls(Folder(None, prefix="hub-kafka-"), free_port(), jars, unfinished)
+        broker = cls(DataFolder(None, prefix="hub-kafka-"), free_port(), jars, unfinished)
         broker.stop(seconds=_DUMP)
         unfinished.touch()  # a JVM that cannot write one does without, and is not asked again
         unfinished.replace(class_archive(jars))

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Self
 from uuid import uuid4
 
-from hub.dev.servers.process import Child, Folder, free_port, listening, program
+from hub.dev.servers.process import Child, DataFolder, free_port, listening, program
 from hub.errors import ServiceUnavailable
 
 _REMEDY = "install MariaDB (Debian: mariadb-server)"
@@ -35,7 +35,7 @@ GRANT SELECT ON *.* TO reader@'127.0.0.1';
 class LocalMariaDB:
     """A server of one's own."""
 
-    def __init__(self, folder: Folder, port: int) -> None:
+    def __init__(self, folder: DataFolder, port: int) -> None:
         self._folder, self._port, self._user = folder, port, _account()
         self._data = folder.path / "data"
         if not self._data.exists():
@@ -45,7 +45,7 @@ class LocalMariaDB:
     @classmethod
     def start(cls) -> Self:
         """A server that answers. ConfigurationError without binaries, ServiceUnavailable if it does not come up."""
-        return cls(Folder(None, prefix="hub-mariadb-"), free_port())
+        return cls(DataFolder(None, prefix="hub-mariadb-"), free_port())
 
     def url(self, database: str, account: str = "hub", password: str = PASSWORD) -> str:
         """SQLAlchemy URL of a database; `reader` may only read."""

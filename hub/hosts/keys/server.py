@@ -17,7 +17,7 @@ import structlog
 from hub.adapters.keys import wire
 from hub.adapters.keys.tls import Peer, TlsFiles, peer_of, server_context
 from hub.errors import ConfigurationError
-from hub.hosts.keys.connections import Closed, Connection, Connections, Limits, Phase
+from hub.hosts.keys.connections import Closed, Connection, ConnectionLimits, Connections, Phase
 from hub.hosts.keys.service import KeyService, refused
 
 log = structlog.get_logger()
@@ -42,13 +42,13 @@ class KeyServer(ThreadingHTTPServer):
     request_queue_size = 128
 
     def __init__(
-        self, service: KeyService, files: TlsFiles, host: str, port: int, *, limits: Limits | None = None,
+        self, service: KeyService, files: TlsFiles, host: str, port: int, *, limits: ConnectionLimits | None = None,
         answered: Answered = _unheard, closed: Closed = _unheard,
     ) -> None:  # fmt: skip
         """Raises ConfigurationError for certificates that cannot be used or an address that is taken."""
         server_context(files)
         self._files, self._agencies = files, service.controllers
-        self.connections = Connections(limits or Limits(), closed)
+        self.connections = Connections(limits or ConnectionLimits(), closed)
         self._secured: dict[int, tuple[socket, Thread]] = {}
         try:
             super().__init__((host, port), partial(_Handler, service, self.connections, answered))
@@ -67,7 +67,7 @@ class KeyServer(ThreadingHTTPServer):
         self.connections.end_overdue()
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Each connection has a thread; their number is bounded by `Limits`."""
+        """Each connection has a thread; their number is bounded by `ConnectionLimits`."""
         connection = self.connections.arrived(request, str(client_address[0]))
         Thread(target=self._serve, args=(request, client_address, connection), daemon=True).start()
 

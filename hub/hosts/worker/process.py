@@ -21,7 +21,7 @@ from hub.hosts.worker.exit import leave, leave_stopped
 from hub.hosts.worker.offsets import OffsetSeeker, Partition
 from hub.hosts.worker.options import Options
 from hub.hosts.worker.retry import RetryInterrupted, RetryPolicy
-from hub.hosts.worker.roles import PeriodicTask, ReadingTask, Role, RoleTasks, tasks_of
+from hub.hosts.worker.roles import PeriodicTask, ReadingTask, RoleTasks, WorkerRole, tasks_of
 from hub.isolation import is_outage, note_failure
 from hub.metrics.named import metrics
 from hub.parts import Parts
@@ -42,7 +42,7 @@ class Worker:
     stand for those of the role."""
 
     def __init__(
-        self, parts: Parts, role: Role, options: Options, observe: Observe, own: RoleTasks | None = None,
+        self, parts: Parts, role: WorkerRole, options: Options, observe: Observe, own: RoleTasks | None = None,
         stopping: Event | None = None,
     ) -> None:  # fmt: skip
         self._parts, self._role, self._options, self._observe = parts, role, options, observe

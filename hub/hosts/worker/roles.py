@@ -66,7 +66,7 @@ Take = Callable[[Parts, str, Sequence[Record]], Any]
 Do = Callable[[Parts], Any]
 
 
-class Role(StrEnum):
+class WorkerRole(StrEnum):
     """`consents` is a process of its own wherever it counts: a withdrawal never queues behind a month end (rule 8).
     `all` is for small installations."""
 
@@ -116,10 +116,10 @@ class RoleTasks:
         )
 
 
-def tasks_of(role: Role, parts: Parts, pace: float = 0.05) -> RoleTasks:
+def tasks_of(role: WorkerRole, parts: Parts, pace: float = 0.05) -> RoleTasks:
     """The tasks of a role; `pace` is the rest in seconds after a round that found nothing."""
-    every = {Role.CONSENTS: _consents, Role.CASES: _cases, Role.DISCLOSE: _disclose}
-    chosen = every.values() if role is Role.ALL else (every[role],)
+    every = {WorkerRole.CONSENTS: _consents, WorkerRole.CASES: _cases, WorkerRole.DISCLOSE: _disclose}
+    chosen = every.values() if role is WorkerRole.ALL else (every[role],)
     return sum((of(parts, pace) for of in chosen), RoleTasks())
 
 

@@ -39,7 +39,7 @@ Named = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class AuditedRelease:
     """One release of one category: from whom to whom for what, at a moment in microseconds since 1970 UTC."""
 
     sender: str
@@ -58,7 +58,7 @@ class Ending:
     committed: int | None
     scope: Scope
 
-    def reaches(self, asked: Asked) -> bool:
+    def reaches(self, asked: AuditedRelease) -> bool:
         values = {"purposes": asked.purpose, "categories": asked.category, "recipients": asked.recipient}
         return all(not self.scope[name] or value in self.scope[name] for name, value in values.items())
 
@@ -70,7 +70,7 @@ class Ending:
 
 
 @dataclass(frozen=True, slots=True)
-class Declared:
+class AuditedConsent:
     """One consent: what was granted, as far as its proof can be opened, and what ended it. `sealed`: there is a grant,
     and its proof cannot be opened any more."""
 
@@ -78,7 +78,7 @@ class Declared:
     sealed: bool = False
     endings: tuple[Ending, ...] = ()
 
-    def covers(self, asked: Asked) -> bool:
+    def covers(self, asked: AuditedRelease) -> bool:
         """Whether it was granted for this, endings aside."""
         g = self.granted
         if g is None or not (set(g.get("notices", ())) >= _NOTICES and g.get("proof_hash")):
@@ -91,11 +91,11 @@ class Declared:
         right = g["sender"] == asked.sender and asked.category in g.get("categories", ())
         return in_time and named and special and written and right
 
-    def ended(self, asked: Asked, tolerance: int) -> bool:
+    def ended(self, asked: AuditedRelease, tolerance: int) -> bool:
         """Whether what took it back had taken effect before, or should have: see `Ending.before`."""
         return any(one.reaches(asked) and one.before(asked.at, tolerance) for one in self.endings)
 
-    def ending(self, asked: Asked) -> bool:
+    def ending(self, asked: AuditedRelease) -> bool:
         """Whether what took it back had reached the log before."""
         return any(one.reaches(asked) and one.received < asked.at for one in self.endings)
 
@@ -157,7 +157,7 @@ class Declarations:
     def close(self) -> None:
         self._spool.close()
 
-    def of(self, consents: Iterable[Named]) -> Mapping[Named, Sequence[Declared]]:
+    def of(self, consents: Iterable[Named]) -> Mapping[Named, Sequence[AuditedConsent]]:
         """What was declared under these ids, as the sender of a release names them: by each agency that the id may be
         of. An id that no agency ever used is absent."""
         meant = {asked: [_digest(name) for name in self._meant(*asked)] for asked in set(consents)}
@@ -185,7 +185,7 @@ class Declarations:
         }
         return {
             asked: [
-                Declared(held[name].fields or None, held[name].sealed, endings[name])
+                AuditedConsent(held[name].fields or None, held[name].sealed, endings[name])
                 for name in names
                 if name in held
             ]

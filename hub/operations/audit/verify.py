@@ -11,11 +11,11 @@ from enum import IntEnum
 from sqlalchemy import select, tuple_
 
 from hub.domain.clock import berlin_day, micros, moment
-from hub.operations.audit.declared import Asked, Declarations, Declared, Named, batches
+from hub.operations.audit.declared import AuditedConsent, AuditedRelease, Declarations, Named, batches
 from hub.parts import Parts
 from hub.ports import Record
 from hub.store import evidence, meta
-from hub.store.evidence import Appended, Ground, Release
+from hub.store.evidence import Appended, FieldsGround, Release
 from hub.store.tables import disclosure
 from hub.store.views import DisclosureRow
 from hub.views.record import append_deadline
@@ -100,7 +100,7 @@ class _Page:
     """Entries of the register, and what was recorded beside them."""
 
     rows: Sequence[DisclosureRow]
-    grounds: Mapping[Release, Sequence[Ground]]
+    grounds: Mapping[Release, Sequence[FieldsGround]]
     appended: Mapping[str, Appended]
 
 
@@ -177,9 +177,9 @@ class _Judging:
     row: DisclosureRow
     at: int
     late: int
-    found: Mapping[Named, Sequence[Declared]]
+    found: Mapping[Named, Sequence[AuditedConsent]]
 
-    def fields(self, grounds: Sequence[Ground]) -> Mapping[str, Covered]:
+    def fields(self, grounds: Sequence[FieldsGround]) -> Mapping[str, Covered]:
         """Every field that the register or its grounds name; shown on several grounds, each of them must hold."""
         named = self.row.fields.split(",")
         if not grounds:
@@ -190,7 +190,7 @@ class _Judging:
                 covered[name] = max(covered.get(name, Covered.YES), self._on(ground, name))
         return {name: covered.get(name, Covered.NO) for name in {*named, *covered}}
 
-    def _on(self, ground: Ground, name: str) -> Covered:
+    def _on(self, ground: FieldsGround, name: str) -> Covered:
         moved = ground.category in (*_STRICTER, *self._moving(name))
         category = ground.category if moved else self._category(name)
         if category is None:
@@ -222,7 +222,7 @@ class _Judging:
 
     def _by(self, consents: Iterable[str], categories: Iterable[str]) -> Covered:
         row = self.row
-        asked = [Asked(row.sender, row.recipient, row.purpose, one, self.at) for one in categories]
+        asked = [AuditedRelease(row.sender, row.recipient, row.purpose, one, self.at) for one in categories]
         pairs = [
             (consent, one)
             for name in consents
@@ -254,7 +254,7 @@ class _Judging:
             return frozenset()
 
 
-def _consents(row: DisclosureRow, grounds: Sequence[Ground]) -> Iterable[str]:
+def _consents(row: DisclosureRow, grounds: Sequence[FieldsGround]) -> Iterable[str]:
     """Every consent id that a release may name."""
     return (name for ground in grounds for name in ground.consents) if grounds else _texts(row.grounds)
 

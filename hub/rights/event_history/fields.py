@@ -13,7 +13,7 @@ from hub.domain.envelope import Envelope
 from hub.parts import Parts
 from hub.policy.facts import Sender
 from hub.policy.gate import Verdict
-from hub.rights.event_history.found import Found, opened
+from hub.rights.event_history.found import EventTraces, opened
 from hub.sealed.boxes import content, keys_for
 from hub.store import subjects
 from hub.store.admissions import DecisionRow
@@ -27,7 +27,7 @@ def rules_of(row: DecisionRow) -> tuple[str, ...]:
     return tuple(rule for rule in row.rules.split(",") if rule)
 
 
-def decided_fields(connection: Connection, parts: Parts, found: Found, row: DecisionRow) -> Fields:
+def decided_fields(connection: Connection, parts: Parts, found: EventTraces, row: DecisionRow) -> Fields:
     """(kept, dropped: field → rule); both empty when nothing can be said of the fields."""
     envelope = next((s.envelope for s in found.seen if s.envelope.publication == row.publication), None)
     rules = rules_of(row)
@@ -60,7 +60,7 @@ def _agrees(verdict: Verdict, row: DecisionRow, rules: Sequence[str]) -> bool:
     return bool(verdict.kept) == (row.outcome == "admitted") and found == set(rules)
 
 
-def _kept_in_row(found: Found, row: DecisionRow) -> Iterable[str]:
+def _kept_in_row(found: EventTraces, row: DecisionRow) -> Iterable[str]:
     """What was kept stands in the joint case, until a newer version takes its place."""
     for shown in found.shown:
         if (shown.event_id, shown.publication) == (row.event_id, row.publication):

@@ -14,7 +14,7 @@ from hub.rights.event_history.places import place_of
 from hub.sealed.decode import decode_envelope, envelope_of
 from hub.sealed.words import word_key
 from hub.store import subjects
-from hub.store.admissions import DecisionRow, HeldRow
+from hub.store.admissions import DecisionRow, HeldEvent
 from hub.store.tables import decision, held, parked, quarantine
 from hub.topology import CONSENTS, HUB_WORDS
 from projections.consent_register.apply import SEPARATOR
@@ -26,7 +26,7 @@ NOWHERE = RecordPosition("", -1, -1)
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class SeenPublication:
     """One publication of the event where it stands: in a log (`at` its append time), held, or in a read model, which
     keeps no place (`NOWHERE`)."""
 
@@ -39,21 +39,21 @@ class Seen:
 class Stopped:
     """The event in quarantine, or parked behind another (`reason` empty)."""
 
-    seen: Seen
+    seen: SeenPublication
     reason: str
     at: int
     released: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class EventTraces:
     """All of it. `registered`: rows of the consent register; `shown`: rows of the joint case with its record."""
 
     event_id: str
     decisions: Sequence[DecisionRow]
-    held: Sequence[HeldRow]
+    held: Sequence[HeldEvent]
     stopped: Sequence[Stopped]
-    seen: Sequence[Seen]
+    seen: Sequence[SeenPublication]
     registered: Sequence[Row[Any]]
     shown: Sequence[Row[Any]]
 
@@ -72,13 +72,13 @@ class Found:
         return bool(row.event_id == self.event_id)
 
 
-def find(connection: Connection, parts: Parts, event_id: str) -> Found:
+def find(connection: Connection, parts: Parts, event_id: str) -> EventTraces:
     """Look everywhere. Quarantine keeps no event ids, so its records are read again; there are few."""
     decisions = [
         DecisionRow(*row)
         for row in connection.execute(select(decision).where(decision.c.event_id == event_id))
     ]
-    holds = [HeldRow(*row) for row in connection.execute(select(held).where(held.c.event_id == event_id))]
+    holds = [HeldEvent(*row) for row in connection.execute(select(held).where(held.c.event_id == event_id))]
     stopped = list(_stopped(connection, parts, event_id))
     live = subjects.live_generation(connection, "consent_register")
     c = consent_row.c
@@ -93,7 +93,9 @@ def find(connection: Connection, parts: Parts, event_id: str) -> Found:
     seen += [one.seen for one in stopped if one.seen.place.topic != CASES]
     seen += [_registered(row) for row in registered]
     known = list({(one.place, one.envelope.publication): one for one in seen if one}.values())
-    return Found(event_id, decisions, holds, stopped, known, registered, _shown(connection, event_id, known))
+    return EventTraces(
+        event_id, decisions, holds, stopped, known, registered, _shown(connection, event_id, known)
+    )
 
 
 def opened(row: Row[Any]) -> Envelope:
@@ -101,7 +103,7 @@ def opened(row: Row[Any]) -> Envelope:
     return envelope_of(decode_single(row.envelope)[1])
 
 
-def read(parts: Parts, place: RecordPosition, event_id: str) -> Seen | None:
+def read(parts: Parts, place: RecordPosition, event_id: str) -> SeenPublication | None:
     """The record at a place, if it is still there and is this event."""
     try:
         records = parts.log.read(place.topic, {place.partition: place.offset}, 1)
@@ -110,13 +112,17 @@ def read(parts: Parts, place: RecordPosition, event_id: str) -> Seen | None:
     return if_mine(records[0], event_id) if records else None
 
 
-def if_mine(record: Record, event_id: str) -> Seen | None:
+def if_mine(record: Record, event_id: str) -> SeenPublication | None:
     """The record as a publication of this event, if that is what it is."""
     try:
         envelope = decode_envelope(record)
     except DataError:
         return None
-    return Seen(record.place, envelope, record.timestamp) if envelope.event_id.hex() == event_id else None
+    return (
+        SeenPublication(record.place, envelope, record.timestamp)
+        if envelope.event_id.hex() == event_id
+        else None
+    )
 
 
 def control_place(parts: Parts, subject: str, at: int, event_id: str) -> str:
@@ -142,13 +148,13 @@ def case_place(parts: Parts, row: Row[Any], at: int) -> str:
     return place_of(parts.log, CASES, case_ref, at, lambda record: if_mine(record, row.event_id) is not None)
 
 
-def _held(row: HeldRow, event_id: str) -> Seen | None:
+def _held(row: HeldEvent, event_id: str) -> SeenPublication | None:
     return if_mine(Record(row.topic, row.partition, row.offset, row.key, row.value, row.since), event_id)
 
 
-def _registered(row: Row[Any]) -> Seen:
+def _registered(row: Row[Any]) -> SeenPublication:
     """The register keeps the topic's append time and no place."""
-    return Seen(NOWHERE, opened(row), row.received_at)
+    return SeenPublication(NOWHERE, opened(row), row.received_at)
 
 
 def _stopped(connection: Connection, parts: Parts, event_id: str) -> Iterator[Stopped]:
@@ -160,7 +166,7 @@ def _stopped(connection: Connection, parts: Parts, event_id: str) -> Iterator[St
             yield Stopped(one, "", one.at, released=False)
 
 
-def _shown(connection: Connection, event_id: str, seen: Sequence[Seen]) -> Sequence[Row[Any]]:
+def _shown(connection: Connection, event_id: str, seen: Sequence[SeenPublication]) -> Sequence[Row[Any]]:
     live, c = subjects.live_generation(connection, "joint_case"), case_row.c
     records = sorted({one.envelope.record_ref.hex() for one in seen})
     mine = or_(c.event_id == event_id, c.record_ref.in_(records))

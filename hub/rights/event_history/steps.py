@@ -9,7 +9,7 @@ _ORDER = ("read", "egress", "publish", "quarantine", "admit", "project", "disclo
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class HistoryStep:
     """One thing that happened; `at` in microseconds since 1970 UTC. `rules` are rule ids or reason codes.
 
     `now` marks what is no record but the answer that a recipient would get at this moment; `nearly`: the consents
@@ -35,9 +35,9 @@ class Trail:
 
     event_id: str
     event_type: str | None
-    steps: tuple[Step, ...]
+    steps: tuple[HistoryStep, ...]
 
 
-def in_order(steps: Iterable[Step]) -> tuple[Step, ...]:
+def in_order(steps: Iterable[HistoryStep]) -> tuple[HistoryStep, ...]:
     """By time; what happened in one moment in the order of the hub's stages, and what would be now after it."""
     return tuple(sorted(steps, key=lambda step: (step.at, step.now, _ORDER.index(step.point), step.where)))

@@ -15,8 +15,8 @@ from hub.domain.seal import key_version
 from hub.parts import CASES, Parts
 from hub.ports import Certificate, RecordPosition
 from hub.rights.event_history.fields import decided_fields, rules_of
-from hub.rights.event_history.found import NOWHERE, Found, case_place, control_place, find, opened
-from hub.rights.event_history.steps import Step, Trail, in_order
+from hub.rights.event_history.found import NOWHERE, EventTraces, case_place, control_place, find, opened
+from hub.rights.event_history.steps import HistoryStep, Trail, in_order
 from hub.rights.event_history.views import disclosed, shown_now
 from hub.sealed.boxes import key_ref
 from hub.store import subjects
@@ -56,27 +56,29 @@ def trail(parts: Parts, event_id: str, ledger: Sequence[Certificate] = ()) -> Tr
     return Trail(event_id, event_type, in_order(steps))
 
 
-def _published(parts: Parts, found: Found) -> Iterator[Step]:
+def _published(parts: Parts, found: EventTraces) -> Iterator[HistoryStep]:
     for one in found.seen:
         where = str(one.place)
         if one.place == NOWHERE:
             subject = f"{one.envelope.controller_id}:{one.envelope.subject_ref}"
             where = control_place(parts, subject, one.at, found.event_id)
         kept = tuple(sorted(one.envelope.fields))
-        yield Step(at=one.at, point="publish", where=where, outcome="published", kept=kept)
+        yield HistoryStep(at=one.at, point="publish", where=where, outcome="published", kept=kept)
 
 
-def _stopped(found: Found) -> Iterator[Step]:
+def _stopped(found: EventTraces) -> Iterator[HistoryStep]:
     for one in found.stopped:
         outcome = "parked" if not one.reason else "released" if one.released else "quarantined"
         rules = (one.reason,) if one.reason else ()
-        yield Step(at=one.at, point="quarantine", where=str(one.seen.place), outcome=outcome, rules=rules)
+        yield HistoryStep(
+            at=one.at, point="quarantine", where=str(one.seen.place), outcome=outcome, rules=rules
+        )
 
 
-def _admitted(connection: Connection, parts: Parts, found: Found) -> Iterator[Step]:
+def _admitted(connection: Connection, parts: Parts, found: EventTraces) -> Iterator[HistoryStep]:
     for row in found.decisions:
         kept, dropped = decided_fields(connection, parts, found, row)
-        yield Step(
+        yield HistoryStep(
             at=row.at,
             point="admit",
             where=_place(row),
@@ -87,28 +89,30 @@ def _admitted(connection: Connection, parts: Parts, found: Found) -> Iterator[St
         )
     for held in found.held:
         where = str(RecordPosition(held.topic, held.partition, held.offset))
-        yield Step(at=held.since, point="admit", where=where, outcome="held", rules=(held.reason,))
+        yield HistoryStep(at=held.since, point="admit", where=where, outcome="held", rules=(held.reason,))
 
 
 def _place(row: DecisionRow) -> str:
     return str(RecordPosition(row.topic, row.partition, row.offset))
 
 
-def _projected(parts: Parts, found: Found) -> Iterator[Step]:
+def _projected(parts: Parts, found: EventTraces) -> Iterator[HistoryStep]:
     """A row of the joint case keeps no time of its own: it follows its admission at once."""
     for row in found.registered:
         where = control_place(parts, row.subject, row.received_at, found.event_id)
-        yield Step(at=row.received_at, point="project", where=where, outcome="registered")
+        yield HistoryStep(at=row.received_at, point="project", where=where, outcome="registered")
     for row in found.shown:
         if found.admitted_at is not None:
             mine = found.is_mine(row)
             kept = tuple(sorted(opened(row).fields)) if mine else ()
             outcome = "applied" if mine else "superseded"
             where = case_place(parts, row, found.admitted_at) if mine else CASES
-            yield Step(at=found.admitted_at, point="project", where=where, outcome=outcome, kept=kept)
+            yield HistoryStep(at=found.admitted_at, point="project", where=where, outcome=outcome, kept=kept)
 
 
-def _endings(connection: Connection, parts: Parts, found: Found, envelope: Envelope) -> Iterator[Step]:
+def _endings(
+    connection: Connection, parts: Parts, found: EventTraces, envelope: Envelope
+) -> Iterator[HistoryStep]:
     """Withdrawals and ends of the consents it rests on; objections, splits and erasures of its subject."""
     live = subjects.live_generation(connection, "consent_register")
     consents = {*envelope.consents, *([envelope.consent_id] if envelope.consent_id else [])}
@@ -143,28 +147,30 @@ def _names(
     return bool(found & meant) if found else row.consent_id in consents
 
 
-def _ending(parts: Parts, row: RegisterRow) -> Step:
+def _ending(parts: Parts, row: RegisterRow) -> HistoryStep:
     point, outcome = _ENDING[row.event_type]
     if outcome == "withdrawn" and row.scope:
         outcome = "narrowed"
     at = min(row.occurred_at, row.received_at)
-    return Step(at=at, point=point, where=_row_place(parts, row), outcome=outcome)
+    return HistoryStep(at=at, point=point, where=_row_place(parts, row), outcome=outcome)
 
 
-def _expiry(parts: Parts, row: RegisterRow) -> Iterator[Step]:
+def _expiry(parts: Parts, row: RegisterRow) -> Iterator[HistoryStep]:
     """A consent that ran out by time alone, which nobody has to say."""
     until = Envelope(**decode_single(row.envelope)[1]).valid_until
     if until is not None and until <= micros(parts.clock.now()):
-        yield Step(at=until, point="withdraw", where=_row_place(parts, row), outcome="expired")
+        yield HistoryStep(at=until, point="withdraw", where=_row_place(parts, row), outcome="expired")
 
 
 def _row_place(parts: Parts, row: RegisterRow) -> str:
     return control_place(parts, row.subject, row.received_at, row.event)
 
 
-def _destroyed(found: Found, envelope: Envelope, ledger: Iterable[Certificate]) -> Iterator[Step]:
+def _destroyed(
+    found: EventTraces, envelope: Envelope, ledger: Iterable[Certificate]
+) -> Iterator[HistoryStep]:
     ref = key_ref(envelope, "proof" if found.registered else "box")
     used = {key_version(box) for box in envelope.boxes.values()}
     for proof in ledger:
         if proof.ref == ref and used & set(proof.versions):
-            yield Step(at=micros(proof.at), point="erase", where="key ledger", outcome="key_destroyed")
+            yield HistoryStep(at=micros(proof.at), point="erase", where="key ledger", outcome="key_destroyed")

@@ -9,11 +9,11 @@ from hub.domain.envelope import Envelope
 from hub.parts import CASES, Parts
 from hub.policy.decide import decide
 from hub.ports import Record
-from hub.rights.event_history.found import Found, case_place
+from hub.rights.event_history.found import EventTraces, case_place
 from hub.rights.event_history.places import place_of
-from hub.rights.event_history.steps import Step
+from hub.rights.event_history.steps import HistoryStep
 from hub.store import evidence, links, subjects, views
-from hub.store.evidence import Ground
+from hub.store.evidence import FieldsGround
 from hub.store.tables import decision, disclosure
 from hub.store.views import DisclosureRow
 from hub.views.case_file import CaseFile, read_cases
@@ -24,7 +24,9 @@ from schemas import InvalidPayload, UnknownSchema, decode_single, topics
 NOT_LINKED = "not_linked"
 
 
-def disclosed(connection: Connection, parts: Parts, found: Found, envelope: Envelope) -> Iterator[Step]:
+def disclosed(
+    connection: Connection, parts: Parts, found: EventTraces, envelope: Envelope
+) -> Iterator[HistoryStep]:
     """Releases that held this kind of record of this person while this version of it was the newest."""
     if found.admitted_at is None:
         return
@@ -48,7 +50,7 @@ def disclosed(connection: Connection, parts: Parts, found: Found, envelope: Enve
 
 
 def _names(
-    grounds: Sequence[Ground], joined: str, kept: Sequence[str], envelope: Envelope
+    grounds: Sequence[FieldsGround], joined: str, kept: Sequence[str], envelope: Envelope
 ) -> tuple[str, ...]:
     """What those fields of this kind of record rested on, whatever else the release held."""
     fields = {f"{envelope.event_type}.{name}" for name in kept}
@@ -56,9 +58,11 @@ def _names(
     return evidence.names_of(mine, "" if grounds else joined)
 
 
-def _release(parts: Parts, row: DisclosureRow, kept: tuple[str, ...], grounds: tuple[str, ...]) -> Step:
+def _release(
+    parts: Parts, row: DisclosureRow, kept: tuple[str, ...], grounds: tuple[str, ...]
+) -> HistoryStep:
     outcome = row.answer or ("delivered" if row.delivered_at else "pending")
-    return Step(
+    return HistoryStep(
         at=row.delivered_at or row.at,
         point="disclose",
         where=_view_place(parts, row.recipient, row.view_id, row.at),
@@ -83,7 +87,7 @@ def _is_view(record: Record, view_id: str) -> bool:
         return False
 
 
-def _superseded_at(connection: Connection, found: Found) -> int:
+def _superseded_at(connection: Connection, found: EventTraces) -> int:
     """When a newer version of the record was admitted; the end of time while there is none."""
     newer = [row.event_id for row in found.shown if not found.is_mine(row)]
     wanted = select(decision.c.at).where(decision.c.event_id.in_(newer), decision.c.outcome == "admitted")
@@ -92,17 +96,19 @@ def _superseded_at(connection: Connection, found: Found) -> int:
 
 def _removals(
     connection: Connection, parts: Parts, to: set[tuple[str, str, str]], first: int
-) -> Iterator[Step]:
+) -> Iterator[HistoryStep]:
     """Views that were shown and are taken back: nothing at all is left of them."""
     newest = views.newest(connection, {joint for joint, _, _ in to})
     for key, row in newest.items():
         if key[:3] in to and row.removed and row.as_of >= first:
             where = _view_place(parts, row.recipient, row.view_id, row.as_of)
             recipient = f"{row.recipient}/{row.role}"
-            yield Step(at=row.as_of, point="disclose", where=where, outcome="removed", recipient=recipient)
+            yield HistoryStep(
+                at=row.as_of, point="disclose", where=where, outcome="removed", recipient=recipient
+            )
 
 
-def shown_now(connection: Connection, parts: Parts, found: Found) -> Iterator[Step]:
+def shown_now(connection: Connection, parts: Parts, found: EventTraces) -> Iterator[HistoryStep]:
     """What every role of every other agency in the joint case would get of it at this moment, by which rules."""
     mine = [row for row in found.shown if found.is_mine(row)]
     case_keys = [row.case_key for row in mine]
@@ -118,7 +124,7 @@ def _files(connection: Connection, parts: Parts, joint: Iterable[str]) -> Iterab
     return read_cases(connection, parts, joint).opened(parts, connection).values()
 
 
-def _for_each_role(parts: Parts, file: CaseFile, one: Evidence, where: str) -> Iterator[Step]:
+def _for_each_role(parts: Parts, file: CaseFile, one: Evidence, where: str) -> Iterator[HistoryStep]:
     for agency in sorted(parts.agencies.values(), key=lambda agency: agency.id):
         if agency.id == one.envelope.controller_id or file.case_of(agency.id) is None:
             continue
@@ -127,13 +133,13 @@ def _for_each_role(parts: Parts, file: CaseFile, one: Evidence, where: str) -> I
             yield _answer(parts, file, one, question, where)
 
 
-def _answer(parts: Parts, file: CaseFile, one: Evidence, question: Question, where: str) -> Step:
+def _answer(parts: Parts, file: CaseFile, one: Evidence, question: Question, where: str) -> HistoryStep:
     known = file.known[one.subject]
     recipient = f"{question.recipient.controller}/{question.recipient.role}"
     at = micros(question.at)
     if not is_joint(question, one, known):
         dropped = dict.fromkeys(one.envelope.fields, NOT_LINKED)
-        return Step(
+        return HistoryStep(
             at=at, point="disclose", where=where, outcome="deny", rules=(NOT_LINKED,), dropped=dropped,
             recipient=recipient, now=True,
         )  # fmt: skip
@@ -141,7 +147,7 @@ def _answer(parts: Parts, file: CaseFile, one: Evidence, question: Question, whe
         parts.gate.policy, request_of(parts.agencies, question, one.envelope, known, file.names)
     )
     kept = decision.kept if decision.outcome in ("allow", "redact") else ()
-    return Step(
+    return HistoryStep(
         at=at, point="disclose", where=where, outcome=decision.outcome, rules=decision.rules, kept=tuple(kept),
         dropped=decision.dropped, recipient=recipient, nearly=decision.nearly, now=True,
     )  # fmt: skip

@@ -12,14 +12,14 @@ from hub.desk.desk import Family
 from hub.desk.offer import ORDER, Direction
 from hub.desk.records import Member
 from hub.desk.signing import consents_of, missing
-from hub.desk.table import Seen, Sight, Table
+from hub.desk.table import Sight, SigningTable, VisibleRecord
 from hub.desk.texts import ConsentText
 from hub.desk.ticks import Ticks
 from hub.domain.clock import berlin_day
 from hub.domain.consent import Consent
 from hub.views.redaction import Entry
 from hub.web.desk.words import listed, say
-from hub.web.rows import Row, row
+from hub.web.rows import PageRow, row
 from hub.web.wording import day_text, speaking, value_text, word
 
 _MAIN = ("jc_case_manager", "ja_asd", "provider_worker", "office_clerk")
@@ -130,7 +130,7 @@ def start_ticks(family: Family, setting: Setting) -> Ticks:
     )
 
 
-def table_page(family: Family, table: Table, ticks: Ticks, setting: Setting) -> TablePage:
+def table_page(family: Family, table: SigningTable, ticks: Ticks, setting: Setting) -> TablePage:
     """The page for these ticks."""
     with speaking(setting.text.code):
         own = [one for one in setting.directions if one.sender.controller == setting.office]
@@ -192,7 +192,7 @@ def _purposes(ticks: Ticks, setting: Setting) -> Iterable[Tick]:
 
 
 def _previews(
-    family: Family, table: Table, direction: Direction, ticks: Ticks, setting: Setting
+    family: Family, table: SigningTable, direction: Direction, ticks: Ticks, setting: Setting
 ) -> Iterable[Preview]:
     """As if everybody who must had signed for everybody, so that the family sees what it decides about."""
     everybody = {
@@ -256,7 +256,7 @@ def _back(direction: Direction, ticks: Ticks, setting: Setting) -> str:
     return say(language, "back", what=what, **names) if what else say(language, "back_none", **names)
 
 
-def _entry(seen: Seen) -> Entry:
+def _entry(seen: VisibleRecord) -> Entry:
     return Entry(seen.event_type, seen.record_ref, seen.occurred_at, seen.fields, seen.marked)
 
 
@@ -269,7 +269,7 @@ def in_words(entries: Sequence[Entry], setting: Setting, by_norm: Iterable[str] 
         yield Shown(line.title, line.when, _details(entry, line), note)
 
 
-def _details(entry: Entry, line: Row) -> str:
+def _details(entry: Entry, line: PageRow) -> str:
     """Master data are said as they are; of everything else the labels are said too."""
     if entry.event_type in ("PersonRegistered", "PersonChanged"):
         day = berlin_day(entry.occurred_at)

@@ -19,7 +19,7 @@ from hub.adapters.keys.sql import SqlKeyStore
 from hub.adapters.keys.wrapping import controller_kek, hub_secret, new_master
 from hub.domain.seal import open_box, seal
 from hub.errors import ConfigurationError, KeysAreOlder, KeyServiceUnavailable
-from hub.ports import Erased, Fenced, HubKeyStore, Key, KeyRef, Standing
+from hub.ports import Erased, FencedKey, HubKeyStore, Key, KeyRef, RestoreNumbers
 
 NOW = datetime(2026, 11, 22, 8, tzinfo=UTC)
 MASTER = new_master()
@@ -140,7 +140,7 @@ class KeyStoreContract(ABC):
     def test_a_fenced_version_seals_nothing_more(self, store: HubKeyStore) -> None:
         store.sealing([ANNA, BEN])
         store.fence(ANNA)
-        assert store.opening([(ANNA, 1)])[ANNA, 1] == Fenced(ANNA, 1)
+        assert store.opening([(ANNA, 1)])[ANNA, 1] == FencedKey(ANNA, 1)
         keys = store.sealing([ANNA, BEN])
         assert (keys[ANNA].version, keys[BEN].version) == (2, 1)
 
@@ -297,11 +297,11 @@ class KeyStoreContract(ABC):
         assert store.secret() == other.secret() == hub_secret(MASTER)
 
     def test_how_far_store_and_keys_came_only_rises(self, store: HubKeyStore, other: HubKeyStore) -> None:
-        assert store.standing() == Standing(0, 0)
+        assert store.standing() == RestoreNumbers(0, 0)
         store.sealing([ANNA, BEN])
         store.destroy(ANNA)
-        assert store.standing(7) == Standing(7, 1)
-        assert other.standing(3) == Standing(7, 1)
+        assert store.standing(7) == RestoreNumbers(7, 1)
+        assert other.standing(3) == RestoreNumbers(7, 1)
 
     def test_keys_that_were_put_back_stop_everything_until_the_ledger_is_replayed(
         self, store: HubKeyStore, seconds: Seconds
@@ -335,7 +335,7 @@ class KeyStoreContract(ABC):
         killed = KeyServiceUnavailable("killed")
         with patch.object(destruction, "destroy", side_effect=killed), pytest.raises(KeyServiceUnavailable):
             store.destroy(ANNA)
-        assert store.opening([(ANNA, 1)])[ANNA, 1] == Fenced(ANNA, 1)
+        assert store.opening([(ANNA, 1)])[ANNA, 1] == FencedKey(ANNA, 1)
         self.restart()
         after = self.open(seconds)
         assert after.opening([(ANNA, 1)])[ANNA, 1] == Erased(ANNA, 1)

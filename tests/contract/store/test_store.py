@@ -10,9 +10,9 @@ from sqlalchemy import insert, select, text
 from hub.errors import DataError, ServiceUnavailable, TopicRecreated
 from hub.ports import RecordPosition
 from hub.store import Store, admissions, meta, positions, quarantines, subjects, views
-from hub.store.admissions import DecisionRow, HeldRow
+from hub.store.admissions import DecisionRow, HeldEvent
 from hub.store.bulk import COPY_FROM, add, among, merge, values
-from hub.store.quarantines import Quarantined
+from hub.store.quarantines import QuarantinedRecord
 from hub.store.tables import dirty, held, quarantine, subject
 from projections.consent_register.tables import ON_CONFLICT, consent_row
 
@@ -110,12 +110,12 @@ def test_truth_values_and_reserved_words(store: Store, number: int) -> None:
     with store.transaction() as connection:
         subjects.register(connection, [(f"a:p_{n}", "a:f_1") for n in range(number)])
         assert {(row.linked, row.split) for row in connection.execute(select(subject))} == {(False, False)}
-        bad = [Quarantined(RecordPosition("t", 0, n), f"lane {n}", "why") for n in range(number)]
+        bad = [QuarantinedRecord(RecordPosition("t", 0, n), f"lane {n}", "why") for n in range(number)]
         quarantines.put(connection, "admit", bad, 5)
         quarantines.put(connection, "admit", bad, 6)
         assert {(row.at, row.released) for row in connection.execute(select(quarantine))} == {(5, False)}
         rows = [
-            HeldRow(f"{n}", 1, "a:p_0", 0, n, "why", "t", 0, n, b"\x00k", b"\x00v") for n in range(number)
+            HeldEvent(f"{n}", 1, "a:p_0", 0, n, "why", "t", 0, n, b"\x00k", b"\x00v") for n in range(number)
         ]
         admissions.save_held(connection, rows)
         assert sorted(admissions.moved(connection, 10**6), key=lambda row: row.since) == rows

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from connectors.pipeline.gate.journal import Journal
+from connectors.pipeline.gate.journal import GateJournal
 from hub.cli.app import app
 
 JC = "jc-seestadt"
@@ -77,7 +77,7 @@ def test_every_verdict_is_kept_once_and_for_its_days(alone: Any, tools: Any) -> 
     alone.step(connector, tools.evening(0) + timedelta(minutes=5))
     assert db.execute(count, (0,)).fetchone()[0] == sum(first.withheld.values())
     alone.step(connector, tools.evening(0) + timedelta(days=181))
-    assert not Journal(db).of(next(iter(published))[0])
+    assert not GateJournal(db).of(next(iter(published))[0])
 
 
 def test_no_value_is_in_it(alone: Any, tools: Any) -> None:

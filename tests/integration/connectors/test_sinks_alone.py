@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from connectors.sinks.folder.config import OutSettings
-from connectors.sinks.folder.target import Folder
+from connectors.sinks.folder.target import FolderTarget
 from connectors.sinks.sink import ViewSink
 from hub.domain.clock import micros
 from hub.domain.seal import place, seal
@@ -158,7 +158,7 @@ def test_files_are_well_formed_and_hold_no_formula(world: World, tmp_path: Path,
 def _step(parts: Parts, world: World, tmp_path: Path, settings: OutSettings) -> None:
     names: Any = NoNames()
     book = create_engine(f"sqlite:///{tmp_path}/book.sqlite")
-    sink = ViewSink(JA, book, Folder(settings), parts.keys, parts.log, names, 100)
+    sink = ViewSink(JA, book, FolderTarget(settings), parts.keys, parts.log, names, 100)
     assert set(sink.step(world.clock.now()).answers) == {"shown"}
     sink.close()
 

@@ -15,12 +15,12 @@ from hub.adapters.keys.certs import make_certificates
 from hub.adapters.keys.remote import KeyServiceClient
 from hub.adapters.keys.tls import TlsFiles, client_context
 from hub.errors import KeyServiceUnavailable, TryAgain
-from hub.hosts.keys.connections import Limits
+from hub.hosts.keys.connections import ConnectionLimits
 from hub.hosts.keys.shares import ALL_AT_ONCE, AT_ONCE, Shares
 from hub.ports import KeyRef
 from tests.support.key_service import RunningService
 
-QUICK = Limits(
+QUICK = ConnectionLimits(
     handshakes_per_address=8, per_agency=4, handshake_seconds=0.5, idle_seconds=30.0, question_seconds=0.5
 )
 Certificates = Mapping[str, TlsFiles]
@@ -35,7 +35,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
 def started(tmp_path: Path, certificates: Certificates) -> Iterator[Callable[..., RunningService]]:
     with ExitStack() as stack:
 
-        def start(limits: Limits = QUICK, shares: Shares | None = None) -> RunningService:
+        def start(limits: ConnectionLimits = QUICK, shares: Shares | None = None) -> RunningService:
             url = f"sqlite:///{tmp_path / 'keys.db'}"
             made = RunningService(url, lambda: [bytes(32)], certificates, limits=limits, shares=shares)
             stack.callback(made.stop)
@@ -74,7 +74,7 @@ def ended(connection: socket.socket) -> bool:
 def test_silent_connections_without_a_certificate_keep_nobody_out(
     started: Callable[..., RunningService],
 ) -> None:
-    service = started(Limits(handshakes_per_address=8, handshake_seconds=600))
+    service = started(ConnectionLimits(handshakes_per_address=8, handshake_seconds=600))
     with ExitStack() as stack:
         silent = [
             stack.enter_context(socket.create_connection(service.address, timeout=5)) for _ in range(205)
@@ -113,7 +113,7 @@ def test_one_agency_with_many_idle_connections_keeps_nobody_out(
 def test_an_agency_whose_connections_all_work_is_told_that_it_has_too_many(
     started: Callable[..., RunningService],
 ) -> None:
-    service = started(Limits(per_agency=4, question_seconds=600))
+    service = started(ConnectionLimits(per_agency=4, question_seconds=600))
     with ExitStack() as stack:
         for _ in range(4):
             half = stack.enter_context(connect(service, "connector-jc"))
@@ -140,7 +140,7 @@ def test_a_question_that_drips_ends(started: Callable[..., RunningService]) -> N
 def test_an_idle_connection_ends_and_its_owner_does_not_notice(
     started: Callable[..., RunningService],
 ) -> None:
-    service = started(Limits(idle_seconds=0.2))
+    service = started(ConnectionLimits(idle_seconds=0.2))
     with closing(KeyServiceClient(service.url, service.certificates["hub"])) as client:
         client.secret()
         until(lambda: "idle" in service.closed)

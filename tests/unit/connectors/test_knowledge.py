@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from connectors.pipeline.gate.judge import facts_of
-from connectors.pipeline.gate.knowledge import Knowledge, consent_of
+from connectors.pipeline.gate.knowledge import GateKnowledge, consent_of
 from connectors.pipeline.gate.register import Register
 from connectors.pipeline.mapping.mapped import MappedEvent
 from hub.adapters.keys.sql import SqlKeyStore
@@ -31,7 +31,7 @@ def test_an_objection_is_a_reason_to_judge_again_and_outlives_its_row(
     )
     log = SqliteLog(tmp_path / "log.sqlite")
     register = Register("a", log, keys)
-    knowledge = Knowledge("a", AgencyKey(bytes(32)), register)
+    knowledge = GateKnowledge("a", AgencyKey(bytes(32)), register)
     objection = make_event("ObjectionRaised", {"norm": "§ 76 SGB X", "scope": None})
     subject = objection.subject_ref
     born = make_event("SubjectRecorded", {"birth_date": datetime(1990, 1, 1, tzinfo=UTC).date()}, key="2")
@@ -65,7 +65,7 @@ CONSENT = {
 def test_an_agency_ends_its_own_consent_unless_the_row_is_about_somebody_else(
     make_event: Callable[..., MappedEvent], known: bool, ended: bool
 ) -> None:
-    knowledge = Knowledge("a", KEY, Register("a"))
+    knowledge = GateKnowledge("a", KEY, Register("a"))
     grant = make_event("ConsentGranted", CONSENT)
     another = {"subject_id": "9", "subject_ref": KEY.person("9")}
     end = make_event("ConsentWithdrawn", {"consent_id": "1001"}, key="end", **another)

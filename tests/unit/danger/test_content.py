@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hub.danger.content import (
     FLAGS,
     MOST,
-    Report,
+    DangerReport,
     answer_content,
     read_report,
     received_answer,
@@ -27,7 +27,7 @@ JSON = st.recursive(
 )
 
 
-def carried(data: bytes) -> Report:
+def carried(data: bytes) -> DangerReport:
     plain = report_content(read_report(data), "jobcenter")
     assert plain is not None
     return received_report(plain)

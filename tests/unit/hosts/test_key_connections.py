@@ -8,10 +8,10 @@ from typing import Literal
 import pytest
 
 from hub.adapters.keys.tls import Peer
-from hub.hosts.keys.connections import Connection, Connections, Limits, Phase
+from hub.hosts.keys.connections import Connection, ConnectionLimits, Connections, Phase
 
 AGENCIES = ("a", "b", "c")
-LIMITS = Limits(handshakes=3, handshakes_per_address=2, per_agency=2, agencies=3, hub=2)
+LIMITS = ConnectionLimits(handshakes=3, handshakes_per_address=2, per_agency=2, agencies=3, hub=2)
 
 
 @pytest.fixture

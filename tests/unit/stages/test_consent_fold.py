@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hub.domain.clock import micros
 from hub.domain.consent import ENDING, consent_name
 from hub.sealed.boxes import Content
-from hub.subjects.consent_index import Index, Opened
+from hub.subjects.consent_index import Index, OpenedGrant
 from hub.subjects.fold import consents_of, withdrawn_scope
 from projections.consent_register.queries import RegisterRow
 
@@ -27,7 +27,7 @@ def at(step: int) -> int:
     return micros(START + timedelta(minutes=step))
 
 
-def row(number: int, key: str, event_type: str, consent: str | None, **more: Any) -> Opened:
+def row(number: int, key: str, event_type: str, consent: str | None, **more: Any) -> OpenedGrant:
     said = {"occurred_at": at(0), "received_at": at(0), "scope": None} | more
     fields = said.pop("fields")
     known = RegisterRow(
@@ -41,10 +41,12 @@ def row(number: int, key: str, event_type: str, consent: str | None, **more: Any
         envelope=b"",
         **said,
     )
-    return Opened(known, key.split(":", 1)[0], said["received_at"], Content(fields, "open"))
+    return OpenedGrant(known, key.split(":", 1)[0], said["received_at"], Content(fields, "open"))
 
 
-def grant(number: int, key: str, consent: str, given: int, sealed: str, signers: Sequence[str]) -> Opened:
+def grant(
+    number: int, key: str, consent: str, given: int, sealed: str, signers: Sequence[str]
+) -> OpenedGrant:
     fields = {
         "id": sealed,
         "sender": "a",
@@ -54,7 +56,7 @@ def grant(number: int, key: str, consent: str, given: int, sealed: str, signers:
     return row(number, key, "ConsentGranted", consent, fields=fields, received_at=at(given))
 
 
-def ending(number: int, key: str, consent: str | None, sealed: str | None, **more: Any) -> Opened:
+def ending(number: int, key: str, consent: str | None, sealed: str | None, **more: Any) -> OpenedGrant:
     fields = {"consent_id": sealed} if sealed else {}
     return row(number, key, "ConsentWithdrawn", consent, fields=fields, **more)
 
@@ -86,7 +88,7 @@ _ENDINGS = st.builds(
 
 
 @st.composite
-def _indexes(draw: st.DrawFn) -> tuple[list[Opened], Index, dict[str, int]]:
+def _indexes(draw: st.DrawFn) -> tuple[list[OpenedGrant], Index, dict[str, int]]:
     made = draw(st.lists(st.one_of(_GRANTS, _ENDINGS), max_size=14))
     opened = [make(number) for number, make in enumerate(made)]
     names = {key: draw(st.sampled_from(["one", "two", key])) for key in KEYS}
@@ -102,7 +104,7 @@ def _indexes(draw: st.DrawFn) -> tuple[list[Opened], Index, dict[str, int]]:
 class Plain:
     """Rule 7, read plainly: each consent against each withdrawal."""
 
-    def __init__(self, opened: Sequence[Opened], index: Index, known: Mapping[str, int]) -> None:
+    def __init__(self, opened: Sequence[OpenedGrant], index: Index, known: Mapping[str, int]) -> None:
         self.opened, self.index, self.known = opened, index, known
 
     def consents(self, person: str) -> dict[str, tuple[datetime | None, set[tuple[Any, ...]]]]:
@@ -114,8 +116,8 @@ class Plain:
             for one in standing
         }
 
-    def stands(self, one: Opened, mine: Sequence[Opened]) -> bool:
-        def before(other: Opened) -> bool:
+    def stands(self, one: OpenedGrant, mine: Sequence[OpenedGrant]) -> bool:
+        def before(other: OpenedGrant) -> bool:
             return (other.recorded_at, other.row.event_id) < (one.recorded_at, one.row.event_id)
 
         same_agency = [other for other in mine if other.controller == one.controller and before(other)]
@@ -130,7 +132,7 @@ class Plain:
         return not strangers and not any(other.ids & one.ids for other in same_agency)
 
     def narrowed(
-        self, one: Opened, mine: Sequence[Opened], refused: set[str]
+        self, one: OpenedGrant, mine: Sequence[OpenedGrant], refused: set[str]
     ) -> tuple[datetime | None, set[tuple[Any, ...]]]:
         whole, parts = [], dict[tuple[Any, ...], datetime]()
         for end in self.opened:
@@ -147,7 +149,9 @@ class Plain:
                 parts[name] = min(moment, parts.get(name, moment))
         return min(whole, default=None), {(*name, moment) for name, moment in parts.items()}
 
-    def takes_back(self, end: Opened, one: Opened, mine: Sequence[Opened], refused: set[str]) -> bool:
+    def takes_back(
+        self, end: OpenedGrant, one: OpenedGrant, mine: Sequence[OpenedGrant], refused: set[str]
+    ) -> bool:
         own = end.controller == one.controller and end.ids & one.ids
         since = self.known.get(end.row.subject)
         if own and (end.row.subject.endswith(":") or since is None or since > end.row.received_at):
@@ -162,14 +166,14 @@ class Plain:
         known = any(end.row.consent_id in other.ids for other in mine) or self.has_own(end, refused)
         return not end.fields and given and not known
 
-    def concerned(self, end: Opened, one: Opened) -> bool:
+    def concerned(self, end: OpenedGrant, one: OpenedGrant) -> bool:
         now = self.index.person(end.row.subject) in {self.index.person(key) for key in one.people}
         return now or any(
             end.row.received_at <= self.index.former.get(key, {}).get(end.row.subject, -1)
             for key in one.people
         )
 
-    def has_own(self, end: Opened, refused: set[str]) -> bool:
+    def has_own(self, end: OpenedGrant, refused: set[str]) -> bool:
         return any(
             one.grants
             and (one.controller, one.row.consent_id) == (end.controller, end.row.consent_id)
@@ -182,7 +186,7 @@ class Plain:
 
 @given(_indexes())
 @settings(max_examples=300, deadline=None)
-def test_the_fold_is_rule_7_read_plainly(made: tuple[list[Opened], Index, dict[str, int]]) -> None:
+def test_the_fold_is_rule_7_read_plainly(made: tuple[list[OpenedGrant], Index, dict[str, int]]) -> None:
     opened, index, known = made
     plain = Plain(opened, index, known)
     for person in {index.person(key) for key in KEYS}:
@@ -200,19 +204,19 @@ def test_the_fold_is_rule_7_read_plainly(made: tuple[list[Opened], Index, dict[s
         assert found == plain.consents(person)
 
 
-def _named(count: int) -> Iterator[Opened]:
+def _named(count: int) -> Iterator[OpenedGrant]:
     for number in range(count):
         yield grant(number, "a:p", f"{number}", 0, f"{number}", ["p"])
         yield ending(count + number, "a:p", f"{number}", f"{number}")
 
 
-def _told_elsewhere(count: int) -> Iterator[Opened]:
+def _told_elsewhere(count: int) -> Iterator[OpenedGrant]:
     for number in range(count):
         yield grant(number, "a:p", f"{number}", 0, f"{number}", ["p"])
         yield ending(count + number, "b:p", f"x{number}", f"{number}")
 
 
-def _unreadable(count: int) -> Iterator[Opened]:
+def _unreadable(count: int) -> Iterator[OpenedGrant]:
     for number in range(count):
         yield grant(number, "a:p", f"{number}", 0, f"{number}", ["p"])
         yield ending(
@@ -220,7 +224,7 @@ def _unreadable(count: int) -> Iterator[Opened]:
         )
 
 
-def _one_number(count: int) -> Iterator[Opened]:
+def _one_number(count: int) -> Iterator[OpenedGrant]:
     for number in range(count):
         yield grant(number, "a:p" if number % 2 else f"a:{number}", "1", 0, "1", ["p"])
         yield ending(count + number, "b:p", "1", "1")
@@ -228,13 +232,13 @@ def _one_number(count: int) -> Iterator[Opened]:
 
 @pytest.mark.parametrize("many", [_named, _told_elsewhere, _unreadable, _one_number])
 def test_the_work_grows_with_the_consents_and_not_with_their_square(
-    many: Callable[[int], Iterator[Opened]],
+    many: Callable[[int], Iterator[OpenedGrant]],
 ) -> None:
     small, large = _work(list(many(100))), _work(list(many(400)))
     assert large < 6 * small
 
 
-def _work(opened: Sequence[Opened]) -> int:
+def _work(opened: Sequence[OpenedGrant]) -> int:
     """How many Python functions the fold of one person calls."""
     names = {"a:p": "one", "b:p": "one"}
     calls = 0

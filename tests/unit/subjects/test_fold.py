@@ -9,7 +9,7 @@ import pytest
 
 from hub.domain.clock import micros
 from hub.sealed.boxes import Content
-from hub.subjects.consent_index import Index, Opened
+from hub.subjects.consent_index import Index, OpenedGrant
 from hub.subjects.fold import facts_of
 from hub.subjects.knowledge import Knowledge
 from projections.consent_register.queries import RegisterRow
@@ -29,7 +29,7 @@ def said(
     version: int = 0,
     record: str = "",
     state: Any = "open",
-) -> Opened:
+) -> OpenedGrant:
     """One opened row of the register; `day` counts from START."""
     at = micros(START + timedelta(days=day))
     number = f"{next(_numbers):04}"
@@ -46,11 +46,11 @@ def said(
         received_at=at,
         scope=None,
     )
-    return Opened(row, by.split(":", 1)[0], at, Content(fields, state))
+    return OpenedGrant(row, by.split(":", 1)[0], at, Content(fields, state))
 
 
 def known(
-    opened: Sequence[Opened],
+    opened: Sequence[OpenedGrant],
     same: Sequence[str] = (JC,),
     former: Mapping[str, Mapping[str, int]] | None = None,
 ) -> Knowledge:

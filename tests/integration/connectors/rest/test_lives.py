@@ -12,7 +12,7 @@ import pytest
 from connectors.contract import NothingKept
 from connectors.pipeline.config.connector import load_config
 from connectors.pipeline.gate.judge import Judged
-from connectors.pipeline.state.quarantine import Quarantined
+from connectors.pipeline.state.quarantine import QuarantinedRow
 from connectors.sources.rest.config import rest_settings
 from connectors.tools.dry_run.offline import offline
 from hub import failpoints
@@ -94,7 +94,7 @@ def test_what_waits_in_quarantine_is_read_again_from_what_was_fetched_last(
     with house.state.transaction():
         hashed = house.state.key_hash("3")
         house.state.quarantine(
-            [Quarantined("people", hashed, "X", "unknown_code", "people/3", "x", "r", b"c")]
+            [QuarantinedRow("people", hashed, "X", "unknown_code", "people/3", "x", "r", b"c")]
         )
         house.state.restart("people")
     house.restart()
