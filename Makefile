@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := setup
-.PHONY: help setup demo serve test test-fast check docs format kafka postgres bench chaos fuzz mutants clean for-demo for-broker for-test
+.PHONY: help setup demo serve test test-fast check docs format kafka postgres bench chaos fuzz mutants lock clean for-demo for-broker for-test
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -69,6 +69,12 @@ fuzz: $(READY) ## mutated files, answers, dates and numbers for every parser, te
 
 mutants: $(READY) ## which changes to policy code and data no test would notice (an hour; docs/reference/mutants.md)
 	$(BIN)/python -m tests.mutation.run
+
+LOCK := uv pip compile -q --generate-hashes --no-header --no-emit-index-url --strip-extras --python-version 3.11
+lock: ## the lock from pyproject.toml: versions and hashes only; what is pinned already stays (needs uv)
+	$(LOCK) -o requirements/connector.txt pyproject.toml
+	$(LOCK) --extra hub -o requirements/hub.txt pyproject.toml
+	$(LOCK) --extra hub --extra dev -o requirements/dev.txt pyproject.toml
 
 clean: ## remove what make made, the fetched broker too
 	rm -rf $(VENV) site .cache .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build *.egg-info

@@ -6,7 +6,7 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event
 from typing import Annotated, Any
@@ -21,6 +21,7 @@ from hub.hosts.embedded import Embedded
 from hub.metrics.named import metrics
 from hub.metrics.store import serve
 from hub.operations.restore_guard import require_current
+from hub.retry import Retry, RetryInterrupted, interruptible
 
 PAUSE = 1.0  # seconds between two looks at a quiet log
 LONGEST = 30.0  # seconds between two attempts at something that does not answer
@@ -98,21 +99,23 @@ def _run(settings: Settings, beat: float, *, once: bool, stop: Event) -> dict[st
         if settings.metrics_port:
             serve(parts, settings)
         warn(f"embedded hub: {len(parts.agencies)} agencies, data in {settings.data.name}/")
-        next_beat, pause = 0.0, PAUSE
-        while True:
-            try:
-                host.run_until_quiet()
-                if time.monotonic() >= next_beat:
-                    host.beat()
-                    next_beat = time.monotonic() + beat
-                pause = PAUSE
-            except ServiceUnavailable as error:
-                if once:
-                    raise
-                warn(str(error))
-                pause = min(pause * 2, LONGEST)
-            if once or stop.wait(pause):
-                break
+        next_beat = 0.0
+
+        def round_of_all() -> None:
+            nonlocal next_beat
+            host.run_until_quiet()
+            if time.monotonic() >= next_beat:
+                host.beat()
+                next_beat = time.monotonic() + beat
+
+        retry = Retry(
+            errors=(ServiceUnavailable,), first=2 * PAUSE, longest=LONGEST, tries=1 if once else None,
+            on_retry=lambda error: warn(str(error)), sleep=interruptible(stop),
+        )  # fmt: skip
+        with suppress(RetryInterrupted):
+            retry.call(round_of_all)
+            while not once and not stop.wait(PAUSE):
+                retry.call(round_of_all)
     return {
         "seconds": round(time.monotonic() - began, 1),
         "batches": sum(batches.values()),

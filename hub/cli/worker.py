@@ -14,13 +14,14 @@ from hub.cli.logs import log_to_stderr
 from hub.config import Settings, load_settings
 from hub.errors import ConfigurationError
 from hub.hosts.worker.options import Options
-from hub.hosts.worker.retry import RetryInterrupted, RetryPolicy
+from hub.hosts.worker.retry import RetryPolicy
 from hub.hosts.worker.roles import WorkerRole
 from hub.hosts.worker.supervise import follow_parent, supervise
 from hub.metrics.named import metrics
 from hub.metrics.store import serve
 from hub.operations.restore_guard import require_current
 from hub.parts import Parts
+from hub.retry import RetryInterrupted
 
 log = structlog.get_logger()
 

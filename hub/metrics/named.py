@@ -162,7 +162,7 @@ class Metrics:
         for requested_at in outcome.erased:
             self.batched.observe(self.erasure_latency, (), _since(requested_at, now))
 
-    def record_retry(self, stage: str, error: Exception) -> None:
+    def record_retry(self, stage: str, error: BaseException) -> None:
         """A stage failed and will be tried again; the cause is one of six words, never the error's text."""
         cause = next((word for kind, word in _CAUSES.items() if isinstance(error, kind)), "other")
         self.apply_retries.labels(stage, cause).inc()

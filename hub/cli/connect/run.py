@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from sqlite3 import OperationalError
 from threading import Event
 from typing import IO, Annotated, Any
@@ -36,6 +37,7 @@ from hub.cli.logs import log_to_stderr
 from hub.config import load_settings
 from hub.errors import HubError, ServiceUnavailable
 from hub.ports import Clock
+from hub.retry import Retry, RetryInterrupted
 
 log = structlog.get_logger()
 BACKOFF_LONGEST = 60.0
@@ -101,28 +103,35 @@ class Runner:
 
     def _loop(self, stop: Event, *, once: bool, as_json: bool) -> None:
         """A service that is away is waited for, longer each time, and a pause is kept."""
-        patience = self._settings.interval_seconds or 1.0
+        retry = Retry(
+            errors=(ServiceUnavailable,), first=self._settings.interval_seconds or 1.0, longest=BACKOFF_LONGEST,
+            tries=1 if once else None, on_retry=self._wait_for, sleep=partial(self._rest_or_stop, stop),
+        )  # fmt: skip
         self._heart.beat(self._beat)
-        while not stop.is_set():
-            if self._paused():
+        with suppress(RetryInterrupted):
+            while not stop.is_set():
+                rest = retry.call(partial(self._turn, as_json))
+                if rest is None:
+                    continue
                 if once:
                     return
-                self._rest(stop, min(max(self._settings.interval_seconds, 0.1), PAUSE_LOOK))
-                continue
-            wait, more = self._settings.interval_seconds, False
-            try:
-                more = self._step(as_json)
-                patience = self._settings.interval_seconds or 1.0
-            except ServiceUnavailable as error:
-                if once:
-                    raise
-                self._trouble(error)
-                log.warning("connector.waiting", place=error.place, cause=error.message)
-                wait, patience = patience, min(patience * 2, BACKOFF_LONGEST)
-            if once and not more:
-                return
-            if not more:
-                self._rest(stop, wait)
+                self._rest(stop, rest)
+
+    def _turn(self, as_json: bool) -> float | None:
+        """One step unless the connector is paused; the seconds to rest then, or None while more is waiting."""
+        if self._paused():
+            return min(max(self._settings.interval_seconds, 0.1), PAUSE_LOOK)
+        return None if self._step(as_json) else self._settings.interval_seconds
+
+    def _wait_for(self, error: BaseException) -> None:
+        if isinstance(error, HubError):
+            self._trouble(error)
+            log.warning("connector.waiting", place=error.place, cause=error.message)
+
+    def _rest_or_stop(self, stop: Event, seconds: float) -> None:
+        self._rest(stop, seconds)
+        if stop.is_set():
+            raise RetryInterrupted
 
     def say_stopped(self) -> None:
         """To the hub: it ended because somebody wanted it to."""

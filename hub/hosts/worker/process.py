@@ -20,12 +20,13 @@ from hub.errors import HubError
 from hub.hosts.worker.exit import leave, leave_stopped
 from hub.hosts.worker.offsets import OffsetSeeker, Partition
 from hub.hosts.worker.options import Options
-from hub.hosts.worker.retry import RetryInterrupted, RetryPolicy
+from hub.hosts.worker.retry import RetryPolicy
 from hub.hosts.worker.roles import PeriodicTask, ReadingTask, RoleTasks, WorkerRole, tasks_of
 from hub.isolation import is_outage, note_failure
 from hub.metrics.named import metrics
 from hub.parts import Parts
 from hub.ports import Record
+from hub.retry import RetryInterrupted
 from hub.subjects.consent_barrier import is_open
 
 log = structlog.get_logger()
