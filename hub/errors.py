@@ -4,6 +4,7 @@
     ├── ConfigurationError        78  correct the named setting; nothing was sent
     ├── UsageError                64  call again, corrected
     ├── NoInput                   66  name a file that exists
+    ├── OutputError               74  standard output took nothing more: call again, with room or a reader
     ├── DataError                 65  look at the named input; it waits in quarantine or the stream stands still
     │   └── Refused               65  somebody must confirm first (a held snapshot, a second connector)
     ├── StartAgain                75  start the process again: what it holds is outdated
@@ -52,6 +53,12 @@ class UsageError(HubError):
 
 class NoInput(HubError):
     exit_code = 66
+
+
+class OutputError(HubError):
+    """Standard output is closed or full; what the verb did is done."""
+
+    exit_code = 74
 
 
 class DataError(HubError):

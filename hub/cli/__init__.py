@@ -1,33 +1,48 @@
 """The command `hub`: one thin file per verb group."""
 
+import os
 import sys
 import traceback
+from errno import EIO, ENOSPC
+from pathlib import Path
 
-from typer import TyperException
+from typer import Abort, TyperException
 
-from hub.cli.language import AGENCY, error_said, language_of, speak
-from hub.errors import ConfigurationError, HubError, NoInput, UsageError
+from hub.cli.language import error_said, language_of, speak
+from hub.cli.output import print_json_line
+from hub.errors import ConfigurationError, HubError, NoInput, OutputError, UsageError
 from hub.starting import leave_quietly_until_it_listens
 
-USAGE, INTERNAL = 64, 70
+USAGE, INTERNAL, INTERRUPTED = 64, 70, 130
 _HELP_SHOWN = "NoArgsIsHelpError"
-_WRONG_CALL = 2  # how the option parser leaves; sysexits calls it 64
+_OUTPUT_ENDED = frozenset({ENOSPC, EIO})
+_WRONG_CALL = 2  # exit code of the option parser; sysexits calls it 64
 _HUB_ONLY = frozenset({"aiokafka", "alembic", "faust", "jinja2", "mode", "psycopg", "starlette", "uvicorn"})
 
 
 def main() -> None:
-    """Run the command; every error becomes one line on standard error and its exit code."""
+    """Run the command; every error becomes one line on standard error and its exit code, with `--json` an object on
+    standard output too."""
     leave_quietly_until_it_listens()
+    os.umask(
+        0o077
+    )  # files that a command writes are for its own account; a sink's folder says otherwise itself
     try:
         _run()
     except SystemExit as end:
-        raise SystemExit(USAGE if end.code == _WRONG_CALL else end.code) from None
+        _leave_with(end)
     except HubError as error:
         _leave(error)
+    except KeyboardInterrupt:
+        raise SystemExit(INTERRUPTED) from None
+    except Abort:
+        _leave(UsageError("the question was not answered", place=_called(), remedy=f"{_called()} --help"))
+    except BrokenPipeError:
+        _leave_unread()
     except ModuleNotFoundError as error:
         _leave(_missing(error))
     except OSError as error:
-        _leave(_not_there(error) if error.filename else _bug(error))
+        _leave(_of_system(error))
     except Exception as error:  # noqa: BLE001 - the last place: anything else is a bug
         _leave(_bug(error))
 
@@ -35,30 +50,71 @@ def main() -> None:
 def _run() -> None:
     from hub.cli.app import app
 
-    verb, language = language_of(sys.argv[1:])
-    if verb not in AGENCY:
-        speak(language)
-        app()
-        return
+    _, language = language_of(sys.argv[1:])
     try:
         code = app(standalone_mode=False, prog_name="hub")
     except TyperException as error:
         speak(language)  # the option that says it may not have been read
         raise _wrong_call(error) from None
+    if sys.stdout is not None:
+        sys.stdout.flush()  # here, where a closed pipe can still be noticed
     raise SystemExit(code if isinstance(code, int) else 0)
 
 
 def _wrong_call(error: TyperException) -> BaseException:
-    """What the option parser complains of, as an error of ours; nothing where it has shown the help instead."""
+    """A complaint of the option parser as an error of ours; nothing where it has shown the help instead."""
     command = getattr(getattr(error, "ctx", None), "command_path", _called())
     if type(error).__name__ == _HELP_SHOWN:
         return SystemExit(USAGE)
     return UsageError(error.format_message(), place=command, remedy=f"{command} --help")
 
 
+def _leave_with(end: SystemExit) -> None:
+    """The exit code of a verb that ended by itself, or of the option parser."""
+    if isinstance(end.__context__, BrokenPipeError):
+        _leave_unread()
+    raise SystemExit(USAGE if end.code == _WRONG_CALL else end.code) from None
+
+
 def _leave(error: HubError) -> None:
+    if "--json" in sys.argv[1:] and not isinstance(error, OutputError):
+        print_json_line({"error": as_object(error)})
     print(f"hub: {error_said(error)}", file=sys.stderr)
     raise SystemExit(error.exit_code) from None
+
+
+def as_object(error: HubError) -> dict[str, object]:
+    """An error for --json: its class, exit code, place, cause and remedy, in English as in the code."""
+    return {
+        "kind": type(error).__name__,
+        "exit_code": error.exit_code,
+        "place": error.place,
+        "cause": error.message,
+        "remedy": error.remedy,
+    }
+
+
+def _leave_unread() -> None:
+    """The reader of standard output has enough (`hub … | head`): nothing to complain of, and nothing more to write."""
+    _forget_output()
+    raise SystemExit(OutputError.exit_code) from None
+
+
+def _forget_output() -> None:
+    """Nothing more is written there, neither now nor when the interpreter ends."""
+    sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - until the process ends
+
+
+def _of_system(error: OSError) -> HubError:
+    """A path that somebody named and that cannot be used, or standard output that takes nothing more."""
+    if error.filename:
+        return _not_there(error)
+    if error.errno in _OUTPUT_ENDED:
+        _forget_output()
+        return OutputError(
+            "takes nothing more", place="standard output", remedy="call again, with a reader or more room"
+        )
+    return _bug(error)
 
 
 def _not_there(error: OSError) -> HubError:

@@ -79,7 +79,7 @@ class _Verb(TyperCommand):
         self._target = verb.target
 
     def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
-        return _load(str(self.name), self._target).make_context(info_name, args, parent, **extra)
+        return load(str(self.name), self._target).make_context(info_name, args, parent, **extra)
 
 
 class _Verbs(TyperGroup):
@@ -95,7 +95,8 @@ class _Verbs(TyperGroup):
         return super().resolve_command(ctx, args)
 
 
-def _load(name: str, target: str) -> Any:
+def load(name: str, target: str) -> Any:
+    """The command of a verb, with its sub-verbs; imports the verb's module."""
     module, _, attribute = target.partition(":")
     found: typer.Typer | Callable[..., None] = getattr(import_module(module), attribute)
     if isinstance(found, typer.Typer):

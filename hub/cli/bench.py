@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from hub.cli.output import print_json
+from hub.cli.output import AsJson, print_json
 
 
 def bench(
@@ -27,7 +27,7 @@ def bench(
     sharing: Annotated[
         int, typer.Option(help="Instead: one disclose worker and two, over so many families, on servers.")
     ] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Measure floor and pipeline in turn, five times, and count afterwards what was applied, doubled and lost."""
     if connectors:

@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from hub.cli.output import AsJson
 from hub.errors import NoInput
 from hub.policy.decide import decide as judge
 from hub.policy.decision import Decision
@@ -49,7 +50,7 @@ def decide(
             "--policy", metavar="FILE", help="Datei, mit der ein Amt Zellen enger fasst; mehrfach möglich"
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="ein JSON-Objekt auf der Standardausgabe")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Was würde geschehen, wenn …: eine Anfrage, eine Entscheidung, mit Regel und Norm."""
     loaded = load_policy(policy or ())

@@ -14,6 +14,7 @@ from hub.adapters.keys.engine import connect, transaction
 from hub.adapters.keys.separation import refuse_same_database
 from hub.adapters.keys.tls import tls_files
 from hub.cli.logs import log_to_stderr
+from hub.cli.output import AsJson
 from hub.config import Settings, load_agencies, load_settings
 from hub.errors import ConfigurationError
 from hub.hosts.keys.connections import ConnectionLimits
@@ -29,9 +30,10 @@ log = structlog.get_logger()
 def serve(
     host: Annotated[str, typer.Option(envvar="HUB_KEY_SERVICE_HOST", help="Adresse")] = "127.0.0.1",
     port: Annotated[int, typer.Option(envvar="HUB_KEY_SERVICE_PORT", min=0, max=65535)] = 8443,
+    as_json: AsJson = False,
 ) -> None:
     """Den Schlüsseldienst betreiben, bis SIGTERM oder Strg+C kommt."""
-    log_to_stderr()
+    log_to_stderr(states=as_json)
     settings = load_settings()
     files = tls_files(settings.tls_ca, settings.tls_cert, settings.tls_key)
     controllers = [agency.id for agency in load_agencies(settings.agencies)]

@@ -1,6 +1,5 @@
 """`hub keys`: the master key of a hub, the one key that an agency is given, and the service that has all others."""
 
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -12,10 +11,11 @@ from hub.adapters.keys import rotation
 from hub.adapters.keys.certs import make_certificates
 from hub.adapters.keys.wrapping import as_text, controller_kek, new_master, next_file
 from hub.cli import key_service, ledger
+from hub.cli.files import write_new
 from hub.cli.output import AsJson, print_json, print_lines, progress
 from hub.config import load_agencies, load_settings
 from hub.domain.clock import micros
-from hub.errors import HubError, NoInput, UsageError
+from hub.errors import NoInput, UsageError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -32,7 +32,7 @@ def init(
     as_json: AsJson = False,
 ) -> None:
     """Einen neuen Hauptschlüssel schreiben. Wer ihn verliert, hat alle Inhalte verloren."""
-    _write(file, as_text(new_master()))
+    write_new(file, f"{as_text(new_master())}\n".encode())
     if as_json:
         print_json({"file": str(file)})
     else:
@@ -67,7 +67,7 @@ def controller(
         raise NoInput("there is no next key", place="HUB_KEK_NEXT_FILE", remedy="`hub keys init FILE.next`")
     text = as_text(controller_kek(masters[-1] if following else masters[0], agency))
     if file:
-        _write(file, text)
+        write_new(file, f"{text}\n".encode())
     if as_json:
         print_json({"controller": agency, **({"file": str(file)} if file else {"key": text})})
     else:
@@ -132,21 +132,3 @@ def certs(
         print_lines(
             ["Gültig für 90 Tage. Nur zur Vorführung: im Betrieb Zertifikate der eigenen PKI verwenden."]
         )
-
-
-def _write(file: Path, text: str) -> None:
-    """For its owner's eyes from the first byte on, and never over a key that exists."""
-    try:
-        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        raise UsageError(
-            "the file exists, and a key is never overwritten", place=file.name, remedy="name a new file"
-        ) from None
-    except OSError as error:
-        raise _unwritable(file, error) from None
-    with os.fdopen(handle, "w", encoding="ascii") as out:
-        out.write(text + "\n")
-
-
-def _unwritable(file: Path, error: OSError) -> HubError:
-    return NoInput(f"cannot be written: {error.strerror}", place=file.name, remedy="name a writable folder")

@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from functools import cache, lru_cache, wraps
 from importlib.resources import files
-from inspect import Parameter, signature
+from inspect import Parameter, Signature, signature
 from typing import Annotated, Any, Literal, NewType, TypeVar
 
 import typer
 
+from hub.cli.output import AsJson, note_json
 from hub.errors import HubError
 
 Language = Literal["de", "en"]
@@ -32,6 +33,14 @@ _NOT_SEARCHED = frozenset({"reports", "check"})
 Lang = Annotated[
     Language | None, typer.Option("--lang", help="Sprache der Meldungen; sonst Deutsch")
 ]  # before or after the verb; the last one counts
+
+
+_AsJson = Annotated[
+    bool,
+    typer.Option(
+        "--json", callback=note_json, help="ein JSON-Objekt auf der Standardausgabe, auch für Fehler"
+    ),
+]
 
 
 class AgencyTyper(typer.Typer):
@@ -58,7 +67,7 @@ def _language_of_group(ctx: typer.Context, lang: Lang = None) -> None:
 
 
 def _speaking(verb: Callable[..., None]) -> Callable[..., None]:
-    """The verb with an option `--lang`."""
+    """The verb with an option `--lang`, and its `--json` explained in German."""
 
     @wraps(verb)
     def call(*args: Any, lang: Language | None, **named: Any) -> None:
@@ -67,9 +76,12 @@ def _speaking(verb: Callable[..., None]) -> Callable[..., None]:
         verb(*args, **named)
 
     option = Parameter("lang", Parameter.KEYWORD_ONLY, default=None, annotation=Lang)
-    given = signature(verb)
-    call.__annotations__ = {**verb.__annotations__, "lang": Lang}
-    call.__signature__ = given.replace(parameters=[*given.parameters.values(), option])  # type: ignore[attr-defined]
+    parameters = [
+        one.replace(annotation=_AsJson) if one.annotation is AsJson else one
+        for one in signature(verb).parameters.values()
+    ]
+    call.__annotations__ = {one.name: one.annotation for one in (*parameters, option)}
+    call.__signature__ = Signature([*parameters, option])  # type: ignore[attr-defined]
     return call
 
 

@@ -10,6 +10,8 @@ from typing import Any
 
 import structlog
 
+from hub.cli.output import print_json_line
+
 ALLOWED = frozenset(
     """event level timestamp pid role stage topic partition offset error exit_code place cause remedy said at what until
     after rest agency kind controller verb versions lived connections host port destroyed_but_back skipped duplicates
@@ -19,19 +21,42 @@ ALLOWED = frozenset(
 _PLAIN = (str, int, float, type(None))
 
 
-def log_to_stderr(**always: Any) -> None:
-    """From now on; `always` stands in every line of this process."""
+STATES = {
+    "worker.started": "running",
+    "worker.waiting": "waiting",
+    "worker.closed": "waiting",
+    "worker.stopping": "stopping",
+    "worker.stopped": "stopped",
+    "worker.left": "failed",
+    "worker.started_again": "starting",
+    "keys.serving": "running",
+    "keys.stopped": "stopped",
+}
+"""Events that change the state of a process → the state, as `--json` prints it."""
+
+
+def log_to_stderr(*, states: bool = False, **always: Any) -> None:
+    """From now on; `always` stands in every line of this process. With `states` each change of the process's state is a
+    line of JSON on standard output as well."""
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             only_allowed,
+            *([_print_state] if states else []),
             structlog.processors.JSONRenderer(),
         ],
         logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
     )
     structlog.contextvars.bind_contextvars(**always)
+
+
+def _print_state(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    if (state := STATES.get(line.get("event", ""))) is not None:
+        rest = {name: value for name, value in line.items() if name not in ("event", "level", "timestamp")}
+        print_json_line({"at": line.get("timestamp"), "state": state, **rest})
+    return line
 
 
 def only_allowed(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

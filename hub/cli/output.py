@@ -1,10 +1,15 @@
-"""What every verb prints: one JSON object on standard output, or a table; progress and warnings on standard error."""
+"""What every verb prints: one JSON object on standard output, or a table; progress and warnings on standard error.
+
+Every verb takes `--json` as `AsJson`; a verb that runs until it is stopped prints a line of JSON for each change of its
+state (`print_json_line`). States are coloured here only, on a terminal that wants colours (NO_COLOR).
+"""
 
 import shlex
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,12 +23,28 @@ from rich.text import Text
 
 from hub.domain.clock import moment
 
-AsJson = Annotated[bool, typer.Option("--json", help="ein JSON-Objekt auf der Standardausgabe")]
+_AS_JSON: ContextVar[bool] = ContextVar("as_json", default=False)
+
+
+def note_json(asked: bool) -> bool:
+    """Called by the option parser: from now on no progress is shown where an object was asked for."""
+    _AS_JSON.set(asked)
+    return asked
+
+
+AsJson = Annotated[
+    bool, typer.Option("--json", callback=note_json, help="One JSON object on standard output (errors too).")
+]
 
 
 def print_json(value: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> None:
     """The answer as one object; nothing else may stand on standard output with it."""
     typer.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2))
+
+
+def print_json_line(value: Mapping[str, Any]) -> None:
+    """One of several objects, each a line of its own: the states of a verb that runs until it is stopped."""
+    typer.echo(orjson.dumps(value))
 
 
 def print_document(text: str | bytes) -> None:
@@ -72,10 +93,12 @@ def warn(text: str) -> None:
 
 @contextmanager
 def progress(description: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
-    """A bar on standard error, on a terminal only; the callable is told how many are done since the last call."""
+    """A bar on standard error, on a terminal and without `--json` only; the callable counts what is done since its last
+    call. Without a total the bar moves and counts the seconds."""
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    hidden = _AS_JSON.get() or not console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=hidden) as bar:
         task = bar.add_task(description, total=total)
         yield lambda count: bar.advance(task, count)
 

@@ -6,11 +6,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
-import orjson
 import typer
-from rich.console import Console
-from rich.progress import track
 
+from hub.cli.output import AsJson, print_json, print_lines, progress
 from hub.dev.simulate import DayReport, Simulation
 
 FIRST_DAY = datetime(2026, 6, 1)  # noqa: DTZ001 - a calendar day, as Typer hands it over
@@ -33,22 +31,23 @@ def simulate(
     month_end: Annotated[
         bool, typer.Option("--month-end", help="Pay the coming month on the last day written.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Write two synthetic agencies: a jobcenter's database and a youth welfare office's nightly exports."""
     out.mkdir(parents=True, exist_ok=True)
     url = jobcenter_url or f"sqlite:///{out / 'jobcenter.sqlite'}"
     simulation = Simulation(families, seed, start.date(), url, out / "jugendamt", canary=canary)
     chosen = list(islice(simulation.days, days))
-    console = Console(stderr=True)
-    reports = [
-        simulation.write_day(day, at_month_end=month_end and day == chosen[-1])
-        for day in track(
-            chosen, description="Tage", console=console, disable=not console.is_terminal, transient=True
-        )
-    ]
+    reports: list[DayReport] = []
+    with progress("Days", len(chosen)) as done:
+        for day in chosen:
+            reports.append(simulation.write_day(day, at_month_end=month_end and day == chosen[-1]))
+            done(1)
     summary = _summary(simulation, reports)
-    typer.echo(orjson.dumps(summary).decode() if as_json else _sentence(summary))
+    if as_json:
+        print_json(summary)
+    else:
+        print_lines([_sentence(summary)])
 
 
 def _summary(simulation: Simulation, reports: Iterable[DayReport]) -> dict[str, object]:
@@ -68,6 +67,6 @@ def _sentence(summary: dict[str, object]) -> str:
     days = summary["days"]
     count = len(days) if isinstance(days, list) else 0
     return (
-        f"{summary['families']} Familien, {summary['persons']} Personen, davon {summary['joint_families']} "
-        f"Familien in beiden Ämtern; {count} Tage geschrieben."
+        f"{summary['families']} families, {summary['persons']} persons, {summary['joint_families']} "
+        f"families known to both agencies; {count} days written."
     )

@@ -1,6 +1,5 @@
 """`hub subject`: the rights of the persons whom the data are about (Art. 15, 17, 19 GDPR, §§ 83, 84 SGB X)."""
 
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,6 +7,7 @@ from typing import Annotated, Any
 import orjson
 import typer
 
+from hub.cli.files import write_new
 from hub.cli.opened import opened_parts
 from hub.cli.output import AsJson, print_json, print_lines
 from hub.erasure import completion
@@ -94,8 +94,9 @@ def answer(
 
 
 @app.command()
-def certificate(erasure: Id) -> None:
+def certificate(erasure: Id, as_json: AsJson = False) -> None:
     """Die Löschbescheinigung (JSON, unterschrieben): Schlüssel, Zeilen, Empfänger, Antworten."""
+    del as_json  # a certificate is JSON in any case
     with opened_parts() as parts:
         found = completion.certificate_of(parts, erasure)
     if found is None:
@@ -132,22 +133,21 @@ def export(
     out: Annotated[
         Path | None, typer.Option(help="neue Datei, nur für Sie lesbar; ohne Angabe Standardausgabe")
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Auskunft: alles, was über die Person im Hub ist, und wer etwas davon hatte (JSON). Enthält Inhalte."""
+    if out is not None and out.exists():  # before anything is opened: opening is recorded
+        raise NoInput("file already exists", place=out.name, remedy="choose another path")
     with opened_parts() as parts:
         require_open(parts)
         found = access(parts, subject)
     if out is None:
         print_json(found)
         return
-    try:
-        handle = os.open(out, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    except OSError as error:
-        raise NoInput(
-            f"cannot be written: {error.strerror}", place=out.name, remedy="name a new file"
-        ) from None
-    with os.fdopen(handle, "wb") as file:
-        file.write(orjson.dumps(found, option=orjson.OPT_INDENT_2))
+    write_new(out, orjson.dumps(found, option=orjson.OPT_INDENT_2))
+    if as_json:
+        print_json({"file": str(out), "records": len(found["records"])})
+        return
     print_lines([f"Geschrieben: {out} ({len(found['records'])} Einträge)."])
 
 

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from hub.cli.opened import opened_parts
-from hub.cli.output import AsJson, print_json, print_lines, warn
+from hub.cli.output import AsJson, print_json, print_json_line, print_lines, warn
 from hub.config import Settings, load_settings
 from hub.errors import ConfigurationError, ServiceUnavailable, TryAgain
 from hub.hosts.embedded import Embedded
@@ -42,9 +42,11 @@ def up(
         )
     stop = _told_to_stop()
     with _alone(settings.data):
-        counts = _run(settings, beat, once=once, stop=stop)
-    if as_json:
+        counts = _run(settings, beat, once=once, stop=stop, states=as_json and not once)
+    if as_json and once:
         print_json(counts)
+    elif as_json:
+        print_json_line({"state": "stopped", **counts})
     else:
         print_lines([f"beendet nach {counts['seconds']} s: {counts['batches']} Stapel"])
 
@@ -89,10 +91,24 @@ def _observer(batches: Counter[str]) -> Callable[[str, Any], None]:
     return observe
 
 
-def _run(settings: Settings, beat: float, *, once: bool, stop: Event) -> dict[str, Any]:
+def _states(wanted: bool) -> Callable[..., None]:
+    """Prints each change of the state as a line of JSON; nothing where that is not wanted."""
+    last = ""
+
+    def tell(state: str, **more: Any) -> None:
+        nonlocal last
+        if wanted and state != last:
+            print_json_line({"state": state, **more})
+        last = state
+
+    return tell
+
+
+def _run(settings: Settings, beat: float, *, once: bool, stop: Event, states: bool = False) -> dict[str, Any]:
     """Rounds until `stop`; what does not answer is waited for, what must not go on ends the process."""
     batches: Counter[str] = Counter()
     began = time.monotonic()
+    state = _states(states)
     with opened_parts(settings) as parts:
         require_current(parts)
         host = Embedded(parts, _observer(batches))
@@ -100,6 +116,7 @@ def _run(settings: Settings, beat: float, *, once: bool, stop: Event) -> dict[st
             serve(parts, settings)
         warn(f"embedded hub: {len(parts.agencies)} agencies, data in {settings.data.name}/")
         next_beat = 0.0
+        state("running", agencies=len(parts.agencies))
 
         def round_of_all() -> None:
             nonlocal next_beat
@@ -107,10 +124,15 @@ def _run(settings: Settings, beat: float, *, once: bool, stop: Event) -> dict[st
             if time.monotonic() >= next_beat:
                 host.beat()
                 next_beat = time.monotonic() + beat
+            state("running")
+
+        def waits(error: Exception) -> None:
+            warn(str(error))
+            state("waiting", place=getattr(error, "place", ""), cause=getattr(error, "message", ""))
 
         retry = Retry(
             errors=(ServiceUnavailable,), first=2 * PAUSE, longest=LONGEST, tries=1 if once else None,
-            on_retry=lambda error: warn(str(error)), sleep=interruptible(stop),
+            on_retry=waits, sleep=interruptible(stop),
         )  # fmt: skip
         with suppress(RetryInterrupted):
             retry.call(round_of_all)

@@ -11,6 +11,7 @@ import typer
 
 from hub.bootstrap import build_parts
 from hub.cli.logs import log_to_stderr
+from hub.cli.output import AsJson
 from hub.config import Settings, load_settings
 from hub.errors import ConfigurationError
 from hub.hosts.worker.options import Options
@@ -44,9 +45,10 @@ def worker(
     chunk: Annotated[
         int, typer.Option(envvar="HUB_CHUNK", min=1, help="Records of one partition in one transaction.")
     ] = 1000,
+    as_json: AsJson = False,
 ) -> None:
     """Run stages on Kafka until SIGTERM. Exit codes: hub/errors.py; 81 to 85 need a person."""
-    log_to_stderr(pid=os.getpid())
+    log_to_stderr(states=as_json, pid=os.getpid())
     if supervised:
         raise SystemExit(supervise([sys.executable, *_without_supervised(sys.orig_argv[1:])]))
     follow_parent()

@@ -24,6 +24,7 @@ from connectors.pipeline.run.heartbeat import HeartbeatSender
 from connectors.pipeline.run.pipeline import build_sink, build_source
 from connectors.pipeline.run.report import StepReport
 from connectors.pipeline.state.heartbeat import RUNNING, StepStatus
+from connectors.pipeline.state.sqlite_files import replace_file
 from connectors.pipeline.state.state import State
 from hub.adapters.clocks import ManualClock
 from hub.adapters.keys.sql import SqlKeyStore
@@ -189,7 +190,7 @@ class Demo:
             ".env": "".join(f"{name}={value}\n" for name, value in values.items()),
         }  # fmt: skip
         for name, text in files.items():
-            (self.folder / name).write_text(text, encoding="utf-8")
+            replace_file(self.folder / name, text.encode())  # .env holds the master key
 
     def close(self) -> None:
         """Let go of every file."""

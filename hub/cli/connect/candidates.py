@@ -1,6 +1,5 @@
 """`hub connect candidates`: which families meet an agreed target group. Nothing leaves the house."""
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
@@ -16,11 +15,11 @@ from connectors.tools.candidates.find import Candidate, find
 from connectors.tools.candidates.groups import Group, load_groups, packaged
 from connectors.tools.dry_run.offline import Found, Vanished, offline
 from hub.cli.connect.given import clock_of, keys_to_look
+from hub.cli.files import write_new
 from hub.cli.language import message, verbatim
 from hub.cli.messages import print_message_table, print_messages, warn_of
-from hub.cli.output import AsJson, print_document
+from hub.cli.output import AsJson, print_document, print_json
 from hub.domain.clock import berlin_day
-from hub.errors import UsageError
 
 REMARK = "A person invites; the list does not rank, does not rate and does not leave the agency."
 
@@ -43,10 +42,13 @@ def candidates(
         standing, unread = _standing(house.judged(now))
         found = find(standing, agreed, berlin_day(now))
     if out:
-        _private(out, _answer(found, agreed))
-        print_messages(
-            [message("{} families in {} (readable by you only).", len(found), out.name), message(REMARK)]
-        )
+        write_new(out, _answer(found, agreed) + b"\n")
+        if as_json:
+            print_json({"file": str(out), "families": len(found)})
+        else:
+            print_messages(
+                [message("{} families in {} (readable by you only).", len(found), out.name), message(REMARK)]
+            )
     elif as_json:
         print_document(_answer(found, agreed))
     else:
@@ -88,13 +90,3 @@ def _answer(found: list[Candidate], agreed: tuple[Group, ...]) -> bytes:
         "remark": message(REMARK),
     }
     return orjson.dumps(answer, option=orjson.OPT_INDENT_2)
-
-
-def _private(out: Path, answer: bytes) -> None:
-    try:
-        with os.fdopen(os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(answer + b"\n")
-    except OSError:
-        raise UsageError(
-            "cannot be written, or is there already", place=out.name, remedy="name a new file"
-        ) from None

@@ -41,6 +41,7 @@ from hub.cli.connect.discover import (
     look,
     xml_of,
 )
+from hub.cli.files import write_new
 from hub.cli.language import Message, in_german, message
 from hub.cli.messages import print_messages, prompt
 from hub.cli.output import AsJson, print_json
@@ -244,8 +245,7 @@ def _write(out: Path, house: House, tables: Sequence[Table], proposal: Proposal)
     out.with_name("connector.schema.json").write_bytes(orjson.dumps(config_schema()))
     secret = out.parent / "agency.key"
     if not secret.exists():
-        with os.fdopen(os.open(secret, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(b64encode(secrets.token_bytes(SECRET_SIZE)) + b"\n")
+        write_new(secret, b64encode(secrets.token_bytes(SECRET_SIZE)) + b"\n")
     return found
 
 

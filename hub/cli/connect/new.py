@@ -8,6 +8,7 @@ import typer
 
 from hub.cli.language import message
 from hub.cli.messages import print_messages
+from hub.cli.output import AsJson, print_json
 from hub.errors import UsageError
 
 _PROJECT = """[build-system]
@@ -34,6 +35,7 @@ packages = ["{name}"]
 def new(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Name des Anschlusses, z. B. fachverfahren_x")],
     folder: Annotated[Path, typer.Option("--in", help="Ordner, in dem er angelegt wird")] = Path(),
+    as_json: AsJson = False,
 ) -> None:
     """Legt einen eigenen Anschluss an: zwei kleine Dateien, die das Prüfprogramm schon besteht."""
     if not name.isidentifier() or not name.islower():
@@ -48,6 +50,10 @@ def new(
         text = files("connectors.kit.example").joinpath(file).read_text(encoding="utf-8")
         text = text.replace('kind="example"', f'kind="{name}"')
         (package / file).write_text(text, encoding="utf-8")
+    test = f"cd {home} && pytest --hub-connector {name}:Source"
+    if as_json:
+        print_json({"files": [str(package / "__init__.py"), str(package / "trial.py")], "test": test})
+        return
     print_messages([
         message("Created: {0}/__init__.py (reads) and {0}/trial.py (test bench).", package),
         message("Test:    cd {} && pytest --hub-connector {}:Source", home, name),

@@ -104,6 +104,7 @@ def retry(
     config: Config,
     name: Annotated[str | None, typer.Argument(metavar="NAME", help="ein Eintrag")] = None,
     everything: Annotated[bool, typer.Option("--all", help="alles, was wartet")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Noch einmal lesen, was wartet: der Anschluss tut es mit seinem nächsten Schritt."""
     if bool(name) == everything:
@@ -115,10 +116,15 @@ def retry(
         rows = [entry for entry in chosen if not _whole(entry)]
         with state.transaction():
             Decisions(state.db).ask_again({entry.stream for entry in rows})
+    whole = [entry for entry in chosen if _whole(entry)]
+    if as_json:
+        print_json(
+            {"asked": [as_object(entry) for entry in rows], "whole": [as_object(entry) for entry in whole]}
+        )
+        return
     print_messages(
         message("{}: is looked at again with every step; {}", entry.name, said(entry.remedy))
-        for entry in chosen
-        if _whole(entry)
+        for entry in whole
     )
     print_messages([message("{} records are read again with the next step.", len(rows))])
 
@@ -128,6 +134,7 @@ def drop(
     config: Config,
     name: Name,
     reason: Annotated[str, typer.Option("--reason", help="warum er nicht gebraucht wird; wird festgehalten")],
+    as_json: AsJson = False,
 ) -> None:
     """Einen Datensatz gehen lassen, so wie er jetzt ist. Ändert er sich in der Quelle, wird er neu gelesen."""
     settings = load_config(config)
@@ -144,6 +151,9 @@ def drop(
             )  # fmt: skip
         with state.transaction():
             Decisions(state.db).drop(entry, reason.strip(), micros(clock_of(settings).now()))
+    if as_json:
+        print_json({"dropped": as_object(entry)})
+        return
     print_messages(
         [message("{} ({}) is not read again as long as it stays so. Recorded.", entry.name, entry.place)]
     )

@@ -1,6 +1,5 @@
 """`hub connect run`: one connector as a process, with credentials for its own topics and keys only."""
 
-import json
 import signal
 import time
 from collections.abc import Mapping
@@ -34,6 +33,7 @@ from connectors.pipeline.state.sqlite_files import lease, lease_of, unwritten
 from hub.cli.connect.given import Config, clock_of
 from hub.cli.connect.host import open_keys, open_log
 from hub.cli.logs import log_to_stderr
+from hub.cli.output import AsJson, print_json_line
 from hub.config import load_settings
 from hub.errors import HubError, ServiceUnavailable
 from hub.ports import Clock
@@ -48,7 +48,7 @@ _COUNTED = ("read", "events", "published", "republished", "backfilled", "unchang
 def run(
     config: Config,
     once: Annotated[bool, typer.Option("--once", help="ein Schritt, dann Ende")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="je Schritt ein JSON-Objekt")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Läuft, bis SIGTERM kommt; ein begonnener Schritt wird zu Ende geführt."""
     log_to_stderr()
@@ -94,6 +94,8 @@ class Runner:
         except HubError as error:
             self._trouble(error)
             raise
+        except BrokenPipeError:
+            raise  # the reader of standard output has gone; no file is meant
         except (OperationalError, OSError) as error:
             self._trouble(full := unwritten(self._settings.state, error))
             raise full from None
@@ -201,7 +203,7 @@ class Runner:
 
     def _tell(self, found: dict[str, Any], as_json: bool) -> None:
         if as_json:
-            print(json.dumps(found), flush=True)
+            print_json_line(found)
         elif any(found.get(name) for name in ("read", "events", "answers")):
             log.info(
                 "connector.step", **{key: value for key, value in found.items() if key != "unmapped_columns"}

@@ -1,10 +1,11 @@
 """`hub connect schema`: what editors need to complete and check a connector's file."""
 
-from hub.cli.output import print_document
+from hub.cli.output import AsJson, print_document
 
 
-def schema() -> None:
+def schema(as_json: AsJson = False) -> None:
     """Das JSON-Schema der Datei, zum Beispiel nach connector.schema.json: Editoren ergänzen und prüfen damit."""
+    del as_json  # the schema is JSON in any case
     import orjson
 
     from connectors.tools.propose.schema import config_schema

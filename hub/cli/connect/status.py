@@ -19,7 +19,7 @@ from hub.cli.connect.standing import RENEW_DAYS, Standing, decide_held, standing
 from hub.cli.connect.words import ago, counted, state
 from hub.cli.language import Message, message, said, verbatim
 from hub.cli.messages import clear_screen, print_messages
-from hub.cli.output import AsJson, print_json, rfc3339_of
+from hub.cli.output import AsJson, print_json, print_json_line, rfc3339_of
 from hub.errors import ConfigurationError
 
 
@@ -36,9 +36,8 @@ def status(
         while True:
             found, now = standing(settings), clock.now()
             if as_json:
-                print_json(
-                    {"agency": settings.agency, "kind": settings.kind, **as_object(found, settings, now)}
-                )
+                shown = {"agency": settings.agency, "kind": settings.kind, **as_object(found, settings, now)}
+                (print_json_line if watch else print_json)(shown)
             else:
                 if watch:
                     clear_screen()
@@ -53,25 +52,28 @@ def status(
 Name = Annotated[str, typer.Argument(metavar="[NAME]", help="welche Lieferung, wenn mehrere warten")]
 
 
-def accept(config: Config, name: Name = "") -> None:
+def accept(config: Config, name: Name = "", as_json: AsJson = False) -> None:
     """Bestätigt eine angehaltene Lieferung, in der zu viele Schlüssel fehlen oder Neues steht."""
-    held = _decided(config, name, reject=False)
-    print_messages(
-        [
-            message(
-                "Accepted: {} ({}, {} of the keys are missing).", held.name, held.stream, f"{held.share:.1%}"
-            )
-        ]
-    )
+    held = _decided(config, name, reject=False, as_json=as_json)
+    share = f"{held.share:.1%}"
+    if as_json:
+        print_json({"accepted": held._asdict()})
+    else:
+        print_messages(
+            [message("Accepted: {} ({}, {} of the keys are missing).", held.name, held.stream, share)]
+        )
 
 
-def reject(config: Config, name: Name = "") -> None:
+def reject(config: Config, name: Name = "", as_json: AsJson = False) -> None:
     """Verwirft eine angehaltene Lieferung: sie wird nie gelesen, und keine andere wartet auf sie."""
-    held = _decided(config, name, reject=True)
-    print_messages([message("Rejected: {} ({}).", held.name, held.stream)])
+    held = _decided(config, name, reject=True, as_json=as_json)
+    if as_json:
+        print_json({"rejected": held._asdict()})
+    else:
+        print_messages([message("Rejected: {} ({}).", held.name, held.stream)])
 
 
-def _decided(config: Config, name: str, *, reject: bool) -> Held:
+def _decided(config: Config, name: str, *, reject: bool, as_json: bool) -> Held:
     settings = load_config(config)
     if not settings.state.exists():
         raise ConfigurationError(
@@ -79,7 +81,10 @@ def _decided(config: Config, name: str, *, reject: bool) -> Held:
         )
     held = decide_held(settings, name, reject=reject)
     if held is None:
-        print_messages([message("No delivery waits.")])
+        if as_json:
+            print_json({"rejected" if reject else "accepted": None})
+        else:
+            print_messages([message("No delivery waits.")])
         raise typer.Exit(1)
     return held
 

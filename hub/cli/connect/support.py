@@ -7,7 +7,6 @@ What people wrote in their own words (why they paused or let go) stays in the ho
 
 import io
 import json
-import os
 import platform
 import tarfile
 from collections import deque
@@ -26,10 +25,12 @@ from connectors.pipeline.run.pipeline import kind
 from hub.cli.connect.given import Config, clock_of, state_beside
 from hub.cli.connect.standing import standing
 from hub.cli.connect.status import as_object
+from hub.cli.files import write_new
 from hub.cli.language import message
 from hub.cli.logs import ALLOWED, only_allowed
 from hub.cli.messages import print_messages
-from hub.errors import NoInput, UsageError
+from hub.cli.output import AsJson, print_json
+from hub.errors import NoInput
 
 LOG_LINES = 1000
 PACKAGES = (
@@ -58,6 +59,7 @@ def support_bundle(
         "support.tar.gz"
     ),
     log: Annotated[Path | None, typer.Option("--log", help="Protokoll des Anschlusses (JSON-Zeilen)")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Packt zusammen, was zum Helfen nötig ist: Versionen, Aufbau, Status, Zahlen; niemandes Daten."""
     settings = load_config(config)
@@ -68,6 +70,9 @@ def support_bundle(
     if log:
         parts["log.json"] = log_tail(_lines(log))
     _pack(out, {name: orjson.dumps(part, option=orjson.OPT_INDENT_2) for name, part in parts.items()})
+    if as_json:
+        print_json({"file": str(out), "parts": list(parts)})
+        return
     print_messages([message("{}: {}. Look into it before you pass it on.", out, ", ".join(parts))])
 
 
@@ -144,14 +149,10 @@ def _counts(settings: ConnectorConfig) -> Mapping[str, Mapping[str, int]]:
 
 def _pack(out: Path, parts: Mapping[str, bytes]) -> None:
     """A new archive for this account alone; raises UsageError where one is there already."""
-    try:
-        handle = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        raise UsageError("is there already", place=out.name, remedy="name another file with --out") from None
-    except OSError:
-        raise NoInput("cannot be written", place=out.name, remedy="name a writable folder") from None
-    with os.fdopen(handle, "wb") as file, tarfile.open(fileobj=file, mode="w:gz") as archive:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
         for name, content in parts.items():
             entry = tarfile.TarInfo(f"support/{name}")
             entry.size, entry.mode = len(content), 0o600
             archive.addfile(entry, io.BytesIO(content))
+    write_new(out, packed.getvalue())

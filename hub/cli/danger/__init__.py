@@ -1,6 +1,5 @@
 """`hub danger`: reports of danger to a child (§ 8a SGB VIII) on their own path, from either side."""
 
-import os
 import sys
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -11,6 +10,7 @@ import typer
 
 from hub.cli.danger.desk import Config, ReportId, id_of, opened_desk
 from hub.cli.danger.run import forget, run
+from hub.cli.files import write_new
 from hub.cli.language import AgencyTyper, Message, message, verbatim, word_of
 from hub.cli.messages import print_messages
 from hub.cli.output import AsJson, print_json, rfc3339_of
@@ -179,20 +179,16 @@ def status(config: Config, as_json: AsJson = False) -> None:
 
 def _key(file: Path) -> PrivateKey:
     """The key in the file, or a new one for its owner's eyes; never over one that exists."""
-    try:
-        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        raw = decoded(file.read_text(encoding="ascii", errors="replace"))
+    if file.exists():
+        try:
+            raw = decoded(file.read_text(encoding="ascii", errors="replace"))
+        except OSError:
+            raise NoInput("cannot be read", place=file.name, remedy="check path and permissions") from None
         if raw is None:
-            raise UsageError("holds no key", place=file.name, remedy="name a new file") from None
+            raise UsageError("holds no key", place=file.name, remedy="name a new file")
         return PrivateKey(raw)
-    except OSError:
-        raise NoInput(
-            "cannot be written", place=file.name, remedy="name a file in a folder that exists"
-        ) from None
     key = new_private_key()
-    with os.fdopen(handle, "w", encoding="ascii") as out:
-        out.write(key.text + "\n")
+    write_new(file, f"{key.text}\n".encode())
     return key
 
 

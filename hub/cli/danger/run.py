@@ -15,7 +15,7 @@ from hub.cli.danger.desk import Config, Desk, opened_desk
 from hub.cli.language import message, verbatim
 from hub.cli.logs import log_to_stderr
 from hub.cli.messages import print_messages
-from hub.cli.output import AsJson, print_json
+from hub.cli.output import AsJson, print_json, print_json_line, rfc3339_of
 from hub.domain.clock import moment
 from hub.errors import HubError, ServiceUnavailable
 from hub.metrics.danger import serve_danger
@@ -31,6 +31,7 @@ def run(
         int, typer.Option(envvar="HUB_METRICS_PORT", help="Port der Metrik, nur auf diesem Rechner")
     ] = 0,
     once: Annotated[bool, typer.Option("--once", help="ein Schritt, dann Ende")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Läuft, bis SIGTERM kommt: sendet, holt ab, leert den Ordner, gibt Alarm. Mit --once: Ende 1 bei Alarm."""
     log_to_stderr()
@@ -40,11 +41,20 @@ def run(
     if metrics_port:
         serve_danger(metrics_port, lambda: _late(config))
     with opened_desk(config) as desk:
-        late = step(desk)
+        late = _told(desk, step(desk), as_json=as_json)
         while not once and not stop.wait(desk.config.interval_seconds):
-            late = step(desk)
+            late = _told(desk, step(desk), as_json=as_json)
+    if as_json:
+        print_json_line({"state": "stopped", "overdue": late})
     if once and late:
         raise typer.Exit(1)
+
+
+def _told(desk: Desk, late: bool, *, as_json: bool) -> bool:
+    if as_json:
+        at = rfc3339_of(desk.clock.now())
+        print_json_line({"at": at, "state": "running", "agency": desk.config.agency, "overdue": late})
+    return late
 
 
 def step(desk: Desk) -> bool:

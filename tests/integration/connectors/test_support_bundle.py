@@ -59,7 +59,7 @@ def test_a_bundle_helps_and_tells_of_nobody(
     assert found["log.json"]["lines"] == [{"event": "connector.step", "read": 7, "left_out": ["published"]}]
     assert stat.S_IMODE(out.stat().st_mode) == 0o600
     result = CliRunner().invoke(app, ["support-bundle", str(house), "--out", str(out)])
-    assert "is there already" in str(result.exception)
+    assert "file already exists" in str(result.exception)
 
 
 def test_of_a_long_log_the_end_is_kept() -> None:

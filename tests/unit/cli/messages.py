@@ -20,6 +20,7 @@ _PLACES = (
     "hub/config.py",
     "hub/errors.py",
     "hub/cli/__init__.py",
+    "hub/cli/files.py",
     "hub/cli/connect/**/*.py",
     "hub/cli/consent/**/*.py",
     "hub/cli/danger/**/*.py",
