@@ -126,7 +126,7 @@ def _run(settings: Settings, beat: float, *, once: bool, stop: Event, states: bo
                 next_beat = time.monotonic() + beat
             state("running")
 
-        def waits(error: Exception) -> None:
+        def waits(error: BaseException) -> None:
             warn(str(error))
             state("waiting", place=getattr(error, "place", ""), cause=getattr(error, "message", ""))
 
