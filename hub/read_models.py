@@ -166,7 +166,7 @@ def _loaded(entry: EntryPoint) -> ReadModel:
         raise ConfigurationError(
             "the module has no `projection` with all members of hub.ports.Projection",
             place=_place(entry),
-            remedy="see docs/how-to/eigenes-lesemodell.md",
+            remedy="see docs/contributing/add-a-read-model.md",
         )
     return found
 

@@ -4,6 +4,8 @@ They stand below the stage's position, so nobody else will ever read them. `retr
 cause may be gone (a newer schema, a corrected agency file); `drop` gives it up. The lane stays closed until everything
 behind it is taken: killed at any point, the next call begins again, and what was taken twice has no effect (rule 2). A
 parked record that cannot be taken is quarantined in its turn, and the rest goes on waiting behind it.
+
+Nothing waits behind what an added read model alone could not take (`hub.read_models`): it is tried there again.
 """
 
 from collections import Counter
@@ -16,11 +18,13 @@ from sqlalchemy import Connection
 
 from hub.domain.clock import micros
 from hub.erasure.key_revocation import end_grounds
-from hub.errors import DataError, LogIsOlder, TryAgain, UsageError
+from hub.errors import DataError, LogIsOlder, StoppedToBeSafe, TryAgain, UsageError
 from hub.failpoints import fail_point
-from hub.isolation import halved, reason_of
+from hub.isolation import halved, is_outage, reason_of
+from hub.operations.rebuild import take_one
 from hub.parts import Parts
 from hub.ports import Record, RecordPosition
+from hub.read_models import quarantine_stage
 from hub.sealed.decode import decode_event
 from hub.sealed.words import decode_control
 from hub.stages import admit, consents, project, receipts
@@ -116,10 +120,12 @@ def _go_on(parts: Parts, stage: str, lane: str, giving: Drop | None) -> ReleaseO
     """Raises UsageError for a lane in which nothing waits, and what a worker would stop for."""
     with parts.store.transaction() as connection:
         bad, parked = quarantines.of_lane(connection, stage, lane)
-    if stage not in _TAKE or not bad:
+    if not bad:
         raise UsageError(
             "nothing waits in this lane", place=f"{stage} {lane}", remedy="see `hub quarantine list`"
         )
+    if stage not in _TAKE:
+        return _of_one_read_model(parts, _Lane(stage, lane, giving, set(bad)))
     opened = _Lane(stage, lane, giving, set(bad))
     _check_topic(parts, opened, bad[0].topic)
     if giving and giving.untried:
@@ -132,6 +138,35 @@ def _go_on(parts: Parts, stage: str, lane: str, giving: Drop | None) -> ReleaseO
         if opened.stopped or not left:
             return _outcome(opened, len(left))
         bad, parked = [], left
+
+
+def _of_one_read_model(parts: Parts, opened: _Lane) -> ReleaseOutcome:
+    """What only one added read model could not take: nothing waits behind it, and its stage has long gone on. Raises
+    UsageError for a record to be tried while the read model is not installed."""
+    model = next((one for one in parts.read_models if quarantine_stage(one) == opened.stage), None)
+    if model is None and not (opened.drop and opened.drop.untried):
+        raise UsageError(
+            f"the read model {opened.stage.partition('.')[2]} is not installed",
+            place=f"{opened.stage} {opened.name}",
+            remedy="install it, or give the record up with `hub quarantine drop`",
+        )
+    for place in sorted(opened.bad):
+        if model is None or (opened.drop and opened.drop.untried):
+            opened.dropped.append((place, ""))
+            continue
+        try:
+            take_one(parts, model, _read(parts, place))
+        except Exception as error:
+            if is_outage(error) or isinstance(error, StoppedToBeSafe):
+                raise
+            _alone(parts, opened, place, error)
+        else:
+            opened.taken += 1
+            opened.good.append(place)
+    with parts.store.transaction() as connection:
+        quarantines.remove(connection, opened.stage, opened.good)
+        _note_dropped(connection, parts, opened)
+    return _outcome(opened, 0)
 
 
 def _check_topic(parts: Parts, opened: _Lane, topic: str) -> None:
@@ -240,32 +275,28 @@ def _done(connection: Connection, opened: _Lane, places: Sequence[RecordPosition
 
 def _close(parts: Parts, opened: _Lane) -> list[RecordPosition]:
     """Open the lane if nothing waits in it any more; returns what does."""
-    now = micros(parts.clock.now())
     with parts.store.transaction() as connection:
         first = min(opened.bad, key=lambda place: place.offset)
         positions.lock(connection, opened.stage, first.topic, opened.topic_id, first.partition)
         _, left = quarantines.of_lane(connection, opened.stage, opened.name)
         if left and not opened.stopped:
             return left
-        if opened.drop:
-            causes = quarantines.reasons(connection, opened.stage, [place for place, _ in opened.dropped])
-            quarantines.drop(
-                connection,
-                [
-                    DroppedRecord(
-                        opened.stage,
-                        place,
-                        reason or causes[place],
-                        opened.drop.reason,
-                        opened.drop.operator,
-                        now,
-                    )
-                    for place, reason in opened.dropped
-                ],
-            )
-        over = [*opened.good, *(place for place, _ in opened.dropped)]
-        quarantines.release(connection, opened.stage, over, ())
+        _note_dropped(connection, parts, opened)
+        quarantines.release(connection, opened.stage, opened.good, ())
     return left
+
+
+def _note_dropped(connection: Connection, parts: Parts, opened: _Lane) -> None:
+    if opened.drop is None:
+        return
+    now, why, operator = micros(parts.clock.now()), opened.drop.reason, opened.drop.operator
+    causes = quarantines.reasons(connection, opened.stage, [place for place, _ in opened.dropped])
+    dropped = [
+        DroppedRecord(opened.stage, place, reason or causes[place], why, operator, now)
+        for place, reason in opened.dropped
+    ]
+    quarantines.drop(connection, dropped)
+    quarantines.release(connection, opened.stage, [place for place, _ in opened.dropped], ())
 
 
 def _outcome(opened: _Lane, parked: int) -> ReleaseOutcome:

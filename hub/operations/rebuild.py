@@ -82,6 +82,18 @@ def rebuild(parts: Parts, name: str, progress: Callable[[int], None] = lambda co
     return _Rebuild(parts, _named(parts, name), progress).run()
 
 
+def take_one(parts: Parts, model: ReadModel, record: Record) -> None:
+    """Give one record of the log to one read model again, into its live generation. Raises whatever the read model
+    does, and DataError for a record that its stage cannot take."""
+    feed, secret = _FEEDS[model.stage], parts.secret
+    require_readable(record)
+    event = feed.decode(secret, record)
+    with parts.store.transaction() as connection:
+        alive = feed.living(connection, [event])
+        live = subjects.live_generation(connection, model.name)
+        write(connection, model, live, [feed.projected(secret, one) for one in alive])
+
+
 def _named(parts: Parts, name: str) -> ReadModel:
     models = {model.name: model for model in parts.read_models}
     if name not in models:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,14 @@ from connectors.pipeline.config import kinds
 from connectors.pipeline.config.connector import parse_config
 from connectors.pipeline.run.pipeline import build_sink
 from hub import read_models
-from hub.errors import ConfigurationError
+from hub.cli.doctor.store import store_checks
+from hub.config import load_settings
+from hub.errors import ConfigurationError, UsageError
+from hub.operations import quarantine_release
 from hub.operations.rebuild import rebuild
 from hub.ports import ProjectedEvent
 from tests.support.stranger import PACKAGE, beside_the_hub, install
-from tests.support.world import JA, JC, MOTHER, World, crash_at
+from tests.support.world import JA, JC, MASTER, MOTHER, World, crash_at
 
 NAME, ROWS = "case_tally", "case_tally_row"
 
@@ -155,6 +159,51 @@ def test_a_rebuild_takes_what_a_sound_release_of_it_can_take(world: World) -> No
     assert _records(world, ROWS) == _records(world, "case_row")
 
 
+def _stopped(world: World) -> tuple[str, str]:
+    """Stage and lane of what waits."""
+    (row,) = world.rows("quarantine")
+    return row["stage"], row["lane"]
+
+
+def test_what_waits_for_it_is_tried_again_or_given_up(world: World) -> None:
+    world.shared()
+    bad = world.measure(key="bad")
+    with _failing("apply", bad.event_id):
+        world.run()
+        assert quarantine_release.retry(world.parts, *_stopped(world)).still == {"failed_ValueError": 1}
+        assert _records(world, ROWS) != _records(world, "case_row")
+    assert quarantine_release.retry(world.parts, *_stopped(world)).taken == 1
+    assert world.rows("quarantine") == []
+    assert _records(world, ROWS) == _records(world, "case_row")
+
+
+@pytest.mark.parametrize("there", [True, False], ids=["installed", "uninstalled"])
+def test_what_is_given_up_stays_given_up(world: World, there: bool) -> None:
+    world.shared()
+    bad = world.measure(key="bad")
+    with _failing("apply", bad.event_id):
+        world.run()
+        parts = world.parts if there else replace(world.parts, read_models=world.parts.read_models[:-1])
+        if not there:
+            with pytest.raises(UsageError, match="case_tally is not installed"):
+                quarantine_release.retry(parts, *_stopped(world))
+        outcome = quarantine_release.drop(parts, *_stopped(world), "operator", "tried")
+        assert (outcome.left_out, outcome.taken) == (1, 0)
+        rebuild(world.parts, NAME)
+    (row,) = world.rows("quarantine")
+    assert row["released"]
+    assert [row["operator"] for row in world.rows("quarantine_drop")] == ["operator"]
+
+
+def test_doctor_names_tables_that_nobody_owns(world: World) -> None:
+    settings = load_settings(data=world.data, kek=MASTER, database_url=world.parts.store.url)
+    checked = {one.name: one for one in store_checks(settings)}["read_models"]
+    assert (checked.ok, NAME in checked.found) == (True, True)
+    with patch.object(read_models, "installed", return_value=read_models.installed()[:-1]):
+        checked = {one.name: one for one in store_checks(settings)}["read_models"]
+    assert (checked.ok, ROWS in checked.found) == (False, True)
+
+
 def test_an_outage_in_it_is_an_outage(world: World) -> None:
     world.shared()
     model = import_module(NAME).CaseTally
@@ -260,5 +309,5 @@ def test_a_kind_that_cannot_be_loaded_is_named_with_a_remedy(tmp_path: Path) -> 
 
 
 def test_the_page_shows_the_read_model_that_is_tested() -> None:
-    page = (PACKAGE.parents[1] / "docs" / "how-to" / "eigenes-lesemodell.md").read_text(encoding="utf-8")
+    page = (PACKAGE.parents[1] / "docs" / "contributing" / "add-a-read-model.md").read_text(encoding="utf-8")
     assert (PACKAGE / "case_tally" / "__init__.py").read_text(encoding="utf-8") in page

@@ -28,6 +28,7 @@ def store_checks(settings: Settings) -> Iterator[Check]:
         tables = attempt("store", lambda: _tables(store))
         yield tables
         if tables.ok:
+            yield attempt("read_models", lambda: _read_models(store))
             yield attempt("clock", lambda: _clock(settings, store))
             yield attempt("broken_narrowing", lambda: _broken_narrowing(store))
             yield attempt("control_records", lambda: _control_records(store))
@@ -42,6 +43,24 @@ def _tables(store: Store) -> Check:
     missing = sorted(wanted - there)
     found = "missing: " + ", ".join(missing) if missing else f"{len(wanted)} tables"
     return Check("store", not missing, found, START if missing else "")
+
+
+def _read_models(store: Store) -> Check:
+    """Rows that nobody tells any more what to forget: their read model was uninstalled, its tables were left."""
+    owned = {*metadata.tables, *(table.name for table in read_models.tables())}
+    with store.transaction() as connection:
+        found = inspect(connection)
+        left = sorted(
+            name
+            for name in set(found.get_table_names()) - owned
+            if {"generation", "subject"} <= {column["name"] for column in found.get_columns(name)}
+        )
+    if not left:
+        return Check("read_models", ok=True, found=", ".join(one.name for one in read_models.installed()))
+    remedy = "install the read model again, or drop its tables: nobody tells them what to forget"
+    return Check(
+        "read_models", ok=False, found="no installed read model owns " + ", ".join(left), remedy=remedy
+    )
 
 
 def _broken_narrowing(store: Store) -> Check:

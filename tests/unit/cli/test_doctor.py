@@ -19,9 +19,8 @@ from tests.unit.cli.conftest import World, answer, hub
 
 CHECKS = [
     "python", "settings", "disk_space", "agencies", "policy", "kek", "key_database_apart", "key_database", "ledger",
-    "store",
-    "clock",
-    "broken_narrowing", "control_records",
+    "store", "read_models",
+    "clock", "broken_narrowing", "control_records",
     "log", "topics", "danger_acknowledged", "connectors", "positions", "consents_caught_up",
 ]  # fmt: skip
 
