@@ -8,31 +8,28 @@ view and version: a request that comes again must have no second effect. The ans
 
 import hashlib
 import hmac
-import http.client
 import json
 import ssl
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
-from urllib.error import HTTPError, URLError
-from urllib.request import HTTPRedirectHandler, HTTPSHandler, OpenerDirector, Request, build_opener
 
 import orjson
 from sqlalchemy import Connection
 
+from connectors.http import AGAIN, FIRST_WAIT, NotAnswered, failures_as_not_answered, make_client, trusted
 from connectors.sinks.rows import View
 from connectors.sinks.sink import ReceiverAnswer
 from connectors.sinks.webhook.config import HookSettings
 from hub.errors import DataError, ServiceUnavailable
+from hub.retry import Retry
 
 ANSWERS = frozenset({"shown", "deleted", "kept"})
 MOST = 64 * 1024  # bytes of an answer that are read
-AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
 STUMBLED = 500
 """The receiver stumbles over this very request: again and again, it is this view that waits."""
 REFUSED = frozenset({401, 407})  # of the sink itself: no view would be taken
-FIRST_WAIT = 0.5  # seconds before the second try; doubled then
 
 
 class Hook:
@@ -40,8 +37,7 @@ class Hook:
 
     def __init__(self, settings: HookSettings) -> None:
         self._settings = settings
-        context = ssl.create_default_context(cafile=settings.ca_file)
-        self._opener: OpenerDirector = build_opener(HTTPSHandler(context=context), _NoRedirect())
+        self._tls = trusted(settings.ca_file)
 
     def create(self, connection: Connection) -> None:
         """Nothing to make: the address is the agency's."""
@@ -56,41 +52,61 @@ class Hook:
         """The receiver is told until when each row may be shown (`gilt_bis`); that is its part."""
 
     def _send(self, body: bytes, key: str) -> bytes:
-        wait = FIRST_WAIT
-        for number in range(1, self._settings.tries + 1):
-            try:
-                with self._opener.open(self._request(body, key), timeout=self._settings.timeout) as answer:
-                    found: bytes = answer.read(MOST)
-                    return found
-            except HTTPError as error:
-                with error:
-                    cause = f"HTTP {error.code}"
-                if error.code == STUMBLED and number == self._settings.tries:
-                    raise _refused(error.code) from None
-                if 400 <= error.code < 500 and error.code not in AGAIN | REFUSED:
-                    raise _refused(error.code) from None
-                last = number == self._settings.tries or error.code not in AGAIN
-            except (URLError, OSError, http.client.HTTPException) as error:
-                last, cause = number == self._settings.tries, type(error).__name__
-            if last:
-                break
-            time.sleep(wait)
-            wait *= 2
-        raise ServiceUnavailable(
-            f"the address does not take the view ({cause})", place="config.settings.url",
-            remedy="check the receiver; it is tried again",
-        )  # fmt: skip
+        retry = Retry(errors=(NotAnswered,), first=FIRST_WAIT, tries=self._settings.tries)
+        try:
+            return retry.call(lambda: self._once(body, key))
+        except NotAnswered as error:
+            if error.status == STUMBLED:
+                raise _refused(STUMBLED) from None
+            raise _unavailable(error.cause) from None
+        except ssl.SSLCertVerificationError as error:
+            raise _unavailable(type(error).__name__) from None
 
-    def _request(self, body: bytes, key: str) -> Request:
+    def _once(self, body: bytes, key: str) -> bytes:
+        """The beginning of the answer; the connection is new, so that no request meets one that is closing."""
+        with (
+            failures_as_not_answered(),
+            make_client(self._tls, self._settings.timeout, proxies=True) as client,
+            client.stream(
+                "POST", self._settings.url, content=body, headers=self._headers(body, key)
+            ) as answer,
+        ):
+            status = answer.status_code
+            found = _beginning(answer.iter_raw()) if answer.is_success else b""
+        if answer.is_success:
+            return found
+        if status in AGAIN:
+            raise NotAnswered(f"HTTP {status}", status=status)
+        if 400 <= status < 500 and status not in REFUSED:
+            raise _refused(status)
+        raise _unavailable(f"HTTP {status}")
+
+    def _headers(self, body: bytes, key: str) -> dict[str, str]:
         at = str(int(time.time()))
         signature = hmac.new(self._settings.key, f"{at}.".encode() + body, hashlib.sha256).hexdigest()
-        headers = {
+        return {
             "Content-Type": "application/json",
             "Fallbruecke-Time": at,
             "Fallbruecke-Signature": f"sha256={signature}",
             "Idempotency-Key": key,
         }
-        return Request(self._settings.url, body, headers, method="POST")  # noqa: S310  the scheme was checked
+
+
+def _beginning(pieces: Iterable[bytes]) -> bytes:
+    """As much of an answer as is read."""
+    found = b""
+    for piece in pieces:
+        found += piece
+        if len(found) >= MOST:
+            break
+    return found[:MOST]
+
+
+def _unavailable(cause: str) -> ServiceUnavailable:
+    return ServiceUnavailable(
+        f"the address does not take the view ({cause})", place="config.settings.url",
+        remedy="check the receiver; it is tried again",
+    )  # fmt: skip
 
 
 def _refused(code: int) -> DataError:
@@ -99,13 +115,6 @@ def _refused(code: int) -> DataError:
         f"the receiver refuses the view (HTTP {code})", reason=f"http_{code}", place="config.settings.url",
         remedy="see the receiver's log; it is tried again",
     )  # fmt: skip
-
-
-class _NoRedirect(HTTPRedirectHandler):
-    """A view goes to the address that was configured and nowhere else."""
-
-    def redirect_request(self, *_: Any, **__: Any) -> None:
-        return None
 
 
 def _body(view: View, new: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

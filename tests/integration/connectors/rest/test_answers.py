@@ -189,7 +189,9 @@ def test_an_answer_without_end_is_cut_by_size(built: Build, interface: Interface
     assert house.reasons() == ["answer_too_large"]
 
 
-@pytest.mark.parametrize("drip", [b"", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\n\r\n[" + b" " * 9])
+@pytest.mark.parametrize(
+    "drip", [b"HTTP/1.1 200 ", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\n\r\n[" + b" " * 9]
+)
 def test_a_line_that_hangs_or_drips_is_cut(built: Build, drip: bytes) -> None:
     ended = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as server:
