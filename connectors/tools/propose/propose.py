@@ -10,41 +10,37 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from connectors.pipeline.config.streams import CIRCUMSTANCES
+from connectors.tools.propose.coded import Coded, CodeTables, Decision, decision
 from connectors.tools.propose.exported import SUFFIXES
 from connectors.tools.propose.profile import FLAGS, NEGATIVE, Column, Table
 from connectors.tools.propose.words import BLOCKED, plain, protects, vocabulary
-from schemas import code_list, event_schema
+from schemas import event_schema
+from schemas.fields import FieldSpec
 
 _KEY_ENDS = ("nr", "id", "nummer", "key", "schluessel")
-_WORDS_OF = {
-    "language": "languages",
-    "languages": "languages",
-    "purposes": "purposes",
-    "categories": "categories",
-}
-"""Fields whose codes no list of the catalogue checks: the table of words that tells them."""
 _DATED = frozenset({"date", "time"})
 PERSON_OF_CASE = "person_im_fall"
 """The derived column that stands for a person where numbers count within a case."""
 _KEY_SHAPES = frozenset({"number", "text", "date", "time"})
 
+_FLAGS = frozenset({"source_203", "objected_76", "endangers_help", "disputed"})
+"""Circumstances that a column answers by yes or no."""
+_NO_FLAG = "hält in der Stichprobe nicht nur Ja und Nein"
+
 Concepts = Mapping[str, str]  # concept → column
 
 
-@dataclass(frozen=True, slots=True)
-class Coded:
-    """A code table: the agency's code → ours, and the codes that nobody recognised. `of`: the list they are of."""
+class Doubt(str):
+    """Why a field or a circumstance is not mapped to the column that is called like it: a question to a person."""
 
-    name: str
-    of: str
-    known: Mapping[str, str] = field(repr=False)
-    unknown: tuple[str, ...] = field(repr=False)
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
     """An event that a table makes. `values`: field → column, columns joined, or a coded column; `facts`: circumstances
-    that narrow its release, likewise. `by`: the column by which subject and case are found in the table of consents."""
+    that narrow its release, likewise. `by`: the column by which subject and case are found in the table of consents.
+    `decided`: the column that says which rows are one; `doubts`: field or circumstance → why it stays a comment."""
 
     type: str
     subject: str
@@ -54,6 +50,13 @@ class Event:
     values: Mapping[str, Any]
     facts: Mapping[str, Any] = field(default_factory=dict)
     by: str = ""
+    decided: Decision | None = None
+    doubts: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def undecided(self) -> bool:
+        """Whether nobody can say from the sample which rows are such an event."""
+        return self.decided is not None and not self.decided.among
 
 
 class Papers(NamedTuple):
@@ -76,8 +79,8 @@ class Stream:
     deleted: str
     events: tuple[Event, ...]
     unused: tuple[str, ...]
-    deleted_as: str = "J"
-    """How the column of deleted rows says yes, as far as the sample tells."""
+    deleted_as: str = ""
+    """How the column of deleted rows says yes; empty where it does not hold yes and no alone."""
     within: tuple[str, ...] = ()
     """Case and number of a person, where the number says only within the case who it is (`PERSON_OF_CASE`)."""
     blocks: tuple[str, ...] = ()
@@ -98,22 +101,23 @@ class Proposal:
     papers: Papers | None = None
 
 
-def propose(tables: Sequence[Table], agency_kind: str) -> Proposal:
-    """The proposal for these tables of an agency of this kind."""
+def propose(tables: Sequence[Table], agency_kind: str, agencies: Mapping[str, str] | None = None) -> Proposal:
+    """The proposal for these tables of an agency of this kind; `agencies`: controller → kind, of all that a consent may
+    name."""
     known = {table.name: concepts(table) for table in tables}
     counted = any(_counted_within_case(table, known[table.name]) for table in tables)
     members = None if counted else _members(known)
-    coded: dict[str, Coded] = {}
+    codes = CodeTables(agencies or {})
     papers = None if counted else _papers(known)
     entries = [one for one in vocabulary()["event"] if one.get("agency", agency_kind) == agency_kind]
     streams = [
-        _stream(table, known[table.name], (members, papers), coded, entries, counted=counted)
+        _stream(table, known[table.name], (members, papers), codes, entries, counted=counted)
         for table in tables
     ]
     pairs = list(zip(tables, streams, strict=True))
     return Proposal(
         tuple(stream for stream in streams if stream.events and stream.key),
-        tuple(coded.values()),
+        codes.tables,
         members,
         tuple(table for table, stream in pairs if not stream.events),
         tuple(table for table, stream in pairs if stream.events and not stream.key),
@@ -184,7 +188,7 @@ def _stream(
     table: Table,
     known: Concepts,
     lookups: tuple[tuple[str, str, str] | None, Papers | None],
-    coded: dict[str, Coded],
+    codes: CodeTables,
     entries: Sequence[Mapping[str, Any]],
     *,
     counted: bool,
@@ -200,7 +204,7 @@ def _stream(
     fitting = [
         one for one in entries if _fits(one, table.name, known) and _placed(one, known, members, papers)
     ]
-    found = (_event(entry, table, known, coded) for entry in fitting)
+    found = (_event(entry, table, known, codes) for entry in fitting)
     events = tuple(_of_case(event) if counted else event for event in found if not counted or _own(event))
     within = tuple(known[name] for name in ("case", "person") if name in known) if counted else ()
     natural = next((one["key"] for one in fitting if "key" in one), ())
@@ -215,10 +219,9 @@ def _stream(
 
 def _yes(table: Table, known: Concepts) -> str:
     column = table.columns[known["deleted"]] if "deleted" in known else None
-    flags = next(
-        (flags for flags in FLAGS if column and column.shape == "flag" and {*column.values} <= flags), {"J"}
-    )
-    return min(flags - NEGATIVE)
+    if column is None or column.shape != "flag":
+        return ""
+    return min(next(flags for flags in FLAGS if {*column.values} <= flags) - NEGATIVE)
 
 
 def _own(event: Event) -> bool:
@@ -253,12 +256,12 @@ def _looked_up(entry: Mapping[str, Any], known: Concepts) -> bool:
     return entry.get("by") in known and entry.get("subject") not in known
 
 
-def _event(entry: Mapping[str, Any], table: Table, known: Concepts, coded: dict[str, Coded]) -> Event:
+def _event(entry: Mapping[str, Any], table: Table, known: Concepts, codes: CodeTables) -> Event:
     schema = event_schema(entry["type"])
     values: dict[str, Any] = {}
     for name, concept in entry.get("fields", {}).items():
         if concept in known:
-            values[name] = _value(name, schema.fields[name].codelist, table.columns[known[concept]], coded)
+            values[name] = _value(schema.fields[name], table.columns[known[concept]], codes)
     for name, parts in entry.get("joined", {}).items():
         columns = [known[part] for part in parts if part in known]
         if columns:
@@ -268,7 +271,7 @@ def _event(entry: Mapping[str, Any], table: Table, known: Concepts, coded: dict[
         flags = {
             name: known[f"notice_{name}"]
             for name in ("purpose", "refusal", "withdrawal")
-            if f"notice_{name}" in known
+            if f"notice_{name}" in known and _is_flag(table.columns[known[f"notice_{name}"]])
         }
         values |= {"notices": {"flags": flags}} if flags else {}
     by = known[entry["by"]] if _looked_up(entry, known) else ""
@@ -279,31 +282,46 @@ def _event(entry: Mapping[str, Any], table: Table, known: Concepts, coded: dict[
         if (found := _time(wanted, table, known))
     }
     filled = known[entry["filled"]] if "filled" in entry else ""
-    facts = {} if schema.topic == "consents" else _facts(table, known, coded, values)
+    facts = {} if schema.topic == "consents" else _facts(table, known, codes, _sure(values))
+    decides = known.get(_decides(entry))
+    doubts = {name: str(one) for name, one in (*values.items(), *facts.items()) if isinstance(one, Doubt)}
     return Event(
         entry["type"],
         subject,
         "" if by else known.get("case", ""),
         filled,
         times or {"occurred_at": "@version"},
-        values,
-        facts,
+        _sure(values),
+        _sure(facts),
         by,
+        decision(entry["decided"], table.columns[decides]) if decides else None,
+        doubts,
     )
 
 
-def _facts(
-    table: Table, known: Concepts, coded: dict[str, Coded], fields: Mapping[str, Any]
-) -> Mapping[str, Any]:
+def _decides(entry: Mapping[str, Any]) -> str:
+    """The concept of the column that says which rows are such an event; empty where each row is one."""
+    return str(vocabulary()["decided"][entry["decided"]]["column"]) if "decided" in entry else ""
+
+
+def _sure(found: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: one for name, one in found.items() if not isinstance(one, Doubt)}
+
+
+def _facts(table: Table, known: Concepts, codes: CodeTables, fields: Mapping[str, Any]) -> Mapping[str, Any]:
     """The circumstances that narrow: a column that marks a row as disputed marks each of its fields."""
     found: dict[str, Any] = {name: known[name] for name in CIRCUMSTANCES if name in known}
     if "task_class" in found:
-        words = vocabulary()["codes"]["task_classes"]
-        codes = _coded(table.columns[found["task_class"]], words, "task_classes", known=False)
-        found["task_class"] = {"column": found["task_class"], "codes": _put(codes, coded)}
+        made = codes.of_list("task_classes", table.columns[found["task_class"]])
+        found["task_class"] = {"column": found["task_class"], "codes": made}
         found["merges_with"] = {"constant": "help"}
-    if (disputed := found.pop("disputed", None)) and fields:
-        found["disputed"] = {"flags": dict.fromkeys(fields, disputed)}
+    for name in found.keys() & _FLAGS:
+        if not _is_flag(table.columns[found[name]]):
+            found[name] = Doubt(f"{found[name]} {_NO_FLAG}")
+    if "disputed" in found and not isinstance(found["disputed"], Doubt):
+        found["disputed"] = {"flags": dict.fromkeys(fields, found["disputed"])}
+    if not fields:
+        found.pop("disputed", None)
     return found
 
 
@@ -313,41 +331,20 @@ def _time(wanted: str | Sequence[str], table: Table, known: Concepts) -> str:
     return next((name for name in columns if table.columns[name].shape in (*_DATED, "empty")), "")
 
 
-def _value(name: str, codelist: str | None, column: Column, coded: dict[str, Coded]) -> Any:
-    if name in ("granted_by", "custodians"):
+def _value(spec: FieldSpec, column: Column, codes: CodeTables) -> Any:
+    """How the field is read from this column; a sentence (`Doubt`) where its words are none of that field."""
+    if spec.name in ("granted_by", "custodians"):
         return {"column": column.name, "person": True}
-    of = codelist or _WORDS_OF.get(name, "")
-    words = vocabulary()["codes"].get(of, {})
-    if not column.values or not (words or codelist):
-        return column.name
-    table = _coded(column, words, of, known=codelist is not None)
-    if not table.unknown and all(code == ours for code, ours in table.known.items()):
-        return column.name
-    return {"column": column.name, "codes": _put(table, coded)}
+    if spec.kind == "boolean" and not _is_flag(column):
+        return Doubt(f"{column.name} {_NO_FLAG}")
+    if spec.codelist and not spec.required and not column.values and column.shape != "empty":
+        return Doubt(f"{column.name} hält zu viele oder zu lange Wörter für eine Codetabelle")
+    table = codes.of_field(spec, column)
+    return {"column": column.name, "codes": table} if table else column.name
 
 
-def _put(table: Coded, coded: dict[str, Coded]) -> str:
-    """Add to the code table of the same column name and list; returns what it is called."""
-    name = table.name
-    if name in coded and coded[name].of != table.of:
-        name = f"{table.name}_{table.of}"
-    old = coded.get(name, Coded(name, table.of, {}, ()))
-    unknown = tuple(sorted({*old.unknown, *table.unknown}))
-    coded[name] = Coded(name, table.of, {**old.known, **table.known}, unknown)
-    return name
-
-
-def _coded(column: Column, words: Mapping[str, Sequence[str]], of: str, *, known: bool) -> Coded:
-    listed = code_list(of) if known else None
-    ours = {word: code for code, known in words.items() for word in (*known, plain(code))}
-    told: dict[str, str] = {}
-    codes = sorted({part.strip() for value in column.values for part in value.split(",")} - {""})
-    for code in codes:
-        if plain(code) in ours:
-            told[code] = ours[plain(code)]
-        elif listed and listed.known(code):
-            told[code] = code
-    return Coded(plain(column.name), of, told, tuple(code for code in codes if code not in told))
+def _is_flag(column: Column) -> bool:
+    return column.shape in ("flag", "empty")
 
 
 def _key(table: Table, known: Concepts, natural: Sequence[str]) -> tuple[str, ...]:
@@ -389,6 +386,7 @@ def _fewest(table: Table, known: Concepts) -> tuple[str, ...]:
 
 def _columns(event: Event) -> set[str]:
     found = {event.subject, event.case, event.filled, event.by, *event.times.values()}
+    found |= {event.decided.column} if event.decided else set()
     for value in (*event.values.values(), *event.facts.values()):
         if isinstance(value, str):
             found.add(value)

@@ -7,8 +7,9 @@ from textwrap import wrap
 from typing import Any
 
 from connectors.pipeline.config.streams import ANSWERING, CIRCUMSTANCES
+from connectors.tools.propose.coded import Coded, Decision
 from connectors.tools.propose.profile import DOUBTFUL, NEGATIVE, Column, Table, most
-from connectors.tools.propose.propose import PERSON_OF_CASE, Coded, Event, Papers, Proposal, Stream
+from connectors.tools.propose.propose import PERSON_OF_CASE, Event, Papers, Proposal, Stream
 from connectors.tools.propose.xml_records import Record
 from schemas import event_schema
 
@@ -28,6 +29,11 @@ class House:
     settings: Mapping[str, Any]
     requests: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     records: Mapping[str, Record] = field(default_factory=dict)
+
+    @property
+    def agencies(self) -> Mapping[str, str]:
+        """Controller → kind: every agency that a consent may name."""
+        return {self.agency: self.agency_kind} | {one: kind for one, kind, _ in self.recipients}
 
 
 def config_text(
@@ -66,6 +72,8 @@ def _idle(house: House, proposal: Proposal, refused: Mapping[str, str]) -> Mappi
             idle.setdefault(stream.name, _UNVERSIONED)
         if stream.within and (house.kind not in _DERIVING or len(stream.within) < _BOTH):
             idle.setdefault(stream.name, _WITHIN)
+        if all(event.undecided for event in stream.events):
+            idle.setdefault(stream.name, _UNDECIDED)
     read = _read(proposal, idle)
     for stream in proposal.streams:
         whole = all(event.case or event.by for event in stream.events)
@@ -171,6 +179,8 @@ def _codes(coded: Coded) -> Iterator[str]:
     yield f"[codes.{_key(coded.name)}]"
     for code, ours in coded.known.items():
         yield f"{_s(code)} = {_s(ours)}"
+    if not coded.known and not coded.unknown:
+        yield "# Zu viele oder zu lange Wörter für die Stichprobe: bitte ergänzen, sonst wird der Datensatz angehalten"
     for code in coded.unknown:
         yield f'# {_s(code)} = ""  # unbekannt: bitte ergänzen, sonst wird der Datensatz angehalten'
 
@@ -191,6 +201,7 @@ _KEYLESS = "Ohne Schlüssel (keine drei Spalten unterscheiden alle Zeilen), wird
 _DERIVING = frozenset({"snapshot_csv", "file_drop", "rest", "xml"})
 
 
+_UNDECIDED = "Die Stichprobe sagt nicht, welche Zeilen ein solches Ereignis sind (siehe when)."
 _UNVERSIONED = "Keine Spalte mit Änderungszeit oder steigender Nummer erkannt: bitte als version eintragen."
 _WITHIN = (
     "Personennummern gelten hier nur innerhalb eines Falls. Gebraucht wird eine Spalte, die eine Person im ganzen "
@@ -229,8 +240,9 @@ def _active(house: House, stream: Stream, proposal: Proposal) -> Iterator[str]:
     if house.kind == "sql":
         yield f"version = {_s(stream.version or 'BITTE_EINTRAGEN')}  # Änderungszeit oder steigende Nummer"
     if stream.deleted:
-        gone = _s({"column": stream.deleted, "in": [stream.deleted_as]})
-        yield f"# gone = {gone}  # falls Löschungen so gekennzeichnet sind"
+        gone = _s({"column": stream.deleted, "in": [stream.deleted_as or "J"]})
+        sure = "" if stream.deleted_as else "# "
+        yield f"{sure}gone = {gone}  # so gekennzeichnete Zeilen zählen als gelöscht: stimmt das?"
     if stream.blocks:
         yield f"# {', '.join(stream.blocks)}: sieht nach einer Sperre aus (§§ 51, 52 BMG). Anschrift und Kontakt sind"
         yield "# deshalb nicht zugeordnet. `hub connect check` sagt FAIL, bis die Spalte zugeordnet ist oder in"
@@ -239,7 +251,9 @@ def _active(house: House, stream: Stream, proposal: Proposal) -> Iterator[str]:
         yield f"# nicht zugeordnet, wird nie gesendet: {', '.join(stream.unused)}"
     for event in stream.events:
         yield ""
-        yield from _event(house, name, event, proposal)
+        lines = _event(house, name, event, proposal)
+        idle = event.undecided and not all(one.undecided for one in stream.events)
+        yield from (f"# {line}" for line in lines) if idle else lines
 
 
 def _event(house: House, stream: str, event: Event, proposal: Proposal) -> Iterator[str]:
@@ -248,17 +262,35 @@ def _event(house: House, stream: str, event: Event, proposal: Proposal) -> Itera
     yield f"type = {_s(event.type)}"
     if event.filled:
         yield f"when = [{{ column = {_s(event.filled)}, filled = true }}]"
+    if event.decided:
+        yield from _when(event.decided)
     yield from _places(event, proposal)
     for name, value in (*event.times.items(), *event.facts.items()):
         yield f"{name} = {_s(value)}"
+    for name in event.doubts.keys() - schema.fields.keys():
+        yield f'# {name} = ""  # {event.doubts[name]}: bitte nachfragen'
     yield f"[streams.{stream}.events.fields]"
     for name, spec in schema.fields.items():
         if name in event.values:
             yield f"{name} = {_value(event.values[name])}"
+        elif name in event.doubts:
+            yield f'# {name} = ""  # {spec.category}; {event.doubts[name]}: bitte nachfragen'
         elif name == "sender":
             yield f"sender = {{ constant = {_s(house.agency)} }}  # keine Spalte erkannt: das eigene Amt?"
         elif name not in ("subject", "child"):
             yield f'# {name} = ""  # {spec.category}; keine Spalte erkannt'
+
+
+def _when(decided: Decision) -> Iterator[str]:
+    """The condition, and a question for each word that nobody recognised: its rows are held until it is answered."""
+    if decided.unknown or not decided.among:
+        words = ", ".join(map(_s, decided.unknown)) or "kein Wort in der Stichprobe"
+        told = (
+            f"{decided.column} entscheidet, welche Zeilen gemeint sind. In in oder in known gehört: {words}"
+        )
+        yield from (f"# {line}" for line in wrap(told, 110))
+    condition = {"column": decided.column, "in": decided.among, "known": decided.known or ("",)}
+    yield f"when = [{_s(condition)}]"
 
 
 def _places(event: Event, proposal: Proposal) -> Iterator[str]:

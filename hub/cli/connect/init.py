@@ -102,7 +102,7 @@ def init(
         agency=agency, agency_kind=agency_kind, kind=kind, recipients=recipients, settings=settings,
         requests=requests, records={one.table.name: one for one in found_records},
     )  # fmt: skip
-    proposal = propose(tables, house.agency_kind)
+    proposal = propose(tables, house.agency_kind, house.agencies)
     read = _write(out, house, tables, proposal)
     _tell(out, tables, proposal, read, as_json=as_json)
 

@@ -344,7 +344,7 @@ def test_lists_of_objects_in_rows_are_lists_of_their_own(tmp_path: Path) -> None
         stream = made["streams"]["v1faellekinder"]
         assert stream["request"]["rows"] == "/daten/*/kinder"
         assert "kinder" in stream["request"]["optional"]
-        assert '# gone = { column = "../geloescht", in = ["true"] }' in out.read_text(encoding="utf-8")
+        assert stream["gone"] == {"column": "../geloescht", "in": ["true"]}
         assert not json.loads(called("preview", str(out), "--json").stdout)["faults"]
         found = json.loads(
             called("discover", "--url", served.url, "--path", "/v1/faelle", *token, "--json").stdout
@@ -582,3 +582,125 @@ def test_xml_without_records_is_not_proposed(tmp_path: Path) -> None:
     (folder / "export.xml").write_text("<a><b>1</b></a>", encoding="utf-8")
     assert isinstance(of_documents(tmp_path / "source.toml", folder).exception, NoInput)
     assert not (tmp_path / "source.toml").exists()
+
+
+SIGNED = (
+    "EinwNr,PersNr,Empfaenger,Absender,Kategorien,Zwecke,Form,ErteiltAm\n"
+    'E1,101,Jobcenter,Jugendamt,"ID,Sonstiges",gemeinsame Fallarbeit,Formblatt 7,13.01.2026\n'
+    "E2,101,Verein Nord,Jugendamt,HH,joint_case_management,schriftlich,13.01.2026\n"
+)
+
+
+def test_the_words_of_a_consent_are_translated_or_asked(tmp_path: Path) -> None:
+    """A recipient, a category and a form are codes of the hub: a word of the export never stands for one by itself."""
+    out = tmp_path / "source.toml"
+    files = {"personen.csv": HOUSEHOLDS["personen.csv"], "einwilligungen.csv": SIGNED}
+    made = proposed(out, plain(tmp_path / "export", files))
+    fields = made["streams"]["einwilligungen"]["events"][0]["fields"]
+    coded = {
+        name: made["codes"][fields[name]["codes"]] for name in ("recipients", "sender", "purposes", "form")
+    }
+    assert coded == {
+        "recipients": {"Jobcenter": "jc-nord"},
+        "sender": {"Jugendamt": "ja-nord"},
+        "purposes": {
+            "gemeinsame Fallarbeit": "joint_case_management",
+            "joint_case_management": "joint_case_management",
+        },
+        "form": {"schriftlich": "written"},
+    }
+    text = out.read_text(encoding="utf-8")
+    assert all(f'# "{word}" = ""' in text for word in ("Verein Nord", "Sonstiges", "Formblatt 7"))
+    assert not [
+        word for word in ("unknown_recipient", "unknown_category", "code_not_in_list") if word in reasons(out)
+    ]
+
+
+def reasons(out: Path) -> set[str]:
+    return {fault["reason"] for fault in json.loads(called("preview", str(out), "--json").stdout)["faults"]}
+
+
+def test_two_agencies_of_a_kind_make_their_word_a_question(tmp_path: Path) -> None:
+    out = tmp_path / "source.toml"
+    files = {"personen.csv": HOUSEHOLDS["personen.csv"], "einwilligungen.csv": SIGNED}
+    folder = plain(tmp_path / "export", files)
+    how = ("--folder", str(folder), "--encoding", "utf-8", "--delimiter", ",")
+    assert init(out, *how, "--recipient", "jc-sued:jobcenter").exit_code == 0
+    assert '# "Jobcenter" = ""' in out.read_text(encoding="utf-8")
+
+
+def test_a_column_that_holds_no_yes_and_no_stays_a_question(tmp_path: Path) -> None:
+    """Neither a field nor a circumstance is read from it; a circumstance without an answer stays a FAIL."""
+    people = (
+        "PersNr,Nachname,Vorname,GebDatum,Akte,Dolmetscher,Widerspruch,Bestritten\n"
+        "101,Ahrens,Ida,13.02.1990,F1,Türkisch,am 3. Mai,nein\n102,Ahrens,Max,21.05.2016,F1,,,ja\n"
+    )
+    out = tmp_path / "source.toml"
+    made = proposed(out, plain(tmp_path / "export", {"personen.csv": people}))
+    for event in made["streams"]["personen"]["events"]:
+        assert "interpreter" not in event["fields"]
+        assert "objected_76" not in event
+    assert reasons(out) == set()
+    lines = json.loads(called("check", str(out), "--json").stdout)["checks"]
+    assert [line for line in lines if line["name"] == "circumstances" and "Widerspruch" in line["found"]]
+
+
+MEETINGS = "TerminNr,PersNr,Akte,Art,Datum,Uhrzeit,Ort\n1,101,F1,HPG,13.06.2026,10:00,Haus Nord\n"
+
+
+@pytest.mark.parametrize(
+    ("more", "when", "held"),
+    [
+        ("2,101,F1,Hausbesuch,14.06.2026,10:00,Haus Nord\n", ["Hausbesuch"], set()),
+        ("2,101,F1,Clearing,14.06.2026,10:00,Haus Nord\n", [""], {"unknown_word"}),
+    ],
+)
+def test_a_kind_column_decides_which_rows_are_an_event(
+    tmp_path: Path, more: str, when: list[str], held: set[str]
+) -> None:
+    out = tmp_path / "source.toml"
+    made = proposed(out, plain(tmp_path / "export", {"termine.csv": MEETINGS + more}))
+    (event,) = made["streams"]["termine"]["events"]
+    assert event["when"] == [{"column": "Art", "in": ["HPG"], "known": when}]
+    assert reasons(out) == held
+    shown = json.loads(called("preview", str(out), "--json").stdout)["records"]
+    assert [record["place"] for record in shown] == ["termine.csv:2"]
+
+
+@pytest.mark.parametrize("kind", ["Clearing", ""])
+def test_a_kind_column_without_a_known_word_is_a_question(tmp_path: Path, kind: str) -> None:
+    out = tmp_path / "source.toml"
+    meetings = MEETINGS.replace("HPG", kind)
+    made = proposed(out, plain(tmp_path / "export", {"termine.csv": meetings}))
+    assert "streams" not in made
+    text = out.read_text(encoding="utf-8")
+    assert '# type = "HelpPlanMeetingScheduled"' in text
+    assert "Art entscheidet, welche Zeilen" in text
+
+
+def test_a_refused_benefit_is_none(tmp_path: Path) -> None:
+    rows = (
+        "PersNr,Art,Betrag,Von,Status\n101,Regelbedarf,563.00,13.01.2026,bewilligt\n"
+        "102,Regelbedarf,563.00,14.01.2026,abgelehnt\n"
+    )
+    out = tmp_path / "source.toml"
+    made = of_a_jobcenter(out, plain(tmp_path / "export", HOUSEHOLDS | {"leistungen.csv": rows}))
+    (event,) = made["streams"]["leistungen"]["events"]
+    assert event["when"] == [{"column": "Status", "in": ["bewilligt"], "known": ["abgelehnt"]}]
+
+
+def test_a_jobcenter_s_appointments_are_no_help_plan_meetings(tmp_path: Path) -> None:
+    files = HOUSEHOLDS | {"termine.csv": MEETINGS}
+    made = of_a_jobcenter(tmp_path / "source.toml", plain(tmp_path / "export", files))
+    assert "termine" not in made["streams"]
+
+
+def test_a_row_that_is_marked_as_deleted_says_nothing(tmp_path: Path) -> None:
+    people = HOUSEHOLDS["personen.csv"].replace(",Akte\n", ",Akte,Geloescht\n")
+    people = people.replace("w,F1\n", "w,F1,N\n").replace("m,F1\n", "m,F1,J\n")
+    out = tmp_path / "source.toml"
+    made = proposed(out, plain(tmp_path / "export", {"personen.csv": people}))
+    assert made["streams"]["personen"]["gone"] == {"column": "Geloescht", "in": ["J"]}
+    shown = json.loads(called("preview", str(out), "--json").stdout)
+    assert {record["place"] for record in shown["records"]} == {"personen.csv:2"}
+    assert shown["faults"] == []
