@@ -1,11 +1,11 @@
-"""What the kit asks of a connector's author: a small system of that kind that can be filled, changed and broken."""
+"""What the kit asks of a connector's author: a small system of that kind that can be filled or read, and broken."""
 
 import csv
 import io
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 Rows = Sequence[Mapping[str, str]]
 Tables = Mapping[str, Rows]
@@ -46,6 +46,36 @@ class Trial(Protocol):
 
     def content(self) -> bytes:
         """Everything in it, to see whether reading changed it."""
+        ...
+
+
+class Shown(NamedTuple):
+    """One field of a view as the agency's people find it: `case` by their own number, `worker` "" for everybody."""
+
+    case: str
+    worker: str
+    field: str
+    value: str
+
+
+class SinkTrial(Protocol):
+    """One target in `folder`, as a `Trial` is one system."""
+
+    settings: Mapping[str, Any]
+    """The [settings] of a sink that writes to it. Paths in it are relative to `folder`."""
+
+    def __init__(self, folder: Path) -> None: ...
+
+    def shown(self, at: datetime) -> Sequence[Shown]:
+        """Everything that the agency's people find there at this moment, through whatever they look."""
+        ...
+
+    def stop(self) -> None:
+        """The target does not answer, or is not there. Each trial ends with this."""
+        ...
+
+    def start(self) -> None:
+        """It is back, as it was."""
         ...
 
 

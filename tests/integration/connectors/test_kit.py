@@ -14,11 +14,15 @@ from connectors.contract import Batch, Row
 from connectors.kit.checks import Case
 from connectors.kit.checks.crashes import backfill_beside_live, killed_at_each_fail_point
 from connectors.kit.checks.rows import keys_are_unique, records_match_schema
+from connectors.kit.checks.sinks import SINK_CHECKS, SinkCase
+from connectors.kit.sink_bench import SinkCandidate
 from connectors.pipeline.state.state import State
 from hub.cli.connect import app
+from tests.stranger.text_folder.trial import Trial as TextTrial
 from tests.support.candidates import candidate, module_of
-from tests.support.stranger import install
+from tests.support.stranger import PACKAGE, install
 
+SINKS = ("staging", "folder", "webhook")
 KINDS = ("sql", "sql_outbox", "snapshot_csv", "file_drop", "xml", "rest", "example")
 
 
@@ -39,11 +43,11 @@ def run_kit(folder: Path, source: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300, check=False)
 
 
-def assert_certified(folder: Path, source: str) -> None:
-    done = run_kit(folder, source)
+def assert_certified(folder: Path, connector: str, checks: int = 16) -> None:
+    done = run_kit(folder, connector)
     assert done.returncode == 0, done.stdout
-    assert f"CERTIFICATE: {source}" in done.stdout.splitlines()
-    assert "16 of 16 checks passed." in done.stdout
+    assert f"CERTIFICATE: {connector}" in done.stdout.splitlines()
+    assert f"{checks} of {checks} checks passed." in done.stdout
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -51,9 +55,39 @@ def test_our_kinds_get_their_certificate(kind: str, tmp_path: Path) -> None:
     assert_certified(tmp_path, f"{module_of(kind).__name__}:build")
 
 
-def test_a_strangers_connector_gets_its_certificate(tmp_path: Path) -> None:
-    """As pip installs it beside the hub."""
-    assert_certified(install(tmp_path), "fixed_width:Source")
+@pytest.mark.parametrize("kind", SINKS)
+def test_our_sinks_get_their_certificate(kind: str, tmp_path: Path) -> None:
+    assert_certified(tmp_path, f"connectors.sinks.{kind}:build", 10)
+
+
+def test_a_strangers_connectors_get_their_certificates(tmp_path: Path) -> None:
+    """As pip installs them beside the hub."""
+    site = install(tmp_path)
+    assert_certified(site, "fixed_width:Source")
+    assert_certified(site, "text_folder:build", 10)
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "check"),
+    [
+        ("file.unlink(missing_ok=True)", "pass", "taken_away"),
+        ("                    file.unlink()", "                    pass", "lease_and_key_end_it"),
+        ("    except OSError as error:", "    except LookupError as error:", "target_down"),
+        ('row["fall"], row["fachkraft"]', 'row["fall"], ""', "shows_each_view_in_its_place"),
+        ('row["wert"]', 'row["wert"].encode("ascii", "replace").decode()', "awkward_values"),
+        ("{sha256(place.encode()).hexdigest()[:16]}", "{new[-1]['wert'] if new else 0}", "no_canary"),
+        ('"folder", str', '"folder", str, "texts"', "misconfigurations_found"),
+    ],
+)
+def test_a_sink_that_fails_gets_none(tmp_path: Path, right: str, wrong: str, check: str) -> None:
+    text = (PACKAGE / "text_folder" / "__init__.py").read_text(encoding="utf-8")
+    assert right in text
+    faulty: dict[str, Any] = {"__name__": "text_folder"}
+    exec(text.replace(right, wrong), faulty)  # noqa: S102  the tree's own text
+    examined = next(one for one in SINK_CHECKS if one.__name__ == check)
+    candidate = SinkCandidate("text_folder:build", faulty["build"], faulty["spec"], TextTrial)
+    with pytest.raises((AssertionError, OSError)):  # an OSError that nobody made a ServiceUnavailable of
+        examined(SinkCase(candidate, tmp_path))
 
 
 def test_a_new_connector_passes_as_it_is_made(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """A stranger's sink: one text file a view, a line a field; a view that is taken away takes its file with it."""
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
@@ -13,6 +15,8 @@ from connectors.pipeline.config.connector import ConnectorConfig
 from connectors.pipeline.config.strict_toml import Table
 from connectors.pipeline.publish.pseudonyms import Pseudonyms
 from connectors.sinks.sink import ViewSink
+from hub.domain.clock import micros
+from hub.errors import ServiceUnavailable
 from hub.ports import EventLog, KeyStore
 
 spec = Spec(kind="text_folder", role="sink", settings="folder")
@@ -23,21 +27,38 @@ class TextFolder:
         self._folder = folder
 
     def create(self, connection: Connection) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
+        with _or_unavailable():
+            self._folder.mkdir(parents=True, exist_ok=True)
 
     def replace(
         self, connection: Connection, view: Mapping[str, Any], new: Sequence[Mapping[str, Any]]
     ) -> None:
         place = "\x1f".join((view["case_ref"], view["role"], view["worker"] or ""))
         file = self._folder / f"{sha256(place.encode()).hexdigest()[:16]}.txt"
-        if new:
-            lines = (f"{row['ereignis']}\t{row['feld']}\t{row['wert']}\n" for row in new)
-            file.write_text("".join(lines), encoding="utf-8")
-        else:
-            file.unlink(missing_ok=True)
+        with _or_unavailable():
+            if new:
+                lines = (json.dumps([row["fall"], row["fachkraft"], row["feld"], row["wert"]]) for row in new)
+                file.write_text("\n".join((str(view["not_after"]), *lines)), encoding="utf-8")
+            else:
+                file.unlink(missing_ok=True)
 
     def expire(self, connection: Connection, now: datetime) -> None:
-        """A real sink takes away here what may be shown no longer."""
+        with _or_unavailable():
+            for file in self._folder.iterdir():
+                if int(file.read_text(encoding="utf-8").partition("\n")[0]) <= micros(now):
+                    file.unlink()
+
+
+@contextmanager
+def _or_unavailable() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ServiceUnavailable(
+            f"the folder cannot be written ({type(error).__name__})",
+            place="config.settings.folder",
+            remedy="look for the drive",
+        ) from None
 
 
 def build(config: ConnectorConfig, keys: KeyStore, log: EventLog, pseudonyms: Pseudonyms) -> ViewSink:
