@@ -38,6 +38,7 @@ ROLES: Mapping[str, Mapping[str, Verb]] = {
         "danger": Verb("hub.cli.danger:app", "Gefährdungsmeldungen (§ 8a SGB VIII) auf ihrem eigenen Weg."),
     },
     "Operate a hub": {
+        "init": Verb("hub.cli.init:init", "Set up a first embedded hub: agencies, keys, settings."),
         "up": Verb("hub.cli.up:up", "Run the embedded hub on real settings."),
         "worker": Verb("hub.cli.worker:worker", "Run the stages on Kafka, one process per role."),
         "topics": Verb("hub.cli.topics:app", "Create topics, and compare them with their declaration."),

@@ -9,7 +9,9 @@ import typer
 
 from hub.bootstrap import build_clock, build_log
 from hub.cli.connect.words import ago, state
-from hub.cli.output import AsJson, print_json, print_table, rfc3339
+from hub.cli.language import message, verbatim
+from hub.cli.messages import print_message_table
+from hub.cli.output import AsJson, State, print_json, rfc3339
 from hub.cli.topics import log_file_exists
 from hub.config import Settings, load_agencies, load_settings
 from hub.domain.clock import micros
@@ -17,7 +19,7 @@ from hub.metrics.hearing import SILENT, Heard, Hearing
 
 
 def connectors(as_json: AsJson = False) -> None:
-    """Jeder Anschluss, der sich je meldete: Zustand, zuletzt gehört, letzter Erfolg. Ende 1, wenn einer schweigt."""
+    """Every connector that was ever heard of: state, last heard, last success. Exit 1 where one is silent."""
     settings = load_settings()
     now = build_clock(settings).now()
     found = [as_object(one, now) for one in heard_of(settings, now).values()]
@@ -56,15 +58,20 @@ def as_object(one: Heard, now: datetime) -> dict[str, Any]:
 def _print(found: Sequence[Mapping[str, Any]]) -> None:
     rows = [
         (
-            f"{one['agency']}/{one['connector']}", state(one["state"]), ago(one["age_s"]),
+            verbatim(f"{one['agency']}/{one['connector']}"),
+            State(state(one["state"]), one["state"] != SILENT),
+            ago(one["age_s"]),
             ago(one["success_age_s"]),
             sum(entry["number"] for entry in one["quarantined"]),
-            min(one["certificates"].values(), default="–").partition("T")[0],
+            verbatim(min(one["certificates"].values(), default="–").partition("T")[0]),
         )
         for one in found
     ]  # fmt: skip
-    columns = ("connector", "state", "heard", "success", "waiting", "certificate")
-    print_table(f"{len(rows)} connectors", columns, rows)
+    columns = (
+        message("connector"), message("state"), message("heard"), message("success"), message("records waiting"),
+        message("certificate"),
+    )  # fmt: skip
+    print_message_table(message("{} connectors", len(rows)), columns, rows)
 
 
 def _since(at: int | None, now: datetime) -> int | None:

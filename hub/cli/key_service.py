@@ -28,11 +28,15 @@ log = structlog.get_logger()
 
 
 def serve(
-    host: Annotated[str, typer.Option(envvar="HUB_KEY_SERVICE_HOST", help="Adresse")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(envvar="HUB_KEY_SERVICE_PORT", min=0, max=65535)] = 8443,
+    host: Annotated[
+        str, typer.Option(envvar="HUB_KEY_SERVICE_HOST", help="Address to listen on.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(envvar="HUB_KEY_SERVICE_PORT", min=0, max=65535, help="Port to listen on.")
+    ] = 8443,
     as_json: AsJson = False,
 ) -> None:
-    """Den Schlüsseldienst betreiben, bis SIGTERM oder Strg+C kommt."""
+    """Run the key service until SIGTERM or Ctrl+C."""
     log_to_stderr(states=as_json)
     settings = load_settings()
     files = tls_files(settings.tls_ca, settings.tls_cert, settings.tls_key)

@@ -12,7 +12,9 @@ from hub.adapters.keys.certs import make_certificates
 from hub.adapters.keys.wrapping import as_text, controller_kek, new_master, next_file
 from hub.cli import key_service, ledger
 from hub.cli.files import write_new
-from hub.cli.output import AsJson, print_json, print_lines, progress
+from hub.cli.language import message, verbatim
+from hub.cli.messages import print_messages
+from hub.cli.output import AsJson, print_json, progress
 from hub.config import load_agencies, load_settings
 from hub.domain.clock import micros
 from hub.errors import NoInput, UsageError
@@ -20,7 +22,7 @@ from hub.errors import NoInput, UsageError
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    help="Schlüssel erzeugen, wechseln, ausgeben: der Schlüsseldienst.",
+    help="Create, rotate and serve keys: the key service.",
 )
 app.command()(key_service.serve)
 app.add_typer(ledger.app, name="ledger")
@@ -28,34 +30,34 @@ app.add_typer(ledger.app, name="ledger")
 
 @app.command()
 def init(
-    file: Annotated[Path, typer.Argument(help="neue Datei; HUB_KEK_FILE nennt sie dem Hub")],
+    file: Annotated[Path, typer.Argument(help="A new file; HUB_KEK_FILE names it to the hub.")],
     as_json: AsJson = False,
 ) -> None:
-    """Einen neuen Hauptschlüssel schreiben. Wer ihn verliert, hat alle Inhalte verloren."""
+    """Write a new master key. Whoever loses it has lost all content."""
     write_new(file, f"{as_text(new_master())}\n".encode())
     if as_json:
         print_json({"file": str(file)})
     else:
-        print_lines(
+        print_messages(
             [
-                f"Hauptschlüssel geschrieben: {file} (nur für Sie lesbar).",
-                f"Als Nächstes: HUB_KEK_FILE={file} setzen und eine Kopie getrennt von allen Datensicherungen ablegen.",
+                message("Master key written: {} (readable by you only).", file),
+                message("Next: set HUB_KEK_FILE={} and keep a copy apart from all backups.", file),
             ]
         )
 
 
 @app.command()
 def controller(
-    agency: Annotated[str, typer.Argument(metavar="ID", help="Träger, wie in der Agenturdatei")],
+    agency: Annotated[str, typer.Argument(metavar="ID", help="Agency, as in the agencies file.")],
     file: Annotated[
-        Path | None, typer.Argument(help="neue Datei für das Amt; ohne Angabe Standardausgabe")
+        Path | None, typer.Argument(help="A new file for the agency; standard output without it.")
     ] = None,
     following: Annotated[
-        bool, typer.Option("--next", help="aus dem nächsten Hauptschlüssel, vor einem Wechsel")
+        bool, typer.Option("--next", help="From the next master key, before a rotation.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Den Schlüssel eines Trägers ableiten. Sein Konnektor öffnet damit nur, was von diesem Träger stammt."""
+    """Derive the key of an agency. With it a connector opens only what comes from this agency."""
     settings = load_settings()
     known = sorted(one.id for one in load_agencies(settings.agencies))
     if agency not in known:
@@ -71,16 +73,17 @@ def controller(
     if as_json:
         print_json({"controller": agency, **({"file": str(file)} if file else {"key": text})})
     else:
-        print_lines([f"Schlüssel von {agency} geschrieben: {file} (nur für Sie lesbar)."] if file else [text])
+        written = message("Key of {} written: {} (readable by you only).", agency, file)
+        print_messages([written if file else verbatim(text)])
 
 
 @app.command()
 def rotate(as_json: AsJson = False) -> None:
-    """Alle Schlüssel unter den nächsten Hauptschlüssel bringen, während der Hub arbeitet. Darf abgebrochen werden."""
+    """Wrap all keys under the next master key while the hub works. May be interrupted."""
     settings = load_settings()
     database = key_service.open_database(settings)
     try:
-        with progress("Schlüssel", rotation.waiting(database.engine) or None) as told:
+        with progress("Keys", rotation.waiting(database.engine) or None) as told:
             count = rotation.rotate(database.engine, database.wrappers, told)
     finally:
         database.close()
@@ -88,18 +91,18 @@ def rotate(as_json: AsJson = False) -> None:
     if as_json:
         print_json({"rewrapped": count, "next": str(following)})
     else:
-        print_lines(
+        print_messages(
             [
-                f"{count} Schlüssel sind jetzt unter dem nächsten Hauptschlüssel.",
-                f"Als Nächstes: {following} an die Stelle des alten setzen.",
-                "Den alten aufbewahren, solange es ältere Sicherungen der Schlüsseldatenbank gibt.",
+                message("{} keys are wrapped under the next master key now.", count),
+                message("Next: put {} in the place of the old one.", following),
+                message("Keep the old one as long as there are older backups of the key database."),
             ]
         )
 
 
 @app.command()
 def purge(as_json: AsJson = False) -> None:
-    """Reste vernichteter Schlüssel aus den Dateien der Schlüsseldatenbank entfernen, während der Hub arbeitet."""
+    """Remove what is left of destroyed keys from the files of the key database while the hub works."""
     database = key_service.open_database(load_settings())
     try:
         written = remains.purge(database.engine, micros(datetime.now(UTC)))
@@ -108,27 +111,33 @@ def purge(as_json: AsJson = False) -> None:
     if as_json:
         print_json({"purged": True, "log_megabytes": written})
     else:
-        print_lines(
+        print_messages(
             [
-                "Die Dateien der Schlüsseldatenbank enthalten keinen vernichteten Schlüssel mehr.",
-                "Sicherungen, Kopien und archivierte Logs von vorher sind davon nicht berührt: löschen.",
+                message("The files of the key database hold no destroyed key any more."),
+                message("Backups, copies and archived logs from before are not affected: delete them."),
             ]
         )
 
 
 @app.command()
 def certs(
-    folder: Annotated[Path, typer.Argument(help="neuer Ordner")],
-    host: Annotated[list[str] | None, typer.Option(help="Name oder Adresse des Dienstes; mehrfach")] = None,
+    folder: Annotated[Path, typer.Argument(help="A new folder.")],
+    host: Annotated[
+        list[str] | None, typer.Option(help="Name or address of the service; repeatable.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Zertifikate für eine Vorführung: eine Wegwerf-Stelle, der Dienst, der Hub, jedes Amt. Sonst: die eigene PKI."""
+    """Certificates for a demonstration: authority, service, hub, each agency. In operation use your own PKI."""
     agencies = [one.id for one in load_agencies(load_settings().agencies)]
     made = make_certificates(folder, agencies, host or ("localhost", "127.0.0.1"))
     if as_json:
         print_json({name: {"cert": str(files.cert), "key": str(files.key)} for name, files in made.items()})
     else:
-        print_lines([f"{name}: {files.cert}, {files.key}" for name, files in made.items()])
-        print_lines(
-            ["Gültig für 90 Tage. Nur zur Vorführung: im Betrieb Zertifikate der eigenen PKI verwenden."]
+        print_messages(verbatim(f"{name}: {files.cert}, {files.key}") for name, files in made.items())
+        print_messages(
+            [
+                message(
+                    "Valid for 90 days. For demonstrations only: in operation use your own PKI's certificates."
+                )
+            ]
         )

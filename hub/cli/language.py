@@ -26,7 +26,7 @@ Verb = TypeVar("Verb", bound=Callable[..., None])
 AGENCY = frozenset({"connect", "consent", "danger"})
 """Verbs that agencies call: they speak German, or English with `--lang en`; all others speak English."""
 _SPOKEN: ContextVar[Language] = ContextVar("language", default="de")
-_NOT_SEARCHED = frozenset({"reports", "check"})
+_NOT_SEARCHED = frozenset({"reports", "operators", "check"})
 """Tables of the catalogue whose entries `message` looks up by their template; no error is compared with them."""
 
 

@@ -9,41 +9,41 @@ import typer
 
 from hub.adapters.keys import journal
 from hub.bootstrap import build_clock, build_keys
-from hub.cli.output import AsJson, print_json, print_lines
+from hub.cli.language import message
+from hub.cli.messages import print_messages
+from hub.cli.output import AsJson, print_json
 from hub.config import load_settings
 from hub.ports import HubKeyStore
 
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    help="Das Verzeichnis der vernichteten Schlüssel, getrennt von allen Sicherungen.",
+    help="The ledger of destroyed keys, kept apart from all backups.",
 )
-Ledger = Annotated[Path, typer.Argument(metavar="FILE", help="Datei auf einem anderen Datenträger")]
+Ledger = Annotated[Path, typer.Argument(metavar="FILE", help="A file on another medium.")]
 
 
 @app.command()
 def export(file: Ledger, as_json: AsJson = False) -> None:
-    """Alle bisherigen Vernichtungen in eine Datei schreiben: Pseudonyme und Prüfsummen, keine Schlüssel."""
+    """Write all destructions so far into a file: pseudonyms and checksums, no keys."""
     with opened_keys() as keys:
         entries = journal.export(file, keys.ledger())
     if as_json:
         print_json({"file": str(file), "entries": entries})
     else:
-        print_lines(
-            [f"{entries} vernichtete Schlüssel in {file}. Getrennt von allen Datensicherungen aufbewahren."]
-        )
+        print_messages([message("{} destroyed keys in {}. Keep it apart from all backups.", entries, file)])
 
 
 @app.command()
 def replay(file: Ledger, as_json: AsJson = False) -> None:
-    """Wieder vernichten, was eine ältere Schlüsseldatenbank zurückbrachte. Ganzer Weg: `hub restore`."""
+    """Destroy again what an older key database brought back. The whole way: `hub restore`."""
     entries = journal.read(file)
     with opened_keys() as keys:
         lived = keys.replay(entries)
     if as_json:
         print_json({"entries": len(entries), "lived": lived})
     else:
-        print_lines([f"{lived} von {len(entries)} Schlüsseln waren wieder da und sind vernichtet."])
+        print_messages([message("{} of {} keys were back and are destroyed.", lived, len(entries))])
 
 
 @contextmanager

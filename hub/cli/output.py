@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import orjson
 import typer
@@ -37,6 +37,22 @@ AsJson = Annotated[
 ]
 
 
+class State(NamedTuple):
+    """A state to be seen at a glance: `text` is green or red where the terminal shows colours, `rest` is as it is."""
+
+    text: str
+    ok: bool
+    rest: str = ""
+
+    def styled(self) -> Text:
+        return Text.assemble((self.text, "green" if self.ok else "bold red"), self.rest)
+
+
+def ok_or_fail(ok: bool) -> State:
+    """The two words that every check uses, in each language."""
+    return State("OK" if ok else "FAIL", ok)
+
+
 def print_json(value: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> None:
     """The answer as one object; nothing else may stand on standard output with it."""
     typer.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2))
@@ -52,11 +68,12 @@ def print_document(text: str | bytes) -> None:
     typer.echo(text)
 
 
-def print_lines(lines: Iterable[str], *, style: str | None = None) -> None:
+def print_lines(lines: Iterable[str | State], *, style: str | None = None) -> None:
     """Plain sentences: no markup is read in them, for they may hold square brackets."""
     console = Console()
     for line in lines:
-        console.print(line, style=style, markup=False, highlight=False)
+        shown = line.styled() if isinstance(line, State) else line
+        console.print(shown, style=style, markup=False, highlight=False)
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -65,7 +82,7 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[obje
     for column in columns:
         table.add_column(Text(column), overflow="fold")
     for row in rows:
-        table.add_row(*(Text(str(cell)) for cell in row))
+        table.add_row(*(cell.styled() if isinstance(cell, State) else Text(str(cell)) for cell in row))
     Console().print(table)
 
 

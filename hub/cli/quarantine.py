@@ -10,8 +10,10 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy import Connection
 
+from hub.cli.language import Message, message, verbatim
+from hub.cli.messages import print_message_table, print_messages
 from hub.cli.opened import opened_parts
-from hub.cli.output import AsJson, print_json, print_lines, print_table, rfc3339
+from hub.cli.output import AsJson, print_json, rfc3339
 from hub.domain.clock import micros
 from hub.errors import HubError, UsageError
 from hub.operations import quarantine_release as lanes
@@ -26,44 +28,55 @@ from schemas import event_types
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    help="Was nicht gelesen werden konnte und was dahinter wartet.",
+    help="Records that could not be taken, and those that wait behind them.",
 )
 Lane = Annotated[
     str | None,
-    typer.Argument(metavar="SPUR", help="Spur oder Sache aus `hub quarantine list`, oder ihr Anfang"),
+    typer.Argument(metavar="LANE", help="Lane or item from `hub quarantine list`, or its beginning."),
 ]
-Everything = Annotated[bool, typer.Option("--all", help="alle Spuren")]
+Everything = Annotated[bool, typer.Option("--all", help="Every lane.")]
 _LONGEST = 500  # characters of an operator's reason
 
 
 @app.command("list")
 def list_all(as_json: AsJson = False) -> None:
-    """Jeder angehaltene Eintrag: Ort, Grund, Alter, und wie viele dahinter warten."""
+    """Each quarantined record: place, reason, age, and how many wait behind it."""
     with opened_parts() as parts:
         found, items = _waiting(parts), _items(parts)
     if as_json:
         print_json({"quarantined": found, "parked": _parked(found)} | ({"items": items} if items else {}))
         return
     if not found and not items:
-        print_lines(["Nichts ist angehalten."])
+        print_messages([message("Nothing is quarantined.")])
     if found:
         rows = [
-            (one["stage"], one["lane"], one["place"], one["reason"], _age(one["age_s"]), one["waiting"])
+            (
+                *(verbatim(one[name]) for name in ("stage", "lane", "place", "reason")),
+                _age(one["age_s"]),
+                one["waiting"],
+            )
             for one in found
         ]
-        columns = ("Stufe", "Spur", "Ort", "Grund", "seit", "wartend")
-        print_table(f"{len(rows)} angehalten, {_parked(found)} warten dahinter", columns, rows)
+        columns = (
+            message("Stage"), message("Lane"), message("Place"), message("Reason"), message("for"), message("waiting"),
+        )  # fmt: skip
+        title = message("{} quarantined, {} wait behind them", len(rows), _parked(found))
+        print_message_table(title, columns, rows)
     if items:
-        aside = [(one["stage"], one["item"], one["reason"], _age(one["age_s"])) for one in items]
-        print_table(f"{len(aside)} Sachen angehalten", ("Stufe", "Sache", "Grund", "seit"), aside)
+        aside = [
+            (*(verbatim(one[name]) for name in ("stage", "item", "reason")), _age(one["age_s"]))
+            for one in items
+        ]
+        headings = (message("Stage"), message("Item"), message("Reason"), message("for"))
+        print_message_table(message("{} items quarantined", len(aside)), headings, aside)
 
 
 @app.command()
 def show(lane: Lane = None, as_json: AsJson = False) -> None:
-    """Eine Spur genau: Ort, Stufe, Grund, Ereignistyp, was dahinter wartet, und womit es weitergeht."""
+    """One lane in detail: place, stage, reason, event type, what waits behind it, and how it goes on."""
     if lane is None:
         raise UsageError(
-            "name one lane", place="hub quarantine show", remedy="SPUR from `hub quarantine list`"
+            "name one lane", place="hub quarantine show", remedy="LANE from `hub quarantine list`"
         )
     with opened_parts() as parts:
         stage, name = _chosen(parts, lane, "show")[0]
@@ -71,25 +84,23 @@ def show(lane: Lane = None, as_json: AsJson = False) -> None:
     if as_json:
         print_json(found)
     else:
-        print_lines(_told(found))
+        print_messages(_told(found))
 
 
 @app.command()
 def retry(lane: Lane = None, everything: Everything = False, as_json: AsJson = False) -> None:
-    """Noch einmal versuchen, dann alles dahinter. Was immer noch nicht geht, bleibt angehalten; dann Ende 1."""
+    """Try it again, then everything behind it. What still fails stays quarantined; then exit 1."""
     _go_on("retry", lane, everything, as_json, lanes.retry, _retry_items)
 
 
 @app.command()
 def drop(
     lane: Lane = None,
-    reason: Annotated[
-        str, typer.Option(help="Warum, in einem Satz ohne Personenbezug; wird aufgezeichnet.")
-    ] = "",
+    reason: Annotated[str, typer.Option(help="Why, in a sentence about no person; it is recorded.")] = "",
     everything: Everything = False,
     as_json: AsJson = False,
 ) -> None:
-    """Den angehaltenen Eintrag aufgeben und nehmen, was dahinter wartet. Wer, wann und warum wird aufgezeichnet."""
+    """Give the quarantined record up and take what waits behind it. Who, when and why is recorded."""
     if not reason.strip() or len(reason) > _LONGEST or not reason.isprintable():
         raise UsageError(
             f"a reason of 1 to {_LONGEST} printable characters is needed",
@@ -103,7 +114,7 @@ def drop(
 
 @app.command(hidden=True)
 def release(lane: Lane = None, everything: Everything = False, as_json: AsJson = False) -> None:
-    """Wie `retry`; was immer noch nicht geht, wird aufgegeben."""
+    """Like `retry`; what still fails is given up."""
     operator = getpass.getuser()
     _go_on("release", lane, everything, as_json, partial(lanes.release, operator=operator), _retry_items)
 
@@ -117,7 +128,7 @@ def _go_on(
     work_items: Callable[[Parts, str | None], list[str]],
 ) -> None:
     if bool(lane) == everything:
-        raise UsageError("name one lane, or all", place=f"hub quarantine {verb}", remedy="SPUR or --all")
+        raise UsageError("name one lane, or all", place=f"hub quarantine {verb}", remedy="LANE or --all")
     with opened_parts() as parts:
         again = work_items(parts, lane)
         chosen = [] if again and lane else _chosen(parts, lane, verb)
@@ -127,16 +138,16 @@ def _go_on(
             {"released": [asdict(outcome) for outcome in outcomes]} | ({"items": again} if again else {})
         )
     else:
-        lines = [*map(_sentence, outcomes), *(f"{one}: {_ITEMS_GO_ON[verb]}" for one in again)]
-        print_lines(lines or ["Nichts ist angehalten."])
+        lines = [*map(_sentence, outcomes), *(message(_ITEMS_GO_ON[verb], one) for one in again)]
+        print_messages(lines or [message("Nothing is quarantined.")])
     if any(outcome.still or outcome.quarantined for outcome in outcomes):
         raise typer.Exit(1)
 
 
 _ITEMS_GO_ON = {
-    "retry": "wird sogleich noch einmal versucht.",
-    "release": "wird sogleich noch einmal versucht.",
-    "drop": "aufgegeben.",
+    "retry": "{}: is tried again at once.",
+    "release": "{}: is tried again at once.",
+    "drop": "{}: given up.",
 }
 
 
@@ -250,25 +261,34 @@ def _event_type(parts: Parts, place: RecordPosition) -> str | None:
     return said if said in event_types() else None
 
 
-def _told(found: Mapping[str, Any]) -> list[str]:
-    lines = [f"Stufe {found['stage']}, Spur {found['lane']}"]
+def _told(found: Mapping[str, Any]) -> list[Message]:
+    lines = [message("Stage {stage}, lane {lane}", **found)]
     for one in found["quarantined"]:
-        what = one["event_type"] or "unbekannter Typ"
-        lines.append(f"angehalten: {one['place']} ({what}), Grund {one['reason']}, seit {_age(one['age_s'])}")
+        what = one["event_type"] or message("unknown type")
+        age = _age(one["age_s"])
+        lines.append(
+            message("quarantined: {} ({}), reason {}, for {}", one["place"], what, one["reason"], age)
+        )
     lines += [
-        f"dahinter: {one['place']} ({one['event_type'] or 'unbekannter Typ'})" for one in found["waiting"]
+        message("behind it: {} ({})", one["place"], one["event_type"] or message("unknown type"))
+        for one in found["waiting"]
     ]
     retry_command, drop_command = found["commands"]
-    return [*lines, f"noch einmal versuchen: {retry_command}", f"aufgeben: {drop_command}"]
+    return [*lines, message("try again: {}", retry_command), message("give up: {}", drop_command)]
 
 
-def _sentence(outcome: ReleaseOutcome) -> str:
-    text = f"{outcome.stage} {outcome.lane[:8]}: {outcome.taken} nachgeholt, {outcome.left_out} aufgegeben"
+def _sentence(outcome: ReleaseOutcome) -> Message:
+    done = (outcome.stage, outcome.lane[:8], outcome.taken, outcome.left_out)
     reasons = ", ".join(sorted({*outcome.still, *outcome.quarantined}))
     if not reasons:
-        return text + "."
-    return f"{text}; weiter angehalten ({reasons}), {outcome.parked} warten dahinter."
+        return message("{} {}: {} taken, {} given up.", *done)
+    return message(
+        "{} {}: {} taken, {} given up; still quarantined ({}), {} wait behind it.",
+        *done,
+        reasons,
+        outcome.parked,
+    )
 
 
-def _age(seconds: int) -> str:
-    return str(timedelta(seconds=seconds))
+def _age(seconds: int) -> Message:
+    return verbatim(timedelta(seconds=seconds))

@@ -7,9 +7,11 @@ from typing import Annotated, Any
 import typer
 
 from hub.adapters.keys import journal
+from hub.cli.language import Message, message
 from hub.cli.ledger import opened_keys
+from hub.cli.messages import print_messages
 from hub.cli.opened import opened_parts
-from hub.cli.output import AsJson, print_json, print_lines
+from hub.cli.output import AsJson, print_json
 from hub.cli.resume import let_go_on
 from hub.config import Settings, load_settings
 from hub.erasure.after_restore import end_lost_consents, end_lost_rows
@@ -22,14 +24,14 @@ from hub.ports import Certificate
 def restore(
     ledger: Annotated[
         Path,
-        typer.Option("--ledger", help="neuestes Verzeichnis der Vernichtungen: `hub keys ledger export`"),
+        typer.Option("--ledger", help="The newest ledger of destroyed keys: `hub keys ledger export`."),
     ],
     group: Annotated[
-        str, typer.Option(envvar="HUB_GROUP", help="Anfang der Gruppennamen der Worker.")
+        str, typer.Option(envvar="HUB_GROUP", help="Begins the consumer groups' names.")
     ] = "hub",
     as_json: AsJson = False,
 ) -> None:
-    """Nach dem Einspielen einer Sicherung: Vernichtetes wieder vernichten, dann weitergehen. Alles muss stehen."""
+    """After a backup was restored: destroy again what had been destroyed, then go on. Stop all workers first."""
     settings = load_settings()
     proofs = journal.read(ledger)
     with opened_keys() as keys:
@@ -41,7 +43,7 @@ def restore(
     if as_json:
         print_json(found)
     else:
-        print_lines(_told(found))
+        print_messages(_told(found))
 
 
 def _gone_on(parts: Parts, known: Sequence[Certificate], settings: Settings, group: str) -> dict[str, Any]:
@@ -60,10 +62,13 @@ def _gone_on(parts: Parts, known: Sequence[Certificate], settings: Settings, gro
     return outcome | {"ended_consents": ended, "removed_rows": removed}
 
 
-def _told(found: dict[str, Any]) -> list[str]:
+def _told(found: dict[str, Any]) -> list[Message]:
     return [
-        f"{found['lived']} vernichtete Schlüssel waren wieder da; vernichtet sind jetzt {found['destroyed']}.",
-        f"{found['ended_consents']} Einwilligungen galten wieder, deren Widerruf die Sicherung nicht kennt: beendet.",
-        f"{found['views_to_look_at']} gemeinsame Fälle werden neu geprüft. Generation {found['generation']}.",
-        "Jetzt zuerst den Worker consents starten, dann die anderen.",
+        message("{lived} destroyed keys were back; {destroyed} are destroyed now.", **found),
+        message(
+            "{ended_consents} consents counted again whose withdrawal the backup does not know: ended.",
+            **found,
+        ),
+        message("{views_to_look_at} joint cases are checked again. Generation {generation}.", **found),
+        message("Now start the worker consents first, then the others."),
     ]

@@ -5,8 +5,10 @@ from typing import Annotated, Any
 
 import typer
 
+from hub.cli.language import Message, message, verbatim
+from hub.cli.messages import print_messages
 from hub.cli.opened import opened_parts
-from hub.cli.output import AsJson, print_json, print_lines
+from hub.cli.output import AsJson, print_json
 from hub.config import Settings, load_settings
 from hub.hosts.worker.roles import WorkerRole
 from hub.operations.recover import disagreements
@@ -16,21 +18,21 @@ from hub.parts import Parts
 
 def resume(
     yes: Annotated[
-        bool, typer.Option("--yes", help="Wirklich weitergehen; ohne dies wird nur gezeigt.")
+        bool, typer.Option("--yes", help="Really go on; without it the findings are shown only.")
     ] = False,
     group: Annotated[
-        str, typer.Option(envvar="HUB_GROUP", help="Anfang der Gruppennamen der Worker.")
+        str, typer.Option(envvar="HUB_GROUP", help="Begins the consumer groups' names.")
     ] = "hub",
     as_json: AsJson = False,
 ) -> None:
-    """Nach dem Einspielen einer Sicherung des Logs weitergehen. Mit Bestand oder Schlüsseln: `hub restore`."""
+    """Go on after a backup of the log was restored. With store or keys: `hub restore`."""
     settings = load_settings()
     with opened_parts(settings) as parts:
         found = let_go_on(parts, settings, group) if yes else _shown(parts)
     if as_json:
         print_json(found)
     else:
-        print_lines(_told(found, done=yes))
+        print_messages(_told(found, done=yes))
     raise typer.Exit(0 if yes or not found["findings"] else 1)
 
 
@@ -50,16 +52,17 @@ def let_go_on(parts: Parts, settings: Settings, group: str) -> dict[str, Any]:
     return outcome | {"groups": forget(settings.kafka_bootstrap, groups, security)}
 
 
-def _told(found: dict[str, Any], *, done: bool) -> list[str]:
+def _told(found: dict[str, Any], *, done: bool) -> list[Message]:
     findings = found["findings"]
-    lines = [f"{one['topic']} {one['stage']}: {one['what']} ({one['code']})" for one in findings]
-    lines = lines or ["Bestand, Log und Schlüssel stimmen überein."]
+    lines = [verbatim(f"{one['topic']} {one['stage']}: {one['what']} ({one['code']})") for one in findings]
+    lines = lines or [message("Store, log and keys agree.")]
     if not done:
-        return [*lines, "Nichts wurde geändert. Alle Worker anhalten, dann: hub resume --yes"]
+        return [*lines, message("Nothing was changed. Stop all workers, then: hub resume --yes")]
+    added = found["appended"] or message("nothing")
     return [
         *lines,
-        f"Nachgetragen: {found['appended'] or 'nichts'}. Generation {found['generation']}.",
-        f"{found['views_to_look_at']} gemeinsame Fälle werden neu geprüft.",
-        f"{found['adopted_views']} ausgelieferte Sichten waren dem Store unbekannt.",
-        "Jetzt zuerst den Worker consents starten, dann die anderen.",
+        message("Added to the log: {}. Generation {}.", added, found["generation"]),
+        message("{} joint cases are checked again.", found["views_to_look_at"]),
+        message("{} delivered views were unknown to the store.", found["adopted_views"]),
+        message("Now start the worker consents first, then the others."),
     ]

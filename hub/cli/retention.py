@@ -4,19 +4,21 @@ from typing import Annotated
 
 import typer
 
+from hub.cli.language import message, verbatim
+from hub.cli.messages import print_message_table, print_messages
 from hub.cli.opened import opened_parts
-from hub.cli.output import AsJson, print_json, print_lines, print_table
+from hub.cli.output import AsJson, print_json
 from hub.erasure.retention import Due, retain
 from hub.subjects.consent_barrier import require_open
 
 
 def retention(
     apply: Annotated[
-        bool, typer.Option("--apply/--dry-run", help="wirklich löschen; ohne dies wird nur gezählt")
+        bool, typer.Option("--apply/--dry-run", help="Really delete; without it rows are counted only.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Fristen: was lange genug aufbewahrt ist. Der Hub löscht es selbst um Mitternacht; hier wird es vorher gezeigt."""
+    """Retention periods that have passed. The hub deletes at midnight by itself; here it is shown before."""
     with opened_parts() as parts:
         if apply:
             require_open(parts)
@@ -30,7 +32,10 @@ def retention(
 
 def _show(due: list[Due], *, apply: bool) -> None:
     if not due:
-        print_lines(["Nichts ist über seine Frist hinaus aufbewahrt."])
+        print_messages([message("Nothing is kept beyond its period.")])
         return
-    title = "Gelöscht" if apply else "Über die Frist hinaus aufbewahrt (nichts wurde gelöscht; dazu: --apply)"
-    print_table(title, ("Was", "Zustand", "Tabelle", "Kategorie", "Zeilen"), due)
+    title = message("Deleted" if apply else "Kept beyond its period (nothing was deleted; for that: --apply)")
+    columns = (
+        message("Subject"), message("State"), message("Table"), message("Category"), message("Rows"),
+    )  # fmt: skip
+    print_message_table(title, columns, [tuple(map(verbatim, one)) for one in due])

@@ -8,7 +8,9 @@ from typing import Annotated
 
 import typer
 
-from hub.cli.output import AsJson, print_json, print_lines, progress
+from hub.cli.language import Message, message
+from hub.cli.messages import print_messages
+from hub.cli.output import AsJson, print_json, progress
 from hub.dev.simulate import DayReport, Simulation
 
 FIRST_DAY = datetime(2026, 6, 1)  # noqa: DTZ001 - a calendar day, as Typer hands it over
@@ -21,7 +23,7 @@ def simulate(
     ] = 20,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same bytes.")] = 1,
     days: Annotated[int, typer.Option(min=1, help="Days to write; the scripted changes need five.")] = 5,
-    start: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"])] = FIRST_DAY,
+    start: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="First day.")] = FIRST_DAY,
     jobcenter_url: Annotated[
         str | None, typer.Option(help="SQLAlchemy URL instead of the SQLite file.")
     ] = None,
@@ -47,7 +49,7 @@ def simulate(
     if as_json:
         print_json(summary)
     else:
-        print_lines([_sentence(summary)])
+        print_messages([_sentence(summary)])
 
 
 def _summary(simulation: Simulation, reports: Iterable[DayReport]) -> dict[str, object]:
@@ -63,10 +65,10 @@ def _summary(simulation: Simulation, reports: Iterable[DayReport]) -> dict[str, 
     }
 
 
-def _sentence(summary: dict[str, object]) -> str:
+def _sentence(summary: dict[str, object]) -> Message:
     days = summary["days"]
     count = len(days) if isinstance(days, list) else 0
-    return (
-        f"{summary['families']} families, {summary['persons']} persons, {summary['joint_families']} "
-        f"families known to both agencies; {count} days written."
+    return message(
+        "{} families, {} persons, {} families known to both agencies; {} days written.",
+        *(summary["families"], summary["persons"], summary["joint_families"], count),
     )

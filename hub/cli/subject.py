@@ -8,8 +8,10 @@ import orjson
 import typer
 
 from hub.cli.files import write_new
+from hub.cli.language import Message, message, verbatim, word_of
+from hub.cli.messages import print_messages
 from hub.cli.opened import opened_parts
-from hub.cli.output import AsJson, print_json, print_lines
+from hub.cli.output import AsJson, State, print_json
 from hub.erasure import completion
 from hub.erasure.certificate import genuine, public_key
 from hub.erasure.request import request_erasure
@@ -20,82 +22,84 @@ from hub.subjects.consent_barrier import require_open
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    help="Rechte der Betroffenen: Löschung mit Nachweis, Auskunft.",
+    help="Rights of data subjects: erasure with proof, access.",
 )
-Person = Annotated[str, typer.Argument(metavar="TRÄGER:PSEUDONYM", help="z. B. jc-a:p_…")]
-Id = Annotated[str, typer.Argument(metavar="NR", help="Nummer aus `hub subject erasures`")]
+Person = Annotated[str, typer.Argument(metavar="AGENCY:PSEUDONYM", help="For example jc-a:p_…")]
+Id = Annotated[str, typer.Argument(metavar="NUMBER", help="From `hub subject erasures`.")]
 _STATES = {
-    "requested": "angefordert",
-    "waiting_for_answers": "ausgeführt, Antworten fehlen",
-    "completed": "abgeschlossen",
+    "requested": "requested",
+    "waiting_for_answers": "executed, answers are missing",
+    "completed": "completed",
 }
 
 
 @app.command()
 def erase(
     subject: Person,
-    norm: Annotated[str, typer.Option(help="Rechtsgrundlage, z. B. 'Art. 17 Abs. 1 DSGVO'")],
+    norm: Annotated[str, typer.Option(help="Legal basis, for example 'Art. 17 Abs. 1 DSGVO'.")],
     everywhere: Annotated[
-        bool, typer.Option("--person", help="bei allen Trägern, die diese Person kennen")
+        bool, typer.Option("--person", help="At every agency that knows this person.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Löschung anfordern: alles, was dieser Träger über die Person in den Hub gegeben hat."""
+    """Request erasure: everything about the person that this agency gave to the hub."""
     with opened_parts() as parts:
         ids = request_erasure(parts, subject, norm, everywhere=everywhere)
     if as_json:
         print_json({"requested": ids})
     else:
-        lines = [f"Angefordert: {one}" for one in ids]
-        print_lines([*lines, "Der Hub führt es aus, sobald er läuft. Stand: hub subject erasures"])
+        lines = [message("Requested: {}", one) for one in ids]
+        goes_on = message("The hub executes it as soon as it runs. State: hub subject erasures")
+        print_messages([*lines, goes_on])
 
 
 @app.command()
 def erasures(
-    everything: Annotated[bool, typer.Option("--all", help="auch abgeschlossene")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Completed ones too.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Löschungen, die noch offen sind: wer hatte etwas, wer hat noch nicht geantwortet."""
+    """Erasures that are still open: who had something, who has not answered yet."""
     with opened_parts() as parts:
         found = [one for one in completion.status(parts) if everything or one["state"] != "completed"]
     if as_json:
         print_json({"erasures": found})
     elif not found:
-        print_lines(["Keine Löschung ist offen."])
+        print_messages([message("No erasure is open.")])
     else:
-        print_lines(line for one in found for line in _lines(one))
+        print_messages(line for one in found for line in _lines(one))
 
 
-def _lines(one: Mapping[str, Any]) -> Iterator[str]:
-    yield f"{one['id']}  {_STATES[one['state']]}"
-    yield f"    betroffen: {one['subject']}"
-    yield f"    angefordert {one['requested_at']}, ausgeführt {one['executed_at'] or 'noch nicht'}"
+def _lines(one: Mapping[str, Any]) -> Iterator[Message]:
+    yield verbatim(f"{one['id']}  {word_of(_STATES, one['state'])}")
+    yield message("    subject: {}", one["subject"])
+    executed = one["executed_at"] or message("not yet")
+    yield message("    requested {}, executed {}", one["requested_at"], executed)
     for to in one["recipients"]:
-        yield f"    {to['recipient']} ({to['role']}): {to['answer'] or 'noch keine Antwort'}"
+        yield verbatim(f"    {to['recipient']} ({to['role']}): {to['answer'] or message('no answer yet')}")
     if one["executed_at"] and not one["recipients"]:
-        yield "    niemand hatte etwas davon erhalten"
+        yield message("    nobody had received any of it")
 
 
 @app.command()
 def answer(
     erasure: Id,
-    recipient: Annotated[str, typer.Option(help="der Träger, der geantwortet hat")],
-    text: Annotated[str, typer.Option(help="z. B. 'in eigener Akte behalten nach § 84 SGB X'")],
+    recipient: Annotated[str, typer.Option(help="The agency that answered.")],
+    text: Annotated[str, typer.Option(help="For example 'in eigener Akte behalten nach § 84 SGB X'.")],
     as_json: AsJson = False,
 ) -> None:
-    """Eine Antwort eintragen, die nicht über den Konnektor kam."""
+    """Enter an answer that did not come through the connector."""
     with opened_parts() as parts:
         completion.answer(parts, erasure, recipient, text)
         (found,) = completion.status(parts, [erasure])
     if as_json:
         print_json(found)
     else:
-        print_lines([f"Eingetragen. Stand: {_STATES[found['state']]}."])
+        print_messages([message("Entered. State: {}.", word_of(_STATES, found["state"]))])
 
 
 @app.command()
 def certificate(erasure: Id, as_json: AsJson = False) -> None:
-    """Die Löschbescheinigung (JSON, unterschrieben): Schlüssel, Zeilen, Empfänger, Antworten."""
+    """The certificate of an erasure (JSON, signed): keys, rows, recipients, answers."""
     del as_json  # a certificate is JSON in any case
     with opened_parts() as parts:
         found = completion.certificate_of(parts, erasure)
@@ -108,13 +112,11 @@ def certificate(erasure: Id, as_json: AsJson = False) -> None:
 
 @app.command()
 def verify(
-    file: Annotated[Path, typer.Argument(metavar="DATEI", help="eine Löschbescheinigung")],
-    key: Annotated[
-        str, typer.Option("--key", help="öffentlicher Schlüssel; ohne Angabe der dieses Hubs")
-    ] = "",
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A certificate of erasure.")],
+    key: Annotated[str, typer.Option("--key", help="Public key; this hub's own without it.")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Prüfen, ob eine Löschbescheinigung echt und unverändert ist. Endecode 1, wenn nicht."""
+    """Check whether a certificate of erasure is genuine and unchanged. Exit 1 where it is not."""
     said = _read(file)
     if not key:
         with opened_parts() as parts:
@@ -123,7 +125,8 @@ def verify(
     if as_json:
         print_json({"genuine": real, "public_key": key})
     else:
-        print_lines(["Echt und unverändert." if real else "NICHT echt oder verändert.", f"Schlüssel: {key}"])
+        verdict = message("Genuine and unchanged." if real else "NOT genuine, or changed.")
+        print_messages([State(verdict, real), message("Key: {}", key)])
     raise typer.Exit(0 if real else 1)
 
 
@@ -131,11 +134,11 @@ def verify(
 def export(
     subject: Person,
     out: Annotated[
-        Path | None, typer.Option(help="neue Datei, nur für Sie lesbar; ohne Angabe Standardausgabe")
+        Path | None, typer.Option(help="A new file, readable by you only; standard output without it.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Auskunft: alles, was über die Person im Hub ist, und wer etwas davon hatte (JSON). Enthält Inhalte."""
+    """Access: everything about the person in the hub, and who had any of it (JSON). Holds content."""
     if out is not None and out.exists():  # before anything is opened: opening is recorded
         raise NoInput("file already exists", place=out.name, remedy="choose another path")
     with opened_parts() as parts:
@@ -148,7 +151,7 @@ def export(
     if as_json:
         print_json({"file": str(out), "records": len(found["records"])})
         return
-    print_lines([f"Geschrieben: {out} ({len(found['records'])} Einträge)."])
+    print_messages([message("Written: {} ({} records).", out, len(found["records"]))])
 
 
 def _read(file: Path) -> dict[str, Any]:

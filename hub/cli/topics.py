@@ -7,20 +7,22 @@ import typer
 
 from hub.adapters.log import topics
 from hub.bootstrap import build_clock, build_log
-from hub.cli.output import AsJson, print_json, print_lines, print_table
+from hub.cli.language import Message, message, verbatim
+from hub.cli.messages import print_message_table, print_messages
+from hub.cli.output import AsJson, State, print_json
 from hub.config import Settings, load_agencies, load_settings
 from hub.ports import TopicState
 
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    help="Topics anlegen und mit dem Soll vergleichen.",
+    help="Create topics, and compare them with their declaration.",
 )
 
 
 @app.command()
 def apply(as_json: AsJson = False) -> None:
-    """Anlegen, was fehlt. Was es schon gibt, bleibt, wie es ist."""
+    """Create what is missing. What exists stays as it is."""
     settings = load_settings()
     if settings.host == "embedded":
         settings.data.mkdir(parents=True, exist_ok=True)
@@ -34,12 +36,14 @@ def apply(as_json: AsJson = False) -> None:
     if as_json:
         print_json({"created": created, "existing": sorted(before)})
     else:
-        print_lines([f"{len(created)} Topics angelegt, {len(before)} gab es schon.", *created])
+        print_messages(
+            [message("{} topics created, {} existed.", len(created), len(before)), *map(verbatim, created)]
+        )
 
 
 @app.command()
 def show(as_json: AsJson = False) -> None:
-    """Soll und Ist jedes Topics: Partitionen, Aufbewahrung, Zeitstempel. Ende 1, wenn etwas abweicht."""
+    """Each topic as declared and as it is: partitions, retention, timestamps. Exit 1 where something differs."""
     settings = load_settings()
     found = compared(settings)
     if as_json:
@@ -110,23 +114,26 @@ def _differences(
 def _print(found: Sequence[Mapping[str, Any]]) -> None:
     rows = [
         (
-            one["topic"],
-            f"{one['partitions']['found']}/{one['partitions']['declared']}",
+            verbatim(one["topic"]),
+            verbatim(f"{one['partitions']['found']}/{one['partitions']['declared']}"),
             one["records"],
             _kept(one["settings"]),
-            one["settings"]["message.timestamp.type"]["found"] or "–",
-            ", ".join(one["differs"]) or "nein",
+            verbatim(one["settings"]["message.timestamp.type"]["found"] or "–"),
+            State(", ".join(one["differs"]) or message("no"), not one["differs"]),
         )
         for one in found
     ]
-    columns = ("Topic", "Partitionen (Ist/Soll)", "Einträge", "Aufbewahrung", "Zeitstempel", "weicht ab")
-    print_table(f"{len(rows)} Topics", columns, rows)
+    columns = (
+        message("Topic"), message("Partitions (found/declared)"), message("Records"), message("Retention"),
+        message("Timestamps"), message("differs"),
+    )  # fmt: skip
+    print_message_table(message("{} topics", len(rows)), columns, rows)
 
 
-def _kept(settings: Mapping[str, Mapping[str, str | None]]) -> str:
+def _kept(settings: Mapping[str, Mapping[str, str | None]]) -> Message:
     if settings["cleanup.policy"]["found"] == "compact":
-        return "neuester Eintrag je Schlüssel"
+        return message("newest record per key")
     kept = settings["retention.ms"]["found"]
     if kept is None:
-        return "–"
-    return "unbegrenzt" if kept == "-1" else f"{int(kept) // 3_600_000} h"
+        return verbatim("–")
+    return message("unlimited") if kept == "-1" else message("{} h", int(kept) // 3_600_000)

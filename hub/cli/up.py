@@ -13,8 +13,10 @@ from typing import Annotated, Any
 
 import typer
 
+from hub.cli.language import message
+from hub.cli.messages import print_messages
 from hub.cli.opened import opened_parts
-from hub.cli.output import AsJson, print_json, print_json_line, print_lines, warn
+from hub.cli.output import AsJson, print_json, print_json_line, warn
 from hub.config import Settings, load_settings
 from hub.errors import ConfigurationError, ServiceUnavailable, TryAgain
 from hub.hosts.embedded import Embedded
@@ -29,12 +31,12 @@ LONGEST = 30.0  # seconds between two attempts at something that does not answer
 
 def up(
     beat: Annotated[
-        float, typer.Option(min=0.1, help="Sekunden zwischen zwei Lebenszeichen an die Ämter")
+        float, typer.Option(min=0.1, help="Seconds between two signs of life to the agencies.")
     ] = 15.0,
-    once: Annotated[bool, typer.Option("--once", help="nur abarbeiten, was da ist, dann enden")] = False,
+    once: Annotated[bool, typer.Option("--once", help="Process what is there, then end.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Den eingebetteten Hub betreiben, bis SIGTERM oder Strg+C kommt."""
+    """Run the embedded hub until SIGTERM or Ctrl+C."""
     settings = load_settings()
     if settings.host != "embedded":
         raise ConfigurationError(
@@ -48,7 +50,7 @@ def up(
     elif as_json:
         print_json_line({"state": "stopped", **counts})
     else:
-        print_lines([f"beendet nach {counts['seconds']} s: {counts['batches']} Stapel"])
+        print_messages([message("ended after {seconds} s: {batches} batches", **counts)])
 
 
 @contextmanager

@@ -33,6 +33,12 @@ def default_agency(agency_id: str, kind: str, name: str = "", *, undertaking: bo
     )
 
 
+TWO_AGENCIES = (
+    default_agency("jobcenter", "jobcenter", "Jobcenter"),
+    default_agency("jugendamt", "youth_welfare", "Jugendamt"),
+)
+"""A jobcenter and a youth office, where nobody named any."""
+
 Agencies = Mapping[str, Agency]
 
 

@@ -20,6 +20,7 @@ class House:
 
     `recipients`: (controller, kind, role). `settings` belong to the kind of source; `requests`: of an interface, how
     each table is asked for; `records`: of XML, where each table's records stand.
+    `hub`: kek_file, database_url and path of an embedded hub on the same machine.
     """
 
     agency: str
@@ -29,6 +30,7 @@ class House:
     settings: Mapping[str, Any]
     requests: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     records: Mapping[str, Record] = field(default_factory=dict)
+    hub: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def agencies(self) -> Mapping[str, str]:
@@ -99,6 +101,10 @@ def _head(house: House) -> Iterator[str]:
     yield from ("[connector]", f"kind = {_s(house.kind)}", 'state = "state/source.sqlite"')
     yield from ('pseudonyms = "state/pseudonyms.sqlite"', "")
     yield from ("[keys]", 'agency_key_file = "agency.key"  # Ihr eigenes Geheimnis; Kopie in den Tresor')
+    if house.hub:
+        yield from (f"{name} = {_s(house.hub[name])}" for name in ("kek_file", "database_url"))
+        yield from ("", "[log]", f"path = {_s(house.hub['path'])}")
+        return
     yield '# kek_file = "controller.kek"      # vom Betreiber des Hubs; erst für `hub connect run` nötig'
     yield '# database_url = ""                # Schlüsseldatenbank des Hubs; erst für `hub connect run` nötig'
     yield ""

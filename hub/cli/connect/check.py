@@ -12,7 +12,7 @@ from hub.cli.connect.given import Config
 from hub.cli.connect.words import check_words
 from hub.cli.language import Message, message, verbatim
 from hub.cli.messages import print_messages
-from hub.cli.output import AsJson, print_json
+from hub.cli.output import AsJson, State, ok_or_fail, print_json
 from hub.errors import HubError
 
 
@@ -69,6 +69,7 @@ def _in_words(name: str, value: Any, words: Mapping[str, str]) -> Any:
     return ", ".join(f"{message(words[f'{name}.{code}'])} ({count})" for code, count in sorted(value.items()))
 
 
-def _sentences(found: Mapping[str, Any]) -> list[Message]:
-    first = verbatim(f"{'OK  ' if found['ok'] else 'FAIL'} {found['title']}: {found['found']}")
+def _sentences(found: Mapping[str, Any]) -> list[Message | State]:
+    head = ok_or_fail(found["ok"])
+    first = head._replace(rest=f"{' ' * (5 - len(head.text))}{found['title']}: {found['found']}")
     return [first] if found["ok"] else [first, verbatim(f"     → {found['remedy']}")]

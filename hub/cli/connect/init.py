@@ -42,6 +42,7 @@ from hub.cli.connect.discover import (
     xml_of,
 )
 from hub.cli.files import write_new
+from hub.cli.init import embedded
 from hub.cli.language import Message, in_german, message
 from hub.cli.messages import print_messages, prompt
 from hub.cli.output import AsJson, print_json
@@ -63,7 +64,11 @@ def init(
     ] = None,
     url: Url = "", url_env: UrlEnv = "", paths: Lists = None, token_file: TokenFile = None,
     token_env: TokenEnv = "", folder: Folder = None, encoding: Encoding = "", delimiter: Delimiter = "",
-    quote: Quote = '"', skip: Skip = 0, trailer: Trailer = "", as_json: AsJson = False,
+    quote: Quote = '"', skip: Skip = 0, trailer: Trailer = "",
+    hub: Annotated[
+        Path | None, typer.Option("--hub", help="Ordner eines Hubs auf diesem Rechner (hub init): Schlüssel und Log")
+    ] = None,
+    as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Schreibt eine kommentierte Konfiguration mit einem Vorschlag für die Zuordnung. Fragt, was fehlt."""
     if out.exists():
@@ -101,6 +106,7 @@ def init(
     house = House(
         agency=agency, agency_kind=agency_kind, kind=kind, recipients=recipients, settings=settings,
         requests=requests, records={one.table.name: one for one in found_records},
+        hub=embedded(hub, out) if hub else {},
     )  # fmt: skip
     proposal = propose(tables, house.agency_kind, house.agencies)
     read = _write(out, house, tables, proposal)

@@ -20,7 +20,7 @@ from hub.config import load_agencies, load_settings
 from hub.desk.form import FormPage, Printed
 from hub.desk.offer import Direction, offered
 from hub.desk.texts import LANGUAGES, consent_text
-from hub.domain.agencies import Agency, default_agency
+from hub.domain.agencies import TWO_AGENCIES, Agency
 from hub.domain.clock import berlin_day
 from hub.domain.pairing import new_code
 from hub.errors import UsageError
@@ -31,10 +31,6 @@ from hub.policy.load import default_policy
 Language = Annotated[str, typer.Option(help=" | ".join(LANGUAGES))]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 PRINT_SECONDS = 120
-_SIMPLY = (
-    default_agency("jobcenter", "jobcenter", "Jobcenter"),
-    default_agency("jugendamt", "youth_welfare", "Jugendamt"),
-)
 
 
 def form(
@@ -75,7 +71,7 @@ def form(
 def _pair(named: Sequence[str]) -> Sequence[Agency]:
     """Two agencies: those named, those of the agency file, or simply a jobcenter and a youth office."""
     settings = load_settings()
-    known = load_agencies(settings.agencies) if settings.agencies.exists() else _SIMPLY
+    known = load_agencies(settings.agencies) if settings.agencies.exists() else TWO_AGENCIES
     chosen = [one for one in known if not named or one.id in named]
     if len(chosen) != len(named or chosen) or len(chosen) != 2:
         raise UsageError(

@@ -21,22 +21,20 @@ from hub.rights.event_history.steps import HistoryStep, Trail, in_order
 
 def explain(
     ctx: typer.Context,
-    event_id: Annotated[
-        str, typer.Argument(metavar="EVENT_ID", help="Nummer des Ereignisses (32 Hexziffern)")
-    ],
+    event_id: Annotated[str, typer.Argument(metavar="EVENT_ID", help="The event's number (32 hex digits).")],
     connector: Annotated[
         list[Path] | None,
         typer.Option(
-            metavar="CONFIG", help="Anschluss auf diesem Rechner, dessen Teil dazugehört; mehrfach möglich"
+            metavar="CONFIG", help="A connector on this machine whose part belongs to it; repeatable."
         ),
     ] = None,
     lang: Annotated[
-        Language | None, typer.Option(help="Sprache der Sätze und Regeltexte; sonst Deutsch")
+        Language | None, typer.Option(help="Language of sentences and rules; else English.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Was mit einem Ereignis geschah, vom Lesen bis zum Empfänger: wann, wo, nach welcher Regel und Norm."""
-    language: Language = lang or ctx.find_root().params.get("lang") or "de"
+    """What happened to an event, from reading to recipient: when, where, by which rule and norm."""
+    language: Language = lang or ctx.find_root().params.get("lang") or "en"
     settings, wanted = load_settings(), event_id.strip().lower()
     connectors = configs([*settings.connectors, *(connector or ())])
     agency = at_the_agency(connectors, wanted)

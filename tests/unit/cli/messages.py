@@ -7,6 +7,7 @@ from pathlib import Path
 
 import hub
 from hub import errors
+from tests.unit.cli.tree import TRIED
 
 ROOT = Path(hub.__file__).parents[1]
 _PLACES = (
@@ -21,6 +22,7 @@ _PLACES = (
     "hub/errors.py",
     "hub/cli/__init__.py",
     "hub/cli/files.py",
+    "hub/cli/init.py",
     "hub/cli/connect/**/*.py",
     "hub/cli/consent/**/*.py",
     "hub/cli/danger/**/*.py",
@@ -53,6 +55,11 @@ AGENCY = (
     "hub/cli/danger/**/*.py",
 )
 """Modules of the verbs that agencies call."""
+_UNSPOKEN = frozenset(
+    {"__init__", "app", "bench", "files", "language", "logs", "messages", "opened", "output"}
+)
+_OTHER_TEXTS = frozenset({"hub/cli/explain"})
+"""Of the operators' verbs, modules that print nothing for people, or from tables with both languages."""
 REPORTING = {"message": 0, "word_of": 0}
 """Functions that give a text in the spoken language → the place of their template, or of a table of templates."""
 
@@ -71,8 +78,20 @@ def agency_modules() -> dict[str, ast.Module]:
     found = [path for pattern in AGENCY for path in sorted(ROOT.glob(pattern))]
     return {
         str(path.relative_to(ROOT)): ast.parse(path.read_text(encoding="utf-8"))
-        for path in (*found, ROOT / "hub/cli/connectors.py")
+        for path in (*found, *operator_modules())
     }
+
+
+def operator_modules() -> list[Path]:
+    """Modules of all other verbs: English, and German with `--lang de`."""
+    other = {path for pattern in AGENCY for path in ROOT.glob(pattern)}
+    return [
+        path
+        for path in sorted((ROOT / "hub/cli").rglob("*.py"))
+        if path not in other
+        and path.stem not in (_UNSPOKEN | TRIED if path.parent.name == "cli" else ())
+        and not str(path.relative_to(ROOT)).startswith(tuple(_OTHER_TEXTS))
+    ]
 
 
 def calls(tree: ast.AST) -> Iterator[tuple[str, ast.Call]]:

@@ -37,7 +37,7 @@ def test_a_running_hub_is_in_order(world: World) -> None:
     assert found["ok"] is True
     assert [check["name"] for check in found["checks"]] == CHECKS
     assert all(check["remedy"] == "" for check in found["checks"])
-    assert "Alles in Ordnung" in hub("doctor").output
+    assert "Alles in Ordnung" in hub("--lang", "de", "doctor").output
 
 
 def test_a_hub_that_never_ran_is_not_created_by_looking(configured: Path) -> None:

@@ -63,8 +63,8 @@ def test_withheld_names_rule_norm_and_text(world: World) -> None:
     (rule,) = step["rules"]
     assert rule["norm"].startswith("§")
     assert set(step["dropped"].values()) >= {rule["rule"]}
-    english = answer("explain", _event_id(world), "--lang", "en")["trail"]
-    assert [step["rules"] for step in english if step["point"] == "admit"] != [step["rules"]]
+    german = answer("explain", _event_id(world), "--lang", "de")["trail"]
+    assert [step["rules"] for step in german if step["point"] == "admit"] != [step["rules"]]
 
 
 def test_plain_words(world: World) -> None:
@@ -72,7 +72,7 @@ def test_plain_words(world: World) -> None:
     world.jobcenter.benefit("anna", "family", "2026-09", Decimal("563.00"), [consent])
     world.jobcenter.flush()
     world.run()
-    output = hub("explain", _event_id(world)).output
+    output = hub("explain", _event_id(world), "--lang", "de").output
     assert "zurückgehalten" in output
     assert "nicht weitergegeben: amount" in output
     assert "563" not in output
@@ -151,7 +151,7 @@ def test_a_consent_is_explained_too(world: World) -> None:
 def test_unknown(world: World, event_id: str) -> None:
     found = answer("explain", event_id, code=1)
     assert found["trail"] == []
-    assert "kennt kein Ereignis" in hub("explain", event_id).output
+    assert "kennt kein Ereignis" in hub("--lang", "de", "explain", event_id).output
 
 
 def _published(world: World) -> list[str]:

@@ -80,7 +80,7 @@ def test_rebuild_tells_what_it_found(world: World) -> None:
     joint = answer("rebuild", "joint_case")
     assert joint == {"name": "joint_case", "events": 1, "rows": 1, "divergence": 0, "generation": 2}
     assert answer("rebuild", "consent_register")["rows"] == 2
-    assert "ohne Abweichung" in hub("rebuild", "joint_case").output
+    assert "ohne Abweichung" in hub("--lang", "de", "rebuild", "joint_case").output
     assert _exit_code("rebuild", "nothing") == 64
 
 

@@ -106,6 +106,6 @@ def _refused(*arguments: str) -> int:
 
 def test_people_read_german(world: World) -> None:
     subject = _told(world)
-    assert "Angefordert" in hub("subject", "erase", subject, "--norm", "x").stdout
+    assert "Angefordert" in hub("--lang", "de", "subject", "erase", subject, "--norm", "x").stdout
     world.run()
     assert "Antworten fehlen" in hub("subject", "erasures").stdout.replace("\n", " ")

@@ -8,6 +8,9 @@ from typing import Any
 from hub.cli.app import VERBS, load
 from hub.cli.language import AGENCY
 
+TRIED = frozenset({"demo", "decide", "rehearse"})
+"""Verbs that agencies' people try: their report and help are German, as their tutorials are."""
+
 
 @dataclass(frozen=True)
 class Leaf:
@@ -23,6 +26,11 @@ class Leaf:
     @property
     def agency(self) -> bool:
         return self.words[0] in AGENCY
+
+    @property
+    def german(self) -> bool:
+        """Whether agencies' people read its help."""
+        return self.agency or self.words[0] in TRIED
 
     @property
     def options(self) -> set[str]:
