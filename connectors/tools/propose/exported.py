@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from connectors.sources.files.settings import Dialect
-from connectors.tools.propose.profile import Table, table
+from connectors.tools.propose.profile import Table, Unread, left_out, table
 from hub.errors import ConfigurationError, NoInput
 
 SAMPLE = 500
@@ -64,8 +64,8 @@ def dated(folder: Path, files: Iterable[Path] = ()) -> Dated | None:
 
 
 def folder_of_files(folder: Path, dialect: Dialect, sample: int = SAMPLE) -> Iterator[Table]:
-    """Every kind of file of the newest export, a dated one by its last day; raises NoInput where there is none, and
-    ConfigurationError naming file and line."""
+    """Every kind of file of the newest export, a dated one by its last day; one that cannot be read has no columns.
+    Raises NoInput where there is no file, and ConfigurationError naming file and line where none can be read."""
     kinds = {pattern(file.name): file for file in _files(newest(folder))}
     if not kinds:
         endings = " ".join(sorted(SUFFIXES))
@@ -74,9 +74,17 @@ def folder_of_files(folder: Path, dialect: Dialect, sample: int = SAMPLE) -> Ite
             place="--folder",
             remedy=f"name a folder with files that end with {endings} .xml",
         )
+    refused: list[ConfigurationError] = []
     for name, file in kinds.items():
-        found = _read(file, dialect, sample)
-        yield table(name, found.header, found.rows, unreadable=found.unreadable)
+        try:
+            found = _read(file, dialect, sample)
+        except ConfigurationError as error:
+            refused.append(error)
+            if len(refused) == len(kinds):
+                raise refused[0] from None
+            yield left_out(name, error)
+        else:
+            yield table(name, found.header, found.rows, unreadable=found.unreadable)
 
 
 def pattern(name: str) -> str:
@@ -111,7 +119,7 @@ def _reads(text: str, written: str) -> bool:
 class _Sample(NamedTuple):
     header: Sequence[str]
     rows: list[list[str]]
-    unreadable: list[str]
+    unreadable: list[Unread]
 
 
 def _read(file: Path, dialect: Dialect, sample: int) -> _Sample:
@@ -123,18 +131,39 @@ def _read(file: Path, dialect: Dialect, sample: int) -> _Sample:
         with file.open(encoding=dialect.encoding, errors="surrogateescape", newline="") as lines:
             reader = dialect.parsed(_lines(lines, dialect))
             header = _sound(next(reader, []))
-            found = _Sample(header, [], [])
+            found = _Sample(header, [], list(_faults(header, file, dialect)))
             for row in islice(reader, sample):
                 number = reader.line_num
-                if len(row) == len(header) and _decoded(row):
-                    found.rows.append(row)
+                if cause := _fault(row, header, dialect):
+                    found.unreadable.append(Unread(f"{file.name}:{number + dialect.skip}", cause))
                 elif row:
-                    found.unreadable.append(f"{file.name}:{number + dialect.skip}")
+                    found.rows.append(row)
     except (LookupError, UnicodeError, ValueError, csv.Error):
         raise _refused(file, dialect, number + dialect.skip + 1) from None
     if len(found.unreadable) > max(1, _UNREADABLE * (len(found.rows) + len(found.unreadable))):
-        raise _refused(file, dialect, int(found.unreadable[0].rpartition(":")[2]))
+        raise _refused(file, dialect, int(re.split(":|, line ", found.unreadable[0].place)[-1]))
     return found
+
+
+def _faults(header: Sequence[str], file: Path, dialect: Dialect) -> Iterator[Unread]:
+    """Why the header names no columns, or the same one twice: a delivery of it is refused, whichever is meant."""
+    place = f"{file.name}, line {1 + dialect.skip}"
+    if not any(header):
+        yield Unread(place, cause="holds no header", remedy="have the export written again")
+    for name in sorted({one for one in header if header.count(one) > 1}):
+        yield Unread(
+            place, cause=f"column {name} stands twice", remedy="have one of them renamed in the export"
+        )
+
+
+def _fault(row: Sequence[str], header: Sequence[str], dialect: Dialect) -> str:
+    """Why a row cannot be read; empty where it can, or where the line is empty."""
+    cause = ""
+    if row and len(row) != len(header):
+        cause = f"{len(row)} columns, the header has {len(header)}"
+    elif not _decoded(row):
+        cause = f"holds bytes that are not {dialect.encoding}"
+    return cause
 
 
 def _sound(header: list[str]) -> list[str]:

@@ -3,7 +3,7 @@
 Asks only (GET), keeps nothing. A token is named by its file or variable, never given.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -12,7 +12,7 @@ from connectors.sources.rest.client import Answer, Client
 from connectors.sources.rest.config import Access
 from connectors.sources.rest.document import EACH, MISSING, NoRow, Pointer, find, parsed, rows_of, spelling
 from connectors.sources.rest.paging import next_of
-from connectors.tools.propose.profile import Table, table
+from connectors.tools.propose.profile import Table, Unread, left_out, table
 from hub.errors import DataError
 
 SAMPLE = 500
@@ -37,10 +37,17 @@ class Asked(NamedTuple):
 
 
 class Interface(NamedTuple):
-    """`paging` as the settings say it, where any list had a next page or says how it would."""
+    """`paging` as the settings say it, where any list had a next page or says how it would; `left_out`: addresses whose
+    answers could not be read."""
 
     lists: Sequence[Asked]
     paging: Mapping[str, str]
+    left_out: Sequence[Table] = ()
+
+    @property
+    def tables(self) -> list[Table]:
+        """Every list, the ones without an answer that can be read too."""
+        return [*(one.table for one in self.lists), *self.left_out]
 
 
 def parted(url: str) -> tuple[str, str]:
@@ -49,18 +56,26 @@ def parted(url: str) -> tuple[str, str]:
     return (base, f"/{last}") if urlsplit(url).path.strip("/") else (url, "/")
 
 
-def interface(access: Access, paths: Iterable[str]) -> Interface:
-    """What these lists say now; raises AccessRefused, ServiceUnavailable, DataError."""
-    lists, paging = list[Asked](), dict[str, str]()
+def interface(access: Access, paths: Sequence[str]) -> Interface:
+    """What these lists say now; raises AccessRefused, ServiceUnavailable, and DataError where no answer can be read."""
+    lists, left, paging = list[Asked](), list[Table](), dict[str, str]()
+    refused: list[DataError] = []
     with closing(Client(access)) as client:
         for path in paths:
             place = path.strip("/").replace("/", "_") or "list"
             answer = client.get(f"{client.base.path}{path}", place)
-            document = parsed(answer.body, place)
-            at = _longest(document, place)
-            lists += _listed(place, path, at, document)
+            try:
+                document = parsed(answer.body, place)
+                found = list(_listed(place, path, _longest(document, place), document))
+            except DataError as error:
+                refused.append(error)
+                left.append(left_out(place, error))
+                continue
+            lists += found
             paging = paging or _paging(answer, document)
-    return Interface(lists, paging)
+    if refused and not lists:
+        raise refused[0]
+    return Interface(lists, paging, left)
 
 
 def _longest(document: Any, place: str) -> Pointer:
@@ -88,24 +103,30 @@ def _under(document: Any, at: Pointer) -> Any:
 
 def _listed(name: str, path: str, at: Pointer, document: Any) -> Iterator[Asked]:
     """The list, and the lists of objects in its rows."""
-    rows = _read(document, at, name)
-    yield _asked(name, path, at, rows)
+    rows, unread = _read(document, at, name)
+    yield _asked(name, path, at, rows, unread)
     inner = dict.fromkeys(
         each for row in rows[:SAMPLE] for each in _lists(row, ()) if _is_rows(_under(row, each))
     )
     for each in inner:
         within = (*at, EACH, *each)
-        found = _read(document, within, name, frozenset({spelling(each)}))
-        asked = _asked(f"{name}_{'_'.join(each)}", path, within, found)
+        found, unread = _read(document, within, name, frozenset({spelling(each)}))
+        asked = _asked(f"{name}_{'_'.join(each)}", path, within, found, unread)
         lacking = any(find(row, each) is MISSING for row in rows)
         yield asked._replace(optional=(*asked.optional, spelling(each))) if lacking else asked
 
 
 def _read(
     document: Any, at: Pointer, place: str, optional: frozenset[str] = frozenset()
-) -> list[Mapping[str, Any]]:
-    """The rows there; a member of the list that is none is left out of the sample."""
-    return [row for row in rows_of(document, at, place, optional)[0] if not isinstance(row, NoRow)]
+) -> tuple[list[Mapping[str, Any]], list[Unread]]:
+    """The rows there, and the members of the list that are none."""
+    found = rows_of(document, at, place, optional)[0]
+    unread = [
+        Unread(f"{place}, row {number}", one.why)
+        for number, one in enumerate(found, 1)
+        if isinstance(one, NoRow)
+    ]
+    return [row for row in found if not isinstance(row, NoRow)], unread
 
 
 def _objects(found: Sequence[Any]) -> list[Mapping[str, Any]]:
@@ -117,12 +138,15 @@ def _is_rows(found: Sequence[Any]) -> bool:
     return any(len(row) > 1 for row in _objects(found))
 
 
-def _asked(name: str, path: str, at: Pointer, rows: Sequence[Mapping[str, Any]]) -> Asked:
+def _asked(
+    name: str, path: str, at: Pointer, rows: Sequence[Mapping[str, Any]], unread: Sequence[Unread]
+) -> Asked:
     flat = [dict(_cells(row, ())) for row in rows[:SAMPLE]]
     header = list(dict.fromkeys(column for row in flat for column in row))
     optional = tuple(column for column in header if any(column not in row for row in flat))
     sample = [[row.get(column, "") for column in header] for row in flat]
-    return Asked(table(name, header, sample), path, "".join(f"/{_escaped(part)}" for part in at), optional)
+    found = table(name, header, sample, unreadable=unread)
+    return Asked(found, path, "".join(f"/{_escaped(part)}" for part in at), optional)
 
 
 def _cells(row: Mapping[str, Any], at: Pointer) -> Iterator[tuple[str, str]]:

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from connectors.pipeline.config.values import parsed
+from hub.errors import HubError
 
 DATES = (
     "%d.%m.%Y",
@@ -23,7 +24,8 @@ DATES = (
 )
 MONTH_FIRST = {"%d/%m/%Y": "%m/%d/%Y", "%d-%m-%Y": "%m-%d-%Y", "%d%m%Y": "%m%d%Y"}
 """Forms that a sample of days up to the twelfth does not tell apart."""
-DOUBTFUL = "Tag oder Monat zuerst?"
+DOUBTFUL = "day_or_month_first"
+"""Stands for the form of a column whose days the sample does not tell from months."""
 TIMES = (
     "%d.%m.%Y %H:%M:%S", "%d.%m.%Y %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M:%S.%f", "%Y-%m-%dT%H:%M:%S",
     "%Y-%m-%dT%H:%M:%S.%f", "%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M:%S.%f%z", "%Y-%m-%d %H:%M", "%d.%m.%Y, %H:%M",
@@ -61,11 +63,20 @@ class Column:
     values: tuple[str, ...] = field(default=(), repr=False)
 
 
+class Unread(NamedTuple):
+    """A part of the source that the sample leaves out: where it stands, why, and what to do."""
+
+    place: str
+    cause: str
+    remedy: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Table:
     """A table or file, profiled from a sample of its rows.
 
-    `key`: its primary key where the database names one. `unreadable`: places of sampled rows that could not be read.
+    `key`: its primary key where the database names one. `unreadable`: sampled rows, or the table itself, that could not
+    be read.
     `equal`: for each column and row, a number that equal cells share (−1: empty), so that keys can be found without
     keeping values.
     """
@@ -74,7 +85,7 @@ class Table:
     columns: Mapping[str, Column]
     rows: int
     key: tuple[str, ...] = ()
-    unreadable: tuple[str, ...] = ()
+    unreadable: tuple[Unread, ...] = ()
     equal: Mapping[str, tuple[int, ...]] = field(default_factory=dict, repr=False)
 
     def unique(self, columns: Sequence[str]) -> bool:
@@ -97,7 +108,7 @@ def table(
     header: Sequence[str],
     rows: Iterable[Sequence[Any]],
     key: Sequence[str] = (),
-    unreadable: Sequence[str] = (),
+    unreadable: Sequence[Unread] = (),
 ) -> Table:
     """The profile of a table from a sample of its rows."""
     sample = list(rows)
@@ -105,6 +116,11 @@ def table(
     columns = {title: column(title, values) for title, values in cells.items()}
     equal = {title: _equal(values) for title, values in cells.items()}
     return Table(name, columns, len(sample), tuple(key), tuple(unreadable), equal)
+
+
+def left_out(name: str, error: HubError) -> Table:
+    """A table of which nothing could be read."""
+    return table(name, [], [], unreadable=[Unread(error.place or name, error.message, error.remedy)])
 
 
 def _equal(values: Iterable[Any]) -> tuple[int, ...]:

@@ -4,7 +4,7 @@ Reads only, keeps nothing. A document type ends the reading before anything is r
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -13,7 +13,7 @@ from xml.parsers import expat
 
 from connectors.sources.xml.tree import CHUNK, SPLIT, named
 from connectors.tools.propose.exported import SAMPLE, newest, pattern
-from connectors.tools.propose.profile import Table, table
+from connectors.tools.propose.profile import Table, left_out, table
 from connectors.tools.propose.words import plain
 from hub.errors import ConfigurationError, NoInput
 
@@ -107,10 +107,34 @@ def xml_files(folder: Path) -> dict[str, Path]:
     return {pattern(f.name): f for f in sorted(there.iterdir()) if f.is_file() and f.suffix.lower() == SUFFIX}
 
 
-def records(files: Mapping[str, Path]) -> list[Record]:
-    """Every kind of record in these files, from a sample. Raises ConfigurationError naming file and line, NoInput where
-    there is no record."""
-    found = [one for file, path in files.items() for one in _of_file(file, path)]
+class Documents(NamedTuple):
+    """The kinds of record in a folder; `left_out`: files that could not be read."""
+
+    records: list[Record]
+    left_out: list[Table]
+
+    @property
+    def tables(self) -> list[Table]:
+        """Every kind of record, and the files that could not be read."""
+        return [*(one.table for one in self.records), *self.left_out]
+
+
+def documents(files: Mapping[str, Path]) -> Documents:
+    """Every kind of record in these files, from a sample. Raises ConfigurationError naming file and line where none can
+    be read, NoInput where there is no record."""
+    found, refused = list[Record](), dict[str, ConfigurationError]()
+    for file, path in files.items():
+        try:
+            found += list(_of_file(file, path))
+        except ConfigurationError as error:
+            refused[file] = error
+    if refused and len(refused) == len(files):
+        raise next(iter(refused.values()))
+    return Documents(_told_apart(found, files), [left_out(file, error) for file, error in refused.items()])
+
+
+def _told_apart(found: list[Record], files: Iterable[str]) -> list[Record]:
+    """The records with names that stand once; raises NoInput where there is none."""
     if not found:
         raise NoInput(
             "no element holds several values and comes more than once",

@@ -15,11 +15,11 @@ from connectors.tools.propose.database import database
 from connectors.tools.propose.exported import folder_of_files, holds_tables
 from connectors.tools.propose.interface import Interface, interface, parted
 from connectors.tools.propose.profile import DOUBTFUL, Table
-from connectors.tools.propose.xml_records import records, xml_files
-from hub.cli.language import message, verbatim, word_of
+from connectors.tools.propose.xml_records import documents, xml_files
+from hub.cli.language import Message, error_said, message, verbatim, word_of
 from hub.cli.messages import print_message_table, print_messages
 from hub.cli.output import AsJson, print_json
-from hub.errors import UsageError
+from hub.errors import HubError, UsageError
 
 _SHAPES = {
     "date": "date",
@@ -63,7 +63,7 @@ def discover(
 ) -> None:  # fmt: skip
     """Zeigt Tabellen oder Dateien mit Spalten und Schreibweise, aus einer Stichprobe; Werte zeigt es nicht."""
     if is_http(url):
-        tables = [one.table for one in ask(url, paths or (), token_file, token_env)[1].lists]
+        tables = ask(url, paths or (), token_file, token_env)[1].tables
     else:
         tables = look(url, url_env, folder, dialect(encoding, delimiter, quote, skip, trailer))
     _print(tables, as_json=as_json)
@@ -85,13 +85,23 @@ def _print(tables: Sequence[Table], *, as_json: bool) -> None:
             )
             for c in table.columns.values()
         ]
+        if not rows and table.unreadable:
+            print_messages(unread(table))
+            continue
         print_message_table(
             message("{} ({} rows looked at)", table.name, table.rows),
             (message("Column"), message("Type"), message("Written as"), message("filled")),
             rows,
         )
-        if table.unreadable:
-            print_messages([message("Cannot be read and left out: {}", ", ".join(table.unreadable))])
+        print_messages(unread(table))
+
+
+def unread(table: Table) -> list[Message]:
+    """A line for each part of the table that could not be read: where, why, what to do."""
+    return [
+        message("Cannot be read and left out: {}", error_said(HubError(cause, place=place, remedy=remedy)))
+        for place, cause, remedy in table.unreadable
+    ]
 
 
 def dialect(encoding: str, delimiter: str, quote: str, skip: int, trailer: str) -> Dialect:
@@ -130,8 +140,8 @@ def look(url: str, url_env: str, folder: Path | None, written: Dialect) -> list[
     """The tables of the database, or the files of the folder; raises UsageError unless one is named."""
     if url_env and not os.environ.get(url_env):
         raise UsageError("is not set", place=url_env, remedy="export the variable with the address")
-    if documents := xml_of(folder, url, url_env):
-        return [one.table for one in records(documents)]
+    if files := xml_of(folder, url, url_env):
+        return documents(files).tables
     if folder and not (url or url_env):
         return list(folder_of_files(folder, written))
     if not folder and bool(url) != bool(url_env):
@@ -156,5 +166,5 @@ def _object(table: Table) -> dict[str, Any]:
         "rows": table.rows,
         "key": list(table.key),
         "columns": columns,
-        "unreadable": list(table.unreadable),
+        "unreadable": [one._asdict() for one in table.unreadable],
     }

@@ -21,7 +21,8 @@ from connectors.tools.propose.profile import Table
 from connectors.tools.propose.propose import Proposal, propose
 from connectors.tools.propose.schema import config_schema
 from connectors.tools.propose.text import House, config_text
-from connectors.tools.propose.xml_records import Record, records
+from connectors.tools.propose.xml_records import Record
+from connectors.tools.propose.xml_records import documents as read_documents
 from hub.adapters.clocks import SystemClock
 from hub.cli.connect.discover import (
     Delimiter,
@@ -39,6 +40,7 @@ from hub.cli.connect.discover import (
     dialect,
     is_http,
     look,
+    unread,
     xml_of,
 )
 from hub.cli.files import write_new
@@ -51,6 +53,7 @@ from hub.domain.identifiers import AgencyKey
 from hub.errors import UsageError
 
 _LOOKED_AT = 2000  # rows of the first reading
+_NAMED = 3  # unreadable rows of a table that are named
 SQLITE = "sqlite:///"
 NO_VIEWS = frozenset({"ja_intake", "controlling"})  # roles that no joint view is made for
 
@@ -90,14 +93,11 @@ def init(
     found_records: list[Record] = []
     if is_http(url):
         base, found = ask(url, paths or (), token_file, token_env)
-        tables, requests = (
-            [one.table for one in found.lists],
-            {one.table.name: one.request for one in found.lists},
-        )
+        tables, requests = found.tables, {one.table.name: one.request for one in found.lists}
         kind, settings = "rest", _interface(base, found.paging, token_file, token_env, out)
     elif folder and documents:
-        found_records = records(documents)
-        tables, kind = [one.table for one in found_records], "xml"
+        looked = read_documents(documents)
+        found_records, tables, kind = looked.records, looked.tables, "xml"
         settings = _documents(folder, documents, found_records, encoding, out)
     else:
         written = dialect(encoding or "utf-8", delimiter or ";", quote, skip, trailer)
@@ -264,7 +264,7 @@ def _tell(out: Path, tables: Sequence[Table], proposal: Proposal, found: Found, 
             "file": str(out), "tables": len(tables), "streams": [stream.name for stream in proposal.streams],
             "events": events, "unrecognised": [table.name for table in proposal.unrecognised],
             "without_key": [table.name for table in proposal.keyless], "unknown_codes": unknown,
-            "unreadable": [place for table in tables for place in table.unreadable],
+            "unreadable": [one._asdict() for table in tables for one in table.unreadable],
             "incidents": [asdict(one) for one in found.incidents], "held": held,
         })  # fmt: skip
         return
@@ -282,11 +282,7 @@ def _tell(out: Path, tables: Sequence[Table], proposal: Proposal, found: Found, 
         names = ", ".join(table.name for table in proposal.unrecognised)
         lines.append(message("Not recognised, a comment in the file: {}.", names))
     lines += [message("Without a key, a comment in the file: {}.", table.name) for table in proposal.keyless]
-    lines += [
-        message("Cannot be read and left out: {}.", place)
-        for table in tables
-        for place in table.unreadable[:3]
-    ]
+    lines += [line for table in tables for line in unread(table)[:_NAMED]]
     lines += [
         message("Stands still: {} ({}, {}).", one.stream, one.reason, one.place) for one in found.incidents
     ]

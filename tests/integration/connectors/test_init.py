@@ -169,12 +169,86 @@ def test_discover_shows_how_columns_are_written_and_no_value(north: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("encoding", "place"), [("ascii", ".csv, line 1"), ("no-such-code", "--encoding: unknown")]
+    ("encoding", "place"), [("utf-16", ".csv, line 1"), ("no-such-code", "--encoding: unknown")]
 )
 def test_another_encoding_is_refused_with_file_and_line(north: Path, encoding: str, place: str) -> None:
     result = called("discover", "--folder", str(north), "--encoding", encoding, "--delimiter", ",")
     assert result.exit_code != 0
     assert place in str(result.exception)
+
+
+def unread(*how: str) -> tuple[int, dict[str, list[tuple[str, str]]]]:
+    """The exit code, and for each table that is shown the places and causes of all that was left out."""
+    result = called("discover", *how, "--json")
+    tables = json.loads(result.stdout)["tables"]
+    return result.exit_code, {
+        table["name"]: [(one["place"], one["cause"]) for one in table["unreadable"]] for table in tables
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "cause"),
+    [
+        ("", "line 1", "holds no header"),
+        ("Art,Datum,Art\nHPG,13.06.2026,x\n", "line 1", "column Art stands twice"),
+        ("Art,Datum\nHPG,13.06.2026,x\n,,\n", "line 2", "cannot be read as utf-8 with the delimiter ','"),
+        ('Art,Datum\n"HPG,13.06.2026\n', "line 1", "cannot be read as utf-8 with the delimiter ','"),
+    ],
+    ids=["nothing", "twice", "wider", "unclosed"],
+)
+def test_a_file_that_cannot_be_read_is_named_and_the_rest_shown(
+    tmp_path: Path, text: str, place: str, cause: str
+) -> None:
+    files = {"personen.csv": HOUSEHOLDS["personen.csv"], "termine.csv": text}
+    folder = plain(tmp_path / "export", files)
+    code, found = unread("--folder", str(folder), "--encoding", "utf-8", "--delimiter", ",")
+    assert (code, found["personen.csv"]) == (1, [])
+    assert found["termine.csv"] == [(f"termine.csv, {place}", cause)]
+    made = proposed(tmp_path / "source.toml", folder)
+    assert set(made["streams"]) == {"personen"}
+
+
+def test_a_document_that_cannot_be_read_is_named_and_the_rest_shown(tmp_path: Path) -> None:
+    rows = "".join(f"<p><nr>{n}</nr><name>A</name></p>" for n in range(2))
+    folder = plain(tmp_path / "export", {"a.xml": f"<all>{rows}</all>", "b.xml": "<all><p></all>"})
+    code, found = unread("--folder", str(folder))
+    assert (code, found["p"]) == (1, [])
+    assert found["b.xml"] == [("b.xml, line 1", "is no XML that can be read")]
+
+
+def test_a_row_of_a_database_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(file := tmp_path / "fach.sqlite")) as database, database:
+        database.execute("CREATE TABLE stamm (nr INTEGER PRIMARY KEY, name TEXT)")
+        database.execute("INSERT INTO stamm VALUES (1, 'A'), (2, CAST(x'e4' AS TEXT))")
+    code, found = unread("--url", f"sqlite:///{file}")
+    assert (code, found) == (1, {"stamm": [("stamm, row 2, column name", "is no text in UTF-8")]})
+
+
+def test_an_answer_that_cannot_be_read_is_named_and_the_rest_shown(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text(TOKEN, encoding="ascii")
+    lists = ("--path", "/v1/a", "--path", "/v1/b", "--token-file", str(tmp_path / "token"))
+    with closing(Interface()) as served:
+        json_type = {"Content-Type": "application/json"}
+        served.lists["/v1/b"] = [{"nr": "1", "name": "A"}, {"nr": "2", "name": "B"}, 3]
+        served.special = [lambda: (200, json_type, b'{"a": 1, "a": 2}')]
+        code, found = unread("--url", served.url, *lists)
+    assert (code, found["v1_a"][0][1]) == (1, "a member comes twice in one object")
+    assert found["v1_b"] == [("v1_b, row 3", "is no object")]
+
+
+def test_a_cause_is_told_in_german(tmp_path: Path) -> None:
+    files = {"klienten.csv": NORTH["klienten.csv"], "termine.csv": "Art,Art\n"}
+    folder = plain(tmp_path / "export", files)
+    result = called("discover", "--folder", str(folder), "--encoding", "utf-8", "--delimiter", ",")
+    assert "termine.csv, Zeile 1: Die Spalte Art steht zweimal da" in " ".join(result.stdout.split())
+
+
+def test_the_form_of_a_doubtful_day_is_a_code(tmp_path: Path) -> None:
+    folder = plain(tmp_path / "export", {"a.csv": "Nr,Tag\n1,03/04/2026\n"})
+    how = ("discover", "--folder", str(folder), "--encoding", "utf-8", "--delimiter", ",")
+    (table,) = json.loads(called(*how, "--json").stdout)["tables"]
+    assert table["columns"][1]["written"] == "day_or_month_first"
+    assert "Tag oder Monat zuerst?" in called(*how).stdout
 
 
 def plain(folder: Path, files: dict[str, str]) -> Path:
@@ -211,7 +285,11 @@ def test_one_bad_row_is_named_and_the_others_are_looked_at(tmp_path: Path) -> No
     result = called("discover", *written)
     assert result.exit_code == 1
     (table,) = json.loads(result.stdout)["tables"]
-    assert (table["rows"], table["unreadable"]) == (62, ["klienten.csv:64", "klienten.csv:65"])
+    assert table["rows"] == 62
+    assert [(one["place"], one["cause"]) for one in table["unreadable"]] == [
+        ("klienten.csv:64", "3 columns, the header has 5"),
+        ("klienten.csv:65", "holds bytes that are not utf-8"),
+    ]
 
 
 def test_a_key_is_made_of_few_columns_or_not_proposed(tmp_path: Path) -> None:
