@@ -223,7 +223,7 @@ def test_its_sink_shows_a_view_and_takes_it_away(world: World, tmp_path: Path) -
     sink = build_sink(parse_config(raw, tmp_path), world.parts.keys, world.parts.log)
     world.shared()
     assert sink.step(world.clock.now()).answers["shown"]
-    assert any("MeasureStarted\tprovider\t" in file.read_text("utf-8") for file in folder.iterdir())
+    assert any('"provider"' in file.read_text("utf-8") for file in folder.iterdir())
     world.jc.withdraws("c1", MOTHER)
     world.run()
     sink.step(world.clock.now())
