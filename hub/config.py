@@ -12,7 +12,22 @@ from hub.adapters.keys.wrapping import master_keys
 from hub.adapters.log.security import BrokerSecurity
 from hub.domain.agencies import ROLES_BY_KIND, Agency
 from hub.errors import ConfigurationError
+from hub.file_models import FileTable, Texts, checked
 from schemas import limits
+
+
+class AgencyTable(FileTable):
+    id: str
+    kind: str
+    name: str = ""
+    roles: Texts | None = None
+    undertaking: bool = False
+
+
+class AgenciesFile(FileTable):
+    """Who takes part: one `[[agency]]` for each."""
+
+    agency: list[AgencyTable] = Field(default_factory=list)
 
 
 class Settings(BaseSettings):
@@ -108,34 +123,31 @@ def load_settings(**given: object) -> Settings:
 
 
 def load_agencies(path: Path) -> tuple[Agency, ...]:
-    """The agencies of a TOML file: `[[agency]] id, kind, name, roles?, undertaking?`."""
+    """The agencies of a TOML file; raises ConfigurationError."""
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise _bad(path, "there is no such file", "name it in HUB_AGENCIES") from None
     except tomllib.TOMLDecodeError as error:
         raise _bad(path, f"this is no TOML ({error})", "correct it") from None
-    return tuple(_agency(path, entry) for entry in raw.get("agency", ()))
+    file = checked(AgenciesFile, raw, path.name)
+    return tuple(_agency(entry, f"{path.name}.agency[{n}]") for n, entry in enumerate(file.agency))
 
 
-def _agency(path: Path, entry: dict[str, object]) -> Agency:
-    kind, unknown = str(entry.get("kind")), set(entry) - {"id", "kind", "name", "roles", "undertaking"}
-    if kind not in ROLES_BY_KIND or "id" not in entry or unknown:
-        raise _bad(
-            path, "an agency needs id and kind, and knows name, roles, undertaking", "correct the entry"
+def _agency(table: AgencyTable, place: str) -> Agency:
+    if table.kind not in ROLES_BY_KIND:
+        raise ConfigurationError(
+            "unknown kind of agency", place=f"{place}.kind", remedy=" | ".join(ROLES_BY_KIND)
         )
-    roles = entry.get("roles", ROLES_BY_KIND[kind])
-    agency = Agency(
-        id=str(entry["id"]),
-        kind=kind,
-        name=str(entry.get("name", entry["id"])),
-        roles=tuple(str(role) for role in roles),  # type: ignore[attr-defined]
-        undertaking=entry.get("undertaking") is True,
-    )
-    for name, limit in ((agency.id, "controller"), *((role, "role") for role in agency.roles)):
+    roles = ROLES_BY_KIND[table.kind] if table.roles is None else table.roles
+    for name, limit in ((table.id, "controller"), *((role, "role") for role in roles)):
         if problem := limits.name_problem(name, limit):
-            raise _bad(path, f"an id or role {problem}", "choose a shorter, plain one")
-    return agency
+            raise ConfigurationError(
+                f"an id or role {problem}", place=place, remedy="choose a shorter, plain one"
+            )
+    return Agency(
+        id=table.id, kind=table.kind, name=table.name or table.id, roles=roles, undertaking=table.undertaking
+    )
 
 
 def _bad(path: Path, message: str, remedy: str) -> ConfigurationError:

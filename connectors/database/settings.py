@@ -3,10 +3,24 @@
 import os
 from dataclasses import dataclass, field
 
+from pydantic import SecretStr
+
 from connectors.pipeline.config.connector import ConnectorConfig
 from connectors.pipeline.config.streams import Stream
-from connectors.pipeline.config.strict_toml import Table
 from hub.errors import ConfigurationError
+from hub.file_models import FileTable
+
+
+class AddressTable(FileTable):
+    """A database's address, or the environment variable that holds it."""
+
+    url: SecretStr = SecretStr("")
+    url_env: str = ""
+
+
+class DatabaseTable(AddressTable):
+    connect_seconds: int = 10
+    statement_seconds: int = 300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,13 +32,12 @@ class Access:
     statement_seconds: int
 
 
-def access_of(table: Table, config: ConnectorConfig) -> Access:
+def access_of(table: DatabaseTable, config: ConnectorConfig) -> Access:
     """The part of the settings that every source in a database has; raises ConfigurationError."""
-    url, name = table.take("url", str, ""), table.take("url_env", str, "")
     access = Access(
-        url=_url(url, name, config),
-        connect_seconds=table.take("connect_seconds", int, 10),
-        statement_seconds=table.take("statement_seconds", int, 300),
+        url=url_of(table, config),
+        connect_seconds=table.connect_seconds,
+        statement_seconds=table.statement_seconds,
     )
     if min(access.connect_seconds, access.statement_seconds) < 1:
         raise ConfigurationError(
@@ -33,8 +46,9 @@ def access_of(table: Table, config: ConnectorConfig) -> Access:
     return access
 
 
-def _url(url: str, name: str, config: ConnectorConfig) -> str:
-    found = os.environ.get(name, "") if name else url
+def url_of(table: AddressTable, config: ConnectorConfig) -> str:
+    """The address of the database; raises ConfigurationError where none is named."""
+    found = os.environ.get(table.url_env, "") if table.url_env else table.url.get_secret_value()
     if not found:
         raise ConfigurationError(
             "no database", place="config.settings", remedy="set url, or url_env and the variable"

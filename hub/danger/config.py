@@ -5,13 +5,40 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pydantic import Field
+
 from connectors.pipeline.config.connector import LogAddress, log_address
-from connectors.pipeline.config.strict_toml import Table
+from connectors.pipeline.config.tables import AgencyTable, LogTable
 from hub.danger.sealing import PrivateKey, PublicKey, decoded
 from hub.errors import ConfigurationError, NoInput
+from hub.file_models import FileTable, Texts, checked
 
 KINDS = ("jobcenter", "youth_welfare", "provider")
 _CALL = "correct the file; until then report by telephone"
+
+
+class PartnerTable(FileTable):
+    id: str
+    kind: str
+    public_key: str
+    phone: str = Field(repr=False)
+
+
+class DangerTable(FileTable):
+    state: str
+    key_files: Texts
+    folder: str = ""
+    alarm_minutes: float = 15.0
+    retention_days: int
+    interval_seconds: float = 5.0
+    clock_file: str = ""
+
+
+class DangerFile(FileTable):
+    agency: AgencyTable
+    danger: DangerTable
+    partners: list[PartnerTable] = Field(default_factory=list)
+    log: LogTable = Field(default_factory=LogTable)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,19 +87,16 @@ def load_danger_config(path: Path) -> DangerConfig:
             f"is no TOML ({type(error).__name__})", place=path.name, remedy=_CALL
         ) from None
     folder = path.parent.resolve()
-    table = Table(raw, "config")
-    agency, danger, log = table.table("agency"), table.table("danger"), table.table("log")
-    drop, clock = danger.take("folder", str, ""), danger.take("clock_file", str, "")
+    file = checked(DangerFile, raw, "config")
+    danger = file.danger
     config = DangerConfig(
-        agency=agency.take("id", str), kind=agency.take("kind", str), state=folder / danger.take("state", str),
-        keys=tuple(_private(folder / name) for name in danger.texts("key_files")),
-        partners={partner.id: partner for partner in map(_partner, table.items("partners"))},
-        folder=folder / drop if drop else None, alarm_minutes=danger.take("alarm_minutes", float, 15.0),
-        retention_days=danger.take("retention_days", int), interval_seconds=danger.take("interval_seconds", float, 5.0),
-        log=log_address(log, folder), clock_file=folder / clock if clock else None,
+        agency=file.agency.id, kind=file.agency.kind, state=folder / danger.state,
+        keys=tuple(_private(folder / name) for name in danger.key_files),
+        partners={one.id: _partner(one, f"config.partners[{n}]") for n, one in enumerate(file.partners)},
+        folder=folder / danger.folder if danger.folder else None, alarm_minutes=danger.alarm_minutes,
+        retention_days=danger.retention_days, interval_seconds=danger.interval_seconds,
+        log=log_address(file.log, folder), clock_file=folder / danger.clock_file if danger.clock_file else None,
     )  # fmt: skip
-    for rest in (agency, danger, table):
-        rest.close()
     _check(config)
     return config
 
@@ -92,20 +116,13 @@ def _check(config: DangerConfig) -> None:
         raise ConfigurationError(f"must be {wanted}", place="config.partners", remedy="add [[partners]]")
 
 
-def _partner(table: Table) -> Partner:
-    raw = decoded(table.take("public_key", str))
+def _partner(table: PartnerTable, place: str) -> Partner:
+    raw = decoded(table.public_key)
     if raw is None or not PublicKey(raw).usable:
         raise ConfigurationError(
-            "is no public key", place=f"{table.place}.public_key", remedy="ask the partner for it"
+            "is no public key", place=f"{place}.public_key", remedy="ask the partner for it"
         )
-    partner = Partner(
-        id=table.take("id", str),
-        kind=table.take("kind", str),
-        key=PublicKey(raw),
-        phone=table.take("phone", str),
-    )
-    table.close()
-    return partner
+    return Partner(id=table.id, kind=table.kind, key=PublicKey(raw), phone=table.phone)
 
 
 def _private(path: Path) -> PrivateKey:

@@ -12,10 +12,11 @@ from connectors.pipeline.state.state import State
 from connectors.sources.sql.config import sql_settings
 from connectors.sources.sql.source import SqlSource
 from hub.desk.book import Book
-from hub.desk.config import book_mapping, desk_settings
+from hub.desk.config import DeskTable, book_mapping, desk_settings
 from hub.domain.identifiers import AgencyKey
+from hub.file_models import keys_of
 
-spec = Spec(kind="desk", role="source", settings="book, records")
+spec = Spec(kind="desk", role="source", settings=", ".join(keys_of(DeskTable)))
 mapping = book_mapping
 
 

@@ -8,7 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from connectors.pipeline.config.connector import ConnectorConfig
-from connectors.pipeline.config.strict_toml import Table
+from hub.file_models import FileTable, checked
+
+
+class DeskTable(FileTable):
+    book: str
+    records: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,12 +26,8 @@ class DeskSettings:
 
 def desk_settings(config: ConnectorConfig) -> DeskSettings:
     """The settings of this configuration; raises ConfigurationError."""
-    table = Table(config.settings, "config.settings")
-    settings = DeskSettings(
-        book=config.path(table.take("book", str)), records=config.path(table.take("records", str))
-    )
-    table.close()
-    return settings
+    table = checked(DeskTable, config.settings, "config.settings")
+    return DeskSettings(book=config.path(table.book), records=config.path(table.records))
 
 
 def book_mapping() -> Mapping[str, Any]:

@@ -7,14 +7,27 @@ from pathlib import Path
 from connectors.contract import Spec
 from connectors.pipeline.config.connector import ConnectorConfig
 from connectors.pipeline.config.streams import Stream
-from connectors.pipeline.config.strict_toml import Table
 from connectors.pipeline.state.state import State
 from connectors.sources.files.memory import Waiting
 from connectors.sources.full_refresh import WholeSource
 from hub.domain.identifiers import AgencyKey
 from hub.errors import ConfigurationError, DataError, ServiceUnavailable
+from hub.file_models import FileTable, checked, keys_of
 
-spec = Spec(kind="example", role="source", settings="folder")
+
+class Settings(FileTable):
+    """`[settings]` of the configuration."""
+
+    folder: str
+
+
+class StreamSettings(FileTable):
+    """What a stream has of its own."""
+
+    file: str
+
+
+spec = Spec(kind="example", role="source", settings=", ".join(keys_of(Settings)))
 
 
 class Lines:
@@ -50,9 +63,7 @@ class Source(WholeSource):
     """The connector: settings in, rows out; all the rest is done already."""
 
     def __init__(self, config: ConnectorConfig, state: State, key: AgencyKey) -> None:
-        table = Table(config.settings, "config.settings")
-        folder = config.path(table.take("folder", str))
-        table.close()
+        folder = config.path(checked(Settings, config.settings, "config.settings").folder)
         files = {name: _file(stream) for name, stream in config.streams.items()}
         super().__init__(config, state, key, Lines(folder, files))
 
@@ -66,10 +77,7 @@ def waiting(_: ConnectorConfig, state: State) -> Waiting:
 
 
 def _file(stream: Stream) -> str:
-    table = Table(stream.settings, f"config.streams.{stream.name}")
-    file = table.take("file", str)
-    table.close()
-    return file
+    return checked(StreamSettings, stream.settings, f"config.streams.{stream.name}").file
 
 
 def _object(line: bytes, place: str) -> dict[str, object]:

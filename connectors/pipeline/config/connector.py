@@ -16,12 +16,13 @@ from connectors.pipeline.config.areas import Areas, CodeTable, load_areas
 from connectors.pipeline.config.kinds import completed
 from connectors.pipeline.config.person_columns import Column, person_columns
 from connectors.pipeline.config.streams import Lookup, Stream, absent_of, lookup_of, stream_of
-from connectors.pipeline.config.strict_toml import Table
+from connectors.pipeline.config.tables import ConnectorFile, KeysTable, LogTable
 from connectors.pipeline.config.values import Joined, Style, style_of
 from hub.adapters.log.security import BrokerSecurity, Mechanism, Protocol
 from hub.domain.envelope import LEGAL_DOMAINS
 from hub.domain.heartbeat import NAME
 from hub.errors import ConfigurationError, NoInput
+from hub.file_models import checked
 from schemas import limits
 
 
@@ -126,20 +127,15 @@ def load_config(path: Path) -> ConnectorConfig:
 
 def parse_config(raw: Mapping[str, Any], folder: Path) -> ConnectorConfig:
     """The configuration of these tables; raises ConfigurationError."""
-    table = Table(raw, "config")
-    agency, connector = table.table("agency"), table.table("connector")
-    style = style_of(defaults := table.table("defaults"), Style())
-    defaults.close()
-    codes = {name: _codes(item, folder) for name, item in table.tables("codes").items()}
-    lookups = {name: lookup_of(item) for name, item in table.tables("lookups").items()}
-    absent = absent_of(table.table("circumstances"))
-    streams = {
-        name: stream_of(name, item, style, codes, absent) for name, item in table.tables("streams").items()
-    }
-    settings, clock = table.any("settings", {}), connector.take("clock_file", str, "")
-    state = folder / connector.take("state", str)
-    named = connector.take("aliases", str, "")
-    aliases = load_aliases(folder / named) if named else NOBODY
+    file = checked(ConnectorFile, raw, "config")
+    connector = file.connector
+    style = style_of(file.defaults, Style(), "config.defaults")
+    codes = {name: _codes(item, folder, f"config.codes.{name}") for name, item in file.codes.items()}
+    lookups = {name: lookup_of(item) for name, item in file.lookups.items()}
+    absent = absent_of(file.circumstances, "config.circumstances")
+    streams = {name: stream_of(name, item, style, codes, absent) for name, item in file.streams.items()}
+    state = folder / connector.state
+    aliases = load_aliases(folder / connector.aliases) if connector.aliases else NOBODY
     persons = person_columns(streams, lookups)
     streams = {
         name: replace(
@@ -156,24 +152,19 @@ def parse_config(raw: Mapping[str, Any], folder: Path) -> ConnectorConfig:
         for name, one in lookups.items()
     }
     config = ConnectorConfig(
-        agency=agency.take("id", str), agency_kind=agency.take("kind", str), kind=connector.take("kind", str),
-        name=_name(connector, state), state=state, pseudonyms=folder / connector.take("pseudonyms", str),
-        interval_seconds=connector.take("interval_seconds", float, 10.0),
-        batch=connector.take("batch", int, 1000), batches_per_step=connector.take("batches_per_step", int, 100),
-        max_event_bytes=connector.take("max_event_bytes", int, limits.MAPPED_BYTES),
-        register_limit_seconds=connector.take("register_limit_seconds", float, 900.0),
-        journal_days=connector.take("journal_days", int, 180),
-        backfill_rows_per_second=connector.take("backfill_rows_per_second", int, 100),
-        recipients=tuple(_role(item) for item in table.items("recipients")),
-        policy_files=tuple(folder / name for name in connector.texts("policy_files", ())),
-        keys=_keys(table.table("keys"), folder), log=log_address(table.table("log"), folder),
-        aliases=aliases,
-        clock_file=folder / clock if clock else None, any_code=connector.flag("any_code"),
-        style=style, codes=codes, lookups=lookups, streams=streams, settings=settings,
+        agency=file.agency.id, agency_kind=file.agency.kind, kind=connector.kind,
+        name=_name(connector.name, state), state=state, pseudonyms=folder / connector.pseudonyms,
+        interval_seconds=connector.interval_seconds, batch=connector.batch,
+        batches_per_step=connector.batches_per_step, max_event_bytes=connector.max_event_bytes,
+        register_limit_seconds=connector.register_limit_seconds, journal_days=connector.journal_days,
+        backfill_rows_per_second=connector.backfill_rows_per_second,
+        recipients=tuple(Role(**dict(one)) for one in file.recipients),
+        policy_files=tuple(folder / name for name in connector.policy_files),
+        keys=_keys(file.keys, folder), log=log_address(file.log, folder), aliases=aliases,
+        clock_file=folder / connector.clock_file if connector.clock_file else None, any_code=connector.any_code,
+        style=style, codes=codes, lookups=lookups, streams=streams, settings=file.settings,
         folder=folder, digest=_digest(raw, codes),
     )  # fmt: skip
-    for rest in (agency, connector, table):
-        rest.close()
     _check(config)
     return config
 
@@ -261,10 +252,9 @@ def _reached(naming: Mapping[str, Sequence[tuple[Joined, str]]], start: str) -> 
     return found
 
 
-def _name(connector: Table, state: Path) -> str:
+def _name(given: str, state: Path) -> str:
     """What the hub's operators call it; its state's name, of which there is one a process, unless it says another: that
     of the file, or of its folder where every file is called state."""
-    given = connector.take("name", str, "")
     if given and not NAME.fullmatch(given):
         raise ConfigurationError(
             "cannot be used as a name", place="config.connector.name",
@@ -275,69 +265,50 @@ def _name(connector: Table, state: Path) -> str:
     return given or beside or "connector"
 
 
-def _role(table: Table) -> Role:
-    role = Role(
-        controller=table.take("controller", str), kind=table.take("kind", str), role=table.take("role", str),
-        undertaking=table.flag("undertaking"),
-    )  # fmt: skip
-    table.close()
-    return role
-
-
-def _keys(table: Table, folder: Path) -> KeyFiles:
-    files = {
-        name: table.take(name, str, "")
-        for name in ("agency_key_file", "kek_file", "tls_ca", "tls_cert", "tls_key")
-    }
-    paths = {name: folder / file if file else None for name, file in files.items()}
-    database, service = table.take("database_url", str, ""), table.take("service_url", str, "")
-    cache_mb = table.take("cache_mb", float, 64.0)
-    table.close()
-    if not cache_mb > 0:
+def _keys(table: KeysTable, folder: Path) -> KeyFiles:
+    if not table.cache_mb > 0:
         raise ConfigurationError("must be positive", place="config.keys.cache_mb", remedy="megabytes of keys")
-    if database and service:
+    database = table.database_url.get_secret_value()
+    if database and table.service_url:
         raise ConfigurationError(
             "names a key service and a key database", place="config.keys",
             remedy="keep one of service_url, database_url",
         )  # fmt: skip
-    return KeyFiles(**paths, database_url=database, service_url=service, cache_mb=cache_mb)
-
-
-def log_address(table: Table, folder: Path) -> LogAddress:
-    """The table that names the broker, or the file that stands for it; raises ConfigurationError."""
-    bootstrap, path = table.take("bootstrap", str, ""), table.take("path", str, "")
-    security = _security(table, folder)
-    table.close()
-    if bootstrap and path:
-        raise ConfigurationError(
-            "names a broker and a file", place="config.log", remedy="keep one of bootstrap, path"
-        )
-    return LogAddress(bootstrap=bootstrap, path=folder / path if path else None, security=security)
-
-
-def _security(table: Table, folder: Path) -> BrokerSecurity:
-    files = {name: table.take(name, str, "") for name in ("ca", "cert", "key", "password_file")}
-    protocol, mechanism = (
-        table.take("security", str, "plaintext"),
-        table.take("mechanism", str, "SCRAM-SHA-512"),
-    )
-    return BrokerSecurity(
-        protocol=cast(Protocol, protocol), mechanism=cast(Mechanism, mechanism), user=table.take("user", str, ""),
-        place="config.log", **{name: folder / file if file else None for name, file in files.items()},
+    return KeyFiles(
+        agency_key_file=_file(table.agency_key_file, folder), kek_file=_file(table.kek_file, folder),
+        tls_ca=_file(table.tls_ca, folder), tls_cert=_file(table.tls_cert, folder),
+        tls_key=_file(table.tls_key, folder),
+        database_url=database, service_url=table.service_url, cache_mb=table.cache_mb,
     )  # fmt: skip
 
 
-def _codes(table: Table, folder: Path) -> CodeTable:
+def log_address(table: LogTable, folder: Path) -> LogAddress:
+    """The table that names the broker, or the file that stands for it; raises ConfigurationError."""
+    security = _security(table, folder)
+    if table.bootstrap and table.path:
+        raise ConfigurationError(
+            "names a broker and a file", place="config.log", remedy="keep one of bootstrap, path"
+        )
+    return LogAddress(bootstrap=table.bootstrap, path=_file(table.path, folder), security=security)
+
+
+def _security(table: LogTable, folder: Path) -> BrokerSecurity:
+    return BrokerSecurity(
+        protocol=cast(Protocol, table.security), mechanism=cast(Mechanism, table.mechanism), user=table.user,
+        place="config.log", ca=_file(table.ca, folder), cert=_file(table.cert, folder),
+        key=_file(table.key, folder), password_file=_file(table.password_file, folder),
+    )  # fmt: skip
+
+
+def _file(name: str, folder: Path) -> Path | None:
+    """A file that the configuration names, seen from its own folder."""
+    return folder / name if name else None
+
+
+def _codes(table: Mapping[str, str | tuple[str, ...]], folder: Path, place: str) -> CodeTable:
     """A code table, or the file of areas that it names."""
-    if table.names() == ("areas",):
-        return load_areas(folder / table.take("areas", str), table.place)
-    return {key: _ours(table, key) for key in table.names()}
-
-
-def _ours(table: Table, key: str) -> str | tuple[str, ...]:
-    """Our code for one of the agency's, or a list of them."""
-    found = table.any(key)
-    return found if isinstance(found, str) else Table({key: found}, table.place).texts(key)
+    areas = table.get("areas")
+    return load_areas(folder / areas, place) if len(table) == 1 and isinstance(areas, str) else table
 
 
 def _digest(raw: Mapping[str, Any], codes: Mapping[str, CodeTable]) -> str:

@@ -6,10 +6,22 @@ from typing import Any
 
 from connectors.pipeline.config.aliases import NOBODY, Aliases
 from connectors.pipeline.config.areas import CodeTable
-from connectors.pipeline.config.strict_toml import Table
+from connectors.pipeline.config.tables import (
+    ABSENT,
+    CIRCUMSTANCES,
+    ConditionTable,
+    EventTable,
+    Facts,
+    GroundTable,
+    LookupTable,
+    StreamTable,
+    Times,
+)
 from connectors.pipeline.config.values import (
+    PLAIN,
     VERSION,
     Joined,
+    LookedUp,
     Style,
     Value,
     joined_of,
@@ -17,14 +29,12 @@ from connectors.pipeline.config.values import (
     value_of,
 )
 from hub.errors import ConfigurationError
+from hub.file_models import FileTable
 from schemas import EventSchema, UnknownSchema, event_schema
 
 Codes = Mapping[str, CodeTable]
 
-FACTS = (
-    "entrusted_by", "source_203", "objected_76", "task_class", "connection", "merges_with", "endangers_help",
-    "disputed", "addressee",
-)  # fmt: skip
+FACTS = tuple(Facts.model_fields)
 """Circumstances that the policy reads, by their names in the envelope."""
 _KINDS = {
     "source_203": "boolean", "objected_76": "boolean", "endangers_help": "boolean", "connection": "date",
@@ -32,31 +42,16 @@ _KINDS = {
 }  # fmt: skip
 """Of which kind they are; of those that are not here, a text."""
 
-CIRCUMSTANCES = (
-    "entrusted_by",
-    "source_203",
-    "objected_76",
-    "task_class",
-    "connection",
-    "endangers_help",
-    "disputed",
-)
-"""Those that only narrow a release. A mapping answers each: by a value, or by `ABSENT`."""
-
 ANSWERING = frozenset({"youth_welfare"})
 """Kinds of agencies that must answer each of them: SGB VIII protects what is entrusted to them beyond § 67b SGB X."""
 
-ABSENT = "none"
-"""Says of a circumstance that the agency's system does not record it."""
-
-NORM = ("norm", "task_norm", "attested_by", "consents")
+NORM = tuple(GroundTable.model_fields)
 """The ground that a row itself names: a norm, or the ids of consents. Without it, every consent that the gate knows."""
-TIMES = ("occurred_at", "valid_from", "valid_to")
+TIMES = tuple(Times.model_fields)
 OWN_NAME = {"ConsentGranted": "subject", "CustodyChanged": "child"}
 """Fields that repeat the subject's pseudonym; nobody maps them."""
 
 
-_PLAIN = Style()
 NOTHING: frozenset[str] = frozenset()
 
 
@@ -69,7 +64,7 @@ class Condition:
     among: frozenset[str] | None
     filled: bool | None
     negated: bool = False
-    style: Style = _PLAIN
+    style: Style = PLAIN
     known: frozenset[str] = frozenset()
     excludes: bool = False
 
@@ -103,7 +98,7 @@ class Reference:
     by: str
     lookup: str = ""
     column: str = ""
-    style: Style = _PLAIN
+    style: Style = PLAIN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,20 +219,14 @@ class Stream:
         return tuple(ref for ref in both if ref.lookup)
 
 
-def lookup_of(table: Table) -> Lookup:
+def lookup_of(table: LookupTable) -> Lookup:
     """A lookup of the configuration."""
-    lookup = Lookup(
-        stream=table.take("stream", str), key=table.take("key", str), columns=table.texts("columns")
-    )
-    table.close()
-    return lookup
+    return Lookup(stream=table.stream, key=table.key, columns=table.columns)
 
 
-def absent_of(table: Table) -> frozenset[str]:
+def absent_of(table: FileTable, place: str) -> frozenset[str]:
     """The circumstances that the agency's system records nowhere; raises ConfigurationError."""
-    found = {name for name in CIRCUMSTANCES if _is_absent(table.any(name), f"{table.place}.{name}")}
-    table.close()
-    return frozenset(found)
+    return frozenset(name for name in CIRCUMSTANCES if _is_absent(getattr(table, name), f"{place}.{name}"))
 
 
 def _is_absent(raw: Any, place: str) -> bool:
@@ -251,63 +240,41 @@ def _is_absent(raw: Any, place: str) -> bool:
 
 
 def stream_of(
-    name: str, table: Table, style: Style, codes: Codes, absent: frozenset[str] = NOTHING
+    name: str, table: StreamTable, style: Style, codes: Codes, absent: frozenset[str] = NOTHING
 ) -> Stream:
     """A stream of the configuration; `absent`: circumstances that the whole configuration calls absent."""
-    gone, vanish = table.any("gone"), table.any("on_vanish")
-    parts = _parts(table, style)
+    place = f"config.streams.{name}"
+    parts = tuple(
+        one if isinstance(one, str) else joined_of(one, f"{place}.key[{n}]", style)
+        for n, one in enumerate(table.key)
+    )
     own = (part if isinstance(part, str) else part.by for part in parts)
-    stream = Stream(
+    vanish = table.on_vanish
+    return Stream(
         name=name, key=tuple(dict.fromkeys(own)), parts=parts,
-        events=tuple(_event(item, style, codes, absent) for item in table.items("events")),
-        gone=_condition(gone, f"{table.place}.gone", style, excludes=True) if gone is not None else None,
-        on_vanish=None
-        if vanish is None
-        else _event(Table(vanish, f"{table.place}.on_vanish"), style, codes, absent),
-        unrelated=frozenset(table.texts("unrelated", ())),
-        settings={key: table.any(key) for key in table.names()},
+        events=tuple(
+            _event(one, f"{place}.events[{n}]", style, codes, absent) for n, one in enumerate(table.events)
+        ),
+        gone=_condition(table.gone, f"{place}.gone", style, excludes=True) if table.gone else None,
+        on_vanish=_event(vanish, f"{place}.on_vanish", style, codes, absent) if vanish else None,
+        unrelated=frozenset(table.unrelated), settings=table.model_extra or {},
     )  # fmt: skip
-    table.close()
-    return stream
 
 
-def _parts(table: Table, style: Style) -> tuple[str | Joined, ...]:
-    """The parts of the key, of which each is a column or a cell of another stream."""
-    raw, place = table.any("key"), f"{table.place}.key"
-    given = raw if isinstance(raw, list | tuple) else [raw]
-    if all(isinstance(one, str) for one in given) or raw is None:
-        return Table({} if raw is None else {"key": raw}, table.place).texts("key")
-    tables = (one if isinstance(one, str) else Table(one, f"{place}[{n}]") for n, one in enumerate(given))
-    return tuple(one if isinstance(one, str) else _part(one, style) for one in tables)
-
-
-def _part(table: Table, style: Style) -> Joined:
-    joined = joined_of(table, style)
-    table.close()
-    return joined
-
-
-def _event(table: Table, style: Style, codes: Codes, absent: frozenset[str]) -> EventMapping:
-    schema = _schema(table)
-    facts = {name: table.any(name) for name in FACTS}
+def _event(table: EventTable, place: str, style: Style, codes: Codes, absent: frozenset[str]) -> EventMapping:
+    facts = {name: getattr(table, name) for name in FACTS}
     own = {name for name in CIRCUMSTANCES if facts[name] == ABSENT}
-    subject = table.any("subject")
-    fields = {
-        name: value_of(raw, f"{table.place}.fields.{name}", style, codes)
-        for name, raw in dict(table.any("fields") or {}).items()
-    }
     event = EventMapping(
-        schema=schema, when=tuple(_condition(item, table.place, style) for item in table.any("when") or ()),
-        subject=_reference(subject, f"{table.place}.subject", style) if subject is not None else None,
-        case=_reference(table.any("case"), f"{table.place}.case", style), ordinal=table.take("ordinal", int, 0),
-        times=_values(table, TIMES, style, codes), fields=fields, absent=absent | own,
-        facts=_valued({name: raw for name, raw in facts.items() if name not in own}, table.place, style, codes),
-        norm=_values(norm := table.table("ground"), NORM, style, codes),
-        purposes=table.texts("purposes", ("joint_case_management",)),
+        schema=_schema(table.type, place),
+        when=tuple(_condition(one, f"{place}.when", style) for one in table.when),
+        subject=_reference(table.subject, style) if table.subject is not None else None,
+        case=_reference(table.case, style), ordinal=table.ordinal,
+        times=_values(table, TIMES, place, style, codes),
+        fields=_valued(table.fields_, f"{place}.fields", style, codes), absent=absent | own,
+        facts=_valued({name: raw for name, raw in facts.items() if name not in own}, place, style, codes),
+        norm=_values(table.ground, NORM, f"{place}.ground", style, codes), purposes=table.purposes,
     )  # fmt: skip
-    norm.close()
-    table.close()
-    _check(event, table.place)
+    _check(event, place)
     return event
 
 
@@ -360,27 +327,26 @@ def _check_version(event: EventMapping, place: str) -> None:
             )  # fmt: skip
 
 
-def _schema(table: Table) -> EventSchema:
-    name = table.take("type", str)
+def _schema(name: str, place: str) -> EventSchema:
     try:
         schema = event_schema(name)
     except UnknownSchema:
         raise ConfigurationError(
-            f"unknown event type {name}", place=table.place, remedy="see the catalogue"
+            f"unknown event type {name}", place=place, remedy="see the catalogue"
         ) from None
     if schema.topic == "danger":
-        raise ConfigurationError(
-            "danger reports have a path of their own", place=table.place, remedy="remove it"
-        )
+        raise ConfigurationError("danger reports have a path of their own", place=place, remedy="remove it")
     if schema.topic == "views":
         raise ConfigurationError(
-            f"{name} is computed for a view and cannot be published", place=table.place, remedy="remove it"
+            f"{name} is computed for a view and cannot be published", place=place, remedy="remove it"
         )
     return schema
 
 
-def _values(table: Table, names: tuple[str, ...], style: Style, codes: Codes) -> Mapping[str, Value]:
-    return _valued({name: table.any(name) for name in names}, table.place, style, codes)
+def _values(
+    table: FileTable, names: tuple[str, ...], place: str, style: Style, codes: Codes
+) -> Mapping[str, Value]:
+    return _valued({name: getattr(table, name) for name in names}, place, style, codes)
 
 
 def _valued(raws: Mapping[str, Any], place: str, style: Style, codes: Codes) -> Mapping[str, Value]:
@@ -389,31 +355,18 @@ def _valued(raws: Mapping[str, Any], place: str, style: Style, codes: Codes) -> 
     }
 
 
-def _reference(raw: Any, place: str, style: Style) -> Reference:
-    if isinstance(raw, str):
-        return Reference(by=raw, style=style)
-    table = Table(raw, place)
-    reference = Reference(
-        by=table.take("by", str),
-        lookup=table.take("lookup", str),
-        column=table.take("column", str),
-        style=style,
-    )
-    table.close()
-    return reference
+def _reference(table: str | LookedUp, style: Style) -> Reference:
+    if isinstance(table, str):
+        return Reference(by=table, style=style)
+    return Reference(by=table.by, lookup=table.lookup, column=table.column, style=style)
 
 
-def _condition(raw: Any, place: str, style: Style, *, excludes: bool = False) -> Condition:
-    table = Table(raw, f"{place}.when")
-    among, without = table.texts("in", ()), table.texts("not_in", ())
+def _condition(table: ConditionTable, place: str, style: Style, *, excludes: bool = False) -> Condition:
     condition = Condition(
-        column=table.take("column", str), among=frozenset(among or without) or None, filled=table.any("filled"),
-        negated=bool(without), style=style, known=frozenset(table.texts("known", ())),
-        excludes=excludes or bool(without),
+        column=table.column, among=frozenset(table.in_ or table.not_in) or None, filled=table.filled,
+        negated=bool(table.not_in), style=style, known=frozenset(table.known),
+        excludes=excludes or bool(table.not_in),
     )  # fmt: skip
-    table.close()
     if (condition.among is None) == (condition.filled is None):
-        raise ConfigurationError(
-            "needs one of in, not_in, filled", place=table.place, remedy="name the condition"
-        )
+        raise ConfigurationError("needs one of in, not_in, filled", place=place, remedy="name the condition")
     return condition

@@ -2,16 +2,18 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any
+from typing import Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from pydantic import Field
+
 from connectors.pipeline.config.areas import Areas, CodeTable
-from connectors.pipeline.config.strict_toml import Table
 from hub.errors import ConfigurationError
+from hub.file_models import EITHER, TABLE, TEXT, FileTable, Number, Texts, checked, unknown_keys
 
 EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  a day has no zone
 COUNTED = {
@@ -108,8 +110,7 @@ VERSION = "@version"
 """In place of a column: the moment of the row's version, where the row itself says no time."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Style:
+class Style(FileTable):
     """How an export writes things; every value may override it."""
 
     date: str = "%Y-%m-%d"
@@ -117,10 +118,10 @@ class Style:
     decimal: str = "."
     thousands: str = ""
     split: str = ","
-    true: tuple[str, ...] = ("1", "J")
-    false: tuple[str, ...] = ("0", "N")
-    open_end: tuple[str, ...] = ()
-    empty: tuple[str, ...] = ()
+    true: Texts = ("1", "J")
+    false: Texts = ("0", "N")
+    open_end: Texts = ()
+    empty: Texts = ()
     zone: str = "Europe/Berlin"
 
     @property
@@ -134,6 +135,10 @@ class Style:
         return *self.open_end, *self.empty
 
 
+PLAIN = Style()
+_STYLED = frozenset(Style.model_fields)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Joined:
     """A cell of another stream: what stands in `column` of the rows that a lookup finds by the row's own column `by`.
@@ -142,7 +147,7 @@ class Joined:
     lookup: str
     by: str
     column: str
-    style: Style = Style()
+    style: Style = PLAIN
     place: str = field(default="", compare=False)
 
     @property
@@ -178,7 +183,7 @@ class Value:
     factor: Decimal | None = None
     default: Any = None
     otherwise: str | None = None
-    style: Style = Style()
+    style: Style = PLAIN
     whole: bool = False
     said: frozenset[str] = frozenset()
     joined: Joined | None = None
@@ -196,21 +201,47 @@ class Value:
         return (*(c for c in self.columns if c != VERSION), *(column for _, column in self.flags))
 
 
-STYLE_TEXTS = ("date", "timestamp", "decimal", "thousands", "split", "zone")
-STYLE_LISTS = ("true", "false", "open_end", "empty")
+class LookedUp(FileTable):
+    """A column of another stream's rows, which a lookup finds by the row's own column `by`."""
+
+    lookup: str
+    by: str
+    column: str
 
 
-def style_of(table: Table, base: Style) -> Style:
+class ValueTable(Style):
+    """A value that is more than a column's name."""
+
+    column: Texts = ()
+    columns: Texts = ()
+    constant: Any = None
+    flags: dict[str, str] = Field(default_factory=dict)
+    lookup: str = ""
+    by: str = ""
+    join: str | None = None
+    codes: str | None = None
+    out: str | None = None
+    prefix: str = ""
+    suffix: str = ""
+    person: bool = False
+    pattern: str = ""
+    factor: Number | None = None
+    default: Any = None
+    otherwise: str | None = None
+
+
+ValueGiven = Annotated[Annotated[str, TEXT] | Annotated[ValueTable, TABLE], EITHER]
+"""A column's name, or a table that says more."""
+
+
+def style_of(table: Style, base: Style, place: str) -> Style:
     """The style with what this table overrides."""
-    changes: dict[str, Any] = {}
-    for name in STYLE_TEXTS:
-        changes[name] = table.take(name, str, getattr(base, name))
-    for name in STYLE_LISTS:
-        changes[name] = table.texts(name, getattr(base, name))
-    for name in ("date", "timestamp"):
-        _check_form(changes[name], table.place)
-    _check_zone(changes["zone"], f"{table.place}.zone")
-    return replace(base, **changes)
+    changes = {name: getattr(table, name) for name in table.model_fields_set & _STYLED}
+    for name in changes.keys() & {"date", "timestamp"}:
+        _check_form(changes[name], place)
+    if "zone" in changes:
+        _check_zone(changes["zone"], f"{place}.zone")
+    return base.model_copy(update=changes) if changes else base
 
 
 def _check_zone(zone: str, place: str) -> None:
@@ -236,43 +267,40 @@ def value_of(raw: Any, place: str, style: Style, codes: Mapping[str, CodeTable])
     """A value of the configuration: a column's name, or a table that says more."""
     if isinstance(raw, str):
         return Value(columns=(raw,), style=style)
-    table = Table(raw, place)
-    said = frozenset(table.names())
-    dated = not {"date", "timestamp"}.isdisjoint(said)
-    joined = joined_of(table, style) if "lookup" in said else None
-    columns = (joined.name,) if joined else table.texts("column", ()) or table.texts("columns", ())
-    constant, flags = table.any("constant"), table.any("flags", {})
-    if sum((bool(columns), constant is not None, bool(flags))) != 1:
+    table = raw if isinstance(raw, ValueTable) else checked(ValueTable, raw, place)
+    said = frozenset(table.model_fields_set)
+    joined = _joined_value(table, place, style) if "lookup" in said else None
+    if left := said & ({"columns"} if joined or table.column else set()) | said & (
+        {"by"} if not joined else set()
+    ):
+        raise unknown_keys(left, place)
+    columns = (joined.name,) if joined else table.column or table.columns
+    if sum((bool(columns), table.constant is not None, bool(table.flags))) != 1:
         raise ConfigurationError(
             "needs one of column, columns, constant, flags", place=place, remedy="name its source"
         )
-    named = table.any("codes")
-    if named is not None and named not in codes:
+    if table.codes is not None and table.codes not in codes:
         raise ConfigurationError(
             "names an unknown code table", place=f"{place}.codes", remedy="add [codes.<name>]"
         )
-    value = Value(
-        columns=columns, constant=constant, flags=tuple((code, str(column)) for code, column in dict(flags).items()),
-        join=table.any("join"), codes=codes[named] if named else None, out=table.any("out"),
-        prefix=table.take("prefix", str, ""), suffix=table.take("suffix", str, ""),
-        person=(person := table.flag("person")), whole=person, dated=dated,
-        pattern=_pattern(table), factor=_factor(table),
-        default=table.any("default"), otherwise=table.any("otherwise"), style=style_of(table, style),
-        said=said, joined=joined,
+    return Value(
+        columns=columns, constant=table.constant, flags=tuple(table.flags.items()), join=table.join,
+        codes=codes[table.codes] if table.codes else None, out=table.out, prefix=table.prefix, suffix=table.suffix,
+        person=table.person, whole=table.person, dated=not {"date", "timestamp"}.isdisjoint(said),
+        pattern=_pattern(table.pattern, f"{place}.pattern"), factor=table.factor, default=table.default,
+        otherwise=table.otherwise, style=style_of(table, style, place), said=said, joined=joined,
     )  # fmt: skip
-    table.close()
-    return value
 
 
-def joined_of(table: Table, style: Style) -> Joined:
-    """The cell of another stream that this table names; raises ConfigurationError."""
-    return Joined(
-        lookup=table.take("lookup", str),
-        by=table.take("by", str),
-        column=table.take("column", str),
-        style=style,
-        place=table.place,
-    )
+def joined_of(table: LookedUp, place: str, style: Style) -> Joined:
+    """The cell of another stream that this table names."""
+    return Joined(lookup=table.lookup, by=table.by, column=table.column, style=style, place=place)
+
+
+def _joined_value(table: ValueTable, place: str, style: Style) -> Joined:
+    given = {"lookup": table.lookup, "by": table.by, "column": next(iter(table.column), "")}
+    named = {name: text for name, text in given.items() if name in table.model_fields_set}
+    return joined_of(checked(LookedUp, named, place), place, style)
 
 
 _LISTS = frozenset({"strings", "string|strings", "Scope"})
@@ -343,27 +371,17 @@ def _check_days(value: Value, kind: str, place: str) -> None:
         raise ConfigurationError("shows a day that is not read", place=f"{place}.out", remedy="leave %d out")
 
 
-def _pattern(table: Table) -> re.Pattern[str] | None:
-    raw = table.take("pattern", str, "")
+def _pattern(raw: str, place: str) -> re.Pattern[str] | None:
     if not raw:
         return None
     try:
         found = re.compile(raw)
     except re.error as error:
         raise ConfigurationError(
-            f"is no regular expression: {error}", place=f"{table.place}.pattern", remedy="correct it"
+            f"is no regular expression: {error}", place=place, remedy="correct it"
         ) from None
     if found.groups != 1:
         raise ConfigurationError(
-            "needs exactly one group", place=f"{table.place}.pattern", remedy="put what counts in parentheses"
+            "needs exactly one group", place=place, remedy="put what counts in parentheses"
         )
     return found
-
-
-def _factor(table: Table) -> Decimal | None:
-    raw = table.any("factor")
-    if raw is None:
-        return None
-    if isinstance(raw, bool) or not isinstance(raw, int | float):
-        raise ConfigurationError("must be a number", place=f"{table.place}.factor", remedy="for example 0.01")
-    return Decimal(str(raw))

@@ -6,12 +6,13 @@ from connectors.contract import Spec
 from connectors.pipeline.config.connector import ConnectorConfig
 from connectors.pipeline.publish.pseudonyms import Pseudonyms
 from connectors.pipeline.state.sqlite_files import prove_writable
-from connectors.sinks.folder.config import out_settings
+from connectors.sinks.folder.config import OutTable, out_settings
 from connectors.sinks.folder.target import FolderTarget
 from connectors.sinks.sink import ViewSink
+from hub.file_models import keys_of
 from hub.ports import EventLog, KeyStore
 
-spec = Spec(kind="file_out", role="sink", settings="folder, format, encoding, delimiter")
+spec = Spec(kind="file_out", role="sink", settings=", ".join(keys_of(OutTable)))
 
 
 def build(config: ConnectorConfig, keys: KeyStore, log: EventLog, pseudonyms: Pseudonyms) -> ViewSink:

@@ -5,10 +5,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from connectors.pipeline.config.connector import ConnectorConfig
-from connectors.pipeline.config.strict_toml import Table
 from hub.errors import ConfigurationError
+from hub.file_models import FileTable, checked
 
 FORMATS = ("csv", "xml")
+
+
+class OutTable(FileTable):
+    folder: str
+    format: str = "csv"
+    encoding: str = "utf-8"
+    delimiter: str = ";"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,12 +30,13 @@ class OutSettings:
 
 def out_settings(config: ConnectorConfig) -> OutSettings:
     """The settings of this configuration; raises ConfigurationError."""
-    table = Table(config.settings, "config.settings")
+    table = checked(OutTable, config.settings, "config.settings")
     settings = OutSettings(
-        folder=config.path(table.take("folder", str)), format=table.take("format", str, "csv"),
-        encoding=table.take("encoding", str, "utf-8"), delimiter=table.take("delimiter", str, ";"),
-    )  # fmt: skip
-    table.close()
+        folder=config.path(table.folder),
+        format=table.format,
+        encoding=table.encoding,
+        delimiter=table.delimiter,
+    )
     if settings.format not in FORMATS:
         raise ConfigurationError("unknown format", place="config.settings.format", remedy=" | ".join(FORMATS))
     try:

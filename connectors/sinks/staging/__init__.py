@@ -7,15 +7,17 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from connectors.contract import Spec
 from connectors.database.connection import meaning
+from connectors.database.settings import AddressTable
 from connectors.pipeline.config.connector import ConnectorConfig
 from connectors.pipeline.publish.pseudonyms import Pseudonyms
 from connectors.pipeline.state.sqlite_files import prove_writable
 from connectors.sinks.sink import ViewSink
 from connectors.sinks.staging.config import StagingSettings, staging_settings
 from connectors.sinks.staging.tables import StagingTable, try_row
+from hub.file_models import keys_of
 from hub.ports import EventLog, KeyStore
 
-spec = Spec(kind="staging", role="sink", settings="url | url_env")
+spec = Spec(kind="staging", role="sink", settings=", ".join(keys_of(AddressTable)))
 
 
 def build(config: ConnectorConfig, keys: KeyStore, log: EventLog, pseudonyms: Pseudonyms) -> ViewSink:

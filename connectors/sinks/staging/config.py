@@ -1,11 +1,10 @@
 """Settings of the staging sink: the agency's own database."""
 
-import os
 from dataclasses import dataclass, field
 
+from connectors.database.settings import AddressTable, url_of
 from connectors.pipeline.config.connector import ConnectorConfig
-from connectors.pipeline.config.strict_toml import Table
-from hub.errors import ConfigurationError
+from hub.file_models import checked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,15 +17,5 @@ class StagingSettings:
 
 def staging_settings(config: ConnectorConfig) -> StagingSettings:
     """The settings of this configuration; raises ConfigurationError."""
-    table = Table(config.settings, "config.settings")
-    url, name = table.take("url", str, ""), table.take("url_env", str, "")
-    table.close()
-    found = os.environ.get(name, "") if name else url
-    if not found:
-        raise ConfigurationError(
-            "no database", place="config.settings", remedy="set url, or url_env and the variable"
-        )
-    prefix = "sqlite:///"
-    if found.startswith(prefix) and not found.startswith(f"{prefix}/"):
-        found = f"{prefix}{config.path(found.removeprefix(prefix))}"
-    return StagingSettings(url=found, batch=config.batch)
+    table = checked(AddressTable, config.settings, "config.settings")
+    return StagingSettings(url=url_of(table, config), batch=config.batch)

@@ -6,11 +6,12 @@ from connectors.contract import Spec
 from connectors.pipeline.config.connector import ConnectorConfig
 from connectors.pipeline.publish.pseudonyms import Pseudonyms
 from connectors.sinks.sink import ViewSink
-from connectors.sinks.webhook.config import hook_settings
+from connectors.sinks.webhook.config import HookTable, hook_settings
 from connectors.sinks.webhook.target import Hook
+from hub.file_models import keys_of
 from hub.ports import EventLog, KeyStore
 
-spec = Spec(kind="webhook", role="sink", settings="url, key_file, ca_file, timeout_seconds, tries")
+spec = Spec(kind="webhook", role="sink", settings=", ".join(keys_of(HookTable)))
 
 
 def build(config: ConnectorConfig, keys: KeyStore, log: EventLog, pseudonyms: Pseudonyms) -> ViewSink:

@@ -4,12 +4,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from pydantic import SecretStr
+
 from connectors.pipeline.config.connector import ConnectorConfig
-from connectors.pipeline.config.strict_toml import Table
 from connectors.pipeline.run.pipeline import secret_of
 from hub.errors import ConfigurationError
+from hub.file_models import FileTable, checked
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+class HookTable(FileTable):
+    url: SecretStr
+    key_file: str
+    ca_file: str = ""
+    timeout_seconds: float = 10.0
+    tries: int = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,14 +35,13 @@ class HookSettings:
 
 def hook_settings(config: ConnectorConfig) -> HookSettings:
     """The settings of this configuration; plain HTTP is for this machine only. Raises ConfigurationError."""
-    table = Table(config.settings, "config.settings")
-    url, ca_file = table.take("url", str), table.take("ca_file", str, "")
+    table = checked(HookTable, config.settings, "config.settings")
+    url = table.url.get_secret_value()
     settings = HookSettings(
-        url=url, key=secret_of(config.path(table.take("key_file", str)), "settings.key_file"),
-        ca_file=config.path(ca_file) if ca_file else None, timeout=table.take("timeout_seconds", float, 10.0),
-        tries=table.take("tries", int, 3),
+        url=url, key=secret_of(config.path(table.key_file), "settings.key_file"),
+        ca_file=config.path(table.ca_file) if table.ca_file else None, timeout=table.timeout_seconds,
+        tries=table.tries,
     )  # fmt: skip
-    table.close()
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ConfigurationError("is no address", place="config.settings.url", remedy="https://…")

@@ -3,17 +3,17 @@
 from connectors.contract import Spec
 from connectors.pipeline.config.connector import ConnectorConfig
 from connectors.pipeline.state.state import State
-from connectors.sources.files.drop_settings import drop_settings
+from connectors.sources.files.drop_settings import CsvDropTable, drop_settings
 from connectors.sources.files.inbox import Inbox
 from connectors.sources.files.reader import CsvReader
 from connectors.sources.files.rooms import prove_rooms
 from connectors.sources.files.source import FilesSource
 from hub.domain.identifiers import AgencyKey
+from hub.file_models import keys_of
 
 spec = Spec(
     kind="file_drop", role="source",
-    settings="folder, inbox, complete, manifest, trailer, partial, as_of, as_of_date, together, encoding, delimiter, "
-    "quote, escape, header, skip, vanish_limit, vanish_rows",
+    settings=", ".join(keys_of(CsvDropTable)),
 )  # fmt: skip
 
 

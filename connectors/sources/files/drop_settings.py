@@ -5,11 +5,35 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from connectors.pipeline.config.connector import ConnectorConfig
-from connectors.pipeline.config.strict_toml import Table
-from connectors.sources.files.settings import Dialect, FilesSettings, dialect_of, files_settings
+from connectors.sources.files.settings import (
+    Dialect,
+    DialectTable,
+    FilesSettings,
+    VanishTable,
+    dialect_of,
+    files_settings,
+)
 from hub.errors import ConfigurationError
+from hub.file_models import Texts, checked
 
 COMPLETE = ("manifest", "trailer", "rename")
+
+
+class DropTable(VanishTable):
+    """What every kind of dropped file has."""
+
+    folder: str
+    inbox: str = "inbox"
+    complete: str
+    manifest: str = "manifest.json"
+    partial: Texts = (".part", ".tmp", ".filepart")
+    as_of: str = ""
+    as_of_date: str = "%Y%m%d"
+    together: bool = False
+
+
+class CsvDropTable(DropTable, DialectTable):
+    pass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,27 +76,23 @@ class DropSettings:
 
 def drop_settings(config: ConnectorConfig) -> DropSettings:
     """The settings of this configuration; raises ConfigurationError."""
-    table = Table(config.settings, "config.settings")
+    table = checked(CsvDropTable, config.settings, "config.settings")
     return drop_of(table, config, dialect_of(table))
 
 
-def drop_of(table: Table, config: ConnectorConfig, dialect: Dialect) -> DropSettings:
-    """The settings that every kind of dropped file shares; uses the table up. Raises ConfigurationError."""
-    folder = config.path(table.take("folder", str))
+def drop_of(table: DropTable, config: ConnectorConfig, dialect: Dialect) -> DropSettings:
+    """The settings that every kind of dropped file shares. Raises ConfigurationError."""
+    folder = config.path(table.folder)
     settings = DropSettings(
-        folder=folder, inbox=_inbox(table, folder), complete=table.take("complete", str),
-        manifest=table.take("manifest", str, "manifest.json"),
-        partial=table.texts("partial", (".part", ".tmp", ".filepart")), as_of=_pattern(table),
-        as_of_date=table.take("as_of_date", str, "%Y%m%d"), together=table.flag("together"),
+        folder=folder, inbox=_inbox(table.inbox, folder), complete=table.complete, manifest=table.manifest,
+        partial=table.partial, as_of=_pattern(table.as_of), as_of_date=table.as_of_date, together=table.together,
         dialect=dialect, files=files_settings(table, config),
     )  # fmt: skip
-    table.close()
     _check(settings)
     return settings
 
 
-def _inbox(table: Table, folder: Path) -> Path:
-    name = table.take("inbox", str, "inbox")
+def _inbox(name: str, folder: Path) -> Path:
     if name in {"..", "processing", "done", "rejected", "quarantine"} or (
         Path(name).name != name and name != "."
     ):
@@ -84,8 +104,7 @@ def _inbox(table: Table, folder: Path) -> Path:
     return folder / name
 
 
-def _pattern(table: Table) -> re.Pattern[str] | None:
-    raw = table.take("as_of", str, "")
+def _pattern(raw: str) -> re.Pattern[str] | None:
     try:
         found = re.compile(raw) if raw else None
     except re.error as error:

@@ -8,16 +8,46 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
+from pydantic import Field
+
 from connectors.contract import Hour, Unreadable
 from connectors.pipeline.config.connector import ConnectorConfig
 from connectors.pipeline.config.streams import Stream
-from connectors.pipeline.config.strict_toml import Table
-from connectors.pipeline.config.values import Value, refuse_inapplicable, value_of
+from connectors.pipeline.config.values import Value, ValueGiven, refuse_inapplicable, value_of
 from connectors.pipeline.mapping.cells import read
 from hub.errors import ConfigurationError, DataError
+from hub.file_models import FileTable, Texts, checked
 
 if TYPE_CHECKING:
     from _csv import Reader
+
+
+class VanishTable(FileTable):
+    """How many keys may vanish unasked."""
+
+    vanish_limit: float = 0.05
+    vanish_rows: int = 10
+
+
+class DialectTable(FileTable):
+    """How CSV files are written."""
+
+    encoding: str
+    delimiter: str
+    quote: str = '"'
+    escape: str = ""
+    header: bool = True
+    skip: int = 0
+    trailer: str = ""
+
+
+class FileStreamTable(FileTable):
+    """What a source of files reads of a stream, beside its mapping."""
+
+    file: str
+    changes: bool = False
+    columns: Texts = ()
+    derive: dict[str, ValueGiven] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,78 +138,74 @@ class FilesSettings:
     streams: Mapping[str, FileStream]
 
 
-def files_settings(table: Table, config: ConnectorConfig) -> FilesSettings:
+def files_settings(table: VanishTable, config: ConnectorConfig) -> FilesSettings:
     """The part of the settings that all kinds of files share; raises ConfigurationError."""
     settings = FilesSettings(
-        vanish_limit=table.take("vanish_limit", float, 0.05), vanish_rows=table.take("vanish_rows", int, 10),
+        vanish_limit=table.vanish_limit, vanish_rows=table.vanish_rows,
         streams={stream.name: _stream(stream, config) for stream in config.streams.values()},
     )  # fmt: skip
     if not 0 <= settings.vanish_limit <= 1:
         raise ConfigurationError(
-            "out of range", place=f"{table.place}.vanish_limit", remedy="a share from 0 to 1"
+            "out of range", place="config.settings.vanish_limit", remedy="a share from 0 to 1"
         )
     return settings
 
 
-def dialect_of(table: Table) -> Dialect:
+def dialect_of(table: DialectTable) -> Dialect:
     """How the CSV files are written; raises ConfigurationError."""
     dialect = Dialect(
-        encoding=table.take("encoding", str), delimiter=table.take("delimiter", str),
-        quote=table.take("quote", str, '"'), escape=table.take("escape", str, "") or None,
-        header=table.take("header", bool, True),  # noqa: FBT003  the default, not a switch
-        skip=table.take("skip", int, 0), trailer=_trailer(table),
+        encoding=table.encoding, delimiter=table.delimiter, quote=table.quote, escape=table.escape or None,
+        header=table.header, skip=table.skip, trailer=_trailer(table.trailer),
     )  # fmt: skip
     try:
         codecs.lookup(dialect.encoding)
     except LookupError:
         raise ConfigurationError(
-            "unknown encoding", place=f"{table.place}.encoding", remedy="for example cp1252"
+            "unknown encoding", place="config.settings.encoding", remedy="for example cp1252"
         ) from None
     signs = (dialect.delimiter, dialect.quote or '"', dialect.escape or "\\")
     if any(len(sign) != 1 for sign in signs) or dialect.skip < 0:
         raise ConfigurationError(
             "out of range",
-            place=table.place,
+            place="config.settings",
             remedy='delimiter, quote, escape: one character; quote = "": nothing is quoted',
         )
     return dialect
 
 
-def _trailer(table: Table) -> re.Pattern[str] | None:
-    raw = table.take("trailer", str, "")
+def _trailer(raw: str) -> re.Pattern[str] | None:
     try:
         return re.compile(raw) if raw else None
     except re.error as error:
         raise ConfigurationError(
-            f"is no regular expression: {error}", place=f"{table.place}.trailer", remedy="correct it"
+            f"is no regular expression: {error}", place="config.settings.trailer", remedy="correct it"
         ) from None
 
 
 def _stream(stream: Stream, config: ConnectorConfig) -> FileStream:
-    table = Table(stream.settings, f"config.streams.{stream.name}")
+    place = f"config.streams.{stream.name}"
+    table = checked(FileStreamTable, stream.settings, place)
     looked = {
         column for lk in config.lookups.values() if lk.stream == stream.name for column in (lk.key, *lk.columns)
     }  # fmt: skip
     derived = {
-        name: replace(value_of(raw, f"{table.place}.derive.{name}", config.style, config.codes), whole=True)
-        for name, raw in dict(table.any("derive", {})).items()
+        name: replace(value_of(raw, f"{place}.derive.{name}", config.style, config.codes), whole=True)
+        for name, raw in table.derive.items()
     }
     for name, value in derived.items():
         if value.joined is not None:
             raise ConfigurationError(
                 "cannot be derived from another stream",
-                place=f"{table.place}.derive.{name}",
+                place=f"{place}.derive.{name}",
                 remedy="write the lookup in the field or in the key",
             )
-        refuse_inapplicable(value, "string", f"{table.place}.derive.{name}")
+        refuse_inapplicable(value, "string", f"{place}.derive.{name}")
     used = {column for value in derived.values() for column in value.used}
-    found = FileStream(
-        name=stream.name, stream=stream, file=table.take("file", str), derived=derived,
+    return FileStream(
+        name=stream.name, stream=stream, file=table.file, derived=derived,
         columns=tuple(sorted((stream.columns | looked | used) - derived.keys())),
-        changes=table.flag("changes"), names=table.texts("columns", ()),
+        changes=table.changes, names=table.columns,
     )  # fmt: skip
-    table.close()
-    return found
 
 
 LISTED = "\0"

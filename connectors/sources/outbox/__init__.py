@@ -3,13 +3,14 @@
 from connectors.contract import Spec
 from connectors.pipeline.config.connector import ConnectorConfig
 from connectors.pipeline.state.state import State
-from connectors.sources.outbox.config import outbox_settings
+from connectors.sources.outbox.config import OutboxTable, outbox_settings
 from connectors.sources.outbox.source import OutboxSource
 from hub.domain.identifiers import AgencyKey
+from hub.file_models import keys_of
 
 spec = Spec(
     kind="sql_outbox", role="source",
-    settings="url | url_env, connect_seconds, statement_seconds, table, schema, id, kind, payload, columns, gap_hours",
+    settings=", ".join(keys_of(OutboxTable)),
 )  # fmt: skip
 
 

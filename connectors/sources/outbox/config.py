@@ -3,12 +3,30 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from connectors.database.settings import Access, access_of, read_columns
+from pydantic import Field
+
+from connectors.database.settings import Access, DatabaseTable, access_of, read_columns
 from connectors.pipeline.config.connector import ConnectorConfig
 from connectors.pipeline.config.streams import Stream
-from connectors.pipeline.config.strict_toml import Table
 from connectors.pipeline.config.values import VERSION
 from hub.errors import ConfigurationError
+from hub.file_models import FileTable, Texts, checked
+
+
+class OutboxTable(DatabaseTable):
+    table: str
+    schema_: str = Field(default="", alias="schema")
+    id: str
+    kind: str = ""
+    payload: str = ""
+    columns: Texts = ()
+    gap_hours: float = 24.0
+
+
+class OutboxStreamTable(FileTable):
+    entries: Texts | None = None
+    numeric: Texts = ()
+    optional: Texts = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,30 +61,28 @@ class OutboxSettings:
 
 def outbox_settings(config: ConnectorConfig) -> OutboxSettings:
     """The settings of this configuration; raises ConfigurationError."""
-    table = Table(config.settings, "config.settings")
+    table = checked(OutboxTable, config.settings, "config.settings")
     settings = OutboxSettings(
-        access=access_of(table, config), table=table.take("table", str), schema=table.take("schema", str, ""),
-        id=table.take("id", str), kind=table.take("kind", str, ""), payload=table.take("payload", str, ""),
-        beside=table.texts("columns", ()), gap_hours=table.take("gap_hours", float, 24.0),
+        access=access_of(table, config), table=table.table, schema=table.schema_, id=table.id, kind=table.kind,
+        payload=table.payload, beside=table.columns, gap_hours=table.gap_hours,
         streams={stream.name: _stream(stream, config) for stream in config.streams.values()},
     )  # fmt: skip
-    table.close()
     _check(settings)
     return settings
 
 
 def _stream(stream: Stream, config: ConnectorConfig) -> OutboxStream:
-    table = Table(stream.settings, f"config.streams.{stream.name}")
+    place = f"config.streams.{stream.name}"
+    table = checked(OutboxStreamTable, stream.settings, place)
     found = OutboxStream(
-        name=stream.name, stream=stream, entries=table.texts("entries", (stream.name,)),
-        numeric=frozenset(table.texts("numeric", ())), columns=tuple(sorted(read_columns(stream, config))),
-        optional=frozenset(table.texts("optional", ())),
+        name=stream.name, stream=stream, entries=(stream.name,) if table.entries is None else table.entries,
+        numeric=frozenset(table.numeric), columns=tuple(sorted(read_columns(stream, config))),
+        optional=frozenset(table.optional),
     )  # fmt: skip
-    table.close()
     ends = [stream.on_vanish] if stream.on_vanish else []
     if any(event.by_version for event in (*stream.events, *ends)):
         raise ConfigurationError(
-            "an outbox entry's version is its number, no time", place=table.place,
+            "an outbox entry's version is its number, no time", place=place,
             remedy=f'name the column that holds the time in place of "{VERSION}"',
         )  # fmt: skip
     return found

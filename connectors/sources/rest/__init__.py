@@ -6,17 +6,16 @@ from connectors.pipeline.state.state import State
 from connectors.sources.files.memory import Waiting
 from connectors.sources.files.source import FilesSource
 from connectors.sources.rest.client import Client
-from connectors.sources.rest.config import rest_settings
+from connectors.sources.rest.config import RestTable, rest_settings
 from connectors.sources.rest.reading import Streams
 from connectors.sources.rest.shelf import Polls
 from connectors.sources.rest.spool import Seal, SpoolReader
 from hub.domain.identifiers import AgencyKey
+from hub.file_models import keys_of
 
 spec = Spec(
     kind="rest", role="source",
-    settings="url, token_file | token_env | user + password_file | password_env, header_name, ca_file, cert_file, "
-    "key_file, timeout_seconds, tries, page_bytes, paging, poll_minutes, reconcile_minutes, overlap_seconds, "
-    "overlap_numbers, vanish_limit, vanish_rows",
+    settings=", ".join(keys_of(RestTable)),
 )  # fmt: skip
 
 

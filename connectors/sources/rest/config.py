@@ -4,14 +4,17 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
+from pydantic import Field
+
 from connectors.pipeline.config.connector import ConnectorConfig
-from connectors.pipeline.config.strict_toml import Table
 from connectors.sources.cursor import Ordering, Version
-from connectors.sources.files.settings import Changed, FilesSettings, FileStream, files_settings
+from connectors.sources.files.settings import Changed, FilesSettings, FileStream, VanishTable, files_settings
 from connectors.sources.rest.document import EACH, OUTER, Pointer, column_path, pointer_of
 from hub.errors import ConfigurationError
+from hub.file_models import FileTable, Texts, checked
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 PAGING = ("none", "link", "next", "cursor", "page", "offset")
@@ -19,6 +22,47 @@ TIMEOUT, TRIES, MOST_BYTES = 60.0, 3, 16_000_000
 _POINTED = frozenset({"next", "cursor"})
 _COUNTED = frozenset({"page", "offset"})
 _LONGEST_NUMBER = 20
+
+
+class PagingTable(FileTable):
+    kind: str = "none"
+    at: str = ""
+    parameter: str = ""
+    first: int | None = None
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    most_pages: int = 10_000
+
+
+class RequestTable(FileTable):
+    path: str
+    parameters: dict[str, Any] = Field(default_factory=dict, repr=False)
+    rows: str = ""
+    total: str = ""
+    version: str = ""
+    since: str = ""
+    optional: Texts = ()
+    etag_whole: bool = False
+
+
+class RestTable(VanishTable):
+    url: str = Field(repr=False)
+    token_file: str = ""
+    token_env: str = ""
+    header_name: str = ""
+    user: str = Field(default="", repr=False)
+    password_file: str = ""
+    password_env: str = ""
+    ca_file: str = ""
+    cert_file: str = ""
+    key_file: str = ""
+    timeout_seconds: float = TIMEOUT
+    tries: int = TRIES
+    page_bytes: int = MOST_BYTES
+    paging: PagingTable = Field(default_factory=PagingTable)
+    poll_minutes: float = 15.0
+    reconcile_minutes: float = 1440.0
+    overlap_seconds: float = 3600.0
+    overlap_numbers: int = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,24 +132,20 @@ class RestSettings:
 
 def rest_settings(config: ConnectorConfig) -> RestSettings:
     """The settings of this configuration; raises ConfigurationError."""
-    table = Table(config.settings, "config.settings")
+    table = checked(RestTable, config.settings, "config.settings")
     endpoints, streams = {}, {}
     for name, stream in config.streams.items():
-        own = dict(stream.settings)
-        endpoints[name] = _endpoint(Table(own.pop("request", None), f"config.streams.{name}.request"))
+        own, place = dict(stream.settings), f"config.streams.{name}.request"
+        endpoints[name] = _endpoint(checked(RequestTable, own.pop("request", None), place), place)
         streams[name] = replace(stream, settings={**own, "file": endpoints[name].path})
-    ordering = Ordering(
-        config.style, table.take("overlap_seconds", float, 3600.0), table.take("overlap_numbers", int, 1000)
-    )
+    ordering = Ordering(config.style, table.overlap_seconds, table.overlap_numbers)
     files = files_settings(table, replace(config, streams=streams))
     timed = {name: _timed(one, endpoints[name], ordering) for name, one in files.streams.items()}
     settings = RestSettings(
-        access=_access(table, config), paging=_paging(table.table("paging")),
-        poll_seconds=60 * table.take("poll_minutes", float, 15.0),
-        reconcile_seconds=60 * table.take("reconcile_minutes", float, 1440.0),
+        access=_access(table, config), paging=_paging(table.paging, "config.settings.paging"),
+        poll_seconds=60 * table.poll_minutes, reconcile_seconds=60 * table.reconcile_minutes,
         ordering=ordering, files=replace(files, streams=timed), endpoints=endpoints,
     )  # fmt: skip
-    table.close()
     _check(settings)
     for name, read in settings.files.streams.items():
         _check_outer(name, (*read.columns, endpoints[name].version), endpoints[name])
@@ -152,17 +192,16 @@ def plain_access(url: str, *, token_file: Path | None, token_env: str) -> Access
     )  # fmt: skip
 
 
-def _access(table: Table, config: ConnectorConfig) -> Access:
-    files = {
-        name: table.take(name, str, "")
-        for name in ("token_file", "password_file", "ca_file", "cert_file", "key_file")
-    }
-    paths = {name: config.path(file) if file else None for name, file in files.items()}
+def _access(table: RestTable, config: ConnectorConfig) -> Access:
+    def path(name: str) -> Path | None:
+        return config.path(name) if name else None
+
     return Access(
-        url=address(table.take("url", str)), token_env=table.take("token_env", str, ""),
-        header=table.take("header_name", str, ""), user=table.take("user", str, ""),
-        password_env=table.take("password_env", str, ""), timeout=table.take("timeout_seconds", float, TIMEOUT),
-        tries=table.take("tries", int, TRIES), most_bytes=table.take("page_bytes", int, MOST_BYTES), **paths,
+        url=address(table.url), token_file=path(table.token_file), token_env=table.token_env,
+        header=table.header_name, user=table.user, password_file=path(table.password_file),
+        password_env=table.password_env, ca_file=path(table.ca_file), cert_file=path(table.cert_file),
+        key_file=path(table.key_file), timeout=table.timeout_seconds, tries=table.tries,
+        most_bytes=table.page_bytes,
     )  # fmt: skip
 
 
@@ -194,42 +233,37 @@ def _split(url: str) -> SplitResult | None:
     return parts if known and _plain(url) else None
 
 
-def _paging(table: Table) -> Paging:
-    kind, at = table.take("kind", str, "none"), table.take("at", str, "")
+def _paging(table: PagingTable, place: str) -> Paging:
+    kind, at = table.kind, table.at
+    first = (1 if kind == "page" else 0) if table.first is None else table.first
     paging = Paging(
-        kind=kind, at=pointer_of(at, f"{table.place}.at"), parameter=table.take("parameter", str, ""),
-        first=table.take("first", int, 1 if kind == "page" else 0),
-        fixed={name: str(value) for name, value in dict(table.any("parameters", {})).items()},
-        most=table.take("most_pages", int, 10_000),
+        kind=kind, at=pointer_of(at, f"{place}.at"), parameter=table.parameter, first=first,
+        fixed={name: str(value) for name, value in table.parameters.items()}, most=table.most_pages,
     )  # fmt: skip
-    table.close()
     if kind not in PAGING:
-        raise ConfigurationError("unknown kind", place=f"{table.place}.kind", remedy=" | ".join(PAGING))
+        raise ConfigurationError("unknown kind", place=f"{place}.kind", remedy=" | ".join(PAGING))
     if (kind in _POINTED) != bool(at):
         raise ConfigurationError(
             "next and cursor need it, no other kind does",
-            place=f"{table.place}.at",
+            place=f"{place}.at",
             remedy="for example /next",
         )
     if (kind in _COUNTED or kind == "cursor") != bool(paging.parameter):
         raise ConfigurationError(
-            "page, offset and cursor need it, no other kind does", place=f"{table.place}.parameter",
+            "page, offset and cursor need it, no other kind does", place=f"{place}.parameter",
             remedy="name the parameter of the address",
         )  # fmt: skip
     return paging
 
 
-def _endpoint(table: Table) -> Endpoint:
-    total = table.take("total", str, "")
+def _endpoint(table: RequestTable, place: str) -> Endpoint:
     endpoint = Endpoint(
-        path=table.take("path", str),
-        parameters={name: str(value) for name, value in dict(table.any("parameters", {})).items()},
-        rows=pointer_of(table.take("rows", str, ""), f"{table.place}.rows"),
-        total=pointer_of(total, f"{table.place}.total") if total else None,
-        version=table.take("version", str, ""), since=table.take("since", str, ""),
-        optional=frozenset(table.texts("optional", ())), etag_whole=table.flag("etag_whole"),
+        path=table.path, parameters={name: str(value) for name, value in table.parameters.items()},
+        rows=pointer_of(table.rows, f"{place}.rows"),
+        total=pointer_of(table.total, f"{place}.total") if table.total else None,
+        version=table.version, since=table.since, optional=frozenset(table.optional),
+        etag_whole=table.etag_whole,
     )  # fmt: skip
-    table.close()
     if (
         not endpoint.path.startswith("/")
         or not _plain(endpoint.path)
@@ -238,16 +272,16 @@ def _endpoint(table: Table) -> Endpoint:
     ):
         raise ConfigurationError(
             "begins with /, is percent-encoded and has no parameters",
-            place=f"{table.place}.path",
+            place=f"{place}.path",
             remedy="use parameters",
         )
     if endpoint.rows[-1:] == (EACH,):
         raise ConfigurationError(
-            "ends with a star", place=f"{table.place}.rows", remedy="name the list in each: /akten/*/personen"
+            "ends with a star", place=f"{place}.rows", remedy="name the list in each: /akten/*/personen"
         )
     if bool(endpoint.version) != bool(endpoint.since):
         raise ConfigurationError(
-            "belong together", place=f"{table.place}.version and .since", remedy="set both or none"
+            "belong together", place=f"{place}.version and .since", remedy="set both or none"
         )
     return endpoint
 

@@ -5,13 +5,14 @@ from connectors.pipeline.config.connector import ConnectorConfig
 from connectors.pipeline.state.state import State
 from connectors.sources.files.reader import CsvReader
 from connectors.sources.files.source import FilesSource
-from connectors.sources.snapshot.config import csv_settings
+from connectors.sources.snapshot.config import CsvTable, csv_settings
 from connectors.sources.snapshot.shelf import Folders
 from hub.domain.identifiers import AgencyKey
+from hub.file_models import keys_of
 
 spec = Spec(
     kind="snapshot_csv", role="source",
-    settings="folder, encoding, delimiter, quote, manifest, vanish_limit, vanish_rows, grace_minutes",
+    settings=", ".join(keys_of(CsvTable)),
 )  # fmt: skip
 
 

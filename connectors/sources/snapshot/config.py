@@ -4,8 +4,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from connectors.pipeline.config.connector import ConnectorConfig
-from connectors.pipeline.config.strict_toml import Table
-from connectors.sources.files.settings import Dialect, FilesSettings, dialect_of, files_settings
+from connectors.sources.files.settings import (
+    Dialect,
+    DialectTable,
+    FilesSettings,
+    VanishTable,
+    dialect_of,
+    files_settings,
+)
+from hub.file_models import checked
+
+
+class CsvTable(VanishTable, DialectTable):
+    folder: str
+    manifest: str = "manifest.json"
+    grace_minutes: float = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,11 +34,8 @@ class CsvSettings:
 
 def csv_settings(config: ConnectorConfig) -> CsvSettings:
     """The settings of this configuration; raises ConfigurationError."""
-    table = Table(config.settings, "config.settings")
-    settings = CsvSettings(
-        folder=config.path(table.take("folder", str)), manifest=table.take("manifest", str, "manifest.json"),
-        dialect=dialect_of(table), grace_minutes=table.take("grace_minutes", float, 60.0),
-        files=files_settings(table, config),
+    table = checked(CsvTable, config.settings, "config.settings")
+    return CsvSettings(
+        folder=config.path(table.folder), manifest=table.manifest, dialect=dialect_of(table),
+        grace_minutes=table.grace_minutes, files=files_settings(table, config),
     )  # fmt: skip
-    table.close()
-    return settings

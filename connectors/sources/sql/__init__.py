@@ -3,15 +3,15 @@
 from connectors.contract import Spec
 from connectors.pipeline.config.connector import ConnectorConfig
 from connectors.pipeline.state.state import State
-from connectors.sources.sql.config import sql_settings
+from connectors.sources.sql.config import SqlTable, sql_settings
 from connectors.sources.sql.source import SqlSource
 from connectors.sources.sql.vanished import Waiting
 from hub.domain.identifiers import AgencyKey
+from hub.file_models import keys_of
 
 spec = Spec(
     kind="sql", role="source",
-    settings="url | url_env, connect_seconds, statement_seconds, overlap_seconds, overlap_numbers, reconcile_minutes, "
-    "vanish_limit, vanish_rows", secrets=("url",),
+    settings=", ".join(keys_of(SqlTable)), secrets=("url",),
 )  # fmt: skip
 
 

@@ -3,12 +3,31 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from connectors.database.settings import Access, access_of, read_columns
+from pydantic import Field
+
+from connectors.database.settings import Access, DatabaseTable, access_of, read_columns
 from connectors.pipeline.config.connector import ConnectorConfig
 from connectors.pipeline.config.streams import Stream
-from connectors.pipeline.config.strict_toml import Table
 from connectors.pipeline.config.values import Style
 from hub.errors import ConfigurationError
+from hub.file_models import FileTable, Texts, checked
+
+
+class SqlTable(DatabaseTable):
+    overlap_seconds: float = 3600.0
+    overlap_numbers: int = 1000
+    reconcile_minutes: float = 1440.0
+    vanish_limit: float = 0.05
+    vanish_rows: int = 10
+
+
+class SqlStreamTable(FileTable):
+    table: str = ""
+    query: str = ""
+    schema_: str = Field(default="", alias="schema")
+    revision: int = 1
+    version: str
+    numeric: Texts = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,16 +69,14 @@ class SqlSettings:
 
 def sql_settings(config: ConnectorConfig) -> SqlSettings:
     """The settings of this configuration; raises ConfigurationError."""
-    table = Table(config.settings, "config.settings")
+    table = checked(SqlTable, config.settings, "config.settings")
     settings = SqlSettings(
-        access=access_of(table, config), overlap_seconds=table.take("overlap_seconds", float, 3600.0),
-        overlap_numbers=table.take("overlap_numbers", int, 1000),
-        reconcile_seconds=60 * table.take("reconcile_minutes", float, 1440.0),
-        vanish_limit=table.take("vanish_limit", float, 0.05), vanish_rows=table.take("vanish_rows", int, 10),
+        access=access_of(table, config), overlap_seconds=table.overlap_seconds,
+        overlap_numbers=table.overlap_numbers, reconcile_seconds=60 * table.reconcile_minutes,
+        vanish_limit=table.vanish_limit, vanish_rows=table.vanish_rows,
         style=config.style, digest=config.digest,
         streams={stream.name: _stream(stream, config) for stream in config.streams.values()},
     )  # fmt: skip
-    table.close()
     _check(settings)
     for stream in config.streams.values():
         if stream.on_vanish and stream.gone is None and not settings.reconcile_seconds:
@@ -90,15 +107,12 @@ def _check(settings: SqlSettings) -> None:
 
 
 def _stream(stream: Stream, config: ConnectorConfig) -> SqlStream:
-    table = Table(stream.settings, f"config.streams.{stream.name}")
-    name, query = table.take("table", str, ""), table.take("query", str, "")
-    schema, revision = table.take("schema", str, ""), table.take("revision", int, 1)
-    version, numeric = table.take("version", str), table.texts("numeric", ())
-    table.close()
-    if bool(name) == bool(query):
-        raise ConfigurationError("needs one of table, query", place=table.place, remedy="name what is read")
+    place = f"config.streams.{stream.name}"
+    table = checked(SqlStreamTable, stream.settings, place)
+    if bool(table.table) == bool(table.query):
+        raise ConfigurationError("needs one of table, query", place=place, remedy="name what is read")
     return SqlStream(
-        name=stream.name, stream=stream, table=name, query=query, schema=schema, version=version,
-        numeric=frozenset(numeric), columns=tuple(sorted(read_columns(stream, config) | {version})),
-        revision=revision,
+        name=stream.name, stream=stream, table=table.table, query=table.query, schema=table.schema_,
+        version=table.version, numeric=frozenset(table.numeric),
+        columns=tuple(sorted(read_columns(stream, config) | {table.version})), revision=table.revision,
     )  # fmt: skip

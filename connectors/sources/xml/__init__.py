@@ -6,14 +6,14 @@ from connectors.pipeline.state.state import State
 from connectors.sources.files.inbox import Inbox
 from connectors.sources.files.rooms import prove_rooms
 from connectors.sources.files.source import FilesSource
-from connectors.sources.xml.config import xml_settings
+from connectors.sources.xml.config import XmlTable, xml_settings
 from connectors.sources.xml.reader import XmlReader
 from hub.domain.identifiers import AgencyKey
+from hub.file_models import keys_of
 
 spec = Spec(
     kind="xml", role="source",
-    settings="folder, complete, manifest, partial, as_of, as_of_date, together, encoding, namespaces, limits, "
-    "vanish_limit, vanish_rows",
+    settings=", ".join(keys_of(XmlTable)),
 )  # fmt: skip
 
 

@@ -4,20 +4,35 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+from pydantic import Field
+
 from connectors.pipeline.config.connector import ConnectorConfig
-from connectors.pipeline.config.strict_toml import Table
-from connectors.sources.files.drop_settings import DropSettings, drop_of
+from connectors.sources.files.drop_settings import DropSettings, DropTable, drop_of
 from connectors.sources.files.settings import Dialect
 from hub.errors import ConfigurationError
+from hub.file_models import FileTable, Texts, checked
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class Limits(FileTable):
     """Beyond these a file is refused whole: nesting, bytes of one record's texts, records and attributes."""
 
     depth: int = 64
     record_bytes: int = 1_000_000
     attributes: int = 256
+
+
+class XmlTable(DropTable):
+    encoding: str
+    namespaces: dict[str, str] = Field(default_factory=dict)
+    limits: Limits = Field(default_factory=Limits)
+
+
+class RecordsTable(FileTable):
+    path: str
+    columns: dict[str, str] = Field(default_factory=dict)
+    required: Texts = ()
+    optional: Texts = ()
+    ignored: Texts = ()
 
 
 Place = tuple[str, ...]
@@ -93,18 +108,15 @@ class XmlSettings:
 
 def xml_settings(config: ConnectorConfig) -> XmlSettings:
     """The settings of this configuration; raises ConfigurationError."""
-    table = Table(config.settings, "config.settings")
-    names = {name: str(uri) for name, uri in dict(table.any("namespaces", {})).items()}
-    limits = _limits(table.table("limits"))
-    encoding = table.take("encoding", str)
-    rest = {name: table.any(name) for name in table.names()}
+    table = checked(XmlTable, config.settings, "config.settings")
     taken, streams = {}, {}
     for name, stream in config.streams.items():
-        own = dict(stream.settings)
-        taken[name] = _records(Table(own.pop("records", None), f"config.streams.{name}.records"), names)
+        own, place = dict(stream.settings), f"config.streams.{name}.records"
+        records = checked(RecordsTable, own.pop("records", None), place)
+        taken[name] = _records(records, place, table.namespaces)
         streams[name] = replace(stream, settings=own)
-    dialect = Dialect(encoding=encoding, delimiter=";")
-    drop = drop_of(Table(rest, table.place), replace(config, streams=streams), dialect)
+    dialect = Dialect(encoding=table.encoding, delimiter=";")
+    drop = drop_of(table, replace(config, streams=streams), dialect)
     for name, found in drop.files.streams.items():
         missing = sorted(set(found.columns) - taken[name].columns.keys())
         if missing:
@@ -113,36 +125,21 @@ def xml_settings(config: ConnectorConfig) -> XmlSettings:
                 remedy="add its path",
             )  # fmt: skip
     return XmlSettings(
-        drop=drop, encoding=encoding, split=config.style.split, limits=limits, records=taken, namespaces=names
-    )
-
-
-def _limits(table: Table) -> Limits:
-    limits = Limits(
-        depth=table.take("depth", int, 64), record_bytes=table.take("record_bytes", int, 1_000_000),
-        attributes=table.take("attributes", int, 256),
+        drop=drop, encoding=table.encoding, split=config.style.split, limits=table.limits, records=taken,
+        namespaces=table.namespaces,
     )  # fmt: skip
-    table.close()
-    return limits
 
 
-def _records(table: Table, names: Mapping[str, str]) -> Records:
-    path = _path(table.take("path", str), names, f"{table.place}.path")
-    columns = {
-        name: _path(str(raw), names, f"{table.place}.columns.{name}")
-        for name, raw in dict(table.any("columns", {})).items()
-    }
+def _records(table: RecordsTable, place: str, names: Mapping[str, str]) -> Records:
     records = Records(
-        path=path, columns=columns, required=frozenset(table.texts("required", ())),
-        optional=frozenset(table.texts("optional", ())),
-        ignored=frozenset(_path(raw, names, f"{table.place}.ignored") for raw in table.texts("ignored", ())),
+        path=_path(table.path, names, f"{place}.path"),
+        columns={name: _path(raw, names, f"{place}.columns.{name}") for name, raw in table.columns.items()},
+        required=frozenset(table.required), optional=frozenset(table.optional),
+        ignored=frozenset(_path(raw, names, f"{place}.ignored") for raw in table.ignored),
     )  # fmt: skip
-    table.close()
-    for name in sorted((records.required | records.optional) - columns.keys()):
+    for name in sorted((records.required | records.optional) - records.columns.keys()):
         raise ConfigurationError(
-            f"names no column: {name}",
-            place=f"{table.place}.required and .optional",
-            remedy="correct its name",
+            f"names no column: {name}", place=f"{place}.required and .optional", remedy="correct its name"
         )
     return records
 

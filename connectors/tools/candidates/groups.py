@@ -1,18 +1,16 @@
 """Target groups as a reviewed file: each criterion is one that was agreed on, and there are no others."""
 
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
-from connectors.pipeline.config.strict_toml import Table
+from pydantic import Field
+
 from hub.errors import ConfigurationError, NoInput
+from hub.file_models import FileTable, checked
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Group:
+class Group(FileTable):
     """A family belongs to it when every criterion that is set is met.
 
     Months count back from the day of asking. Ages are whole years on that day; `member_age_*` must be met by one
@@ -32,6 +30,10 @@ class Group:
     help_running: bool = False
 
 
+class GroupsFile(FileTable):
+    group: list[Group] = Field(default_factory=list)
+
+
 def packaged() -> Path:
     """The groups that ship with the software: a proposal, to be reviewed by each house."""
     return Path(str(files("connectors.tools.candidates") / "target_groups.toml"))
@@ -45,25 +47,14 @@ def load_groups(path: Path) -> tuple[Group, ...]:
         raise NoInput("cannot be read", place=path.name, remedy="name the target-group file") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"is no TOML: {error}", place=path.name, remedy="correct the file") from None
-    table = Table(raw, path.name)
-    groups = tuple(_group(item) for item in table.items("group"))
-    table.close()
+    groups = tuple(checked(GroupsFile, raw, path.name).group)
     if not groups:
         raise ConfigurationError("names no group", place=path.name, remedy="add [[group]]")
+    for number, group in enumerate(groups):
+        if group == Group(id=group.id, label=group.label):
+            raise ConfigurationError(
+                "has no criterion: everybody would belong",
+                place=f"{path.name}.group[{number}]",
+                remedy="add one",
+            )
     return groups
-
-
-def _group(table: Table) -> Group:
-    kinds: Mapping[str, type[Any]] = {
-        each.name: str if each.name in ("id", "label") else bool if each.type is bool else int
-        for each in fields(Group)
-    }
-    told: dict[str, Any] = {name: table.take(name, kinds[name]) for name in ("id", "label")}
-    told |= {name: table.take(name, kinds[name]) for name in table.names() if name in kinds}
-    table.close()
-    group = Group(**told)
-    if group == Group(id=group.id, label=group.label):
-        raise ConfigurationError(
-            "has no criterion: everybody would belong", place=table.place, remedy="add one"
-        )
-    return group

@@ -12,7 +12,8 @@ from datetime import datetime
 from typing import NamedTuple
 
 from connectors.pipeline.config.connector import ConnectorConfig
-from connectors.pipeline.config.streams import ANSWERING, CIRCUMSTANCES
+from connectors.pipeline.config.streams import ANSWERING
+from connectors.pipeline.config.tables import CIRCUMSTANCES
 from connectors.tools.propose.words import protects
 from hub.domain.consent import Consent
 

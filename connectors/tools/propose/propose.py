@@ -9,7 +9,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from connectors.pipeline.config.streams import CIRCUMSTANCES
+from connectors.pipeline.config.tables import CIRCUMSTANCES
 from connectors.tools.propose.coded import Coded, CodeTables, Decision, decision
 from connectors.tools.propose.exported import SUFFIXES
 from connectors.tools.propose.profile import FLAGS, NEGATIVE, Column, Table

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 from textwrap import wrap
 from typing import Any
 
-from connectors.pipeline.config.streams import ANSWERING, CIRCUMSTANCES
+from connectors.pipeline.config.streams import ANSWERING
+from connectors.pipeline.config.tables import CIRCUMSTANCES
 from connectors.tools.propose.coded import Coded, Decision
 from connectors.tools.propose.profile import DOUBTFUL, NEGATIVE, Column, Table, most
 from connectors.tools.propose.propose import PERSON_OF_CASE, Event, Papers, Proposal, Stream

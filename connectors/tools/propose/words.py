@@ -6,7 +6,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from connectors.pipeline.config.streams import CIRCUMSTANCES
+from connectors.pipeline.config.tables import CIRCUMSTANCES
 
 BLOCKED = "blocked"
 """Kind of a column that blocks a person's address or record (§§ 51, 52 BMG). No circumstance stands for it:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from connectors.pipeline.config.connector import log_address
-from connectors.pipeline.config.strict_toml import Table
+from connectors.pipeline.config.tables import LogTable
 from hub.adapters.keys.certs import make_certificates
 from hub.adapters.keys.tls import TlsFiles
 from hub.adapters.log import groups, settings
@@ -18,6 +18,7 @@ from hub.adapters.log.security import BrokerSecurity
 from hub.dev.servers import LocalKafka
 from hub.dev.servers.process import free_port
 from hub.errors import ConfigurationError
+from hub.file_models import checked
 from hub.ports import Outgoing
 from tests.support.stories import Families
 from tests.support.workers import rig
@@ -160,7 +161,7 @@ def test_strangers_stay_out(secure: Secure, tmp_path: Path) -> None:
 )
 def test_a_connectors_security_is_checked_as_a_whole(wrong: dict[str, str], tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"config\.log"):
-        log_address(Table({"bootstrap": "b:1"} | wrong, "config.log"), tmp_path)
+        log_address(checked(LogTable, {"bootstrap": "b:1"} | wrong, "config.log"), tmp_path)
 
 
 def test_the_password_does_not_show(secure: Secure) -> None:

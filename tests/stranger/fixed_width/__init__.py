@@ -5,13 +5,24 @@ from pathlib import Path
 
 from connectors.contract import Spec
 from connectors.pipeline.config.connector import ConnectorConfig
-from connectors.pipeline.config.strict_toml import Table
 from connectors.pipeline.state.state import State
 from connectors.sources.full_refresh import WholeSource
 from hub.domain.identifiers import AgencyKey
 from hub.errors import ConfigurationError, DataError, ServiceUnavailable
+from hub.file_models import FileTable, checked, keys_of
 
-spec = Spec(kind="fixed_width", role="source", settings="file, encoding")
+
+class Settings(FileTable):
+    file: str
+    encoding: str = "cp1252"
+
+
+class StreamSettings(FileTable):
+    mark: str
+    layout: dict[str, list[int]]
+
+
+spec = Spec(kind="fixed_width", role="source", settings=", ".join(keys_of(Settings)))
 
 Layout = Mapping[str, tuple[int, int]]
 
@@ -65,15 +76,13 @@ class FixedWidth:
 
 class Source(WholeSource):
     def __init__(self, config: ConnectorConfig, state: State, key: AgencyKey) -> None:
-        settings = Table(config.settings, "config.settings")
-        file, encoding = config.path(settings.take("file", str)), settings.take("encoding", str, "cp1252")
-        settings.close()
+        settings = checked(Settings, config.settings, "config.settings")
+        file, encoding = config.path(settings.file), settings.encoding
         marks, layouts = dict[str, str](), dict[str, Layout]()
         for name, stream in config.streams.items():
-            table = Table(stream.settings, f"config.streams.{name}")
-            marks[name] = table.take("mark", str)
-            layouts[name] = {column: tuple(place) for column, place in table.any("layout", {}).items()}
-            table.close()
+            own = checked(StreamSettings, stream.settings, f"config.streams.{name}")
+            marks[name] = own.mark
+            layouts[name] = {column: (start, end) for column, (start, end) in own.layout.items()}
         super().__init__(config, state, key, FixedWidth(file, encoding, marks, layouts))
 
 

@@ -12,14 +12,19 @@ from sqlalchemy import Connection, create_engine
 
 from connectors.contract import Spec
 from connectors.pipeline.config.connector import ConnectorConfig
-from connectors.pipeline.config.strict_toml import Table
 from connectors.pipeline.publish.pseudonyms import Pseudonyms
 from connectors.sinks.sink import ViewSink
 from hub.domain.clock import micros
 from hub.errors import ServiceUnavailable
+from hub.file_models import FileTable, checked, keys_of
 from hub.ports import EventLog, KeyStore
 
-spec = Spec(kind="text_folder", role="sink", settings="folder")
+
+class Settings(FileTable):
+    folder: str
+
+
+spec = Spec(kind="text_folder", role="sink", settings=", ".join(keys_of(Settings)))
 
 
 class TextFolder:
@@ -62,8 +67,6 @@ def _or_unavailable() -> Iterator[None]:
 
 
 def build(config: ConnectorConfig, keys: KeyStore, log: EventLog, pseudonyms: Pseudonyms) -> ViewSink:
-    settings = Table(config.settings, "config.settings")
-    folder = config.path(settings.take("folder", str))
-    settings.close()
+    folder = config.path(checked(Settings, config.settings, "config.settings").folder)
     book = create_engine(f"sqlite:///{config.state}", hide_parameters=True)
     return ViewSink(config.agency, book, TextFolder(folder), keys, log, pseudonyms, config.batch)

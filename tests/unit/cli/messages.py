@@ -19,6 +19,7 @@ _PLACES = (
     "hub/policy/**/*.py",
     "hub/domain/**/*.py",
     "hub/config.py",
+    "hub/file_models.py",
     "hub/errors.py",
     "hub/cli/__init__.py",
     "hub/cli/files.py",

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from connectors.pipeline.config.values import STYLE_LISTS, STYLE_TEXTS
+from connectors.pipeline.config.values import Style
 from connectors.tools.propose.schema import config_schema
 from schemas import event_schema, event_types
 
@@ -70,7 +70,7 @@ def test_every_field_of_the_catalogue_tells_its_category() -> None:
 
 def test_every_word_of_a_style_is_known() -> None:
     style = config_schema()["$defs"]["style"]["properties"]
-    assert style.keys() == {*STYLE_TEXTS, *STYLE_LISTS}
+    assert style.keys() == Style.model_fields.keys()
 
 
 def _events(raw: dict[str, Any]) -> Iterator[dict[str, Any]]:
