@@ -5,6 +5,7 @@ from typing import Any
 
 from connectors.contract import Fault, Unreadable
 from connectors.database.values import loads, told
+from connectors.pipeline.config.protecting import protecting_in
 from connectors.sources.outbox.config import OutboxSettings, OutboxStream
 
 Values = Mapping[str, object]
@@ -40,7 +41,8 @@ def fault_in(settings: OutboxSettings, entry: Mapping[str, Any]) -> Fault | None
 
 
 def members(payload: object) -> frozenset[str]:
-    """Names of what an object holds, those of inner objects with a dot."""
+    """Names of what an object holds, those of inner objects with a dot; of objects in lists, those that would
+    protect."""
     return frozenset(_names(_object(payload) or {}, ""))
 
 
@@ -48,6 +50,8 @@ def _names(found: Mapping[str, Any], before: str) -> list[str]:
     names: list[str] = []
     for name, value in found.items():
         names += _names(value, f"{before}{name}.") if isinstance(value, dict) else [f"{before}{name}"]
+        hidden = protecting_in(value, (name,), ()) if isinstance(value, list) else ()
+        names += [f"{before}{'.'.join(each)}" for each in hidden]
     return names
 
 

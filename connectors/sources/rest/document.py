@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from connectors.contract import Unreadable
+from connectors.pipeline.config.protecting import protecting_in
 from connectors.sources.files.settings import listed
 from hub.errors import ConfigurationError, DataError
 
@@ -205,15 +206,17 @@ class Cells:
         return str(value).lower() if isinstance(value, bool) else "" if value is None else str(value)
 
     def _note(self, row: Mapping[str, Any], at: Pointer) -> None:
-        """Names of members; those of an inner object only where the mapping looks into it: they may be data."""
+        """Names of members; those of an inner object only where the mapping looks into it, for they may be data, or
+        where they would protect."""
         for name, value in row.items():
             path = (*at, name)
-            if name == OUTER and path not in self._inner:
-                continue
             if isinstance(value, Mapping) and path in self._inner:
                 self._note(value, path)
             elif path not in self._inner and len(self.names) < _MOST_NAMES:
-                self.names.add(self._spelt.get(path) or spelling(path))
+                if name != OUTER:
+                    self.names.add(self._spelt.get(path) or spelling(path))
+                hidden = () if path in self._spelt else protecting_in(value, path, (EACH,))
+                self.names.update(map(spelling, hidden))
 
 
 def spelling(path: Pointer) -> str:

@@ -40,10 +40,11 @@ def try_writing(config: ConnectorConfig) -> None:
 def _source(config: ConnectorConfig, state: State, key: AgencyKey, *, looking: bool) -> FilesSource:
     settings = xml_settings(config)
     inbox = Inbox(settings.drop, state, looking=looking)
+    hidden: dict[str, set[str]] = {}
     return FilesSource(
         settings.drop.files,
         inbox,
-        lambda stream, entry: XmlReader(stream, settings, entry),
+        lambda stream, entry: XmlReader(stream, settings, entry, hidden),
         state,
         key,
         inbox.check,

@@ -16,12 +16,20 @@ from connectors.sources.xml.tree import CHUNK, Found, Tree, fault
 
 
 class XmlReader:
-    """Reads one file once; `rows` counts its records."""
+    """Reads one file once; `rows` counts its records. `hidden`: of each stream the places met so far that would protect
+    and that are left out; readers of one source share it."""
 
-    def __init__(self, stream: FileStream, settings: XmlSettings, entry: Entry) -> None:
+    def __init__(
+        self,
+        stream: FileStream,
+        settings: XmlSettings,
+        entry: Entry,
+        hidden: dict[str, set[str]] | None = None,
+    ) -> None:
         self._stream, self._settings, self._entry = stream, settings, entry
         self._sha, self._bytes = hashlib.sha256(), Bytes(settings.encoding)
         self._tree: Tree | None = None
+        self._hidden = {} if hidden is None else hidden
         self.rows = 0
 
     def cells(self) -> Iterator[tuple[int, list[str]]]:
@@ -35,8 +43,9 @@ class XmlReader:
             yield Position.of(self.rows, line, same), [values.get(name, "") for name in self._stream.columns]
 
     def header(self) -> tuple[str, ...]:
-        """The columns that were agreed: an XML file names none."""
-        return tuple(sorted(self._settings.records[self._stream.name].columns))
+        """The columns that were agreed, for an XML file names none, and what would protect and is left out."""
+        hidden = self._hidden.get(self._stream.name, set())
+        return tuple(sorted({*self._settings.records[self._stream.name].columns, *hidden}))
 
     def verify(self) -> None:
         entry = self._entry
@@ -52,6 +61,7 @@ class XmlReader:
         for chunk in self._chunks():
             yield from tree.feed(chunk)
         yield from tree.end()
+        self._hidden.setdefault(self._stream.name, set()).update(tree.hidden)
         if wrong := self._bytes.contradiction():
             raise fault(self._entry, wrong.message, "wrong_encoding", wrong.line)
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from xml.parsers import expat
 
 from connectors.contract import Unreadable
+from connectors.pipeline.config.protecting import protects
 from connectors.sources.files.delivery import Entry
 from connectors.sources.files.settings import FileStream, listed, unreadable
 from connectors.sources.xml.config import Place, XmlSettings
@@ -23,6 +24,8 @@ TEXT = "text()"
 DRIFT = "header_drift"
 MOST_STRANGE, SHOWN = 200, 40
 """Names that are told of what nobody agreed on."""
+_MOST_MET = 10_000
+"""Places of one file that are looked at for a name that would protect."""
 _CORRECT = "correct the record in the export, or its column in the mapping"
 _HELD = 20_000
 """Records that may wait for a value which stands behind them."""
@@ -110,6 +113,12 @@ class Plan:
         read, attribute = self.owner(place[:-1]) is not None, place[-1].startswith("@")
         return (read and attribute) or (place[:-1] in self.known and (attribute or not read))
 
+    def hides(self, place: Place) -> bool:
+        """Whether this place is known, is read by nobody, and has a name that would protect."""
+        own = self.records
+        within = own.ignores_all or any(place[:size] in own.left_out for size in range(1, len(place) + 1))
+        return within and place not in self.known and bool(protects(named_locally(place[-1])))
+
     def is_strange_text(self, place: Place) -> bool:
         return place in self.known and place not in self.texts and not self.ignores((*place, TEXT))
 
@@ -125,6 +134,7 @@ class Tree:
         self._waiting: deque[_Waiting] = deque()
         self._seen: set[str] = set()
         self._strange: dict[Place, None] = {}
+        self._met: dict[Place, bool] = {}
         self._root, self._kept, self._start, self._fed, self._count = "", 0, 0, 0, 0
         self._parser = self._made()
 
@@ -132,6 +142,11 @@ class Tree:
     def strange(self) -> frozenset[str]:
         """Elements, attributes and texts on which nobody agreed, as `ignored` would write them."""
         return frozenset(f"/{self._settings.spelt(place)}" for place in self._strange)
+
+    @property
+    def hidden(self) -> frozenset[str]:
+        """Elements and attributes that would protect and that `ignored` leaves out."""
+        return frozenset(f"/{self._settings.spelt(place)}" for place, hides in self._met.items() if hides)
 
     def feed(self, chunk: bytes) -> Iterator[Found]:
         self._fed += len(chunk)
@@ -229,6 +244,8 @@ class Tree:
 
     def _new(self, place: Place) -> None:
         """An element or attribute begins; its text comes in pieces."""
+        if place not in self._met and len(self._met) < _MOST_MET:
+            self._met[place] = self._plan.hides(place)
         if self._plan.is_strange(place):
             self._note(place)
         if place not in self._plan.leaves:
@@ -361,6 +378,11 @@ def named(name: str) -> str:
     """`{uri}Name`, as the configuration's paths are written out."""
     uri, split, local = name.rpartition(SPLIT)
     return f"{{{uri}}}{local}" if split else name
+
+
+def named_locally(step: str) -> str:
+    """The name without its namespace."""
+    return step.removeprefix("@").rpartition("}")[2]
 
 
 def fault(entry: Entry, message: str, reason: str, line: int) -> DataError:

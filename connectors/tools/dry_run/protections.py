@@ -12,9 +12,9 @@ from datetime import datetime
 from typing import NamedTuple
 
 from connectors.pipeline.config.connector import ConnectorConfig
+from connectors.pipeline.config.protecting import protects
 from connectors.pipeline.config.streams import ANSWERING
 from connectors.pipeline.config.tables import CIRCUMSTANCES
-from connectors.tools.propose.words import protects
 from hub.domain.consent import Consent
 
 

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from connectors.pipeline.config.protecting import plain
 from connectors.tools.propose.profile import Column
-from connectors.tools.propose.words import plain, vocabulary
+from connectors.tools.propose.words import vocabulary
 from hub.policy.facts import CATEGORIES, CONSENT_PURPOSES
 from schemas import code_list, code_lists
 from schemas.fields import FieldSpec

@@ -9,11 +9,12 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from connectors.pipeline.config.protecting import BLOCKED, plain, protects
 from connectors.pipeline.config.tables import CIRCUMSTANCES
 from connectors.tools.propose.coded import Coded, CodeTables, Decision, decision
 from connectors.tools.propose.exported import SUFFIXES
 from connectors.tools.propose.profile import FLAGS, NEGATIVE, Column, Table
-from connectors.tools.propose.words import BLOCKED, plain, protects, vocabulary
+from connectors.tools.propose.words import vocabulary
 from schemas import event_schema
 from schemas.fields import FieldSpec
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from textwrap import wrap
 from typing import Any
 
+from connectors.pipeline.config.protecting import protects
 from connectors.pipeline.config.streams import ANSWERING
 from connectors.pipeline.config.tables import CIRCUMSTANCES
 from connectors.tools.propose.coded import Coded, Decision
@@ -326,6 +327,8 @@ def _rest(why: str, tables: Sequence[Table]) -> Iterator[str]:
     yield f"# {why}"
     for table in tables:
         yield f"#   {table.name}: {', '.join(table.columns)}"
+        if blocks := [name for name in table.columns if protects(name)]:
+            yield f"#     ! {', '.join(blocks)}: sieht nach Schutz aus. Gilt es für Personen, die hier gelesen werden?"
 
 
 def _s(value: Any) -> str:

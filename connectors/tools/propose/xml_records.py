@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from xml.parsers import expat
 
-from connectors.sources.xml.tree import CHUNK, SPLIT, named
+from connectors.pipeline.config.protecting import plain
+from connectors.sources.xml.tree import CHUNK, SPLIT, named, named_locally
 from connectors.tools.propose.exported import SAMPLE, newest, pattern
 from connectors.tools.propose.profile import Table, left_out, table
-from connectors.tools.propose.words import plain
 from hub.errors import ConfigurationError, NoInput
 
 SUFFIX = ".xml"
@@ -143,7 +143,7 @@ def _told_apart(found: list[Record], files: Iterable[str]) -> list[Record]:
         )
     twice = Counter(one.table.name for one in found)
     return [
-        one._replace(table=_renamed(one.table, f"{_local(one.path[-2])}_{one.table.name}"))
+        one._replace(table=_renamed(one.table, f"{named_locally(one.path[-2])}_{one.table.name}"))
         if twice[one.table.name] > 1 and len(one.path) > 1
         else one
         for one in found
@@ -168,7 +168,9 @@ def _of_file(file: str, path: Path) -> Iterator[Record]:
         rows = _Sampling(path, place, list(columns.values())).rows()
         lacking = tuple(name for at, name in enumerate(columns) if any(row[at] is None for row in rows))
         cells = [["" if cell is None else cell for cell in row] for row in rows]
-        yield Record(table(_local(place[-1]), list(columns), cells), file, place, columns, lacking, shape)
+        yield Record(
+            table(named_locally(place[-1]), list(columns), cells), file, place, columns, lacking, shape
+        )
 
 
 def _within(place: Place, outer: Sequence[Place]) -> bool:
@@ -184,20 +186,16 @@ def _shared(place: Place, other: Place) -> int:
 
 def _named(places: Sequence[Place]) -> dict[str, Place]:
     """A name for each: its own, with the element around it where that says more or tells it apart."""
-    counted = Counter(plain(_local(place[-1])) for place in places)
+    counted = Counter(plain(named_locally(place[-1])) for place in places)
     found: dict[str, Place] = {}
     for place in places:
-        name, around = _local(place[-1]), _local(place[-2]) if len(place) > 1 else ""
+        name, around = named_locally(place[-1]), named_locally(place[-2]) if len(place) > 1 else ""
         if around and (counted[plain(name)] > 1 or plain(name) in _GENERAL):
             name = f"{around}_{name}"
         while name in found:
             name = f"{name}_2"
         found[name] = place
     return found
-
-
-def _local(step: str) -> str:
-    return step.removeprefix("@").rpartition("}")[2]
 
 
 class _Parsing:

@@ -15,12 +15,12 @@ from typing import Any
 
 from connectors.pipeline.config.certificates import certificates
 from connectors.pipeline.config.connector import ConnectorConfig
+from connectors.pipeline.config.protecting import BLOCKED
 from connectors.pipeline.publish.keyring import agency_keys, first_of
 from connectors.pipeline.run.pipeline import gate, kind, looking_names, secret_of
 from connectors.pipeline.state.sqlite_files import holder, lease_of, prove_writable
 from connectors.tools.dry_run.checking import Asked, Fault, Found, examine
 from connectors.tools.dry_run.protections import Effect, lookalikes, unanswered, withdrawable
-from connectors.tools.propose.words import BLOCKED
 from hub.cli.connect.given import clock_of, keys_to_look
 from hub.cli.connect.host import open_keys, open_log
 from hub.cli.language import said

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 
+from connectors.pipeline.config.protecting import BLOCKED
 from connectors.tools.dry_run.protections import Effect
-from connectors.tools.propose.words import BLOCKED
 from hub.cli.language import Message, message, spoken, word_of
 from hub.metrics.hearing import SILENT
 from hub.web.wording import speaking, word

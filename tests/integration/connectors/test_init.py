@@ -782,3 +782,67 @@ def test_a_row_that_is_marked_as_deleted_says_nothing(tmp_path: Path) -> None:
     shown = json.loads(called("preview", str(out), "--json").stdout)
     assert {record["place"] for record in shown["records"]} == {"personen.csv:2"}
     assert shown["faults"] == []
+
+
+def overlooked(out: Path) -> set[str]:
+    """Columns that would protect and are not mapped: those that `check` fails for, which are those of the preview."""
+    shown = json.loads(called("preview", str(out), "--json").stdout)["protections"]["lookalikes"]
+    lines = json.loads(called("check", str(out), "--json").stdout)["checks"]
+    failed = [line["found"] for line in lines if line["name"] == "circumstances" and not line["ok"]]
+    columns = {one["column"] for one in shown}
+    assert all(any(column in line for line in failed) for column in columns)
+    return columns
+
+
+GUARDED = """<Export>{people}
+<Sperren><Eintrag nr="1"><Sperrvermerk art="S">ja</Sperrvermerk><Kunde>101</Kunde></Eintrag>
+<Eintrag nr="2"><Sperrvermerk art="S">ja</Sperrvermerk><Kunde>102</Kunde></Eintrag></Sperren></Export>"""
+GUARDED_PERSON = """<Person><KdNr>{n}</KdNr><BGNr>F1</BGNr><Name>A</Name><Vorname>B</Vorname>
+<GebDatum>1990-02-1{n}</GebDatum></Person>"""
+
+
+@pytest.mark.parametrize("ignored", ["", '["*"]'], ids=["proposed", "all"])
+def test_a_protection_in_a_record_that_is_not_read_is_a_fail(tmp_path: Path, ignored: str) -> None:
+    """The second kind of record stands under `ignored`: its block would be overlooked for good."""
+    people = "".join(GUARDED_PERSON.format(n=n) for n in (1, 2))
+    folder = plain(tmp_path / "export", {"export.xml": GUARDED.format(people=people)})
+    out = tmp_path / "source.toml"
+    result = of_documents(out, folder)
+    assert result.exit_code == 0, result.output
+    if ignored:
+        text = out.read_text(encoding="utf-8")
+        out.write_text(
+            text.replace('ignored = ["/Export/Sperren"]', f"ignored = {ignored}"), encoding="utf-8"
+        )
+    names = ("/Export/Sperren/Eintrag/Sperrvermerk",)
+    assert overlooked(out) >= {*names}
+    unrelated = json.dumps(sorted(overlooked(out)))
+    text = out.read_text(encoding="utf-8").replace("key = [", f"unrelated = {unrelated}\nkey = [")
+    out.write_text(text, encoding="utf-8")
+    assert overlooked(out) == set()
+
+
+def test_a_protection_in_an_inner_object_is_a_fail(tmp_path: Path) -> None:
+    """An object, a list of objects, and the object around the rows; any other name within may be data."""
+    hidden = {
+        "schutz": {"art": {"sperrvermerk": True}, "notiz": 1},
+        "meldungen": [{"grund": "x", "auskunftssperre": 1}],
+    }
+    people = [{**one, **hidden} for one in PEOPLE]
+    with closing(Interface()) as served:
+        served.lists["/v1/akten"] = [{"nr": "F1", "gesperrt": False, "kinder": people}]
+        (tmp_path / "token").write_text(TOKEN, encoding="ascii")
+        token, out = ("--token-file", str(tmp_path / "token")), tmp_path / "source.toml"
+        assert init(out, "--url", f"{served.url}/v1/akten", *token).exit_code == 0
+        assert overlooked(out) == {
+            "/schutz/*/sperrvermerk",
+            "/meldungen/*/auskunftssperre",
+            "../gesperrt",
+        }
+
+
+def test_a_protection_in_a_table_that_is_not_read_is_named(tmp_path: Path) -> None:
+    files = HOUSEHOLDS | {"melderegister.csv": "lfd,PersNr,Auskunftssperre\n1,101,J\n"}
+    out = tmp_path / "source.toml"
+    of_a_jobcenter(out, plain(tmp_path / "export", files))
+    assert "#     ! Auskunftssperre: sieht nach Schutz aus" in out.read_text(encoding="utf-8")
