@@ -1,12 +1,15 @@
 """One frozen Settings, read once by the composition root from `HUB_*` variables or a `.env` file."""
 
+import re
 import tomllib
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
 
 from hub.adapters.keys.wrapping import master_keys
 from hub.adapters.log.security import BrokerSecurity
@@ -30,6 +33,18 @@ class AgenciesFile(FileTable):
     agency: list[AgencyTable] = Field(default_factory=list)
 
 
+def _a_database(url: SecretStr) -> SecretStr:
+    try:
+        if text := url.get_secret_value():
+            make_url(text).get_backend_name()
+    except (ArgumentError, ValueError):
+        raise ValueError("no database address, such as postgresql+psycopg://user@host/name") from None
+    return url
+
+
+DatabaseUrl = Annotated[SecretStr, AfterValidator(_a_database)]
+
+
 class Settings(BaseSettings):
     """What the hub needs to start. Secrets never show in `repr`."""
 
@@ -48,8 +63,8 @@ class Settings(BaseSettings):
     kafka_password_file: Path | None = None
     partitions: int = Field(default=4, ge=1, description="of every topic; fixed at creation")
     topic_timestamps: Literal["append", "create"] = "append"
-    database_url: SecretStr = SecretStr("")
-    key_database_url: SecretStr = SecretStr("")
+    database_url: DatabaseUrl = SecretStr("")
+    key_database_url: DatabaseUrl = SecretStr("")
     kek: SecretStr = Field(default=SecretStr(""), description="master key, base64 of 32 bytes")
     kek_file: Path | None = None
     kek_next_file: Path | None = Field(
@@ -70,7 +85,7 @@ class Settings(BaseSettings):
     tls_key: Path | None = None
     ledger_file: Path | None = Field(default=None, description="destroyed keys, kept apart from all backups")
     clock_file: Path | None = Field(default=None, description="stories only: the time stands in this file")
-    metrics_port: int = 0
+    metrics_port: int = Field(default=0, ge=0, le=65_535)
     lease_seconds: int = Field(default=24 * 3600, gt=0)
     hold_days: int = Field(default=7, gt=0)
     stale_after_seconds: float = Field(default=60.0, gt=0)
@@ -113,13 +128,26 @@ class Settings(BaseSettings):
         return master_keys(self.kek.get_secret_value(), self.kek_file or "", self.kek_next_file or "")
 
 
+_CORRECT = "correct it in the environment or in the file .env"
+
+
 def load_settings(**given: object) -> Settings:
     """The settings of this process; raises ConfigurationError naming the setting, never its value."""
     try:
         return Settings(**given)  # type: ignore[arg-type]
     except ValidationError as error:
         names = ", ".join(f"HUB_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors())
-        raise ConfigurationError(f"a setting cannot be used ({names})", place="environment") from None
+        raise ConfigurationError(
+            f"a setting cannot be used ({names})", place="environment", remedy=_CORRECT
+        ) from None
+    except SettingsError as error:
+        named = re.search(r'"(\w+)"', str(error))
+        name = f"HUB_{named[1].upper()}" if named else "environment"
+        raise ConfigurationError("is no JSON list", place=name, remedy=_CORRECT) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(
+            f"cannot be read ({type(error).__name__})", place=".env", remedy=_CORRECT
+        ) from None
 
 
 def load_agencies(path: Path) -> tuple[Agency, ...]:
@@ -128,6 +156,8 @@ def load_agencies(path: Path) -> tuple[Agency, ...]:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise _bad(path, "there is no such file", "name it in HUB_AGENCIES") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise _bad(path, f"cannot be read ({type(error).__name__})", "name it in HUB_AGENCIES") from None
     except tomllib.TOMLDecodeError as error:
         raise _bad(path, f"this is no TOML ({error})", "correct it") from None
     file = checked(AgenciesFile, raw, path.name)

@@ -3,7 +3,7 @@
 import os
 import sys
 import traceback
-from errno import EIO, ENOSPC
+from errno import EACCES, EADDRINUSE, EADDRNOTAVAIL, EIO, ENOSPC, errorcode
 from pathlib import Path
 
 from typer import Abort, TyperException
@@ -15,6 +15,7 @@ from hub.starting import leave_quietly_until_it_listens
 
 USAGE, INTERNAL, INTERRUPTED = 64, 70, 130
 _HELP_SHOWN = "NoArgsIsHelpError"
+_PORT = frozenset({EADDRINUSE, EADDRNOTAVAIL, EACCES})
 _OUTPUT_ENDED = frozenset({ENOSPC, EIO})
 _WRONG_CALL = 2  # exit code of the option parser; sysexits calls it 64
 _HUB_ONLY = frozenset({"aiokafka", "alembic", "faust", "jinja2", "mode", "psycopg", "starlette", "uvicorn"})
@@ -51,6 +52,7 @@ def _run() -> None:
     from hub.cli.app import app
 
     _, language = language_of(sys.argv[1:])
+    speak(language)
     try:
         code = app(standalone_mode=False, prog_name="hub")
     except TyperException as error:
@@ -77,6 +79,7 @@ def _leave_with(end: SystemExit) -> None:
 
 
 def _leave(error: HubError) -> None:
+    error.place = error.place or _called()
     if "--json" in sys.argv[1:] and not isinstance(error, OutputError):
         print_json_line({"error": as_object(error)})
     print(f"hub: {error_said(error)}", file=sys.stderr)
@@ -109,6 +112,12 @@ def _of_system(error: OSError) -> HubError:
     """A path that somebody named and that cannot be used, or standard output that takes nothing more."""
     if error.filename:
         return _not_there(error)
+    if error.errno in _PORT:
+        return ConfigurationError(
+            f"the port cannot be used ({errorcode[error.errno]})",
+            place=_called(),
+            remedy="choose another port",
+        )
     if error.errno in _OUTPUT_ENDED:
         _forget_output()
         return OutputError(

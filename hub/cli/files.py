@@ -27,6 +27,14 @@ def write_new(path: Path, content: bytes) -> None:
         raise _unwritable(path, error) from None
 
 
+def write(path: Path, content: bytes) -> None:
+    """This content in the file's place, readable by its owner only where it is new. Raises NoInput."""
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise _unwritable(path, error) from None
+
+
 def _unwritable(path: Path, error: OSError) -> NoInput:
     why = errno.errorcode.get(error.errno or 0, type(error).__name__)
     return NoInput(

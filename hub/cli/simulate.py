@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
 
 from hub.cli.language import Message, message
 from hub.cli.messages import print_messages
 from hub.cli.output import AsJson, print_json, progress
 from hub.dev.simulate import DayReport, Simulation
+from hub.errors import UsageError
 
 FIRST_DAY = datetime(2026, 6, 1)  # noqa: DTZ001 - a calendar day, as Typer hands it over
 
@@ -38,7 +41,7 @@ def simulate(
     """Write two synthetic agencies: a jobcenter's database and a youth welfare office's nightly exports."""
     out.mkdir(parents=True, exist_ok=True)
     url = jobcenter_url or f"sqlite:///{out / 'jobcenter.sqlite'}"
-    simulation = Simulation(families, seed, start.date(), url, out / "jugendamt", canary=canary)
+    simulation = Simulation(families, seed, start.date(), _database(url), out / "jugendamt", canary=canary)
     chosen = list(islice(simulation.days, days))
     reports: list[DayReport] = []
     with progress("Days", len(chosen)) as done:
@@ -50,6 +53,17 @@ def simulate(
         print_json(summary)
     else:
         print_messages([_sentence(summary)])
+
+
+def _database(url: str) -> str:
+    """Raises UsageError for what is no address."""
+    try:
+        make_url(url)
+    except ArgumentError:
+        raise UsageError(
+            "no database address", place="--jobcenter-url", remedy="write it as sqlite:///FILE"
+        ) from None
+    return url
 
 
 def _summary(simulation: Simulation, reports: Iterable[DayReport]) -> dict[str, object]:

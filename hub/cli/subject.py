@@ -162,5 +162,10 @@ def _read(file: Path) -> dict[str, Any]:
     except orjson.JSONDecodeError:
         found = None
     if not isinstance(found, dict):
-        raise DataError("this is no certificate", reason="unreadable", place=file.name)
+        raise DataError(
+            "this is no certificate",
+            reason="unreadable",
+            place=file.name,
+            remedy="name a file that `hub subject certificate` wrote",
+        )
     return found

@@ -98,7 +98,7 @@ def _named(parts: Parts, name: str) -> ReadModel:
     models = {model.name: model for model in parts.read_models}
     if name not in models:
         raise UsageError(
-            f"there is no read model of this name; there are {', '.join(models)}", place="rebuild"
+            "there is no read model of this name", place=name, remedy=f"name one of {', '.join(models)}"
         )
     return models[name]
 

@@ -41,6 +41,8 @@ def parse_story(data: bytes) -> Story:
         raw = json.loads(data.decode("utf-8-sig"))
     except (ValueError, RecursionError):
         raise _impossible("file", "is no JSON in UTF-8") from None
+    if not isinstance(raw, dict):
+        raise _impossible("file", "is no JSON object")
     place = "file"
     try:
         found = read.record(raw, "", frozenset({"agencies", "persons", "families", "steps"}), frozenset(raw))

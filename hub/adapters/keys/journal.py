@@ -74,7 +74,7 @@ def export(path: Path, ledger: Iterable[Certificate]) -> int:
     lines = list(_lines(ledger))
     body = b"".join(lines)
     header = _HEADER | {"entries": len(lines), "sha256": hashlib.sha256(body).hexdigest()}
-    draft = path.with_name(f"{path.name}.part")
+    draft = path.parent / f"{path.name}.part"
     try:
         with draft.open("wb") as file:
             file.write(orjson.dumps(header) + b"\n" + body)

@@ -70,7 +70,9 @@ def _chosen(
         return [one.stream for one in Backfills(state.db).open() if one.stream in wanted or not wanted], []
     if unknown := sorted(set(wanted) - settings.streams.keys()):
         raise UsageError(
-            f"no stream of this name: {', '.join(unknown)}", place=PLACE, remedy=", ".join(settings.streams)
+            f"no stream of this name: {', '.join(unknown)}",
+            place=PLACE,
+            remedy="name a stream of the configuration",
         )
     names = [name for name in settings.streams if name in wanted or not wanted]
     possible = _rereadable(settings, state)

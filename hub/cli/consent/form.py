@@ -13,6 +13,7 @@ import typer
 
 from hub.adapters.clocks import SystemClock
 from hub.cli.consent.input import family_of, opened_desk
+from hub.cli.files import write
 from hub.cli.language import message
 from hub.cli.messages import print_messages
 from hub.cli.output import AsJson, print_document, print_json
@@ -110,7 +111,7 @@ def _write(out: Path, html: str) -> None:
     if out.suffix == ".pdf":
         _print(out, html)
     else:
-        out.write_text(html, encoding="utf-8")
+        write(out, html.encode())
 
 
 def _print(out: Path, html: str) -> None:

@@ -41,6 +41,11 @@ class Leaf:
         """Parameters that take a path."""
         return [one for one in self.command.params if _holds(one, Path)]
 
+    @property
+    def texts(self) -> list[Any]:
+        """Parameters that take a text: ids, names, reasons."""
+        return [one for one in self.command.params if _holds(one, str)]
+
     def call(self, **given: str) -> list[str]:
         """The words of a call: what is given by parameter, and something harmless for whatever else is required."""
         options: list[str] = []
