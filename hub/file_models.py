@@ -23,7 +23,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from hub.errors import ConfigurationError
 
-_TEXT, _TABLE = "<text>", "<table>"
+_TEXT, _TABLE = "(text)", "(table)"
 """Alternatives of a value; pydantic names them in the location of an error, a place leaves them out."""
 
 

@@ -18,7 +18,7 @@ _HELP_SHOWN = "NoArgsIsHelpError"
 _PORT = frozenset({EADDRINUSE, EADDRNOTAVAIL, EACCES})
 _OUTPUT_ENDED = frozenset({ENOSPC, EIO})
 _WRONG_CALL = 2  # exit code of the option parser; sysexits calls it 64
-_HUB_ONLY = frozenset({"aiokafka", "alembic", "faust", "jinja2", "mode", "psycopg", "starlette", "uvicorn"})
+_HUB_ONLY = frozenset({"aiokafka", "alembic", "faust", "mode", "psycopg", "starlette", "uvicorn"})
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from importlib.resources import files
 from urllib.parse import parse_qs
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -26,6 +26,7 @@ from hub.errors import ConfigurationError, ServiceUnavailable, TryAgain
 from hub.metrics.connectors import connector_collector
 from hub.metrics.named import PROCESS, metrics
 from hub.metrics.store import StoreCollector
+from hub.pages import environment
 from hub.parts import Parts
 from hub.subjects.consent_barrier import is_open
 from hub.views.opening import open_view
@@ -69,7 +70,7 @@ def create_app(
         )
     registry.register(StoreCollector(parts))
     registry.register(connector_collector(parts))
-    pages = _pages()
+    pages = environment("hub.web", finalize=unbroken)
     web = Web(parts, directory, registry, beat, pages, with_desk=desks is not None)
     endpoints: list[Endpoint] = [
         ("/", web.choose, ["GET"]),
@@ -99,13 +100,6 @@ def create_app(
 def until_beat(seconds: float, beat: float) -> float:
     """How long to wait after `seconds` of work until the next beat."""
     return -seconds % beat if beat else 0.0
-
-
-def _pages() -> Environment:
-    return Environment(
-        loader=PackageLoader("hub.web"), autoescape=True, undefined=StrictUndefined, finalize=unbroken,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
 
 
 class Web:

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.xdist_group("wheel")  # built once
 CLONE = Path(__file__).parents[2]
 PARTS = ("hub", "schemas", "connectors", "projections", "pyproject.toml", "README.md", "LICENSE")
 PIP = (sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check")
-HUB_ONLY = {"aiokafka", "alembic", "faust-streaming", "jinja2", "psycopg", "starlette", "uvicorn"}
+HUB_ONLY = {"aiokafka", "alembic", "faust-streaming", "psycopg", "starlette", "uvicorn"}
 AT_AN_AGENCY = {"connect", "danger", "consent", "decide", "explain", "simulate", "bench"}
 """Verbs, or parts of them, that need no hub."""
 CALLED = """

@@ -3,11 +3,11 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from html import escape
 from itertools import islice
+from typing import NamedTuple
 
 from connectors.tools.dry_run.preview import Fault, FieldFate, Preview, RecordFate, alike, by_type
-from hub.cli.connect.pages import table, whole
+from hub.cli.connect.pages import PageTable, page_of
 from hub.cli.connect.words import category, circumstance, consents
 from hub.cli.language import Message, message, said, spoken
 from hub.domain.clock import BERLIN
@@ -27,7 +27,25 @@ def page(
 ) -> str:
     """The whole page; it names fields, categories, rules and places, and no value."""
     title = message("Data that would leave the agency: {}", agency)
-    return whole(title, _body(at, found, reasons, limit))
+    day, time = (at.astimezone(BERLIN).strftime(form) for form in ("%d.%m.%Y", "%H:%M"))
+    left = 0 if limit is None else max(0, len(found.records) - limit)
+    return page_of(
+        "preview.html",
+        title,
+        as_of=message("As of {}, {} (Berlin). Rows read: {}.", day, time, found.read),
+        nothing_sent=message("Nothing was sent."),
+        judged_by=message("Judged by the consents that this agency itself knows; this page holds no values."),
+        warnings=warnings(found),
+        glance=message("At a glance"),
+        counted=_counted(found),
+        consents=message("Consents: {}", consents(found.consents)),
+        near_misses=near_misses(found),
+        tables=_tables(found, reasons),
+        by_record=message("Record by record"),
+        columns=_columns(),
+        records=(_record(record, reasons) for record in islice(found.records, limit)),
+        more=message("{} more records are only counted.", left) if left else "",
+    )
 
 
 def fate(each: FieldFate) -> Message:
@@ -68,34 +86,23 @@ def totals(found: Preview) -> Iterator[Message]:
         yield message("Withheld by {}: {} fields", rule, count)
 
 
-def _body(at: datetime, found: Preview, reasons: Mapping[str, Reason], limit: int | None) -> Iterator[str]:
-    day, time = (at.astimezone(BERLIN).strftime(form) for form in ("%d.%m.%Y", "%H:%M"))
-    yield f"<p>{escape(message('As of {}, {} (Berlin). Rows read: {}.', day, time, found.read))} "
-    yield f"<strong>{escape(message('Nothing was sent.'))}</strong> "
-    yield escape(message("Judged by the consents that this agency itself knows; this page holds no values."))
-    yield "</p>"
-    yield from (f'<p class="warning">{escape(one)}</p>' for one in warnings(found))
-    yield f"<h2>{message('At a glance')}</h2>"
-    yield from _glance(found, reasons)
-    yield f"<h2>{message('Record by record')}</h2>"
-    for record in islice(found.records, limit):
-        yield _record(record, reasons)
-    if limit is not None and len(found.records) > limit:
-        yield f"<p>{message('{} more records are only counted.', len(found.records) - limit)}</p>"
+def _counted(found: Preview) -> PageTable:
+    columns = (message("Event"), message("would leave"), message("in total"))
+    rows = ((_event(name), sent, total) for name, sent, total in by_type(found.records))
+    return PageTable(message("Records"), columns, rows)
 
 
-def _glance(found: Preview, reasons: Mapping[str, Reason]) -> Iterator[str]:
+def _tables(found: Preview, reasons: Mapping[str, Reason]) -> Iterator[PageTable]:
+    """What is withheld, not mapped, unreadable or held; those that have rows."""
     event, place = message("Event"), message("Place")
-    columns = (event, message("would leave"), message("in total"))
-    yield table(message("Records"), columns, _counted(found))
-    yield f"<p>{escape(message('Consents: {}', consents(found.consents)))}.</p>"
-    yield from (f"<p>{escape(one)}</p>" for one in near_misses(found))
     if found.totals:
         rows = ((rule, _text(rule, reasons), count) for rule, count in sorted(found.totals.items()))
-        yield table(message("Withheld fields"), (message("Rule"), message("why"), message("Fields")), rows)
+        yield PageTable(
+            message("Withheld fields"), (message("Rule"), message("why"), message("Fields")), rows
+        )
     if found.unmapped:
         names = ((name, ", ".join(columns)) for name, columns in sorted(found.unmapped.items()))
-        yield table(message("Not mapped, never sent"), (message("Source"), message("Columns")), names)
+        yield PageTable(message("Not mapped, never sent"), (message("Source"), message("Columns")), names)
     if found.faults:
         headings = (
             message("First"),
@@ -106,14 +113,10 @@ def _glance(found: Preview, reasons: Mapping[str, Reason]) -> Iterator[str]:
             message("Remedy"),
             message("Number"),
         )
-        yield table(message("Unreadable"), headings, (_fault(*each) for each in alike(found.faults)))
+        yield PageTable(message("Unreadable"), headings, (_fault(*each) for each in alike(found.faults)))
     if found.narrowing:
         held = ((one.event_type, one.place) for one in found.narrowing)
-        yield table(message("Takes effect although its row is held"), (event, place), held)
-
-
-def _counted(found: Preview) -> Iterator[tuple[object, ...]]:
-    return ((_event(name), sent, total) for name, sent, total in by_type(found.records))
+        yield PageTable(message("Takes effect although its row is held"), (event, place), held)
 
 
 def _event(name: str) -> str:
@@ -132,9 +135,18 @@ def _text(rule: str, reasons: Mapping[str, Reason]) -> str:
     return reasons[rule].text if spoken() == "de" else reasons[rule].text_en
 
 
-def _record(record: RecordFate, reasons: Mapping[str, Reason]) -> str:
-    title = f"{_event(record.event_type)} · {record.place} · {record.subject_ref}"
-    columns = (
+class _FieldRow(NamedTuple):
+    fate: str
+    cells: tuple[str, ...]
+
+
+class _RecordTable(NamedTuple):
+    title: str
+    fields: Iterator[_FieldRow]
+
+
+def _columns() -> tuple[Message, ...]:
+    return (
         message("Field"),
         message("Category"),
         message("Outcome"),
@@ -142,12 +154,13 @@ def _record(record: RecordFate, reasons: Mapping[str, Reason]) -> str:
         message("why"),
         message("Norm"),
     )
-    head = "".join(f'<th scope="col">{name}</th>' for name in columns)
-    rows = "\n".join(_field(each, reasons) for each in record.fields)
-    return f"<table><caption>{escape(title)}</caption><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
 
 
-def _field(each: FieldFate, reasons: Mapping[str, Reason]) -> str:
+def _record(record: RecordFate, reasons: Mapping[str, Reason]) -> _RecordTable:
+    title = f"{_event(record.event_type)} · {record.place} · {record.subject_ref}"
+    return _RecordTable(title, (_field(each, reasons) for each in record.fields))
+
+
+def _field(each: FieldFate, reasons: Mapping[str, Reason]) -> _FieldRow:
     why = _text(each.rule, reasons) if each.fate == "withheld" else ""
-    cells = (each.field, category(each.category), fate(each), each.rule, why, each.norm)
-    return f'<tr class="{each.fate}">' + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>"
+    return _FieldRow(each.fate, (each.field, category(each.category), fate(each), each.rule, why, each.norm))

@@ -14,7 +14,7 @@ from connectors.pipeline.state.sqlite_files import open_file
 from connectors.tools.dry_run.offline import offline
 from connectors.tools.dry_run.shadow import Figures, Report, totals
 from hub.cli.connect.given import clock_of
-from hub.cli.connect.pages import table, whole, write_page
+from hub.cli.connect.pages import PageTable, page_of, write_page
 from hub.cli.language import Message, error_said, message, verbatim
 from hub.cli.messages import Cell, print_message_table, print_messages, warn_of
 from hub.cli.output import AsJson, print_json
@@ -108,9 +108,10 @@ def _print(found: Report) -> None:
 
 
 def _page(agency: str, found: Report) -> str:
-    parts = [
-        f"<p>{_title(found)}.</p>",
-        table(message("Data that would have flowed"), _columns(), _rows(found)),
-        f"<p>{_remark()}</p>",
-    ]
-    return whole(message("Trial month {}", agency), parts)
+    return page_of(
+        "shadow.html",
+        message("Trial month {}", agency),
+        days=_title(found),
+        found=PageTable(message("Data that would have flowed"), _columns(), _rows(found)),
+        remark=_remark(),
+    )

@@ -76,7 +76,7 @@ def test_a_strangers_connectors_get_their_certificates(tmp_path: Path) -> None:
         ('row["fall"], row["fachkraft"]', 'row["fall"], ""', "shows_each_view_in_its_place"),
         ('row["wert"]', 'row["wert"].encode("ascii", "replace").decode()', "awkward_values"),
         ("{sha256(place.encode()).hexdigest()[:16]}", "{new[-1]['wert'] if new else 0}", "no_canary"),
-        ('"folder", str', '"folder", str, "texts"', "misconfigurations_found"),
+        ("    folder: str\n", '    folder: str = "texts"\n', "misconfigurations_found"),
     ],
 )
 def test_a_sink_that_fails_gets_none(tmp_path: Path, right: str, wrong: str, check: str) -> None:
