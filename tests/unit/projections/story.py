@@ -1,6 +1,5 @@
 """A family's shown entries, written as a story: the smallest view that a fold can be asked about."""
 
-from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -13,18 +12,14 @@ START = datetime(2026, 11, 1, 8, tzinfo=UTC)
 
 
 class Story:
-    """Entries in order of their telling, an hour apart unless `day` says when."""
+    """Entries in order of their telling, an hour apart."""
 
     def __init__(self) -> None:
         self.entries: list[ShownEntry] = []
 
-    def says(
-        self, sender: str, type_: str, about: str = "mother", *, day: date | None = None, id_: str = "", **fields: Any
-    ) -> str:  # fmt: skip
+    def says(self, sender: str, type_: str, about: str = "mother", **fields: Any) -> str:
         at = START + timedelta(hours=len(self.entries))
-        if day:
-            at = datetime(day.year, day.month, day.day, 8, tzinfo=UTC)
-        entry_id = id_ or f"e{len(self.entries) + 1:02}"
+        entry_id = f"e{len(self.entries) + 1:02}"
         self.entries.append(ShownEntry(at, entry_id, type_, about, sender, fields))
         return entry_id
 
@@ -41,6 +36,3 @@ def brief(rows: list[Row], *names: str) -> list[tuple[Any, ...]]:
 def keys(rows: list[Row]) -> set[frozenset[str]]:
     """The keys that the rows have: one set where all have the same."""
     return {frozenset(row) for row in rows}
-
-
-Fields = Mapping[str, Any]

@@ -1,6 +1,7 @@
 """Each fold tells its story: what a caseworker reads at the first glance."""
 
 from datetime import date, timedelta
+from typing import Any
 
 from projections.agreements import agreements
 from projections.matters import matters
@@ -95,7 +96,8 @@ def test_a_matter_has_one_owner_and_one_clock() -> None:
     (row,) = matters(story.view())
     assert row == {
         "ref": "m1", "about": "child", "kind": "application", "title": "Bildung und Teilhabe",
-        "addressee": JA, "owner_now": "ja_asd", "waiting_since": "2026-11-01T10:00:00Z", "due": "2026-12-01", "state": "document_received", "result": None,
+        "addressee": JA, "owner_now": "ja_asd", "waiting_since": "2026-11-01T10:00:00Z",
+        "due": "2026-12-01", "state": "document_received", "result": None,
         "missing": ["b"], "stamp": stamp,
         "trail": [
             {"at": "2026-11-01T08:00:00Z", "step": "submitted", "by": "jc_case_manager"},
@@ -153,7 +155,7 @@ def test_an_answer_that_came_before_its_start_counts_when_the_start_comes() -> N
 
 def test_talks_to_come_by_time_then_the_others_newest_first() -> None:
     story = Story()
-    held = {"kind": "dreiecksgespraech", "participants": ["person", "ja_asd"]}
+    held: dict[str, Any] = {"kind": "dreiecksgespraech", "participants": ["person", "ja_asd"]}
     story.says(
         JC, "ThreeWayTalkScheduled", talk_ref="next", date="2026-11-20", time="10:00", place="JC", **held
     )
