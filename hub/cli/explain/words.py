@@ -27,6 +27,10 @@ CODES: Mapping[str, Mapping[Language, str]] = {
         "de": "Ein Umschlag ist nicht richtig versiegelt",
         "en": "a box is not sealed as it must be",
     },
+    "past_limits": {
+        "de": "Ein Text ist länger, als er sein darf",
+        "en": "a text is longer than it may be",
+    },
     "undecodable": {"de": "Der Eintrag ist nicht lesbar", "en": "the record cannot be read"},
     "unknown_schema": {"de": "Das Schema ist hier nicht bekannt", "en": "the schema is not known here"},
     "unknown_field": {"de": "Ein Feld steht nicht im Schema", "en": "a field is not in the schema"},
@@ -93,6 +97,10 @@ _STEPS: Mapping[str, Mapping[Language, str]] = {
         "en": "{} was given it and has replaced it with something newer",
     },
     "removed": {"de": "{} wurde alles wieder genommen", "en": "Everything was taken back from {}"},
+    "unreadable": {
+        "de": "Es lässt sich nicht öffnen, niemand sieht etwas davon",
+        "en": "It does not open, nobody sees anything of it",
+    },
     "allow": {"de": "{} darf alles davon sehen", "en": "{} may see all of it"},
     "redact": {"de": "{} darf einen Teil davon sehen", "en": "{} may see a part of it"},
     "hold": {

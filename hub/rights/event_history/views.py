@@ -22,6 +22,8 @@ from hub.views.redaction import Evidence, Question, is_joint, request_of
 from schemas import InvalidPayload, UnknownSchema, decode_single, topics
 
 NOT_LINKED = "not_linked"
+_CODES = {"fenced": "key_fenced"}
+"""State of a content that does not open → its code, where that is another word."""
 
 
 def disclosed(
@@ -116,8 +118,20 @@ def shown_now(connection: Connection, parts: Parts, found: EventTraces) -> Itera
     joint = subjects.joint_cases(connection, case_keys)
     for file in _files(connection, parts, joint.values()) if joint else ():
         for one in file.evidence:
-            if one.envelope.event_id.hex() == found.event_id and one.content.state == "open":
+            if one.envelope.event_id.hex() != found.event_id:
+                continue
+            if one.content.state == "open":
                 yield from _for_each_role(parts, file, one, where)
+            elif one.content.state != "erased":  # of a destroyed key the ledger's own step tells
+                yield _unopened(parts, one, where)
+
+
+def _unopened(parts: Parts, one: Evidence, where: str) -> HistoryStep:
+    """A record whose boxes do not open: nobody is shown it, and the code says why."""
+    return HistoryStep(
+        at=micros(parts.clock.now()), point="disclose", where=where, outcome="unreadable",
+        rules=(_CODES.get(one.content.state, one.content.state),), now=True,
+    )  # fmt: skip
 
 
 def _files(connection: Connection, parts: Parts, joint: Iterable[str]) -> Iterable[CaseFile]:

@@ -4,10 +4,12 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from hub.store.tables import decision
 from projections.consent_register.tables import consent_row
+from projections.joint_case.tables import case_row
+from schemas import decode_single, encode_single
 from tests.unit.cli.conftest import World, answer, hub
 
 KEYS = {"at", "point", "where", "outcome", "rules", "kept", "dropped", "recipient"}
@@ -167,3 +169,27 @@ def _published(world: World) -> list[str]:
         except DataError:
             continue
     return ids
+
+
+def test_a_record_that_does_not_open_is_named(world: World) -> None:
+    """Its key is there, its boxes are not what was sealed: nobody sees it, and the trail says so."""
+    consent = _joint_family(world)
+    world.jobcenter.measure("anna", "family", 1, [consent])
+    world.jobcenter.flush()
+    world.run()
+    event_id = _event_id(world)
+    with world.parts.store.transaction() as connection:
+        for row in connection.execute(
+            select(case_row).where(case_row.c.event_type == "MeasureStarted")
+        ).all():
+            schema, envelope = decode_single(row.envelope)
+            boxes = {name: box[:-1] + bytes([box[-1] ^ 1]) for name, box in envelope["boxes"].items()}
+            sealed = encode_single(schema, {**envelope, "boxes": boxes})
+            connection.execute(
+                update(case_row).where(case_row.c.event_type == row.event_type).values(envelope=sealed)
+            )
+    now = [step for step in answer("explain", event_id)["trail"] if step.get("now")]
+    assert [(step["outcome"], [rule["rule"] for rule in step["rules"]]) for step in now] == [
+        ("unreadable", ["unsealed"])
+    ]
+    assert "It does not open, nobody sees anything of it" in hub("explain", event_id).output
