@@ -70,6 +70,9 @@ class FolderTarget:
         written = _csv if self._settings.format == "csv" else _xml
         try:
             part.write_bytes(written(rows, self._settings))
+            part.chmod(
+                0o600 | self._settings.folder.stat().st_mode & 0o060
+            )  # for the folder's group, where it has one
             part.replace(path)
         except OSError as error:
             raise _away(error) from None

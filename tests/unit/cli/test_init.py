@@ -1,6 +1,8 @@
 """`hub init`: from an empty folder to an embedded hub that runs, with nothing written over."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -66,6 +68,26 @@ def test_a_proposed_source_finds_the_hubs_keys_and_log(folder: Path, monkeypatch
 def test_what_it_writes_is_for_its_owner_alone(folder: Path) -> None:
     answer("init", str(folder))
     assert [path for path in folder.rglob("*") if path.is_file() and path.stat().st_mode & 0o077] == []
+
+
+def test_whatever_a_command_writes_is_its_accounts_alone(folder: Path) -> None:
+    """In a process of its own, under the usual umask: databases, logs, ledger, state."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("HUB_")}
+    hub = [sys.executable, "-m", "hub"]
+    for call, where in (
+        (["init", str(folder)], folder.parent),
+        (["up", "--once"], folder),
+        (["connect", "run", "jobcenter/sink.toml", "--once"], folder),
+    ):
+        done = subprocess.run(
+            [*hub, *call], cwd=where, env=kept, umask=0o022, capture_output=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+    found = [path for path in folder.rglob("*") if path.is_file()]
+    assert {"store.sqlite", "keys.sqlite", "log.sqlite", "hub.lock"} <= {
+        path.name for path in found
+    }
+    assert [str(path) for path in found if path.stat().st_mode & 0o077] == []
 
 
 def test_it_writes_all_or_nothing(folder: Path) -> None:
