@@ -3,6 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 WORKERS ?= 2 # test processes; each has a broker and a database server of its own
 BIN := $(VENV)/bin
+QUIET := $(shell test -t 2 || echo -q) # on a terminal pip shows how far it is
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := setup
@@ -16,7 +17,8 @@ setup: $(READY) ## .venv with everything from the lock, and the `hub` command in
 
 $(READY): requirements/dev.txt pyproject.toml | for-demo
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install -q --require-hashes -r requirements/dev.txt
+	@echo "Installing the packages of the lock into $(VENV) (once; a minute or two)"
+	$(BIN)/pip install $(QUIET) --require-hashes -r requirements/dev.txt
 	$(BIN)/pip install -q --no-deps --no-build-isolation --config-settings editable_mode=compat -e .
 	@touch $@
 

@@ -4,10 +4,12 @@ import os
 import sys
 import traceback
 from errno import EACCES, EADDRINUSE, EADDRNOTAVAIL, EIO, ENOSPC, errorcode
+from itertools import takewhile
 from pathlib import Path
 
 from typer import Abort, TyperException
 
+from hub.cli import waiting
 from hub.cli.language import error_said, language_of, speak
 from hub.cli.output import print_json_line
 from hub.errors import ConfigurationError, HubError, NoInput, OutputError, UsageError
@@ -53,11 +55,14 @@ def _run() -> None:
 
     _, language = language_of(sys.argv[1:])
     speak(language)
+    waiting.begin(" ".join(["hub", *takewhile(str.isalpha, sys.argv[1:3])]))
     try:
         code = app(standalone_mode=False, prog_name="hub")
     except TyperException as error:
         speak(language)  # the option that says it may not have been read
         raise _wrong_call(error) from None
+    finally:
+        waiting.end()
     if sys.stdout is not None:
         sys.stdout.flush()  # here, where a closed pipe can still be noticed
     raise SystemExit(code if isinstance(code, int) else 0)

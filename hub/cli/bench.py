@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from hub.cli.output import AsJson, print_json
+from hub.cli.output import AsJson, print_json, warn
 
 
 def bench(
@@ -67,4 +67,4 @@ def _print(found: dict[str, Any], *, as_json: bool) -> None:
 
 def _tell(text: str) -> None:
     if sys.stderr.isatty():
-        typer.echo(text, err=True)
+        warn(text)

@@ -10,6 +10,7 @@ from typing import Any
 
 import structlog
 
+from hub.cli import waiting
 from hub.cli.output import print_json_line
 
 ALLOWED = frozenset(
@@ -38,6 +39,7 @@ STATES = {
 def log_to_stderr(*, states: bool = False, **always: Any) -> None:
     """From now on; `always` stands in every line of this process. With `states` each change of the process's state is a
     line of JSON on standard output as well."""
+    waiting.end()
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import typer
 from rich.console import Console
 
+from hub.cli import waiting
 from hub.cli.language import Message
 from hub.cli.output import State, print_commands, print_lines, print_table, warn
 
@@ -36,6 +37,7 @@ def warn_of(text: Message) -> None:
 
 def prompt(question: Message, *, err: bool = False) -> str:
     """Input of the person at the terminal; `err` asks on standard error."""
+    waiting.end()
     return str(typer.prompt(question, err=err))
 
 

@@ -21,6 +21,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from hub.cli import waiting
 from hub.domain.clock import moment
 
 _AS_JSON: ContextVar[bool] = ContextVar("as_json", default=False)
@@ -29,6 +30,8 @@ _AS_JSON: ContextVar[bool] = ContextVar("as_json", default=False)
 def note_json(asked: bool) -> bool:
     """Called by the option parser: from now on no progress is shown where an object was asked for."""
     _AS_JSON.set(asked)
+    if asked:
+        waiting.end()
     return asked
 
 
@@ -55,6 +58,7 @@ def ok_or_fail(ok: bool) -> State:
 
 def print_json(value: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> None:
     """The answer as one object; nothing else may stand on standard output with it."""
+    waiting.interrupt()
     typer.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2))
 
 
@@ -65,6 +69,7 @@ def print_json_line(value: Mapping[str, Any]) -> None:
 
 def print_document(text: str | bytes) -> None:
     """A whole page, schema or object for a machine or a browser, as it is."""
+    waiting.interrupt()
     typer.echo(text)
 
 
@@ -72,12 +77,14 @@ def print_lines(lines: Iterable[str | State], *, style: str | None = None) -> No
     """Plain sentences: no markup is read in them, for they may hold square brackets."""
     console = Console()
     for line in lines:
+        waiting.interrupt()
         shown = line.styled() if isinstance(line, State) else line
         console.print(shown, style=style, markup=False, highlight=False)
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """No markup is read in it either."""
+    waiting.interrupt()
     table = Table(title=Text(title), title_justify="left")
     for column in columns:
         table.add_column(Text(column), overflow="fold")
@@ -88,6 +95,7 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[obje
 
 def print_commands(commands: Mapping[str, str]) -> None:
     """Commands to copy, each on a line of its own however narrow the terminal, below its purpose."""
+    waiting.interrupt()
     for command, purpose in commands.items():
         typer.echo(f"\n{purpose}:\n  {command}")
 
@@ -105,6 +113,7 @@ def called_as() -> str:
 
 def warn(text: str) -> None:
     """One line on standard error, as errors are written there."""
+    waiting.interrupt()
     typer.echo(f"hub: {text}", err=True)
 
 
@@ -112,6 +121,7 @@ def warn(text: str) -> None:
 def progress(description: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
     """A bar on standard error, on a terminal and without `--json` only; the callable counts what is done since its last
     call. Without a total the bar moves and counts the seconds."""
+    waiting.end()
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
     hidden = _AS_JSON.get() or not console.is_terminal

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
+from hub.cli import waiting
 from hub.cli.language import message
 from hub.cli.messages import print_messages
 from hub.cli.opened import opened_parts
@@ -43,6 +44,8 @@ def up(
             "this verb runs the embedded hub", place="HUB_HOST", remedy="on Kafka start `hub worker`"
         )
     stop = _told_to_stop()
+    if not once:
+        waiting.end()
     with _alone(settings.data):
         counts = _run(settings, beat, once=once, stop=stop, states=as_json and not once)
     if as_json and once:

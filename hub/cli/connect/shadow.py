@@ -13,6 +13,7 @@ from connectors.pipeline.publish.keyring import agency_keys, first_of
 from connectors.pipeline.state.sqlite_files import open_file
 from connectors.tools.dry_run.offline import offline
 from connectors.tools.dry_run.shadow import Figures, Report, totals
+from hub.cli import waiting
 from hub.cli.connect.given import clock_of
 from hub.cli.connect.pages import PageTable, page_of, write_page
 from hub.cli.language import Message, error_said, message, verbatim
@@ -55,6 +56,8 @@ def as_object(found: Report) -> dict[str, Any]:
 def _read(settings: ConnectorConfig, place: Path, *, watch: bool) -> None:
     """One reading, or one after another; a source that is away is asked again next time."""
     stop = Event()
+    if watch:
+        waiting.end()
     for number in (signal.SIGTERM, signal.SIGINT) if watch else ():
         signal.signal(number, lambda *_: stop.set())
     key, files = first_of(agency_keys(settings.keys.agency_key_file)), load_settings().policy_files

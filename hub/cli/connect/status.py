@@ -11,6 +11,7 @@ from connectors.contract import Held
 from connectors.pipeline.config.certificates import Certificate
 from connectors.pipeline.config.connector import ConnectorConfig, load_config
 from connectors.pipeline.state.backfill_requests import Request
+from hub.cli import waiting
 from hub.cli.connect.backfill import as_object as backfill_object
 from hub.cli.connect.given import Config, clock_of
 from hub.cli.connect.quarantine import as_object as entry_object
@@ -32,6 +33,8 @@ def status(
     """Was der Anschluss tut: Zustand, letzter Erfolg, was wartet, Zertifikate."""
     settings = load_config(config)
     clock = clock_of(settings)
+    if watch:
+        waiting.end()
     try:
         while True:
             found, now = standing(settings), clock.now()

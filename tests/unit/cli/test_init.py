@@ -84,9 +84,7 @@ def test_whatever_a_command_writes_is_its_accounts_alone(folder: Path) -> None:
         )
         assert done.returncode == 0, done.stderr
     found = [path for path in folder.rglob("*") if path.is_file()]
-    assert {"store.sqlite", "keys.sqlite", "log.sqlite", "hub.lock"} <= {
-        path.name for path in found
-    }
+    assert {"store.sqlite", "keys.sqlite", "log.sqlite", "hub.lock"} <= {path.name for path in found}
     assert [str(path) for path in found if path.stat().st_mode & 0o077] == []
 
 

@@ -45,7 +45,7 @@ def test_an_error_is_an_object_too(
 
 @pytest.mark.parametrize(
     ("target", "code", "said"),
-    [("/dev/full", 74, "hub: standard output: takes nothing more"), ("closed", 74, "")],
+    [("/dev/full", 74, "hub: Standardausgabe: nimmt nichts mehr an"), ("closed", 74, "")],
 )
 def test_standard_output_that_takes_nothing_more(target: str, code: int, said: str) -> None:
     """A full disk is told, a reader that has enough is not."""
