@@ -57,7 +57,7 @@ AGENCY = (
 )
 """Modules of the verbs that agencies call."""
 _UNSPOKEN = frozenset(
-    {"__init__", "app", "bench", "files", "language", "logs", "messages", "opened", "output"}
+    {"__init__", "app", "bench", "files", "language", "logs", "messages", "opened", "output", "waiting"}
 )
 _OTHER_TEXTS = frozenset({"hub/cli/explain"})
 """Of the operators' verbs, modules that print nothing for people, or from tables with both languages."""
