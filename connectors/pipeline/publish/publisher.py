@@ -5,7 +5,7 @@ a crash between producing and saving, or when it is asked for again, the same ev
 content.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -141,11 +141,16 @@ class Publisher:
         ]
 
     def send(self, publications: Sequence[Publication]) -> None:
-        """Save the numbers, produce control data first, and return once all is acknowledged."""
+        """Save the numbers and which rows say them, produce control data first, and return once all is acknowledged.
+
+        Both are saved before anything leaves: in the next life a row may say otherwise, or be gone, and its record
+        stands in the log all the same.
+        """
         if not publications:
             return
         with self._state.transaction():
             self._state.save_published(publication.entry for publication in publications)
+            self._note(publication.judged.event for publication in publications)
         fail_point("connector.before_publish")
         for topic in self._topics.values():
             records = [publication.record for publication in publications if publication.topic == topic]
@@ -156,8 +161,10 @@ class Publisher:
     def confirm(self, prepared: Prepared) -> None:
         """Inside the caller's transaction: this is in the log, and of what stood there unchanged these rows say it."""
         self._state.save_published(one.entry._replace(sent=True) for one in prepared.publications)
-        events = [publication.judged.event for publication in prepared.publications]
-        self._reported.note([*events, *prepared.unchanged], self._agency, self._state.key_hash)
+        self._note(prepared.unchanged)
+
+    def _note(self, events: Iterable[MappedEvent]) -> None:
+        self._reported.note(events, self._agency, self._state.key_hash)
 
     def _publication(self, judged: Judged, key: Key | None, entry: Published) -> Publication:
         judged, event = _under(judged, entry.source_version), judged.event

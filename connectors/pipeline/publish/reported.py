@@ -9,7 +9,7 @@ hashes.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from sqlite3 import Connection
@@ -70,8 +70,10 @@ class Reported:
             db.execute(statement)
 
     def note(self, events: Iterable[MappedEvent], agency: str, key_hash: KeyHash) -> None:
-        """These left; one without content leaves nothing to take back."""
+        """These leave, each of the row that says it now; one without content leaves nothing to take back."""
         kept = [_entry(event, agency, key_hash) for event in events if event.payload]
+        query = "DELETE FROM reported WHERE record_ref = ? AND (key <> ? OR stream <> ?)"
+        self._db.executemany(query, [(entry.record_ref, entry.key, entry.stream) for entry in kept])
         self._db.executemany("INSERT OR REPLACE INTO reported VALUES (?, ?, ?, ?, ?, ?, ?, ?)", kept)
 
     def forget(self, entries: Iterable[Entry]) -> None:
@@ -83,14 +85,6 @@ class Reported:
         """What a row reported."""
         query = "SELECT * FROM reported WHERE stream = ? AND key = ? ORDER BY record_ref"
         return [Entry._make((*row[:-1], bool(row[-1]))) for row in self._db.execute(query, (stream, key))]
-
-    def elsewhere(self, entries: Sequence[Entry]) -> frozenset[bytes]:
-        """Those of these records that another row reported, too."""
-        taken = {entry[:3] for entry in entries}
-        query = "SELECT stream, key, record_ref FROM reported WHERE record_ref = ?"
-        refs = {entry.record_ref for entry in entries}
-        found = (row for ref in refs for row in self._db.execute(query, (ref,)))
-        return frozenset(row[2] for row in found if row not in taken)
 
     def objectors(self) -> frozenset[str]:
         """Whoever objected (§ 76 SGB X), also where the row is there no longer."""
@@ -182,9 +176,14 @@ class TakingBack:
         return any(_is_later(published.get(event.record_ref), last) for event in later)
 
     def events(
-        self, entries: Iterable[Entry], published: Mapping[bytes, Published], now: datetime
+        self,
+        entries: Iterable[Entry],
+        gone: Collection[tuple[str, bytes]],
+        published: Mapping[bytes, Published],
+        now: datetime,
     ) -> Iterator[Judged]:
-        """What takes them back. Of whom the agency knows nobody any more, nothing is left to say."""
+        """What takes them back; `gone`: stream and key of rows that are there no longer. Of whom the agency knows
+        nobody any more, nothing is left to say."""
         for entry in entries:
             known = self._pseudonyms.local([entry.subject_ref, entry.case_ref])
             last = published.get(entry.record_ref)
@@ -192,10 +191,17 @@ class TakingBack:
                 continue
             if entry.event_type != GRANTED:
                 yield Judged(self._emptied(entry, known, last), frozenset(), taken_back=True)
-            elif not self._streams[entry.stream].on_vanish and not self._knowledge.granted_by_another(
-                entry.consent, entry.record_ref
+            elif not (
+                self._ends_it(entry, gone)
+                or self._knowledge.granted_by_another(entry.consent, entry.record_ref)
             ):
                 yield self._withdrawal(entry, known, now)
+
+    def _ends_it(self, entry: Entry, gone: Collection[tuple[str, bytes]]) -> bool:
+        """Whether the configuration says itself that the consent of a vanished row is withdrawn."""
+        vanish = self._streams[entry.stream].on_vanish
+        withdraws = vanish is not None and vanish.schema.event_type == WITHDRAWN
+        return withdraws and (entry.stream, entry.key) in gone
 
     def _emptied(self, entry: Entry, known: Mapping[str, Local], last: Published) -> MappedEvent:
         """A version of the record without fields; a record of the policy's own says since when it holds."""

@@ -130,10 +130,11 @@ class BatchCommit:
         """Records that rows reported and say no longer, and the events that take back those that no other row says."""
         there = [row for row in rows if row.place not in held]
         missing = self._taking_back.missing(there, events, control_only=not is_open)
-        said = self._reported.elsewhere(missing).union(event.record_ref for event in events)
+        said = {event.record_ref for event in events}
         unsaid = [entry for entry in missing if entry.record_ref not in said]
         published = self._state.published(entry.record_ref for entry in unsaid)
-        return missing, list(self._taking_back.events(unsaid, published, now))
+        gone = {(row.stream, self._state.key_hash(row.key)) for row in there if row.gone}
+        return missing, list(self._taking_back.events(unsaid, gone, published, now))
 
     def note(self, incidents: Sequence[Incident], tally: Tally) -> None:
         """Whole streams or snapshots that cannot be read: one event each, once."""

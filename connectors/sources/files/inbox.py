@@ -71,6 +71,7 @@ class Inbox(Waiting):
                 self._put_away(delivery)
             elif delivery:
                 found.append(delivery)
+        found = [delivery for delivery in found if not self._says_nothing(delivery, found)]
         late = {delivery.digest: told for delivery in found if (told := self._late(delivery))}
         self.only([delivery.digest for delivery in found])
         self._tidy(path for delivery in found for path in _paths(delivery))
@@ -205,7 +206,7 @@ class Inbox(Waiting):
         if not self._looking:
             moved = {name: self._rooms.process(paths[name]) for name in one.names if name in paths}
             files = {stream: tuple(_at(each, moved) for each in entries) for stream, entries in files.items()}
-        if all(self._known(stream, entry) for stream, entries in files.items() for entry in entries):
+        if all(self._was_read(entry) for entries in files.values() for entry in entries):
             return None
         entries = [entry for each in files.values() for entry in each]
         digests = sorted(self._rooms.digest(entry.path) for entry in entries)
@@ -248,15 +249,36 @@ class Inbox(Waiting):
             ) from None
         return micros(berlin_midnight(day))
 
-    def _known(self, stream: str, entry: Entry) -> bool:
-        """Whether it was read: of that very day, or it is what stands. An older state that came back is read again."""
-        digest = self._rooms.digest(entry.path)
+    def _was_read(self, entry: Entry) -> bool:
+        """Whether it was read as that of this very day."""
         query = "SELECT 1 FROM taken WHERE digest = ? AND as_of = ?"
-        if self._state.db.execute(query, (digest, entry.as_of)).fetchone():
-            return True
+        return (
+            self._state.db.execute(query, (self._rooms.digest(entry.path), entry.as_of)).fetchone()
+            is not None
+        )
+
+    def _says_nothing(self, delivery: Delivery, waiting: Iterable[Delivery]) -> bool:
+        """Whether it holds what stands, under whatever name. Behind another delivery that waits it takes that one's
+        changes back, and an older state that came back is read again."""
+        before = [
+            one
+            for one in waiting
+            if (one.as_of, one.name) < (delivery.as_of, delivery.name)
+            and not one.files.keys().isdisjoint(delivery.files)
+        ]
+        return self._stands(delivery) and all(map(self._stands, before))
+
+    def _stands(self, delivery: Delivery) -> bool:
+        return all(
+            self._was_read(entry) or self._is_standing(stream, entry)
+            for stream, entries in delivery.files.items()
+            for entry in entries
+        )
+
+    def _is_standing(self, stream: str, entry: Entry) -> bool:
         standing = [row[2] for row in self._standing() if row[0] == stream]
         changes = self._settings.files.streams[stream].changes
-        return digest in (standing[-1:] if changes else standing)
+        return self._rooms.digest(entry.path) in (standing[-1:] if changes else standing)
 
     def _was_taken(self, digest: str) -> bool:
         query = "SELECT 1 FROM taken WHERE digest = ?"

@@ -8,12 +8,24 @@ from typing import Any
 import pytest
 
 from connectors.kit.bench import Bench, Candidate, evening, families
+from connectors.sources.outbox import build as outbox_build
+from connectors.sources.outbox import spec as outbox_spec
+from connectors.sources.outbox.trial import Trial as OutboxTrial
 from connectors.sources.rest import build as rest_build
 from connectors.sources.rest import spec as rest_spec
 from connectors.sources.rest.trial import Trial as RestTrial
+from connectors.sources.xml import build as xml_build
+from connectors.sources.xml import spec as xml_spec
+from connectors.sources.xml.trial import Trial as XmlTrial
+from hub.failpoints import observed
 from tests.integration.connectors.test_gone_and_back import CANDIDATES, RECORDED
 
-SOURCES = (*CANDIDATES, Candidate("rest", rest_build, rest_spec, RestTrial))
+SOURCES = (
+    *CANDIDATES,
+    Candidate("rest", rest_build, rest_spec, RestTrial),
+    Candidate("sql_outbox", outbox_build, outbox_spec, OutboxTrial),
+    Candidate("xml", xml_build, xml_spec, XmlTrial),
+)
 WHO: dict[str, Any] = {"subject": "number", "case": "family", "occurred_at": "since"}
 KNOWN = ["planned", "held", "cancelled", "wrong"]
 
@@ -94,3 +106,79 @@ def test_a_consent_that_its_row_says_no_longer_is_withdrawn(bench: Bench) -> Non
         bench.step(connector, evening(2))
         at = evening(2)
         assert not connector._learning.knowledge.consents(bench.key.person("P0000002"), at)
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing catches it."""
+
+
+def killed(bench: Bench, day: int, point: str) -> None:
+    """A life that ends when it comes to this point."""
+
+    def fail(name: str) -> None:
+        if name == point:
+            raise Killed
+
+    with observed(fail), pytest.raises(Killed), bench.life() as connector:
+        bench.step(connector, evening(day))
+
+
+@pytest.mark.parametrize("point", ["connector.before_publish", "connector.after_publish"])
+def test_what_was_said_before_a_kill_is_taken_back_after_it(bench: Bench, point: str) -> None:
+    """The row is cancelled before the next life: all that the log holds of it is an event that nobody noted."""
+    told(bench, 0, "wrong?")
+    assert bench.waiting() == ["unknown_word"] * 3
+    tables = families(6)
+    for row in tables["people"]:
+        row["remark"] = "planned"
+    bench.write(tables, 1)
+    killed(bench, 1, point)
+    tables["people"][2]["remark"] = "cancelled"
+    bench.write(tables, 2)
+    bench.all(2)
+    newest = {content for kind, content in bench.newest().values() if kind == "ThreeWayTalkScheduled"}
+    left = [
+        kind
+        for kind, content in bench.newest().values()
+        if content != "[]" and kind == "ThreeWayTalkScheduled"
+    ]
+    assert len(left) == 2, newest
+
+
+@pytest.mark.parametrize("vanished", [True, False])
+def test_a_consent_that_was_said_before_a_kill_is_withdrawn_after_it(bench: Bench, *, vanished: bool) -> None:
+    tables = families(60)
+    consent = bench.raw["streams"]["consents"]["events"][0]
+    consent["when"] = [{"column": "family", "not_in": ["revoked"]}]
+    more = tables["consents"].pop(1)
+    bench.write(tables, 0)
+    bench.all(0)
+    tables["consents"].append(more)
+    bench.write(tables, 1)
+    killed(bench, 1, "connector.after_publish")
+    tables["consents"].remove(more)
+    if not vanished:
+        tables["consents"].append({**more, "family": "revoked"})
+    bench.write(tables, 2)
+    bench.all(2)
+    kinds = [kind for kind, _ in bench.newest().values()]
+    assert (kinds.count("ConsentGranted"), kinds.count("ConsentWithdrawn")) == (30, 1)
+
+
+@pytest.mark.parametrize("ending", ["ConsentWithdrawn", "PersonChanged"])
+def test_a_rule_for_vanished_rows_says_nothing_of_one_that_is_there(bench: Bench, ending: str) -> None:
+    """A consent whose `when` holds no longer is withdrawn, and one whose row is gone exactly once."""
+    consents = bench.raw["streams"]["consents"]
+    consents["events"][0]["when"] = [{"column": "family", "not_in": ["revoked"]}]
+    fields = {"consent_id": "number"} if ending == "ConsentWithdrawn" else {"names": {"constant": "gone"}}
+    vanish = {"type": ending, "subject": "person", "case": "family", "occurred_at": "granted"}
+    consents["on_vanish"] = {**vanish, "fields": fields}
+    tables = families(6)
+    bench.write(tables, 0)
+    bench.all(0)
+    tables["consents"][1]["family"] = "revoked"
+    del tables["consents"][2]
+    bench.write(tables, 1)
+    bench.all(1)
+    kinds = [kind for kind, _ in bench.newest().values()]
+    assert kinds.count("ConsentWithdrawn") == 2
