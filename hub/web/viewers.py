@@ -1,10 +1,11 @@
 """Who looks, until people can log in: a directory of simulated viewers and the families of their offices."""
 
 import secrets
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from threading import Lock
+
+from cachetools import FIFOCache
 
 from hub.domain.agencies import Agency
 from hub.policy.facts import Recipient
@@ -57,16 +58,14 @@ class Sessions:
     """Which viewer a browser chose; kept here, so that the cookie holds a random number and nothing else."""
 
     def __init__(self, size: int = 1000) -> None:
-        self._size, self._lock = size, Lock()
-        self._chosen: OrderedDict[str, str] = OrderedDict()
+        self._lock = Lock()
+        self._chosen: FIFOCache[str, str] = FIFOCache(size)
 
     def open(self, viewer: Viewer) -> str:
         """A new session; the oldest leave when there are too many."""
         token = secrets.token_urlsafe(32)
         with self._lock:
             self._chosen[token] = viewer.key
-            while len(self._chosen) > self._size:
-                self._chosen.popitem(last=False)
         return token
 
     def chosen(self, token: str | None) -> str | None:

@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
+from cachetools import LRUCache
+
 from connectors.contract import Incident
 from connectors.pipeline.state.sqlite_files import prove_writable
 from connectors.sources.files.drop_settings import DropSettings
@@ -17,6 +19,7 @@ from hub.errors import ConfigurationError, ServiceUnavailable
 NOTE = ".why.json"
 PLACE = "config.settings.folder"
 MARK = 12  # hex digits of a file's digest before its name in done
+KNOWN = 10_000  # files whose digest is remembered
 
 
 def prove_rooms(settings: DropSettings) -> None:
@@ -35,7 +38,7 @@ class Rooms:
 
     def __init__(self, settings: DropSettings) -> None:
         self._settings = settings
-        self._digests: dict[tuple[Path, int, int], str] = {}
+        self._digests: LRUCache[tuple[Path, int, int], str] = LRUCache(KNOWN)
 
     def waiting(self) -> Mapping[str, Path]:
         """Name → path of what may be complete: what is in processing already, and the inbox's finished files."""

@@ -1,8 +1,9 @@
 """Families that the desk has just read."""
 
-from collections import OrderedDict
 from datetime import datetime, timedelta
 from threading import Lock
+
+from cachetools import FIFOCache
 
 from hub.desk.desk import Desk, Family
 
@@ -14,7 +15,8 @@ class Families:
     """Families that were just read, for a minute, in memory only: every tick would read the agency's system again."""
 
     def __init__(self) -> None:
-        self._kept, self._lock = OrderedDict[tuple[str, str], tuple[datetime, Family]](), Lock()
+        self._kept: FIFOCache[tuple[str, str], tuple[datetime, Family]] = FIFOCache(KEPT)
+        self._lock = Lock()
 
     def get(self, desk: Desk, case: str, now: datetime) -> Family | None:
         key = desk.config.agency, case
@@ -27,8 +29,6 @@ class Families:
             self._kept.pop(key, None)
             if found:
                 self._kept[key] = now, found
-            while len(self._kept) > KEPT:
-                self._kept.popitem(last=False)
         return found
 
     def forget(self) -> None:
