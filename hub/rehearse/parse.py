@@ -1,8 +1,6 @@
 """From a rehearsal file to a story. An impossible story is refused as a whole, naming the step and never a value."""
 
 import json
-from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 from hub.errors import DataError
@@ -10,15 +8,33 @@ from hub.policy import reading as read
 from hub.policy.facts import Incomplete
 from hub.policy.request import parse_consent
 from hub.rehearse import told
+from hub.rehearse.file import (
+    STEPS,
+    ConsentStep,
+    CorrectStep,
+    CustodyStep,
+    EraseStep,
+    LinkStep,
+    ObjectStep,
+    RecordStep,
+    RedeliverStep,
+    StepTable,
+    StoryFile,
+    ViewStep,
+    WithdrawStep,
+    given,
+)
 from hub.rehearse.story import (
     Act,
     AgencyRef,
     Correction,
     Custody,
     Erasure,
+    Family,
     Grant,
     Linking,
     Objection,
+    Person,
     Rebuild,
     Record,
     Redelivery,
@@ -45,9 +61,9 @@ def parse_story(data: bytes) -> Story:
         raise _impossible("file", "is no JSON object")
     place = "file"
     try:
-        found = read.record(raw, "", frozenset({"agencies", "persons", "families", "steps"}), frozenset(raw))
-        reader = _Reader(found)
-        for number, item in enumerate(read.items(found["steps"], "steps")):
+        file = given(StoryFile, raw)
+        reader = _Reader(file)
+        for number, item in enumerate(file.steps):
             place = _place(number, item)
             reader.step(number, item)
     except read.UnreadablePolicy as gap:
@@ -73,27 +89,27 @@ def _impossible(place: str, message: str) -> DataError:
 
 def _place(number: int, item: Any) -> str:
     do = item.get("do") if isinstance(item, dict) else None
-    named = f", {do}" if isinstance(do, str) and do in _KEYS else ""
+    named = f", {do}" if isinstance(do, str) and do in STEPS else ""
     return f"steps[{number}] (step {number + 1}{named})"
 
 
 class _Reader:
     """Reads step after step, with what the story has said so far."""
 
-    def __init__(self, raw: Mapping[str, Any]) -> None:
-        agencies = dict(told.agency(item, f"agencies[{n}]") for n, item in _listed(raw, "agencies"))
-        persons = [told.person(item, f"persons[{n}]") for n, item in _listed(raw, "persons")]
-        families = [told.family(item, f"families[{n}]") for n, item in _listed(raw, "families")]
+    def __init__(self, file: StoryFile) -> None:
+        persons = [Person(**dict(one)) for one in file.persons]
+        families = [Family(**dict(one)) for one in file.families]
         self._records: dict[str, Record] = {}
         self._consents: set[str] = set()
         self._steps: list[Step] = []
         self.story = Story(
-            agencies=agencies, persons={one.ref: one for one in persons},
-            families={one.ref: one for one in families}, steps=self._steps,
+            agencies=dict(told.agency(one, f"agencies[{n}]") for n, one in enumerate(file.agencies)),
+            persons={one.ref: one for one in persons}, families={one.ref: one for one in families},
+            steps=self._steps,
         )  # fmt: skip
         self._check(len(persons), len(families))
         self._granted = {
-            item["consent"].get("id") for _, item in _listed(raw, "steps")
+            item["consent"].get("id") for item in file.steps
             if isinstance(item, dict) and item.get("do") == "consent" and isinstance(item.get("consent"), dict)
         }  # fmt: skip
 
@@ -112,156 +128,117 @@ class _Reader:
     def step(self, number: int, item: Any) -> None:
         if not isinstance(item, dict):
             raise told.Impossible("is no object")
-        do = read.choice(item.get("do"), "do", _KEYS)
-        required, optional = _KEYS[do]
-        raw = read.record(item, "", required | {"do", "at"}, optional)
-        at = read.time(raw["at"], "at")
-        if self._steps and at < self._steps[-1].at:
+        do = read.choice(item.get("do"), "do", STEPS)
+        step = given(STEPS[do], item)
+        if self._steps and step.at < self._steps[-1].at:
             raise told.Impossible("at: time runs back")
-        act: Act = getattr(self, f"_{do}")(raw, at)
-        self._steps.append(Step(number=number, at=at, act=act))
+        act: Act = getattr(self, f"_{do}")(step)
+        self._steps.append(Step(number=number, at=step.at, act=act))
 
-    def _consent(self, raw: dict[str, Any], _: datetime) -> Grant:
-        found = parse_consent(raw["consent"])
+    def _consent(self, step: ConsentStep) -> Grant:
+        found = parse_consent(step.consent)
         if isinstance(found, Incomplete):
             raise read.UnreadablePolicy(found.key)
         self._subject(found.subject, "consent.subject")
         self._consents.add(found.id)
-        return Grant(by=self._agency(raw), consent=found)
+        return Grant(by=self._agency(step.by), consent=found)
 
-    def _withdraw(self, raw: dict[str, Any], _: datetime) -> Withdrawal:
-        name = read.text(raw["consent_id"], "consent_id")
-        if name not in self._granted:
+    def _withdraw(self, step: WithdrawStep) -> Withdrawal:
+        if step.consent_id not in self._granted:
             raise told.Impossible("consent_id: nobody grants this consent")
-        scope = raw.get("scope")
-        return Withdrawal(
-            by=self._agency(raw), consent_id=name, scope=None if scope is None else told.scope(scope)
-        )
+        scope = None if step.scope is None else told.scope(step.scope)
+        return Withdrawal(by=self._agency(step.by), consent_id=step.consent_id, scope=scope)
 
-    def _object(self, raw: dict[str, Any], _: datetime) -> Objection:
-        subject, norm = self._subject(raw["subject"], "subject"), read.text(raw["norm"], "norm")
-        return Objection(by=self._agency(raw), subject=subject, norm=norm)
+    def _object(self, step: ObjectStep) -> Objection:
+        subject = self._subject(step.subject, "subject")
+        return Objection(by=self._agency(step.by), subject=subject, norm=step.norm)
 
-    def _custody(self, raw: dict[str, Any], at: datetime) -> Custody:
-        child = self._person(raw["child"], "child")
-        since = read.time(raw["from"], "from") if "from" in raw else at
-        custodians = read.texts(raw["custodians"], "custodians")
-        return Custody(by=self._agency(raw), child=child, custodians=custodians, since=since)
+    def _custody(self, step: CustodyStep) -> Custody:
+        return Custody(
+            by=self._agency(step.by), child=self._person(step.child, "child"), custodians=step.custodians,
+            since=step.from_ or step.at,
+        )  # fmt: skip
 
-    def _record(self, raw: dict[str, Any], at: datetime) -> Record:
-        name, schema = read.text(raw["id"], "id"), told.schema(raw["type"])
-        if name in self._records or name in self._granted:
+    def _record(self, step: RecordStep) -> Record:
+        schema = told.schema(step.type)
+        if step.id in self._records or step.id in self._granted:
             raise told.Impossible("id: is taken")
-        family, subject = read.text(raw["family"], "family"), self._subject(raw["subject"], "subject")
+        family, subject = step.family, self._subject(step.subject, "subject")
         if family not in self.story.families or (subject in self.story.families and subject != family):
             raise told.Impossible("family: is unknown, or another one than the subject")
-        occurred = read.time(raw["occurred_at"], "occurred_at") if "occurred_at" in raw else at
         record = Record(
-            by=self._agency(raw), id=name, family=family, subject=subject, type=schema.event_type, told=raw["payload"],
-            payload=told.payload(schema, raw["payload"]), circumstances=told.circumstances(raw), occurred_at=occurred,
+            by=self._agency(step.by), id=step.id, family=family, subject=subject, type=schema.event_type,
+            told=step.payload, payload=told.payload(schema, step.payload), circumstances=told.circumstances(step),
+            occurred_at=step.occurred_at or step.at,
         )  # fmt: skip
-        self._records[name] = record
+        self._records[step.id] = record
         return record
 
-    def _correct(self, raw: dict[str, Any], _: datetime) -> Correction:
-        record = self._records.get(read.text(raw["id"], "id"))
-        if record is None or record.by != self._agency(raw):
+    def _correct(self, step: CorrectStep) -> Correction:
+        record = self._records.get(step.id)
+        if record is None or record.by != self._agency(step.by):
             raise told.Impossible("id: the agency has no such record")
-        payload = told.payload(event_schema(record.type), raw["payload"])
-        return Correction(by=record.by, id=record.id, told=raw["payload"], payload=payload)
+        payload = told.payload(event_schema(record.type), step.payload)
+        return Correction(by=record.by, id=record.id, told=step.payload, payload=payload)
 
-    def _link(self, raw: dict[str, Any], _: datetime) -> Linking:
-        return self._linking(raw, apart=False)
+    def _link(self, step: LinkStep) -> Linking:
+        return self._linking(step, apart=False)
 
-    def _split(self, raw: dict[str, Any], _: datetime) -> Linking:
-        return self._linking(raw, apart=True)
+    def _split(self, step: LinkStep) -> Linking:
+        return self._linking(step, apart=True)
 
-    def _linking(self, raw: dict[str, Any], *, apart: bool) -> Linking:
-        if ("persons" in raw) == ("family" in raw):
+    def _linking(self, step: LinkStep, *, apart: bool) -> Linking:
+        if (step.persons is None) == (step.family is None):
             raise told.Impossible("names either persons or family")
-        if "family" in raw:
-            family = read.choice(raw["family"], "family", self.story.families)
+        if step.family is not None:
+            family = read.choice(step.family, "family", self.story.families)
             return Linking(apart=apart, persons=(), family=family)
-        pairs = (told.pair(text) for text in read.texts(raw["persons"], "persons"))
+        pairs = (told.pair(text) for text in step.persons or ())
         persons = tuple(dict.fromkeys(self._known(pair) for pair in pairs))
         if len(persons) < (1 if apart else 2):
             raise told.Impossible("persons: names too few")
         return Linking(apart=apart, persons=persons, family=None)
 
-    def _view(self, raw: dict[str, Any], _: datetime) -> View:
-        recipient = told.recipient(raw["recipient"])
+    def _view(self, step: ViewStep) -> View:
+        recipient = told.recipient(step.recipient)
         if recipient.role != "subject" and recipient.controller not in self.story.agencies:
             raise told.Impossible("recipient.controller: unknown agency")
-        expect = raw.get("expect")
-        if expect is not None:
-            read.record(expect, "expect", frozenset(), _EXPECTED)
-        return View(
-            recipient=recipient, purpose=read.text(raw["purpose"], "purpose"),
-            family=read.text(raw["family"], "family"), expect=expect,
-        )  # fmt: skip
+        if step.expect is not None:
+            read.record(step.expect, "expect", frozenset(), _EXPECTED)
+        return View(recipient=recipient, purpose=step.purpose, family=step.family, expect=step.expect)
 
-    def _erase(self, raw: dict[str, Any], _: datetime) -> Erasure:
-        return Erasure(by=self._agency(raw), subject=self._subject(raw["subject"], "subject"))
+    def _erase(self, step: EraseStep) -> Erasure:
+        return Erasure(by=self._agency(step.by), subject=self._subject(step.subject, "subject"))
 
-    def _redeliver(self, raw: dict[str, Any], _: datetime) -> Redelivery:
-        ids = read.texts(raw["ids"], "ids")
-        if not self._records.keys() | self._consents >= set(ids):
+    def _redeliver(self, step: RedeliverStep) -> Redelivery:
+        if not self._records.keys() | self._consents >= set(step.ids):
             raise told.Impossible("ids: an event that has not happened")
-        return Redelivery(ids=ids)
+        return Redelivery(ids=step.ids)
 
-    def _rebuild(self, _: dict[str, Any], __: datetime) -> Rebuild:
+    def _rebuild(self, _: StepTable) -> Rebuild:
         return Rebuild()
 
-    def _restart(self, _: dict[str, Any], __: datetime) -> Restart:
+    def _restart(self, _: StepTable) -> Restart:
         return Restart()
 
-    def _tick(self, _: dict[str, Any], __: datetime) -> Tick:
+    def _tick(self, _: StepTable) -> Tick:
         return Tick()
 
-    def _agency(self, raw: dict[str, Any]) -> str:
-        name = read.text(raw["by"], "by")
+    def _agency(self, name: str) -> str:
         if name not in self.story.agencies:
             raise told.Impossible("by: unknown agency")
         return name
 
-    def _person(self, value: Any, key: str) -> str:
-        if read.text(value, key) not in self.story.persons:
+    def _person(self, ref: str, key: str) -> str:
+        if ref not in self.story.persons:
             raise told.Impossible(f"{key}: unknown person")
-        return str(value)
+        return ref
 
-    def _subject(self, value: Any, key: str) -> str:
-        if read.text(value, key) not in self.story.families:
-            return self._person(value, key)
-        return str(value)
+    def _subject(self, ref: str, key: str) -> str:
+        return ref if ref in self.story.families else self._person(ref, key)
 
     def _known(self, pair: AgencyRef) -> AgencyRef:
         if pair.agency not in self.story.agencies:
             raise told.Impossible("persons: unknown agency")
         self._subject(pair.ref, "persons")
         return pair
-
-
-_KEYS: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
-    name: (frozenset(required.split()), frozenset(optional))
-    for name, required, optional in (
-        ("consent", "by consent", ()),
-        ("withdraw", "by consent_id", {"scope"}),
-        ("object", "by subject norm", ()),
-        ("custody", "by child custodians", {"from"}),
-        ("record", "by id family subject type payload", told.CIRCUMSTANCES | {"occurred_at"}),
-        ("correct", "by id payload", ()),
-        ("link", "", {"persons", "family"}),
-        ("split", "", {"persons", "family"}),
-        ("view", "recipient purpose family", {"expect"}),
-        ("erase", "by subject", ()),
-        ("rebuild", "", ()),
-        ("restart", "", ()),
-        ("redeliver", "ids", ()),
-        ("tick", "", ()),
-    )
-}
-"""`do` → the keys that a step must have, and those that it may have."""
-
-
-def _listed(raw: Mapping[str, Any], key: str) -> list[tuple[int, Any]]:
-    return list(enumerate(read.items(raw[key], key)))

@@ -3,22 +3,17 @@
 Raises `reading.Unreadable` naming the key, or `Impossible` with what cannot be.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import fields, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from hub.policy import reading as read
-from hub.policy.facts import AGENCY_KINDS, CATEGORIES, CONSENT_PURPOSES, TASK_CLASSES, Recipient
-from hub.policy.request import RECIPIENT_KEYS, parse_ground
-from hub.rehearse.story import AgencyRef, Circumstances, Family, Person
+from hub.policy.facts import Recipient
+from hub.policy.request import RECIPIENT_KEYS
+from hub.rehearse.file import AgencyTable, CircumstancesTable, ScopeTable
+from hub.rehearse.story import AgencyRef, Circumstances
 from schemas import EventSchema, InvalidPayload, UnknownSchema, event_schema, from_json
 
-CIRCUMSTANCES = frozenset(one.name for one in fields(Circumstances))
-_SCOPES: Mapping[str, Callable[[Any, str], Any]] = {
-    "purposes": lambda value, key: read.choices(value, key, CONSENT_PURPOSES),
-    "categories": lambda value, key: read.choices(value, key, CATEGORIES),
-    "recipients": read.texts,
-}
 _TOLD_ELSEWHERE = frozenset(
     {
         "ConsentGranted", "ConsentWithdrawn", "ConsentExpired", "ObjectionRaised", "CustodyChanged",
@@ -31,33 +26,11 @@ class Impossible(Exception):
     """Why a step cannot happen; becomes the DataError that names the step."""
 
 
-def agency(value: Any, key: str) -> tuple[str, str]:
+def agency(table: AgencyTable, key: str) -> tuple[str, str]:
     """An agency's id and kind."""
-    raw = read.record(value, key, frozenset({"id", "kind"}))
-    name = read.text(raw["id"], f"{key}.id")
-    if not name or not name.isprintable() or ":" in name:
+    if not table.id or not table.id.isprintable() or ":" in table.id:
         raise read.UnreadablePolicy(f"{key}.id")
-    return name, read.choice(raw["kind"], f"{key}.kind", AGENCY_KINDS)
-
-
-def person(value: Any, key: str) -> Person:
-    """A person of the story."""
-    raw = read.record(value, key, frozenset({"ref", "birth_date", "capable", "custodians"}))
-    return Person(
-        ref=read.text(raw["ref"], f"{key}.ref"),
-        birth_date=read.optional(read.day, raw["birth_date"], f"{key}.birth_date"),
-        capable=read.optional(read.flag, raw["capable"], f"{key}.capable"),
-        custodians=read.texts(raw["custodians"], f"{key}.custodians"),
-    )
-
-
-def family(value: Any, key: str) -> Family:
-    """A family of the story."""
-    raw = read.record(value, key, frozenset({"ref", "members", "known_to"}))
-    return Family(
-        ref=read.text(raw["ref"], f"{key}.ref"), members=read.texts(raw["members"], f"{key}.members"),
-        known_to=read.texts(raw["known_to"], f"{key}.known_to"),
-    )  # fmt: skip
+    return table.id, table.kind
 
 
 def pair(text: str) -> AgencyRef:
@@ -68,10 +41,9 @@ def pair(text: str) -> AgencyRef:
     return AgencyRef(agency, ref)
 
 
-def scope(value: Any) -> Mapping[str, tuple[str, ...]]:
+def scope(table: ScopeTable) -> Mapping[str, tuple[str, ...]]:
     """What a withdrawal takes back, by dimension."""
-    raw = read.record(value, "scope", frozenset(), frozenset(_SCOPES))
-    return {name: tuple(sorted(_SCOPES[name](raw[name], f"scope.{name}"))) for name in sorted(raw)}
+    return {name: tuple(sorted(codes)) for name, codes in sorted(table) if codes is not None}
 
 
 def recipient(value: Any) -> Recipient:
@@ -86,10 +58,10 @@ def recipient(value: Any) -> Recipient:
     )  # fmt: skip
 
 
-def schema(value: Any) -> EventSchema:
+def schema(name: str) -> EventSchema:
     """The schema of a record's type; raises Impossible for types that have a step of their own."""
     try:
-        schema = event_schema(read.text(value, "type"))
+        schema = event_schema(name)
     except UnknownSchema:
         raise Impossible("type: unknown event type") from None
     if schema.event_type in _TOLD_ELSEWHERE or schema.topic == "views":
@@ -118,23 +90,7 @@ def _as_texts(schema: EventSchema, payload: Mapping[str, Any]) -> Mapping[str, A
     return {**payload, **numbers}
 
 
-_CIRCUMSTANCE: Mapping[str, Callable[[Any, str], Any]] = {
-    "ground": parse_ground,
-    "entrusted_by": read.text,
-    "source_203": read.flag,
-    "objected_76": read.flag,
-    "task_class": lambda value, key: read.choice(value, key, TASK_CLASSES),
-    "connection": read.day,
-    "merges_with": lambda value, key: read.choice(value, key, TASK_CLASSES),
-    "endangers_help": read.flag,
-    "disputed": read.texts,
-    "addressee": read.text,
-}
-
-
-def circumstances(raw: Mapping[str, Any]) -> Circumstances:
+def circumstances(step: CircumstancesTable) -> Circumstances:
     """What the policy reads beside a record's payload."""
-    given = {
-        name: reader(raw[name], name) for name, reader in _CIRCUMSTANCE.items() if raw.get(name) is not None
-    }
-    return replace(Circumstances(), **given)
+    given = {name: getattr(step, name) for name in CircumstancesTable.model_fields}
+    return replace(Circumstances(), **{name: value for name, value in given.items() if value is not None})
