@@ -1,9 +1,16 @@
-"""`python -m hub` is the command `hub`."""
+"""`python -m hub` is the command `hub`; so is the installed script."""
 
 from hub.starting import leave_quietly_until_it_listens
 
 leave_quietly_until_it_listens()
 
-from hub.cli import main  # noqa: E402 - the first import that takes its time
 
-main()
+def main() -> None:
+    """The command; its import is the first that takes its time."""
+    from hub.cli import main as command
+
+    command()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,6 +1,7 @@
 """The command `hub`: one thin file per verb group."""
 
 import os
+import re
 import sys
 import traceback
 from errno import EACCES, EADDRINUSE, EADDRNOTAVAIL, EIO, ENOSPC, errorcode
@@ -12,10 +13,11 @@ from typer import Abort, TyperException
 from hub.cli import waiting
 from hub.cli.language import error_said, language_of, speak
 from hub.cli.output import print_json_line
-from hub.errors import ConfigurationError, HubError, NoInput, OutputError, UsageError
-from hub.starting import leave_quietly_until_it_listens
+from hub.errors import ConfigurationError, DataError, HubError, NoInput, OutputError, UsageError
+from hub.starting import INTERRUPTED, leave_quietly_until_it_listens, listen_to_interrupts
 
-USAGE, INTERNAL, INTERRUPTED = 64, 70, 130
+USAGE, INTERNAL = 64, 70
+_CAPITALS = re.compile(r"(?<!^)(?=[A-Z])")
 _HELP_SHOWN = "NoArgsIsHelpError"
 _PORT = frozenset({EADDRINUSE, EADDRNOTAVAIL, EACCES})
 _OUTPUT_ENDED = frozenset({ENOSPC, EIO})
@@ -27,6 +29,7 @@ def main() -> None:
     """Run the command; every error becomes one line on standard error and its exit code, with `--json` an object on
     standard output too."""
     leave_quietly_until_it_listens()
+    listen_to_interrupts()
     os.umask(
         0o077
     )  # files that a command writes are for its own account; a sink's folder says otherwise itself
@@ -92,11 +95,13 @@ def _leave(error: HubError) -> None:
 
 
 def as_object(error: HubError) -> dict[str, object]:
-    """An error for --json: its class, exit code, place, cause and remedy, in English as in the code."""
+    """An error for --json: code, exit code, place, message (also as `cause`) and remedy, in English as in the code."""
+    code = error.reason if isinstance(error, DataError) else _CAPITALS.sub("_", type(error).__name__).lower()
     return {
-        "kind": type(error).__name__,
+        "code": code,
         "exit_code": error.exit_code,
         "place": error.place,
+        "message": error.message,
         "cause": error.message,
         "remedy": error.remedy,
     }

@@ -5,16 +5,14 @@ A file gives its decision, exit 0 whatever it is: also text that is no request i
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
-from hub.cli.output import AsJson
+from hub.cli.output import AsJson, State, print_lines, print_table
 from hub.errors import NoInput
 from hub.policy.decide import decide as judge
 from hub.policy.decision import Decision
@@ -61,7 +59,7 @@ def decide(
     if as_json:
         _print_json(decision.as_json())
     else:
-        Console().print(explain(decision), markup=False, highlight=False)
+        print_lines([explain(decision)])
 
 
 def _folder(policy: Policy, path: Path, as_json: bool) -> None:
@@ -71,7 +69,7 @@ def _folder(policy: Policy, path: Path, as_json: bool) -> None:
         cases = [trial.as_json() for trial in trials]
         _print_json({"hits": len(trials) - misses, "misses": misses, "cases": cases})
     else:
-        Console().print(_table(trials, misses))
+        _print_trials(trials, misses)
     if misses:
         raise typer.Exit(1)
 
@@ -105,14 +103,18 @@ def _differences(decision: Decision, expected: dict[str, Any]) -> Iterator[str]:
         yield "rules"
 
 
-def _table(trials: list[Trial], misses: int) -> Table:
-    table = Table(title=f"{len(trials) - misses} wie erwartet, {misses} anders", title_justify="left")
-    for column in ("Datei", "Ergebnis", "Regeln", "wie erwartet"):
-        table.add_column(column)
-    for trial in trials:
-        told = "ja" if trial.hit else "nein: " + ", ".join(trial.differs)
-        table.add_row(trial.file, trial.decision.outcome, " ".join(trial.decision.rules), told)
-    return table
+def _print_trials(trials: Sequence[Trial], misses: int) -> None:
+    rows = [
+        (
+            trial.file,
+            trial.decision.outcome,
+            " ".join(trial.decision.rules),
+            State("ja" if trial.hit else "nein: " + ", ".join(trial.differs), trial.hit),
+        )
+        for trial in trials
+    ]
+    title = f"{len(trials) - misses} wie erwartet, {misses} anders"
+    print_table(title, ("Datei", "Ergebnis", "Regeln", "wie erwartet"), rows)
 
 
 def _bytes(path: Path) -> bytes:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from hub.cli.output import AsJson, print_json, print_lines, print_table, progress, rfc3339_of
+from hub.cli.output import AsJson, State, print_json, print_lines, print_table, progress, rfc3339_of
 from hub.domain.clock import BERLIN
 from hub.errors import DataError, NoInput
 from hub.rehearse.answer import Answer
@@ -96,7 +96,7 @@ def _tell(played: Rehearsal) -> None:
     """A table per view, in plain German."""
     for one in played.answers:
         print_table(_title(one), ("Person", "Ereignis", "Angaben"), _rows(one))
-        print_lines([f"  {line}" for line in _below(one)])
+        print_lines(_below(one))
     print_lines([_sum(len(played.answers), played.hits, played.misses), f"{played.seconds} Sekunden."])
 
 
@@ -118,17 +118,20 @@ def _plain(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def _below(one: Answer) -> Iterator[str]:
+def _below(one: Answer) -> Iterator[str | State]:
     if not one.persons:
-        yield "Nichts zu sehen."
-    yield SENTENCE
+        yield "  Nichts zu sehen."
+    yield f"  {SENTENCE}"
     for ref, codes in one.withheld.items():
         if codes:
-            yield f"Ohne Einwilligung verschlossen ({ref}): {', '.join(codes)}"
+            yield f"  Ohne Einwilligung verschlossen ({ref}): {', '.join(codes)}"
     for name, field in one.marks:
-        yield f"Bestritten: {field} in {name}"
+        yield f"  Bestritten: {field} in {name}"
     if one.expected:
-        yield f"Anders als erwartet: {', '.join(one.differs)}" if one.differs else "Wie erwartet."
+        yield State(
+            f"  Anders als erwartet: {', '.join(one.differs)}" if one.differs else "  Wie erwartet.",
+            not one.differs,
+        )
     yield ""
 
 
@@ -138,11 +141,15 @@ def _sum(views: int, hits: int, misses: int) -> str:
 
 def _tell_folder(told: Sequence[Mapping[str, Any]]) -> None:
     rows = [
-        (entry["file"], len(entry["views"]), entry["hits"], entry["misses"], _note(entry)) for entry in told
+        (entry["file"], len(entry["views"]), entry["hits"], _missed(entry), _note(entry)) for entry in told
     ]
     hits, misses = (sum(entry[name] for entry in told) for name in ("hits", "misses"))
     title = f"{len(told)} Geschichten: " + _sum(sum(len(entry["views"]) for entry in told), hits, misses)
     print_table(title, ("Datei", "Sichten", "wie erwartet", "anders", ""), rows)
+
+
+def _missed(entry: Mapping[str, Any]) -> State:
+    return State(str(entry["misses"]), not (entry["misses"] or "error" in entry))
 
 
 def _note(entry: Mapping[str, Any]) -> str:

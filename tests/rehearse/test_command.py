@@ -74,7 +74,7 @@ def test_an_impossible_story_is_played_by_nobody(
     plain["steps"][2]["at"] = "2026-08-01T00:00:00+02:00"
     assert run(monkeypatch, str(file := write(plain)), "--json") == 65
     said = capsys.readouterr()
-    assert said.out == ""
+    assert json.loads(said.out)["error"]["place"] == "steps[2] (step 3, record)"
     assert "steps[2] (step 3, record)" in said.err
     assert run(monkeypatch, str(file.parent), "--json") == 65
     (entry,) = json.loads(capsys.readouterr().out)

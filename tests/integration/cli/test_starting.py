@@ -14,7 +14,7 @@ PATIENCE = 60
 SERVICES = (
     ["worker"],
     ["up"],
-    ["key-service"],
+    ["keys", "serve"],
     ["connect", "run", "source.toml"],
     ["danger", "run", "desk.toml"],
 )

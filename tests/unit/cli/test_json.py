@@ -33,9 +33,10 @@ def test_an_error_is_an_object_too(
     assert caught.value.code == 66
     assert json.loads(out) == {
         "error": {
-            "kind": "NoInput",
+            "code": "no_input",
             "exit_code": 66,
             "place": "none.toml",
+            "message": "cannot be read",
             "cause": "cannot be read",
             "remedy": "name an existing configuration file",
         }

@@ -132,3 +132,18 @@ def test_help_loads_no_extra() -> None:
         "raise SystemExit(CliRunner().invoke(app, ['--help']).exit_code)\n"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_ctrl_c_while_importing_ends_quietly() -> None:
+    """Before anything listens: no lines of an interrupted import."""
+    code = "import signal; import hub.__main__; signal.raise_signal(signal.SIGINT)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
+
+
+def test_ctrl_c_while_a_verb_works_lets_go_and_ends_quietly(
+    failing: object, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert callable(failing)
+    assert failing(KeyboardInterrupt()) == 130
+    assert capsys.readouterr() == ("", "")
