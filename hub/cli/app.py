@@ -58,6 +58,7 @@ ROLES: Mapping[str, Mapping[str, Verb]] = {
     },
     "Data protection": {
         "explain": Verb("hub.cli.explain.explain:explain", "What happened to an event, and by which norm."),
+        "view": Verb("hub.cli.view:view", "What a role sees of a case now."),
         "audit": Verb("hub.cli.audit:app", "Verify that consents covered everything that was released."),
         "subject": Verb("hub.cli.subject:app", "Rights of data subjects: erasure with proof, access."),
         "retention": Verb(
