@@ -159,6 +159,8 @@ def _written(columns: Iterable[Column], shape: str, otherwise: str) -> str:
     return most(told, otherwise)
 
 
+_CLOSED = ("address", "contact")
+"""Fields that are not proposed beside a column that looks like a block."""
 _MEANING = {
     "entrusted_by": "wer es anvertraut hat (§ 65 SGB VIII)",
     "source_203": "stammt von einer Berufsgeheimnisträgerin (§ 203 StGB)",
@@ -259,12 +261,14 @@ def _active(house: House, stream: Stream, proposal: Proposal) -> Iterator[str]:
         yield f"# nicht zugeordnet, wird nie gesendet: {', '.join(stream.unused)}"
     for event in stream.events:
         yield ""
-        lines = _event(house, name, event, proposal)
+        lines = _event(house, name, event, proposal, stream.blocks)
         idle = event.undecided and not all(one.undecided for one in stream.events)
         yield from (f"# {line}" for line in lines) if idle else lines
 
 
-def _event(house: House, stream: str, event: Event, proposal: Proposal) -> Iterator[str]:
+def _event(
+    house: House, stream: str, event: Event, proposal: Proposal, blocks: Sequence[str]
+) -> Iterator[str]:
     schema = event_schema(event.type)
     yield f"[[streams.{stream}.events]]"
     yield f"type = {_s(event.type)}"
@@ -286,7 +290,8 @@ def _event(house: House, stream: str, event: Event, proposal: Proposal) -> Itera
         elif name == "sender":
             yield f"sender = {{ constant = {_s(house.agency)} }}  # keine Spalte erkannt: das eigene Amt?"
         elif name not in ("subject", "child"):
-            yield f'# {name} = ""  # {spec.category}; keine Spalte erkannt'
+            why = f"nicht neben {', '.join(blocks)}" if blocks and name in _CLOSED else "keine Spalte erkannt"
+            yield f'# {name} = ""  # {spec.category}; {why}'
 
 
 def _when(decided: Decision) -> Iterator[str]:
