@@ -3,29 +3,42 @@
 import re
 from pathlib import Path
 
+from connectors.database.settings import AddressTable
+from connectors.pipeline.config.tables import ConnectorFile
+from connectors.sinks.folder.config import OutTable
+from connectors.sinks.webhook.config import HookTable
+from connectors.sources.files.drop_settings import CsvDropTable
+from connectors.sources.files.settings import FileStreamTable
+from connectors.sources.outbox.config import OutboxStreamTable, OutboxTable
+from connectors.sources.rest.config import RequestTable, RestTable
+from connectors.sources.snapshot.config import CsvTable
+from connectors.sources.sql.config import SqlStreamTable, SqlTable
+from connectors.sources.xml.config import RecordsTable, XmlTable
 from hub.config import Settings
+from hub.desk.config import DeskTable
 from hub.hosts.worker.supervise import PARENT
 from tests.docs.pages import ROOT, Page, pages
 
 SETTINGS = Page(ROOT / "docs" / "reference" / "settings.md")
 CONNECTOR = Page(ROOT / "docs" / "reference" / "connector-toml.md")
 _FROM_ENVIRONMENT = re.compile(r'(?:envvar=|environ\.get\(|environ\[)"(HUB_\w+)"')
-_TAKEN = re.compile(r'\.(?:take|texts|any|flag|table|tables|items)\(\s*"(\w+)"')
-_LISTED = re.compile(r"^(?:FACTS|NORM|TIMES|STYLE_\w+) = \(([^)]*)\)", re.MULTILINE)
-_READERS = (
-    "connectors/pipeline/config/connector.py",
-    "connectors/pipeline/config/streams.py",
-    "connectors/pipeline/config/values.py",
-    "connectors/sources/files/settings.py",
-    "connectors/sources/files/drop_settings.py",
-    "connectors/sources/snapshot/config.py",
-    "connectors/sources/sql/config.py",
-    "connectors/sources/outbox/config.py",
-    "connectors/sources/rest/config.py",
-    "connectors/sinks/staging/config.py",
-    "connectors/sinks/folder/config.py",
-    "connectors/sinks/webhook/config.py",
-    "connectors/sources/xml/config.py",
+_MODELS = (
+    ConnectorFile,
+    CsvDropTable,
+    CsvTable,
+    FileStreamTable,
+    SqlTable,
+    SqlStreamTable,
+    OutboxTable,
+    OutboxStreamTable,
+    XmlTable,
+    RecordsTable,
+    RestTable,
+    RequestTable,
+    AddressTable,
+    OutTable,
+    HookTable,
+    DeskTable,
 )
 
 
@@ -60,9 +73,9 @@ def test_keys_of_a_connector_s_file_are_those_of_the_code() -> None:
 
 
 def taken_keys() -> set[str]:
-    text = "\n".join((ROOT / name).read_text(encoding="utf-8") for name in _READERS)
-    lists = "".join(_LISTED.findall(text))
-    return set(_TAKEN.findall(text)) | set(re.findall(r'"(\w+)"', lists))
+    schemas = [model.model_json_schema() for model in _MODELS]
+    tables = [table for schema in schemas for table in (schema, *schema.get("$defs", {}).values())]
+    return {key for table in tables for key in table.get("properties", {})}
 
 
 def test_every_verb_of_the_pages_exists() -> None:
