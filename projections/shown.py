@@ -5,17 +5,18 @@ and the order in which events came changes nothing. It keeps no rows: that is a 
 (`hub.ports.Projection`).
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
 
+from hub.domain.clock import berlin_day
 from schemas import code_list
 
 Row = dict[str, Any]
 """One entry of a model, ready for JSON (contract `view`)."""
 
-_OWNER_CODES = {"jobcenter": "jc_case_manager", "youth_welfare": "ja_asd", "coordinator": "coordinator"}
+_OWNER_CODES = {"jobcenter": "jc_case_manager", "youth_welfare": "ja_asd"}
 _PREFIXES = {"provider": "provider"}
 
 
@@ -103,9 +104,14 @@ def latest(entries: Iterable[ShownEntry], key: Callable[[ShownEntry], Any]) -> d
     return {key(entry): entry for entry in sorted(entries)}
 
 
+def newest_shown(entries: Sequence[ShownEntry], name: str) -> str | None:
+    """The field as the last of these entries shows it that shows it at all."""
+    return next((said for entry in reversed(entries) if (said := entry.text(name))), None)
+
+
 def word(list_name: str, code: str | None, on: datetime) -> str | None:
     """The German word of a code on a day; the code itself where the list has none."""
-    found = code_list(list_name).entry(code, on.date()) if code else None
+    found = code_list(list_name).entry(code, berlin_day(on)) if code else None
     return found.label_de if found else code
 
 

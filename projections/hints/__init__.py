@@ -47,30 +47,37 @@ def _hint(code: str, about: str, *rests_on: str) -> Row:
 def _helps_end(view: ShownView) -> Iterator[Row]:
     """A help ends within six weeks, and no other help or measure of that person follows or goes on."""
     running = _running(view)
+    last: dict[str, date] = {}
+    for entry in running:
+        last[entry.about] = max(entry.day("end") or date.max, last.get(entry.about, date.min))
     for entry in running:
         end = entry.day("end")
         if entry.type != "HelpStarted" or end is None or not view.today <= end <= view.today + SOON:
             continue
-        others = (one for one in running if one is not entry and one.about == entry.about)
-        if not any((one.day("end") or date.max) > end for one in others):
+        if last[entry.about] <= end:
             yield _hint("help_ends", entry.about, entry.id)
 
 
 def _running(view: ShownView) -> list[ShownEntry]:
     """Helps and measures without a shown end."""
-    ended = {entry.text("of") for entry in view.of(*_HELPS.values())}
-    unnamed = [entry for entry in view.of(*_HELPS.values()) if not entry.text("of")]
+    ends = view.of(*_HELPS.values())
+    ended = {entry.text("of") for entry in ends}
+    unnamed: dict[tuple[str, str, str], list[ShownEntry]] = {}
+    for entry in ends:
+        if not entry.text("of"):
+            unnamed.setdefault((entry.type, entry.about, entry.sender), []).append(entry)
     return [
         entry
         for entry in view.of(*_HELPS)
-        if entry.id not in ended and not any(map(partial(_ends, entry), unnamed))
+        if entry.id not in ended
+        and not any(
+            map(partial(_ends, entry), unnamed.get((_HELPS[entry.type], entry.about, entry.sender), ()))
+        )
     ]
 
 
 def _ends(start: ShownEntry, end: ShownEntry) -> bool:
     """Whether an end that names no entry is the end of this one: it agrees in every field that both have."""
-    if (end.type, end.about, end.sender) != (_HELPS[start.type], start.about, start.sender):
-        return False
     shared = (start.fields.keys() & end.fields.keys()) - {"status", "end", "end_code", "result"}
     both = [name for name in shared if start.text(name) and end.text(name)]
     return end.occurred_at >= start.occurred_at and all(start.text(name) == end.text(name) for name in both)
@@ -132,15 +139,17 @@ def _household_changed(view: ShownView) -> Iterator[Row]:
 
 
 def _moves(view: ShownView) -> Iterator[ShownEntry]:
-    """Entries with another address than the one that was shown before."""
-    last: dict[str, str] = {}
+    """Entries with another address than the one that was shown before: the same agency's if any, because agencies spell
+    one address in several ways, else anybody's."""
+    last: dict[tuple[str, str], str] = {}
     for entry in view.of(*_REGISTRATIONS):
         address = entry.text("address")
         if address is None:
             continue
-        if entry.type == "PersonChanged" and last.get(entry.about, address) != address:
+        before = last.get((entry.about, entry.sender)) or last.get((entry.about, ""), address)
+        if entry.type == "PersonChanged" and before != address:
             yield entry
-        last[entry.about] = address
+        last[entry.about, entry.sender] = last[entry.about, ""] = address
 
 
 def _but_missing(view: ShownView) -> Iterator[Row]:
@@ -148,13 +157,12 @@ def _but_missing(view: ShownView) -> Iterator[Row]:
     since = _months_before(view.today, 2)
     if not any((entry.text("month") or "")[:7] >= since for entry in view.of(*_BENEFITS)):
         return
-    applied = {entry.about for entry in view.of("ApplicationSubmitted") if entry.text("benefit") == "but"} | {
-        entry.about for entry in view.of(*_BENEFITS) if _is_but(entry)
-    }
-    if view.family and view.family in applied:
+    applied = {entry.about for entry in view.of("ApplicationSubmitted") if entry.text("benefit") == "but"}
+    if view.family in applied:
         return
+    receiving = {entry.about for entry in view.of(*_BENEFITS) if _is_but(entry)}
     for entry, born in _births(view):
-        if _age(born, view.today) in SCHOOL_AGE and entry.about not in applied:
+        if _age(born, view.today) in SCHOOL_AGE and entry.about not in applied | receiving:
             yield _hint("but_missing", entry.about, entry.id)
 
 

@@ -13,6 +13,6 @@ TEXTS: Mapping[str, str] = {
     "bounced_twice": "Ein Vorgang kam zweimal zurück: gemeinsam prüfen, wer ihn weiterführt.",
     "agreement_overdue": "Eine Vereinbarung ist nach den Angaben, die Sie sehen, überfällig: prüfen.",
     "look_again": "Nach dem Übergang war ein neuer Blick vereinbart: jetzt prüfen.",
-    "many_helpers": "Mehr als fünf Hilfen, Maßnahmen und Kontakte sind zu sehen: gemeinsam prüfen, wer führt.",
+    "many_helpers": "Viele Hilfen, Maßnahmen und Kontakte sind zugleich zu sehen: gemeinsam prüfen, wer führt.",
 }
 """Code → sentence."""

@@ -77,12 +77,12 @@ def _followed(view: ShownView, ref: str, start: ShownEntry, steps: Sequence[Show
 
 
 def _take(view: ShownView, matter: Matter, entry: ShownEntry, step: str) -> None:
-    if step == "queried":
-        matter.missing = entry.texts("missing")
-    elif step == "document_received":
-        matter.missing = [one for one in matter.missing if one != entry.text("document")]
+    if step == "document_received":
+        matter.missing = [one for one in matter.missing if one not in entry.texts("document")]
     if not matter.is_open and step != RESUBMITTED:
         return
+    if step == "queried":
+        matter.missing = entry.texts("missing")
     if step in BOUNCES:
         matter.bounces += 1
     if step == RESUBMITTED:

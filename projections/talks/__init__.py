@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import date
 
-from projections.shown import Row, ShownEntry, ShownView, by_ref
+from projections.shown import Row, ShownEntry, ShownView, by_ref, newest_shown
 
 _STATES = {
     "ThreeWayTalkScheduled": "planned",
@@ -17,7 +17,11 @@ _USUAL = "dreiecksgespraech"
 
 
 def talks(view: ShownView) -> list[Row]:
-    """Planned ones from today on by date and time; then all others, newest first. A talk is as its newest step says."""
+    """Planned ones from today on by date and time; then all others, newest first.
+
+    A talk is as its newest step shows it; what that one does not show (an office's own list of participants) stays as
+    an earlier one does.
+    """
     threads = by_ref(view.of(*_STATES), (), "talk_ref")
     rows = [_talk(ref, start, steps) for ref, start, steps in threads]
     coming = [row for row in rows if _is_coming(row, view.today)]
@@ -38,14 +42,14 @@ def _when(row: Row) -> tuple[str, str, str]:
 
 def _talk(ref: str, start: ShownEntry, steps: Sequence[ShownEntry]) -> Row:
     newest = steps[-1]
-    day = newest.day("date")
+    day = date.fromisoformat(said) if (said := newest_shown(steps, "date")) else None
     return {
         "ref": ref,
         "about": start.about,
-        "kind": newest.text("kind") or _KINDS.get(newest.type, _USUAL),
+        "kind": newest_shown(steps, "kind") or _KINDS.get(newest.type, _USUAL),
         "date": day.isoformat() if day else None,
-        "time": newest.text("time"),
-        "place": newest.text("place"),
-        "participants": newest.texts("participants"),
+        "time": newest_shown(steps, "time"),
+        "place": newest_shown(steps, "place"),
+        "participants": next((said for step in reversed(steps) if (said := step.texts("participants"))), []),
         "state": _STATES[newest.type],
     }

@@ -207,3 +207,29 @@ def test_overdue_is_by_the_given_day() -> None:
     story.says(JA, "AgreementMade", agreement_ref="a", owner="person", text="x", due=TODAY.isoformat())
     states = [agreements(story.view(today=day))[0]["state"] for day in (date(2020, 1, 1), TODAY, TODAY + DAY)]
     assert states == ["open", "open", "overdue"]
+
+
+def test_a_plan_of_which_no_goal_is_shown_keeps_its_review_date() -> None:
+    story = Story()
+    story.says(JA, "HelpPlanAgreed", "child", review_date="2027-01-01")
+    assert plan(story.view()) == [{"about": "child", "source": JA, "goal": None, "review_date": "2027-01-01"}]
+
+
+def test_a_talk_keeps_what_its_newest_step_does_not_show() -> None:
+    """The other office's step is shown without participants: one's own list stays."""
+    story = Story()
+    story.says(
+        JC, "ThreeWayTalkScheduled", "fam", talk_ref="t", date="2026-11-20", participants=["person", "ja_asd"]
+    )
+    story.says(JA, "ThreeWayTalkHeld", "fam", talk_ref="t", date="2026-11-21", place="JA")
+    assert brief(talks(story.view()), "date", "place", "participants", "state") == [
+        ("2026-11-21", "JA", ["person", "ja_asd"], "held")
+    ]
+
+
+def test_a_query_after_the_end_asks_for_nothing() -> None:
+    story = Story()
+    story.says(JC, "ReferralSent", matter_ref="m", addressee=JA, reason_code="zz")
+    story.says(JA, "ReferralCompleted", matter_ref="m")
+    story.says(JA, "ReferralQueried", matter_ref="m", missing=["ausweis"])
+    assert brief(matters(story.view()), "state", "missing") == [("completed", [])]

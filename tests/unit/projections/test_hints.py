@@ -156,3 +156,16 @@ def test_more_than_five_helpers_rest_on_all_of_them() -> None:
 
 def test_every_sentence_asks_to_look() -> None:
     assert all("prüfen" in text for text in TEXTS.values())
+
+
+def test_an_agency_spells_its_address_as_before() -> None:
+    """Another agency's spelling is no move, and an address with nothing before it tells of none."""
+    story = Story()
+    story.says(JC, "PersonRegistered", address="Hauptstr. 1")
+    story.says(JA, "PersonRegistered", address="Hauptstraße 1")
+    story.says(JA, "HelpPlanAgreed", "child", goals=["school"])
+    story.says(JC, "PersonChanged", address="Hauptstr. 1")
+    story.says(JC, "PersonChanged", "child", address="Hauptstr. 1")
+    assert found(story) == []
+    story.says(JC, "PersonChanged", address="Am Markt 2")
+    assert found(story) == [("household_changed", "mother", ["e06"])]
