@@ -18,7 +18,8 @@ def plan(view: ShownView) -> list[Row]:
 
 def _rows(entry: ShownEntry) -> Iterator[Row]:
     review = entry.day("review_date") or entry.day("next_review")
-    for goal in entry.texts("goals") or entry.texts("goal_code") or [None]:
+    goals: list[str | None] = [*(entry.texts("goals") or entry.texts("goal_code"))]
+    for goal in goals or [None]:
         yield {
             "about": entry.about,
             "source": entry.sender,

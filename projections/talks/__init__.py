@@ -50,6 +50,8 @@ def _talk(ref: str, start: ShownEntry, steps: Sequence[ShownEntry]) -> Row:
         "date": day.isoformat() if day else None,
         "time": newest_shown(steps, "time"),
         "place": newest_shown(steps, "place"),
-        "participants": next((said for step in reversed(steps) if (said := step.texts("participants"))), []),
+        "participants": next(
+            (names for step in reversed(steps) if (names := step.texts("participants"))), []
+        ),
         "state": _STATES[newest.type],
     }
