@@ -87,7 +87,7 @@ def _view(one: Answer) -> dict[str, Any]:
             "worker": recipient.worker, "assigned": recipient.assigned, "undertaking": recipient.undertaking,
         },
         "purpose": one.view.purpose, "family": one.view.family, "persons": one.persons,
-        "marks": [list(mark) for mark in one.marks], "withheld": one.withheld,
+        "marks": [list(mark) for mark in one.marks], "withheld": one.withheld, "models": one.models,
         "hit": not one.differs if one.expected else None, "differs": list(one.differs),
     }  # fmt: skip
 

@@ -7,4 +7,5 @@ mapping.py the configuration of that connector
 scene.py  the hub and its agencies in a folder of their own, or on broker and PostgreSQL
 play.py   step after step, each to its end
 answer.py what a view shows, in the story's own names, beside what the story expected
+models.py its models: who is responsible, agreements, matters, talks, plans, Raster, hints
 """

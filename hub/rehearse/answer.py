@@ -7,12 +7,14 @@ from datetime import datetime
 from typing import Any
 
 from hub.policy.facts import Recipient
+from hub.rehearse.models import Models, differing_models, story_models
 from hub.rehearse.scene import Scene
 from hub.rehearse.story import Correction, Record, Step, Story, View
 from hub.store import subjects
 from hub.views.case_file import CaseFile
 from hub.views.opening import OpenedView, open_view
 from hub.views.redaction import Entry
+from projections.shown import ShownEntry as FoldedEntry
 from schemas import InvalidPayload, event_schema, from_json, to_json
 
 Persons = Mapping[str, Mapping[str, Sequence[Mapping[str, Any]]]]
@@ -28,6 +30,7 @@ class Answer:
     persons: Persons = field(repr=False)
     marks: Sequence[tuple[str, str]]
     withheld: Mapping[str, Sequence[str]]
+    models: Models = field(repr=False)
     differs: tuple[str, ...] = ()
 
     @property
@@ -36,11 +39,12 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class _Shown:
+class ShownEntry:
     """An entry with the person whom the viewer sees it of."""
 
     ref: str
     name: str
+    sender: str
     entry: Entry
 
 
@@ -54,8 +58,19 @@ def answer(story: Story, scene: Scene, step: Step, view: View) -> Answer:
     given = Answer(
         step=step.number, at=step.at, view=view, persons=_persons(story, step, shown.values()),
         marks=sorted((one.name, name) for one in shown.values() for name in one.entry.marked), withheld=withheld,
+        models=story_models(story, step, view, _renamed(scene, shown.values())),
     )  # fmt: skip
     return replace(given, differs=tuple(_differences(given)))
+
+
+def _renamed(scene: Scene, shown: Iterable[ShownEntry]) -> Iterator[FoldedEntry]:
+    """The entries as folds take them, every id as the story calls it."""
+    names = {ref: name for office in scene.offices.values() for ref, name in office.told.items()}
+    for one in shown:
+        fields = to_json(one.entry.fields)
+        if (ended := fields.get("of")) is not None:
+            fields["of"] = names.get(ended, ended)
+        yield FoldedEntry(one.entry.occurred_at, one.name, one.entry.event_type, one.ref, one.sender, fields)
 
 
 def _opened(story: Story, scene: Scene, view: View) -> Iterator[tuple[str, OpenedView]]:
@@ -84,13 +99,13 @@ def _as_named_by(scene: Scene, agency: str, recipient: Recipient) -> Recipient:
     return replace(recipient, controller=agency, worker=named)
 
 
-def _entries(story: Story, scene: Scene, agency: str, opened: OpenedView) -> Iterator[_Shown]:
+def _entries(story: Story, scene: Scene, agency: str, opened: OpenedView) -> Iterator[ShownEntry]:
     for part in opened.redacted.parts:
         office = scene.offices[part.sender]
         for entry in part.entries:
             name = office.told[entry.record_ref]
             ref = _ref_of(scene, agency, opened.file, part.person) or story.record(name).subject
-            yield _Shown(ref, name, entry)
+            yield ShownEntry(ref, name, part.sender, entry)
 
 
 def _ref_of(scene: Scene, agency: str, file: CaseFile | None, person: str) -> str | None:
@@ -121,7 +136,7 @@ def _called(scene: Scene, key: str) -> str | None:
     return scene.names[agency].get(pseudonym)
 
 
-def _persons(story: Story, step: Step, shown: Iterable[_Shown]) -> Persons:
+def _persons(story: Story, step: Step, shown: Iterable[ShownEntry]) -> Persons:
     found: defaultdict[str, defaultdict[str, list[Mapping[str, Any]]]] = defaultdict(
         lambda: defaultdict(list)
     )
@@ -130,7 +145,7 @@ def _persons(story: Story, step: Step, shown: Iterable[_Shown]) -> Persons:
     return {ref: dict(sorted(types.items())) for ref, types in sorted(found.items())}
 
 
-def _fields(story: Story, step: Step, one: _Shown) -> dict[str, Any]:
+def _fields(story: Story, step: Step, one: ShownEntry) -> dict[str, Any]:
     """Each value as the story itself writes it, where it is that value; else (a reduced form) as JSON has it."""
     schema = event_schema(one.entry.event_type)
     told = _told(story, step, one.name) if schema.topic == "events" else {}
@@ -161,7 +176,8 @@ def _told(story: Story, until: Step, name: str) -> Mapping[str, Any]:
 
 
 def _differences(given: Answer) -> Iterator[str]:
-    """Persons exactly, marks and withheld as sets; what the story does not name is not compared."""
+    """Persons exactly, marks and withheld as sets, models in the keys that each entry names; what the story does not
+    name is not compared."""
     expect = given.view.expect or {}
     if "persons" in expect and expect["persons"] != given.persons:
         yield "persons"
@@ -169,6 +185,7 @@ def _differences(given: Answer) -> Iterator[str]:
         yield "marks"
     if "withheld" in expect and _sets(expect["withheld"]) != _sets(given.withheld):
         yield "withheld"
+    yield from differing_models(expect.get("models", {}), given.models)
 
 
 def _sets(withheld: Mapping[str, Iterable[str]]) -> dict[str, set[str]]:

@@ -24,6 +24,7 @@ from hub.rehearse.file import (
     WithdrawStep,
     given,
 )
+from hub.rehearse.models import unreadable_expectation
 from hub.rehearse.story import (
     Act,
     AgencyRef,
@@ -48,7 +49,7 @@ from hub.rehearse.story import (
 from schemas import event_schema
 
 REASON = "impossible_story"
-_EXPECTED = frozenset({"persons", "marks", "withheld"})
+_EXPECTED = frozenset({"persons", "marks", "withheld", "models"})
 
 
 def parse_story(data: bytes) -> Story:
@@ -205,6 +206,8 @@ class _Reader:
             raise told.Impossible("recipient.controller: unknown agency")
         if step.expect is not None:
             read.record(step.expect, "expect", frozenset(), _EXPECTED)
+            if (unreadable := unreadable_expectation(step.expect.get("models", {}))) is not None:
+                raise read.UnreadablePolicy(unreadable)
         return View(recipient=recipient, purpose=step.purpose, family=step.family, expect=step.expect)
 
     def _erase(self, step: EraseStep) -> Erasure:
