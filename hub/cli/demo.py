@@ -121,11 +121,13 @@ def _next(
     folder = shlex.quote(str(keep)) if keep else _unused("probe")
     made = "" if keep else f"{same} --keep {folder} && "
     if event:
-        found[f"{made}(cd {folder} && {hub} explain {event['event_id']})"] = (
+        found[f"{made}(cd {folder} && {hub} --lang de explain {event['event_id']})"] = (
             "Der ganze Weg dieses Ereignisses"
         )
     if keep:
-        found[f"(cd {folder} && {hub} audit verify)"] = "Nachrechnen: war alles Weitergegebene gedeckt?"
+        found[f"(cd {folder} && {hub} --lang de audit verify)"] = (
+            "Nachrechnen, ob alles Weitergegebene gedeckt war"
+        )
     return found
 
 
