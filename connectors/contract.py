@@ -1,5 +1,6 @@
 """What a connector of any kind must offer; mapping, gate, pseudonyms, sealing and publishing are not its business."""
 
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -7,6 +8,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 from hub.errors import DataError
+from hub.file_models import FileTable, keys_of
 
 Hour = Literal["", "never", "twice"]
 """Whether a local time never comes on its clock, comes twice, or neither."""
@@ -75,15 +77,22 @@ def fault_of(error: DataError) -> Fault:
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """What `hub connect` must know before it builds one; `settings` names the keys of the table of that name.
+    """What `hub connect` must know before it builds one.
 
-    `secrets`: those of them whose value is nobody's business (passwords, addresses with one in them): never shown.
+    `settings`: the model of the table of that name, or its keys in one text. `secrets`: those of them whose value is
+    nobody's business (passwords, addresses with one in them): never shown.
     """
 
     kind: str
     role: Literal["source", "sink"]
-    settings: str
+    settings: type[FileTable] | str
     secrets: tuple[str, ...] = ()
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """The keys of `[settings]`."""
+        named = self.settings
+        return frozenset(re.findall(r"\w+", named) if isinstance(named, str) else keys_of(named))
 
 
 class Row(NamedTuple):

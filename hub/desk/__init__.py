@@ -14,9 +14,8 @@ from connectors.sources.sql.source import SqlSource
 from hub.desk.book import Book
 from hub.desk.config import DeskTable, book_mapping, desk_settings
 from hub.domain.identifiers import AgencyKey
-from hub.file_models import keys_of
 
-spec = Spec(kind="desk", role="source", settings=", ".join(keys_of(DeskTable)))
+spec = Spec(kind="desk", role="source", settings=DeskTable)
 mapping = book_mapping
 
 

@@ -49,7 +49,7 @@ class SinkCase:
 def spec_and_secrets(case: SinkCase) -> str:
     """The spec names every setting, and marks those that are secret; what is marked is never shown."""
     spec = case.candidate.spec
-    named = set(re.findall(r"\w+", spec.settings))
+    named = spec.keys
     assert spec.role == "sink", "the spec's role is sink"
     assert re.fullmatch(r"[a-z][a-z0-9_]*", spec.kind), "the kind is a plain name"
     assert named >= set(spec.secrets), "a secret is a setting"

@@ -17,7 +17,7 @@ PLANTED = "zzplantedsecretzz"
 def spec_and_secrets(case: Case) -> str:
     """The spec names every setting, and marks those that are secret; what is marked is never shown."""
     spec = case.candidate.spec
-    named = set(re.findall(r"\w+", spec.settings))
+    named = spec.keys
     assert spec.role == "source", "the spec's role is source"
     assert re.fullmatch(r"[a-z][a-z0-9_]*", spec.kind), "the kind is a plain name"
     with case.bench() as bench:

@@ -12,7 +12,7 @@ from connectors.sources.files.memory import Waiting
 from connectors.sources.full_refresh import WholeSource
 from hub.domain.identifiers import AgencyKey
 from hub.errors import ConfigurationError, DataError, ServiceUnavailable
-from hub.file_models import FileTable, checked, keys_of
+from hub.file_models import FileTable, checked
 
 
 class Settings(FileTable):
@@ -27,7 +27,7 @@ class StreamSettings(FileTable):
     file: str
 
 
-spec = Spec(kind="example", role="source", settings=", ".join(keys_of(Settings)))
+spec = Spec(kind="example", role="source", settings=Settings)
 
 
 class Lines:

@@ -43,6 +43,11 @@ def _is_missing(entry: EntryPoint, error: ImportError | AttributeError) -> bool:
     return True
 
 
+def installed_kinds() -> Mapping[str, Any]:
+    """Name → module of every kind that is installed."""
+    return {name: load_kind(name) for name in sorted(_installed())}
+
+
 def completed(raw: Mapping[str, Any]) -> Mapping[str, Any]:
     """The tables of a configuration with the mapping that its kind brings; raises ConfigurationError when the file has
     one too."""

@@ -9,10 +9,9 @@ from connectors.pipeline.state.sqlite_files import prove_writable
 from connectors.sinks.folder.config import OutTable, out_settings
 from connectors.sinks.folder.target import FolderTarget
 from connectors.sinks.sink import ViewSink
-from hub.file_models import keys_of
 from hub.ports import EventLog, KeyStore
 
-spec = Spec(kind="file_out", role="sink", settings=", ".join(keys_of(OutTable)))
+spec = Spec(kind="file_out", role="sink", settings=OutTable)
 
 
 def build(config: ConnectorConfig, keys: KeyStore, log: EventLog, pseudonyms: Pseudonyms) -> ViewSink:

@@ -14,10 +14,9 @@ from connectors.pipeline.state.sqlite_files import prove_writable
 from connectors.sinks.sink import ViewSink
 from connectors.sinks.staging.config import StagingSettings, staging_settings
 from connectors.sinks.staging.tables import StagingTable, try_row
-from hub.file_models import keys_of
 from hub.ports import EventLog, KeyStore
 
-spec = Spec(kind="staging", role="sink", settings=", ".join(keys_of(AddressTable)))
+spec = Spec(kind="staging", role="sink", settings=AddressTable)
 
 
 def build(config: ConnectorConfig, keys: KeyStore, log: EventLog, pseudonyms: Pseudonyms) -> ViewSink:

@@ -8,10 +8,9 @@ from connectors.pipeline.publish.pseudonyms import Pseudonyms
 from connectors.sinks.sink import ViewSink
 from connectors.sinks.webhook.config import HookTable, hook_settings
 from connectors.sinks.webhook.target import Hook
-from hub.file_models import keys_of
 from hub.ports import EventLog, KeyStore
 
-spec = Spec(kind="webhook", role="sink", settings=", ".join(keys_of(HookTable)))
+spec = Spec(kind="webhook", role="sink", settings=HookTable)
 
 
 def build(config: ConnectorConfig, keys: KeyStore, log: EventLog, pseudonyms: Pseudonyms) -> ViewSink:

@@ -9,11 +9,10 @@ from connectors.sources.files.reader import CsvReader
 from connectors.sources.files.rooms import prove_rooms
 from connectors.sources.files.source import FilesSource
 from hub.domain.identifiers import AgencyKey
-from hub.file_models import keys_of
 
 spec = Spec(
     kind="file_drop", role="source",
-    settings=", ".join(keys_of(CsvDropTable)),
+    settings=CsvDropTable,
 )  # fmt: skip
 
 

@@ -6,11 +6,10 @@ from connectors.pipeline.state.state import State
 from connectors.sources.outbox.config import OutboxTable, outbox_settings
 from connectors.sources.outbox.source import OutboxSource
 from hub.domain.identifiers import AgencyKey
-from hub.file_models import keys_of
 
 spec = Spec(
     kind="sql_outbox", role="source",
-    settings=", ".join(keys_of(OutboxTable)),
+    settings=OutboxTable,
 )  # fmt: skip
 
 

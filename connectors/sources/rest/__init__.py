@@ -11,11 +11,10 @@ from connectors.sources.rest.reading import Streams
 from connectors.sources.rest.shelf import Polls
 from connectors.sources.rest.spool import Seal, SpoolReader
 from hub.domain.identifiers import AgencyKey
-from hub.file_models import keys_of
 
 spec = Spec(
     kind="rest", role="source",
-    settings=", ".join(keys_of(RestTable)),
+    settings=RestTable,
 )  # fmt: skip
 
 

@@ -8,11 +8,10 @@ from connectors.sources.files.source import FilesSource
 from connectors.sources.snapshot.config import CsvTable, csv_settings
 from connectors.sources.snapshot.shelf import Folders
 from hub.domain.identifiers import AgencyKey
-from hub.file_models import keys_of
 
 spec = Spec(
     kind="snapshot_csv", role="source",
-    settings=", ".join(keys_of(CsvTable)),
+    settings=CsvTable,
 )  # fmt: skip
 
 

@@ -7,11 +7,10 @@ from connectors.sources.sql.config import SqlTable, sql_settings
 from connectors.sources.sql.source import SqlSource
 from connectors.sources.sql.vanished import Waiting
 from hub.domain.identifiers import AgencyKey
-from hub.file_models import keys_of
 
 spec = Spec(
     kind="sql", role="source",
-    settings=", ".join(keys_of(SqlTable)), secrets=("url",),
+    settings=SqlTable, secrets=("url",),
 )  # fmt: skip
 
 

@@ -9,11 +9,10 @@ from connectors.sources.files.source import FilesSource
 from connectors.sources.xml.config import XmlTable, xml_settings
 from connectors.sources.xml.reader import XmlReader
 from hub.domain.identifiers import AgencyKey
-from hub.file_models import keys_of
 
 spec = Spec(
     kind="xml", role="source",
-    settings=", ".join(keys_of(XmlTable)),
+    settings=XmlTable,
 )  # fmt: skip
 
 

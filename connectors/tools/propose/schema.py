@@ -1,12 +1,13 @@
-"""The JSON Schema of a connector's file: the models' own, with the event catalogue in it. Pure.
+"""The JSON Schema of a connector's file: the models' own, with the event catalogue in it.
 
 Editors complete and check with it. It helps to write; the models and `connectors.pipeline.config.connector` are what
 counts, and refuse more. A mapping has no place for a category, which comes from the schema of the event alone.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from connectors.pipeline.config.kinds import installed_kinds
 from connectors.pipeline.config.tables import ConnectorFile, Times
 from hub.domain.envelope import LEGAL_DOMAINS
 from schemas import EventSchema, code_list, event_schema, event_types
@@ -27,6 +28,7 @@ def config_schema() -> Json:
     defs["event"]["properties"]["type"] = {"enum": sorted(mapped)}
     defs["event"]["required"] += ["occurred_at"]
     defs["AgencyTable"]["properties"]["kind"] = {"enum": sorted(LEGAL_DOMAINS)}
+    whole["allOf"] = list(_by_kind(defs))
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **whole,
@@ -53,6 +55,18 @@ def _plain(found: Any) -> Any:
         if key not in ("title", "default", "format", "writeOnly", "properties")
     }
     return kept | ({"properties": {key: _plain(one) for key, one in named.items()}} if named else {})
+
+
+def _by_kind(defs: Json) -> Iterator[Json]:
+    """The kind of the connector says which settings there are; those of a kind without a model stay open."""
+    for name, module in installed_kinds().items():
+        model = module.spec.settings
+        if isinstance(model, str):
+            continue
+        table = _plain(model.model_json_schema())
+        defs.update(table.pop("$defs", {}))
+        kind = {"properties": {"connector": {"properties": {"kind": {"const": name}}, "required": ["kind"]}}}
+        yield {"if": kind, "then": {"properties": {"settings": table}}}
 
 
 def _by_type(events: Mapping[str, EventSchema]) -> Json:

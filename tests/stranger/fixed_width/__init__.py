@@ -9,7 +9,7 @@ from connectors.pipeline.state.state import State
 from connectors.sources.full_refresh import WholeSource
 from hub.domain.identifiers import AgencyKey
 from hub.errors import ConfigurationError, DataError, ServiceUnavailable
-from hub.file_models import FileTable, checked, keys_of
+from hub.file_models import FileTable, checked
 
 
 class Settings(FileTable):
@@ -22,7 +22,7 @@ class StreamSettings(FileTable):
     layout: dict[str, list[int]]
 
 
-spec = Spec(kind="fixed_width", role="source", settings=", ".join(keys_of(Settings)))
+spec = Spec(kind="fixed_width", role="source", settings=Settings)
 
 Layout = Mapping[str, tuple[int, int]]
 

@@ -16,7 +16,7 @@ from connectors.pipeline.publish.pseudonyms import Pseudonyms
 from connectors.sinks.sink import ViewSink
 from hub.domain.clock import micros
 from hub.errors import ServiceUnavailable
-from hub.file_models import FileTable, checked, keys_of
+from hub.file_models import FileTable, checked
 from hub.ports import EventLog, KeyStore
 
 
@@ -24,7 +24,7 @@ class Settings(FileTable):
     folder: str
 
 
-spec = Spec(kind="text_folder", role="sink", settings=", ".join(keys_of(Settings)))
+spec = Spec(kind="text_folder", role="sink", settings=Settings)
 
 
 class TextFolder:

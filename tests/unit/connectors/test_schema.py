@@ -86,3 +86,9 @@ def test_what_stands_in_another_stream_is_shown_where_it_may_stand(example: dict
     assert problems(example) == []
     stream["key"] = [{**place, "default": "none"}]
     assert problems(example)
+
+
+def test_a_misspelt_setting_of_the_kind_is_shown(example: dict[str, Any]) -> None:
+    assert problems(example) == []
+    example["settings"]["colour"] = "x"
+    assert problems(example) == ["$.settings"]
