@@ -20,12 +20,12 @@ from connectors.pipeline.config.streams import EventMapping, Stream
 from connectors.pipeline.gate.judge import Judged
 from connectors.pipeline.gate.knowledge import GateKnowledge
 from connectors.pipeline.mapping.mapped import MappedEvent
-from connectors.pipeline.mapping.row_rules import applies
+from connectors.pipeline.mapping.row_rules import SEPARATOR, applies, record_name
 from connectors.pipeline.publish.pseudonyms import Local, Pseudonyms
 from connectors.pipeline.state.state import KeyHash, Published, State, hidden
 from hub.domain.clock import micros
 from hub.domain.consent import objects_76, recorded_id
-from hub.domain.identifiers import Naming
+from hub.domain.identifiers import AgencyKey, Naming
 from schemas import event_schema
 
 SCHEMA = (
@@ -146,10 +146,33 @@ class TakingBack:
             return not self._became(entry, said)
         if entry.control:
             return bool(alike)
-        looked_up = any(_is_looked_up(one) for one in meant)
-        return bool(alike) and not (
-            looked_up and any(event.subject_ref == entry.subject_ref for event in alike)
-        )
+        stays = any(event.subject_ref == entry.subject_ref for event in alike)
+        return bool(alike) and not (stays and self._is_said_elsewhere(entry, row, meant))
+
+    def _is_said_elsewhere(self, entry: Entry, row: Row, meant: Sequence[EventMapping]) -> bool:
+        """Whether a mapping whose conditions hold says this record, in a case that another stream names and that the
+        row is not found in now."""
+        looked_up = [one for one in meant if _is_looked_up(one)]
+        known = self._pseudonyms.local([entry.subject_ref, entry.case_ref]) if looked_up else {}
+        stream = self._streams[entry.stream]
+        if stream.named_elsewhere or not known.keys() >= {entry.subject_ref, entry.case_ref}:
+            return bool(looked_up)
+        key, name = self._key_of(known[entry.subject_ref]), record_name(stream, row)
+        case = f"{name}{SEPARATOR}{known[entry.case_ref].local_id}"
+        return entry.record_ref in {
+            key.record_ref(
+                entry.stream,
+                case if one.case.lookup else name,
+                entry.event_type,
+                entry.subject_ref,
+                one.ordinal,
+            )
+            for one in looked_up
+        }
+
+    def _key_of(self, local: Local) -> AgencyKey:
+        named = self._naming.person_key if local.kind == "person" else self._naming.case_key
+        return named(local.local_id)
 
     def _became(self, entry: Entry, said: Sequence[MappedEvent]) -> bool:
         """Whether the row says what became of the record: of two conditions on one column the later one holds, such as
@@ -224,8 +247,7 @@ class TakingBack:
     ) -> MappedEvent:
         """An event about the subject of an entry; of its own record where it is of another type."""
         local = known[entry.subject_ref]
-        person = local.kind == "person"
-        key = self._naming.person_key(local.local_id) if person else self._naming.case_key(local.local_id)
+        key = self._key_of(local)
         schema, said = event_schema(event_type or entry.event_type), payload or {}
         own = key.record_ref(entry.stream, entry.record_ref.hex(), schema.event_type, entry.subject_ref)
         return MappedEvent(

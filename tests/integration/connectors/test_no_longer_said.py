@@ -182,3 +182,18 @@ def test_a_rule_for_vanished_rows_says_nothing_of_one_that_is_there(bench: Bench
     bench.all(1)
     kinds = [kind for kind, _ in bench.newest().values()]
     assert kinds.count("ConsentWithdrawn") == 2
+
+
+def test_another_record_of_the_same_type_takes_back_the_first_in_a_case_that_is_looked_up(
+    bench: Bench,
+) -> None:
+    """Two mappings of one type, each by a word: the person stays in the case, the record is another one."""
+    bench.raw["lookups"] = {"cases": {"stream": "consents", "key": "person", "columns": ["family"]}}
+    case = {"lookup": "cases", "by": "number", "column": "family"}
+    bench.raw["streams"]["people"]["events"] = [
+        {**talk("ThreeWayTalkScheduled", word), "case": case, "ordinal": ordinal}
+        for ordinal, word in enumerate(("planned", "held"))
+    ]
+    told(bench, 0, "planned")
+    assert told(bench, 1, "held") == [("ThreeWayTalkScheduled", False), ("ThreeWayTalkScheduled", True)]
+    assert told(bench, 2, "cancelled") == [("ThreeWayTalkScheduled", False)]
