@@ -70,8 +70,9 @@ def _recipient(parts: Parts, agency: Agency, role: str, worker: str) -> Recipien
         key = f"{agency.id}:{worker}"
         with parts.store.transaction() as connection:
             named = subjects.persons(connection, [key]).get(key, key)
+    kind = SUBJECT if role == SUBJECT else agency.kind
     return Recipient(
-        controller=agency.id, kind=agency.kind, role=role, worker=named, assigned=role != SUBJECT,
+        controller=agency.id, kind=kind, role=role, worker=named, assigned=role != SUBJECT,
         undertaking=agency.undertaking,
     )  # fmt: skip
 

@@ -52,10 +52,23 @@ def test_the_object_names_persons_entries_and_models(family: World) -> None:
     (person,) = found["persons"]
     assert person["ref"] == _of(family.youth_office.subject("anna"))
     (entry,) = person["entries"]
-    assert list(entry) == ["type", "id", "occurred_at", "fields", "marked", "sender"]
+    assert list(entry) == ["type", "id", "occurred_at", "sender", "fields", "marked"]
     assert (entry["type"], entry["sender"]) == ("MeasureStarted", JOBCENTER)
+    assert entry["occurred_at"].endswith("Z")
     assert person["grounds"]
     assert "HP" not in person["withheld"]
+
+
+def test_a_person_sees_their_own_file(family: World) -> None:
+    """Art. 15 GDPR: through the agency that they ask, under its own pseudonym of them, and without hints."""
+    anna = _of(family.youth_office.subject("anna"))
+    case = _of(family.youth_office.case("family"))
+    asked = ("--agency", YOUTH_OFFICE, "--role", "subject", "--purpose", "subject_access", "--worker", anna)
+    found = answer("view", case, *asked)
+    assert [(one["ref"], [entry["type"] for entry in one["entries"]]) for one in found["persons"]] == [
+        (anna, ["MeasureStarted"])
+    ]
+    assert found["models"]["hints"] == []
 
 
 def test_unknown_withdrawn_and_empty_cases_answer_alike(family: World) -> None:
