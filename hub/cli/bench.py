@@ -1,11 +1,10 @@
 """`hub bench`: how fast the pipeline is, as a ratio to a floor from the same run."""
 
-import sys
 from typing import Annotated, Any, Literal
 
 import typer
 
-from hub.cli.output import AsJson, print_json, warn
+from hub.cli.output import AsJson, print_json, progress_wanted, warn
 
 
 def bench(
@@ -66,5 +65,5 @@ def _print(found: dict[str, Any], *, as_json: bool) -> None:
 
 
 def _tell(text: str) -> None:
-    if sys.stderr.isatty():
+    if progress_wanted():
         warn(text)

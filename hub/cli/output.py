@@ -117,6 +117,11 @@ def warn(text: str) -> None:
     typer.echo(f"hub: {text}", err=True)
 
 
+def progress_wanted() -> bool:
+    """Whether somebody looks: standard error is a terminal, and no object was asked for."""
+    return not _AS_JSON.get() and Console(stderr=True).is_terminal
+
+
 @contextmanager
 def progress(description: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
     """A bar on standard error, on a terminal and without `--json` only; the callable counts what is done since its last
@@ -124,8 +129,7 @@ def progress(description: str, total: int | None = None) -> Iterator[Callable[[i
     waiting.end()
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
-    hidden = _AS_JSON.get() or not console.is_terminal
-    with Progress(*columns, console=console, transient=True, disable=hidden) as bar:
+    with Progress(*columns, console=console, transient=True, disable=not progress_wanted()) as bar:
         task = bar.add_task(description, total=total)
         yield lambda count: bar.advance(task, count)
 

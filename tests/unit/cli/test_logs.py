@@ -67,3 +67,20 @@ def test_every_line_of_the_code_keeps_to_the_list() -> None:
     }  # fmt: skip
     assert len(said) > 15
     assert said <= ALLOWED
+
+
+def test_with_json_the_states_of_a_process_are_lines_on_standard_output(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stderr", StringIO())
+    log_to_stderr(states=True, pid=7)
+    log = structlog.get_logger()
+    log.info("worker.started", role="admit", names=CANARY)
+    log.info("worker.redelivered", stage="admit", duplicates=3)
+    log.info("worker.stopped")
+    structlog.reset_defaults()
+    structlog.contextvars.clear_contextvars()
+    told = [json.loads(one) for one in capsys.readouterr().out.splitlines()]
+    assert [one["state"] for one in told] == ["running", "stopped"]
+    assert (told[0]["role"], told[0]["pid"]) == ("admit", 7)
+    assert CANARY not in str(told)
