@@ -8,6 +8,7 @@ and the order in which events came changes nothing. It keeps no rows: that is a 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from operator import attrgetter
 from typing import Any
 
 from hub.domain.clock import berlin_day
@@ -20,7 +21,7 @@ _OWNER_CODES = {"jobcenter": "jc_case_manager", "youth_welfare": "ja_asd"}
 _PREFIXES = {"provider": "provider"}
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class ShownEntry:
     """One entry: `about` is the person's ref, or the family's; `fields` as JSON has them (days as 2026-11-16)."""
 
@@ -52,6 +53,10 @@ class ShownEntry:
         return [str(one) for one in value or ()]
 
 
+BY_TIME = attrgetter("occurred_at", "id", "type", "about", "sender")
+"""The order of entries: by time, those of one time by id."""
+
+
 @dataclass(frozen=True, slots=True)
 class ShownView:
     """One view. `persons`: refs in the order of the view, the `family`'s among them; `kinds`: controller → kind.
@@ -66,10 +71,17 @@ class ShownView:
     family: str = ""
     persons: tuple[str, ...] = ()
     kinds: Mapping[str, str] = field(default_factory=dict)
+    _by_type: Mapping[str, list[ShownEntry]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        by_type: dict[str, list[ShownEntry]] = {}
+        for entry in sorted(self.entries, key=BY_TIME):
+            by_type.setdefault(entry.type, []).append(entry)
+        object.__setattr__(self, "_by_type", by_type)
 
     def of(self, *types: str) -> list[ShownEntry]:
         """The entries of these types, by time, then id."""
-        return sorted(entry for entry in self.entries if entry.type in types)
+        return sorted((entry for name in types for entry in self._by_type.get(name, ())), key=BY_TIME)
 
     def place_of(self, about: str) -> int:
         """Where a person stands in the view."""
@@ -89,19 +101,19 @@ def by_ref(
     """Each start with all that names its reference, itself among them, by time, then id. A start without a reference
     stands alone under its entry's id; a step whose start is not shown is in none."""
     threads: dict[str, list[ShownEntry]] = {}
-    for entry in sorted(starts):
+    for entry in sorted(starts, key=BY_TIME):
         threads.setdefault(entry.text(name) or entry.id, []).append(entry)
     first = {ref: entries[0] for ref, entries in threads.items()}
     for entry in steps:
         if (ref := entry.text(name)) in threads:
             threads[ref].append(entry)
     for ref, entries in threads.items():
-        yield ref, first[ref], sorted(entries)
+        yield ref, first[ref], sorted(entries, key=BY_TIME)
 
 
 def latest(entries: Iterable[ShownEntry], key: Callable[[ShownEntry], Any]) -> dict[Any, ShownEntry]:
     """The newest entry of each kind: by time, then id."""
-    return {key(entry): entry for entry in sorted(entries)}
+    return {key(entry): entry for entry in sorted(entries, key=BY_TIME)}
 
 
 def newest_shown(entries: Sequence[ShownEntry], name: str) -> str | None:

@@ -5,9 +5,8 @@ unit gets none, and a person who reads their own file neither.
 """
 
 from calendar import monthrange
-from collections.abc import Iterator, Sequence
-from datetime import date, timedelta
-from functools import partial
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, date, datetime, timedelta
 
 from projections.agreements import agreements
 from projections.hints.words import TEXTS
@@ -26,6 +25,7 @@ MANY_HELPERS = 5
 _BENEFITS = ("BenefitGranted", "BenefitChanged", "BenefitTotal")
 _REGISTRATIONS = ("PersonRegistered", "PersonChanged")
 _HELPS = {"HelpStarted": "HelpEnded", "MeasureStarted": "MeasureEnded"}
+_NOT_COMPARED = frozenset({"of", "status", "end", "end_code", "result"})
 
 
 def hints(view: ShownView) -> list[Row]:
@@ -61,26 +61,53 @@ def _helps_end(view: ShownView) -> Iterator[Row]:
 def _running(view: ShownView) -> list[ShownEntry]:
     """Helps and measures without a shown end."""
     ends = view.of(*_HELPS.values())
-    ended = {entry.text("of") for entry in ends}
-    unnamed: dict[tuple[str, str, str], list[ShownEntry]] = {}
-    for entry in ends:
-        if not entry.text("of"):
-            unnamed.setdefault((entry.type, entry.about, entry.sender), []).append(entry)
-    return [
-        entry
-        for entry in view.of(*_HELPS)
-        if entry.id not in ended
-        and not any(
-            map(partial(_ends, entry), unnamed.get((_HELPS[entry.type], entry.about, entry.sender), ()))
-        )
-    ]
+    named = {entry.text("of") for entry in ends}
+    unnamed = _Unnamed(entry for entry in ends if not entry.text("of"))
+    return [entry for entry in view.of(*_HELPS) if entry.id not in named and not unnamed.ends(entry)]
 
 
-def _ends(start: ShownEntry, end: ShownEntry) -> bool:
-    """Whether an end that names no entry is the end of this one: it agrees in every field that both have."""
-    shared = (start.fields.keys() & end.fields.keys()) - {"status", "end", "end_code", "result"}
-    both = [name for name in shared if start.text(name) and end.text(name)]
-    return end.occurred_at >= start.occurred_at and all(start.text(name) == end.text(name) for name in both)
+class _Unnamed:
+    """Ends that name no entry: each is the end of what agrees with it in every field that both have.
+
+    They are looked up by the fields that they share with a start, so that a long file takes time by its length alone.
+    """
+
+    def __init__(self, ends: Iterable[ShownEntry]) -> None:
+        self._ends: dict[_Whose, dict[frozenset[str], list[ShownEntry]]] = {}
+        for end in ends:
+            whose = self._ends.setdefault((end.type, end.about, end.sender), {})
+            whose.setdefault(_compared(end), []).append(end)
+        self._latest: dict[tuple[_Whose, frozenset[str], frozenset[str]], dict[_Values, datetime]] = {}
+
+    def ends(self, start: ShownEntry) -> bool:
+        """Whether one of them, not before it, is the end of this start."""
+        whose, has = (_HELPS[start.type], start.about, start.sender), _compared(start)
+        return any(
+            start.occurred_at <= self._latest_of(whose, names, names & has).get(_values(start, names & has), NEVER)
+            for names in self._ends.get(whose, ())
+        )  # fmt: skip
+
+    def _latest_of(
+        self, whose: "_Whose", names: frozenset[str], shared: frozenset[str]
+    ) -> "dict[_Values, datetime]":
+        """Values of the shared fields → when the last end with them was."""
+        if (whose, names, shared) not in self._latest:
+            ends = self._ends[whose][names]  # in order of time: the last one stays
+            self._latest[whose, names, shared] = {_values(end, shared): end.occurred_at for end in ends}
+        return self._latest[whose, names, shared]
+
+
+NEVER = datetime.min.replace(tzinfo=UTC)
+_Whose = tuple[str, str, str]
+_Values = tuple[str | None, ...]
+
+
+def _compared(entry: ShownEntry) -> frozenset[str]:
+    return frozenset(name for name in entry.fields if entry.text(name)) - _NOT_COMPARED
+
+
+def _values(entry: ShownEntry, names: frozenset[str]) -> _Values:
+    return tuple(entry.text(name) for name in sorted(names))
 
 
 def _benefits_end(view: ShownView) -> Iterator[Row]:

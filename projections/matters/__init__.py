@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from projections.shown import Row, ShownEntry, ShownView, by_ref, moment, word
+from projections.shown import BY_TIME, Row, ShownEntry, ShownView, by_ref, moment, word
 
 STEPS: Mapping[str, str] = {
     "ReferralSent": "sent",
@@ -72,7 +72,7 @@ def _followed(view: ShownView, ref: str, start: ShownEntry, steps: Sequence[Show
             step = RESUBMITTED
         matter.trail.append((entry, step))
         _take(view, matter, entry, step)
-    matter.trail.sort(key=lambda one: one[0])
+    matter.trail.sort(key=lambda one: BY_TIME(one[0]))
     return matter
 
 

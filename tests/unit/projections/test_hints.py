@@ -169,3 +169,16 @@ def test_an_agency_spells_its_address_as_before() -> None:
     assert found(story) == []
     story.says(JC, "PersonChanged", address="Am Markt 2")
     assert found(story) == [("household_changed", "mother", ["e06"])]
+
+
+def test_an_end_without_a_name_ends_what_it_shares_all_fields_with() -> None:
+    """Another start of the same paragraph goes on, an end before the start ends nothing."""
+    story = Story()
+    story.says(JA, "HelpEnded", "child", paragraph="31")
+    story.says(JA, "HelpStarted", "child", paragraph="31", start="2026-01-01", end=iso(10))
+    going_on = story.says(JA, "HelpStarted", "child", paragraph="31", start="2026-02-01", end=iso(10))
+    assert len(found(story)) == 2
+    story.says(JA, "HelpEnded", "child", paragraph="31", start="2026-01-01")
+    assert found(story) == [("help_ends", "child", [going_on])]
+    story.says(JA, "HelpEnded", "child", paragraph="31")
+    assert found(story) == []
