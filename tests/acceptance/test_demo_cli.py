@@ -211,6 +211,7 @@ def test_bench_on_the_embedded_host(tmp_path: Path) -> None:
     assert (found["persons"], found["key_service"]) == (50, False)
     assert found["environment"].keys() >= ENVIRONMENT
     assert found["per_event_us"].keys() >= STEPS
+    assert found["folds"].keys() == {"entries", "per_view_ms", "per_event_us"}
     assert found["per_encode"]["encode"] == 1.0
     assert found["per_encode"]["seal"] == round(
         found["per_event_us"]["seal"] / found["per_event_us"]["encode"], 2

@@ -16,6 +16,7 @@ from hub.bootstrap import Given, build_parts
 from hub.config import load_settings
 from hub.dev.bench.costs import per_event_us
 from hub.dev.bench.floor import metadata, take_floor
+from hub.dev.bench.folds import fold_costs
 from hub.dev.bench.keys import key_service as served_keys
 from hub.dev.bench.result import BenchResult, count_applied, environment, percentiles
 from hub.dev.bench.workload import JC, PERSONS, Workload, agencies
@@ -135,6 +136,7 @@ def _afterwards(parts: Parts, work: Workload, events: int, result: BenchResult, 
     outcome, seconds = _timed(lambda: rebuild(parts, "joint_case"))
     result.rebuild_events_per_s = round(outcome.events / seconds, 1)
     result.cost(per_event_us(parts))
+    result.folds = fold_costs()
     result.environment = environment(parts)
     _close(parts)
 

@@ -16,6 +16,7 @@ from hub.config import Settings, load_settings
 from hub.dev.bench.costs import per_event_us
 from hub.dev.bench.floor import STAGE as FLOOR
 from hub.dev.bench.floor import metadata as floor_tables
+from hub.dev.bench.folds import fold_costs
 from hub.dev.bench.keys import key_service as served_keys
 from hub.dev.bench.keys import keys_per_s
 from hub.dev.bench.processes import Workers, timed_run
@@ -153,6 +154,7 @@ class _Bench:
         outcome = rebuild(parts, "joint_case")
         result.rebuild_events_per_s = round(outcome.events / (time.perf_counter() - began), 1)
         result.cost(per_event_us(parts))
+        result.folds = fold_costs()
         result.keys_per_s = keys_per_s()
 
     def _single(self, parts: Parts, work: Workload, watch: ViewWatch, number: int) -> float:

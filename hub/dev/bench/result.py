@@ -18,7 +18,7 @@ from projections.joint_case.tables import case_row
 @dataclass(slots=True)
 class BenchResult:
     """Rates are events per second; `rounds` keeps every pair that the medians come from. `per_encode` says of each step
-    how many Avro encodes of the same run it costs."""
+    how many Avro encodes of the same run it costs. `folds`: the models of one long view, per view and per event."""
 
     host: str
     events: int
@@ -35,6 +35,7 @@ class BenchResult:
     rebuild_events_per_s: float = 0.0
     per_event_us: dict[str, float] = field(default_factory=dict)
     per_encode: dict[str, float] = field(default_factory=dict)
+    folds: dict[str, float] = field(default_factory=dict)
     keys_per_s: dict[str, float] = field(default_factory=dict)
     peak_rss_mb: float = 0.0
     applied: int = 0
