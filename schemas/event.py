@@ -99,7 +99,7 @@ class EventSchema:
     def decode(self, data: bytes) -> dict[str, Any]:
         """The fields that are there (None is left out); raises InvalidPayload whatever the bytes are."""
         record = avro.read(self.event_type, self.parsed, data)
-        payload = {name: value for name, value in record.items() if value is not None}
+        payload = {name: _filled(value) for name, value in record.items() if value is not None}
         for name in self.money:
             if name in payload:
                 payload[name] = self._amount(name, payload[name])
@@ -189,3 +189,10 @@ def _texts(value: Any) -> tuple[str, ...]:
     if value is None:
         return ()
     return tuple(map(str, value)) if isinstance(value, list | tuple) else (str(value),)
+
+
+def _filled(value: Any) -> Any:
+    """A value of parts with those that are there."""
+    if not isinstance(value, Mapping):
+        return value
+    return {name: part for name, part in value.items() if part is not None}

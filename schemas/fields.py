@@ -22,6 +22,11 @@ FREE_TEXT = frozenset({"", "dropped", "released", "tagged"})
 """What the policy does with a field in which people write freely (R08): drop it; keep a short sentence that was read
 back and released; keep the tag of ``tag: text``."""
 
+STAMP_PARTS = ("project", "worker", "phone")
+"""What a Projektstempel says."""
+STAMP = "string|Stamp"
+"""The kind of a Projektstempel; a text alone is its project, as the first version of these events said it."""
+
 _CENT = Decimal("0.01")
 _MONEY_LIMIT = 10**12
 _MONEY_BYTES = 8
@@ -140,6 +145,19 @@ def _is_scope(value: Any) -> bool:
     )
 
 
+def stamp_parts(value: str | Mapping[str, str]) -> Mapping[str, str]:
+    """A stamp by its parts."""
+    return {"project": value} if isinstance(value, str) else value
+
+
+def _is_stamp(value: Any) -> bool:
+    return (
+        isinstance(value, Mapping)
+        and value.keys() <= set(STAMP_PARTS)
+        and all(one is None or _is_text(one) for one in value.values())
+    )
+
+
 _FITS: dict[str, Callable[[Any], bool]] = {
     "string": _is_text,
     "boolean": lambda value: isinstance(value, bool),
@@ -152,4 +170,5 @@ _FITS: dict[str, Callable[[Any], bool]] = {
     "strings": _is_strings,
     "string|strings": lambda value: _is_text(value) or _is_strings(value),
     "Scope": _is_scope,
+    STAMP: lambda value: _is_text(value) or _is_stamp(value),
 }

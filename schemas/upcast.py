@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from schemas.event import EventSchema
+from schemas.fields import stamp_parts
 from schemas.registry import event_schema
 
 Payload = dict[str, Any]
@@ -27,7 +28,16 @@ def help_hours_to_intensity(payload: Payload) -> Payload:
     return rest if hours is None else {**rest, "intensity": f"{hours} h/Woche"}
 
 
+def stamp_to_parts(payload: Payload) -> Payload:
+    """Applications 1 → 2: the stamp's one text becomes the project that it names."""
+    stamp = payload.get("stamp")
+    return payload if stamp is None else {**payload, "stamp": stamp_parts(stamp)}
+
+
+_STAMPED = ("ApplicationSubmitted", "ApplicationQueried", "ApplicationDecided", "DocumentReceived")
+
 UPCASTERS: Mapping[tuple[str, int], Callable[[Payload], Payload]] = {
     ("HelpStarted", 1): help_hours_to_intensity,
+    **{(event_type, 1): stamp_to_parts for event_type in _STAMPED},
 }
 """(event type, from version) → the step to the next version."""

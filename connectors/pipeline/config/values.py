@@ -14,6 +14,7 @@ from pydantic import Field
 from connectors.pipeline.config.areas import Areas, CodeTable
 from hub.errors import ConfigurationError
 from hub.file_models import EITHER, TABLE, TEXT, FileTable, Number, Texts, checked, unknown_keys
+from schemas.fields import STAMP
 
 EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  a day has no zone
 COUNTED = {
@@ -304,6 +305,8 @@ def _joined_value(table: ValueTable, place: str, style: Style) -> Joined:
 
 
 _LISTS = frozenset({"strings", "string|strings", "Scope"})
+_OF_PARTS = frozenset({"Scope", STAMP})
+"""Values whose parts stand in columns of their own: `flags` names these."""
 _TEXTS = _LISTS | {"string"}
 _NUMBERS = frozenset({"decimal", "double"})
 _DAYS = frozenset({"date", "timestamp-micros"})
@@ -311,7 +314,8 @@ _APPLY: Mapping[str, frozenset[str]] = {
     **dict.fromkeys(("factor", "decimal", "thousands"), _NUMBERS),
     **dict.fromkeys(("codes", "otherwise", "prefix", "suffix", "join", "person", "out"), _TEXTS),
     **dict.fromkeys(("date", "timestamp", "zone"), _TEXTS | _DAYS),
-    **dict.fromkeys(("split", "flags"), _LISTS),
+    "split": _LISTS,
+    "flags": _LISTS | _OF_PARTS,
     **dict.fromkeys(("true", "false"), _LISTS | {"boolean"}),
 }
 """Which kinds of values a key says anything about; a key that is not here applies to all."""
@@ -329,7 +333,7 @@ def refuse_inapplicable(value: Value, kind: str, place: str) -> None:
                 place=f"{place}.{name}",
                 remedy="remove it, or map another field",
             )
-    of_columns = "codes" not in value.said and kind != "Scope"
+    of_columns = "codes" not in value.said and kind not in _OF_PARTS
     if value.flags and of_columns and (left := sorted(value.said & _OF_COLUMNS - {"default"})):
         raise ConfigurationError("does not apply to flags", place=f"{place}.{left[0]}", remedy="remove it")
     if value.constant is not None and (left := sorted(value.said & _OF_COLUMNS)):
@@ -355,7 +359,7 @@ def _check_several(value: Value, kind: str, place: str) -> None:
 
 def _check_parts(value: Value, kind: str, place: str) -> None:
     several = len(value.columns) > 1 and value.join is None
-    if several and kind not in ("strings", "Scope") and not isinstance(value.codes, Areas):
+    if several and kind not in {"strings", *_OF_PARTS} and not isinstance(value.codes, Areas):
         raise ConfigurationError(
             "names several columns for one value", place=f"{place}.columns", remedy="set join, or name one"
         )

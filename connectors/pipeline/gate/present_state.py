@@ -13,6 +13,7 @@ from connectors.pipeline.mapping.mapped import MappedEvent
 from hub.domain.clock import berlin_day, moment
 
 _NOT_COMPARED = frozenset({"status"})
+REFERENCES = frozenset({"matter_ref", "agreement_ref", "task_ref"})
 _LATEST = frozenset({"state", "plan", "worker"})
 
 
@@ -64,6 +65,9 @@ def _ends(end: MappedEvent, start: MappedEvent) -> bool:
         return False
     if (end.stream, end.source_key) == (start.stream, start.source_key):
         return True
+    named = REFERENCES & end.payload.keys() & start.payload.keys()
+    if named:  # what bears one reference is one thing, whatever else its two ends say
+        return all(end.payload[name] == start.payload[name] for name in named)
     both = (end.payload.keys() & start.payload.keys()) - _NOT_COMPARED
     return end.occurred_at >= start.occurred_at and all(
         end.payload[name] == start.payload[name] for name in both

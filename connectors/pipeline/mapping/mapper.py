@@ -14,7 +14,7 @@ from connectors.contract import Row
 from connectors.pipeline.config.aliases import NOBODY, Aliases
 from connectors.pipeline.config.connector import ConnectorConfig
 from connectors.pipeline.config.streams import OWN_NAME, EventMapping, Stream
-from connectors.pipeline.config.values import VERSION
+from connectors.pipeline.config.values import VERSION, Value
 from connectors.pipeline.mapping.cells import UNKNOWN_CODE, cell, comes_twice, read
 from connectors.pipeline.mapping.clock_changes import hour, never
 from connectors.pipeline.mapping.mapped import MappedEvent, Payload, Unmapped, within_limits
@@ -35,7 +35,7 @@ from hub.domain.identifiers import Naming
 from hub.errors import DataError
 from hub.policy.facts import CATEGORIES, CONSENT_PURPOSES
 from schemas import InvalidPayload, code_list
-from schemas.fields import FieldSpec
+from schemas.fields import STAMP, FieldSpec
 
 BORN = "birth_date"
 UNBORN = timedelta(days=366)
@@ -204,6 +204,8 @@ class Mapper:
         kind = mapping.schema.fields[name].kind
         if kind == "Scope":
             return self._scope(mapping, row)
+        if kind == STAMP:
+            return _parts(value, row)
         try:
             found = read(value, row.values, "strings" if kind == "string|strings" else kind)
         except DataError as error:
@@ -272,6 +274,13 @@ class Mapper:
         value = mapping.norm.get("consents")
         found = read(value, row.values, "strings") if value else None
         return tuple(found) if found else None
+
+
+def _parts(value: Value, row: Row) -> Mapping[str, str] | None:
+    """A value whose parts stand in columns of their own."""
+    told = {name: read(replace(value, flags=(), columns=(column,)), row.values, "string")
+            for name, column in value.flags}  # fmt: skip
+    return {name: part for name, part in told.items() if part is not None} or None
 
 
 def _held(row: Row, event_type: str, reason: str, column: str, remedy: str) -> Unmapped:

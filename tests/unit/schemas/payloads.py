@@ -22,6 +22,8 @@ _VALUES: dict[str, st.SearchStrategy[object]] = {
     "decimal": st.integers(-(10**12) + 1, 10**12 - 1).map(lambda cents: Decimal(cents).scaleb(-2)),
     "strings": _TEXTS,
     "string|strings": _TEXT | _TEXTS,
+    "string|Stamp": _TEXT
+    | st.fixed_dictionaries({}, optional=dict.fromkeys(("project", "worker", "phone"), _TEXT)),
     "Scope": st.fixed_dictionaries({"purposes": _TEXTS, "categories": _TEXTS, "recipients": _TEXTS}),
 }
 

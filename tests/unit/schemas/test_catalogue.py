@@ -19,7 +19,8 @@ MemberLeft CustodyChanged WorkerAssigned BenefitGranted BenefitChanged BenefitEn
 SanctionLifted CooperationPlanAgreed CooperationPlanUpdated MeasureStarted MeasureEnded AttendanceRecorded
 HelpStarted HelpEnded HelpPlanAgreed HelpPlanMeetingScheduled ThreeWayTalkScheduled ThreeWayTalkHeld
 FamilyConferenceHeld AgreementMade AgreementAcknowledged AgreementClosed TaskAssigned TaskDone ReferralSent
-ReferralAccepted ReferralDeclined ReferralCompleted ApplicationSubmitted ApplicationQueried DocumentReceived
+ReferralAccepted ReferralDeclined ReferralCompleted ReferralQueried ReferralTakenBack TalkCancelled
+ApplicationSubmitted ApplicationQueried DocumentReceived
 ApplicationDecided RasterAssessed MilestoneReached StepDownAgreed JointCaseEnded ServiceContractAgreed
 ServiceDelivered ServiceGapReported CostBooked IndicatorObserved FeedbackGiven DangerReported DangerAnswered
 DisclosureMade RetrievalLogged CorrectionNotified DataDisputed ErasureRequested ErasureExecuted
@@ -30,7 +31,7 @@ ONE_CATEGORY = {
     "IdentityLinked": "CT", "MemberJoined": "HH", "CustodyChanged": "CT", "WorkerAssigned": "FK",
     "SanctionImposed": "LM", "CooperationPlanAgreed": "EG", "MeasureStarted": "EG", "HelpStarted": "HS",
     "HelpPlanMeetingScheduled": "TM", "AgreementClosed": "VB", "TaskDone": "VB", "ReferralSent": "VG",
-    "ApplicationDecided": "VG", "RasterAssessed": "VB", "MilestoneReached": "IN", "StepDownAgreed": "VB",
+    "ApplicationDecided": "VG", "MilestoneReached": "IN", "StepDownAgreed": "VB",
     "ServiceDelivered": "KO", "ServiceGapReported": "IN", "CostBooked": "KO", "FeedbackGiven": "IN",
     "DangerReported": "K8a", "DangerAnswered": "K8a",
 }  # fmt: skip
@@ -88,6 +89,7 @@ STRUCTURED = """
 names address contact name substitute room mail worker_id owner awaits by how status provider provider_id place
 intensity norm result kind reason_code cost_kind period month time participants addressee benefit office stamp
 missing target offer_code next_step dimension assessed_by grid_version code outcome agreement_ref task_ref talk_ref
+matter_ref offer_id
 released_by consents contract service_code scale unit sozialraum_code languages language goal_code field channel
 child new_value recipient fields purpose ground policy_version
 """.split()  # noqa: SIM905  readable
