@@ -35,6 +35,7 @@ ROLES: Mapping[str, Mapping[str, Verb]] = {
         "consent": Verb(
             "hub.cli.consent.commands:app", "Einwilligungen: Bogen, erteilen, zurücknehmen, nachsehen."
         ),
+        "work": Verb("hub.cli.work:app", "Arbeitsbuch: Vereinbarungen, Gespräche, Verweise, Anträge."),
         "danger": Verb("hub.cli.danger:app", "Gefährdungsmeldungen (§ 8a SGB VIII) auf ihrem eigenen Weg."),
     },
     "Operate a hub": {

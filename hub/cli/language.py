@@ -23,7 +23,7 @@ Language = Literal["de", "en"]
 Message = NewType("Message", str)
 """A text in the spoken language, or one that is the same in each."""
 Verb = TypeVar("Verb", bound=Callable[..., None])
-AGENCY = frozenset({"connect", "consent", "danger"})
+AGENCY = frozenset({"connect", "consent", "work", "danger"})
 """Verbs that agencies call: they speak German, or English with `--lang en`; all others speak English."""
 _SPOKEN: ContextVar[Language] = ContextVar("language", default="de")
 _NOT_SEARCHED = frozenset({"reports", "operators", "check"})

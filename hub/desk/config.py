@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from connectors.pipeline.config.connector import ConnectorConfig
+from hub.desk.work.mapping import work_streams
 from hub.file_models import FileTable, checked
 
 
@@ -31,5 +32,6 @@ def desk_settings(config: ConnectorConfig) -> DeskSettings:
 
 
 def book_mapping() -> Mapping[str, Any]:
-    """The mapping of the book, the same at every agency."""
-    return tomllib.loads((files("hub.desk") / "mapping.toml").read_text(encoding="utf-8"))
+    """The mapping of the book, work book included, the same at every agency."""
+    told = tomllib.loads((files("hub.desk") / "mapping.toml").read_text(encoding="utf-8"))
+    return {**told, "streams": {**told["streams"], **work_streams()}}

@@ -104,15 +104,18 @@ class OwnRecords:
         present = present_state((event for event in events if not event.control), now)
         return Household(case_id, self._key.case(case_id), members, tuple(present), tuple(_consents(events)))
 
-    def _cases(self) -> Mapping[str, set[str]]:
-        """Case → persons, from the control data: whoever may be spoken of is in them."""
+    def control(self) -> list[MappedEvent]:
+        """What the agency's own system says of who may be spoken of, and by which consents."""
         rows = list(self._source.control([*dict.fromkeys((*self._lookups.streams, *self._control))]).rows)
         self._lookups.take(rows, complete=True)
+        told = [row for row in rows if row.stream in self._control and not row.gone]
+        return [event for row in told for event in self._mapped(row, control_only=True)]
+
+    def _cases(self) -> Mapping[str, set[str]]:
+        """Case → persons, from the control data: whoever may be spoken of is in them."""
         cases: defaultdict[str, set[str]] = defaultdict(set)
-        for row in rows:
-            if row.stream in self._control and not row.gone:
-                for event in self._mapped(row, control_only=True):
-                    cases[event.case_id].add(event.subject_id)
+        for event in self.control():
+            cases[event.case_id].add(event.subject_id)
         return cases
 
     def _events(self, persons: Iterable[str]) -> list[MappedEvent]:

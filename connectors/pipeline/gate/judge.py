@@ -77,7 +77,7 @@ class EgressGate:
         facts = facts_of(event, consents, objected=objected)
         if not facts.fields:
             return Judged(event, frozenset(), objected=objected, rule="R00")
-        verdict = self.judge.judge_record(self.sender, _subject(event), facts, consents, at, event.payload)
+        verdict = self.judge.judge_record(self.sender, subject_of(event), facts, consents, at, event.payload)
         named = facts.ground.consents if isinstance(facts.ground, ConsentGround) else frozenset()
         return Judged(
             leaving(event),
@@ -95,10 +95,10 @@ class EgressGate:
         consents = self.knowledge.consents(event.subject_ref, at)
         objected = event.objected_76 or self.knowledge.objected(event.subject_ref)
         facts = facts_of(event, consents, objected=objected)
-        return self.judge.nearly(self.sender, _subject(event), facts, consents, at)
+        return self.judge.nearly(self.sender, subject_of(event), facts, consents, at)
 
 
-def _subject(event: MappedEvent) -> Subject:
+def subject_of(event: MappedEvent) -> Subject:
     """So that what was decided before counts: a consent is signed by all who must, or by nobody."""
     return Subject(ref=event.subject_ref, birth_date=None, capable=None, custodians=(SIGNED,))
 

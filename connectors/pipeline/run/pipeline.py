@@ -128,6 +128,11 @@ class Connector:
         return tally.report(unmapped, closed="" if is_open else STALE, more=more)
 
     @property
+    def knowledge(self) -> GateKnowledge:
+        """What the gate knows, as of the last step."""
+        return self._learning.knowledge
+
+    @property
     def register_as_of(self) -> datetime | None:
         """How old the hub's newest word is."""
         return self._register.as_of
