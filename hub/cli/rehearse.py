@@ -68,13 +68,14 @@ def _played(file: Path, play: Play) -> Iterator[dict[str, Any]]:
     try:
         yield as_object(play(parse_story(data)))
     except DataError as error:
-        yield {"views": [], "hits": 0, "misses": 0, "error": str(error)}
+        yield {"views": [], "answers": [], "hits": 0, "misses": 0, "error": str(error)}
 
 
 def as_object(played: Rehearsal) -> dict[str, Any]:
     """The object of the rehearse contract."""
     return {
-        "views": [_view(one) for one in played.answers], "hits": played.hits, "misses": played.misses,
+        "views": [_view(one) for one in played.answers], "answers": [one.told for one in played.work],
+        "hits": played.hits, "misses": played.misses,
         "host": played.host, "seconds": played.seconds,
     }  # fmt: skip
 

@@ -16,6 +16,7 @@ from hub.views.opening import OpenedView, open_view
 from hub.views.redaction import Entry
 from projections.shown import ShownEntry as FoldedEntry
 from schemas import InvalidPayload, event_schema, from_json, to_json
+from schemas.fields import STAMP, stamp_parts
 
 Persons = Mapping[str, Mapping[str, Sequence[Mapping[str, Any]]]]
 
@@ -101,11 +102,16 @@ def _as_named_by(scene: Scene, agency: str, recipient: Recipient) -> Recipient:
 
 def _entries(story: Story, scene: Scene, agency: str, opened: OpenedView) -> Iterator[ShownEntry]:
     for part in opened.redacted.parts:
-        office = scene.offices[part.sender]
         for entry in part.entries:
-            name = office.told[entry.record_ref]
-            ref = _ref_of(scene, agency, opened.file, part.person) or story.record(name).subject
+            name = scene.offices[part.sender].told[entry.record_ref]
+            ref = _ref_of(scene, agency, opened.file, part.person) or story.about(name)
             yield ShownEntry(ref, name, part.sender, entry)
+
+
+def opened_entries(story: Story, scene: Scene, view: View) -> Iterator[ShownEntry]:
+    """The entries of a view, as its recipient would open it now."""
+    for agency, opened in _opened(story, scene, view):
+        yield from _entries(story, scene, agency, opened)
 
 
 def _ref_of(scene: Scene, agency: str, file: CaseFile | None, person: str) -> str | None:
@@ -161,6 +167,8 @@ def _same(kind: str, shown: Any, schema: Any, name: str, told: Any) -> bool:
         meant = from_json(schema, {name: told}).get(name)
     except InvalidPayload:
         return bool(str(told) == str(shown))
+    if kind == STAMP and isinstance(meant, str):
+        return bool(stamp_parts(meant) == shown)
     if kind in ("strings", "string|strings"):
         return [meant] == list(shown) if isinstance(meant, str) else list(meant or ()) == list(shown)
     return bool(meant == shown)

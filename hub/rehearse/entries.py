@@ -22,6 +22,7 @@ from hub.rehearse.story import (
     Step,
     Story,
     Withdrawal,
+    WorkAct,
 )
 from schemas import event_schema
 
@@ -112,7 +113,7 @@ def _named(story: Story, step: Step) -> Iterable[AgencyRef]:
             refs = (act.child, *act.custodians)
         case Record():
             refs = (act.subject, act.circumstances.entrusted_by)
-        case Objection() | Erasure():
+        case Objection() | Erasure() | WorkAct():
             refs = (act.subject,)
         case Linking():
             return _meant(story, act)

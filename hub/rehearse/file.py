@@ -10,6 +10,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import ConfigDict, Field, PlainValidator, ValidationError
 from pydantic_core import PydanticCustomError
 
+from hub.desk.work.verbs import VERBS
 from hub.file_models import FileTable, place_of
 from hub.policy import reading as read
 from hub.policy.facts import (
@@ -166,6 +167,19 @@ class RedeliverStep(StepTable):
     ids: Refs
 
 
+class WorkTable(_ByAgency):
+    """A step of joint work. What else stands in it is the verb's object, which the work book reads."""
+
+    model_config = ConfigDict(extra="allow")
+
+    id: str | None = None
+    ref: str | None = None
+    family: str | None = None
+    subject: str | None = None
+    occurred_at: Moment | None = None
+    dry_run: bool = False
+
+
 STEPS: Mapping[str, type[StepTable]] = {
     "consent": ConsentStep,
     "withdraw": WithdrawStep,
@@ -181,6 +195,7 @@ STEPS: Mapping[str, type[StepTable]] = {
     "restart": StepTable,
     "redeliver": RedeliverStep,
     "tick": StepTable,
+    **dict.fromkeys(VERBS, WorkTable),
 }
 """`do` → the keys that a step has."""
 

@@ -7,6 +7,7 @@ from typing import Any
 from connectors.pipeline.config.connector import ConnectorConfig, parse_config
 from hub.domain.agencies import Agency
 from schemas import EventSchema, event_schema
+from schemas.fields import STAMP, STAMP_PARTS
 
 SPLIT = "\x1f"
 """Between the items of a list in one cell: no name in a story holds it."""
@@ -78,6 +79,8 @@ def _field(schema: EventSchema, name: str) -> Any:
                 dimension: f".{name}.{dimension}" for dimension in ("purposes", "categories", "recipients")
             }
         }
+    if schema.fields[name].kind == STAMP:
+        return {"flags": {part: f".{name}.{part}" for part in STAMP_PARTS}}
     persons = schema.topic == "consents" and name in ("granted_by", "custodians")
     return {"column": column(name), "person": True} if persons else column(name)
 

@@ -16,6 +16,8 @@ from hub.domain.clock import micros
 from hub.domain.identifiers import AgencyKey
 from hub.errors import DataError
 from hub.rehearse.mapping import SPLIT
+from schemas import EventSchema, event_schema
+from schemas.fields import STAMP, stamp_parts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,18 +64,38 @@ class Office:
 
     def put(self, entry: Entry, at: datetime, place: str) -> None:
         """Enter a record or its next version; raises DataError when the connector could not read it."""
+        row = self._row(entry, at, place)
+        self.told |= {one.record_ref.hex(): entry.name for one in self._events(row)}
         self._count += 1
-        known: dict[str, object] = dict.fromkeys(self.config.streams[entry.event_type].columns)
-        cells = {**known, **_cells(entry.payload), **entry.values, "key": entry.key}
-        content = self.key.row_hash(repr(sorted(cells.items())).encode())
-        row = Row(entry.event_type, entry.key, place, cells, micros(at) + self._count, content)
-        mapped = list(
-            Mapper(self.key, self.config.agency_kind, self.config.streams, any_code=True).events(row, {})
-        )
-        if not mapped or not all(isinstance(one, MappedEvent) for one in mapped):
-            raise DataError("the connector cannot read it", reason="unreadable_record", place=place)
-        self.told |= {one.record_ref.hex(): entry.name for one in mapped if isinstance(one, MappedEvent)}
         self.rows[entry.event_type, entry.key] = self._count, row
+
+    def mapped(self, entry: Entry, at: datetime, place: str) -> list[MappedEvent]:
+        """The events that the connector would make of it; raises DataError when it could not read it."""
+        return self._events(self._row(entry, at, place))
+
+    def known(self, event_type: str, key: str) -> list[MappedEvent]:
+        """The events of a row that was entered; none where none was."""
+        held = self.rows.get((event_type, key))
+        return self._events(held[1]) if held else []
+
+    def _row(self, entry: Entry, at: datetime, place: str) -> Row:
+        known: dict[str, object] = dict.fromkeys(self.config.streams[entry.event_type].columns)
+        cells = {
+            **known,
+            **_cells(event_schema(entry.event_type), entry.payload),
+            **entry.values,
+            "key": entry.key,
+        }
+        content = self.key.row_hash(repr(sorted(cells.items())).encode())
+        return Row(entry.event_type, entry.key, place, cells, micros(at) + self._count + 1, content)
+
+    def _events(self, row: Row) -> list[MappedEvent]:
+        mapper = Mapper(self.key, self.config.agency_kind, self.config.streams, any_code=True)
+        mapped = list(mapper.events(row, {}))
+        events = [one for one in mapped if isinstance(one, MappedEvent)]
+        if not events or len(events) < len(mapped):
+            raise DataError("the connector cannot read it", reason="unreadable_record", place=row.place)
+        return events
 
     def refs(self, name: str) -> frozenset[bytes]:
         """The records that the story calls by this id."""
@@ -119,9 +141,16 @@ class StorySource:
         return sorted(self._office.rows.values())
 
 
-def _cells(payload: Mapping[str, Any]) -> Mapping[str, object]:
+def _cells(schema: EventSchema, payload: Mapping[str, Any]) -> Mapping[str, object]:
     """The payload as a row holds it: lists in one cell, numbers as text."""
-    return {f".{name}": _cell(value) for name, value in payload.items()}
+    stamps = {name for name, spec in schema.fields.items() if spec.kind == STAMP}
+    cells: dict[str, object] = {}
+    for name, value in payload.items():
+        if name in stamps and value is not None:
+            cells |= {f".{name}.{part}": one for part, one in stamp_parts(value).items()}
+        else:
+            cells[f".{name}"] = _cell(value)
+    return cells
 
 
 def _cell(value: Any) -> object:

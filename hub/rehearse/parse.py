@@ -1,8 +1,11 @@
 """From a rehearsal file to a story. An impossible story is refused as a whole, naming the step and never a value."""
 
 import json
+from collections import Counter
 from typing import Any
 
+from hub.desk.work.objects import WorkError
+from hub.desk.work.verbs import STARTING
 from hub.errors import DataError
 from hub.policy import reading as read
 from hub.policy.facts import Incomplete
@@ -22,6 +25,7 @@ from hub.rehearse.file import (
     StoryFile,
     ViewStep,
     WithdrawStep,
+    WorkTable,
     given,
 )
 from hub.rehearse.models import unreadable_expectation
@@ -45,6 +49,7 @@ from hub.rehearse.story import (
     Tick,
     View,
     Withdrawal,
+    WorkAct,
 )
 from schemas import event_schema
 
@@ -71,6 +76,8 @@ def parse_story(data: bytes) -> Story:
         raise _impossible(place, f"{gap.key}: is missing, unknown, or cannot be read") from None
     except told.Impossible as why:
         raise _impossible(place, str(why)) from None
+    except WorkError as error:
+        raise error.at(place) from None
     return reader.story
 
 
@@ -102,6 +109,9 @@ class _Reader:
         families = [Family(**dict(one)) for one in file.families]
         self._records: dict[str, Record] = {}
         self._consents: set[str] = set()
+        self._work_of: dict[str, WorkAct] = {}  # reference → its start
+        self._counts: Counter[str] = Counter()
+        self._work_names: set[str] = set()
         self._steps: list[Step] = []
         self.story = Story(
             agencies=dict(told.agency(one, f"agencies[{n}]") for n, one in enumerate(file.agencies)),
@@ -133,7 +143,7 @@ class _Reader:
         step = given(STEPS[do], item)
         if self._steps and step.at < self._steps[-1].at:
             raise told.Impossible("at: time runs back")
-        act: Act = getattr(self, f"_{do}")(step)
+        act: Act = self._work(do, step) if isinstance(step, WorkTable) else getattr(self, f"_{do}")(step)
         self._steps.append(Step(number=number, at=step.at, act=act))
 
     def _consent(self, step: ConsentStep) -> Grant:
@@ -182,6 +192,49 @@ class _Reader:
         payload = told.payload(event_schema(record.type), step.payload)
         return Correction(by=record.by, id=record.id, told=step.payload, payload=payload)
 
+    def _work(self, verb: str, step: WorkTable) -> WorkAct:
+        """A step of joint work; what its object says the work book judges when the step is played."""
+        ref, starts = step.ref or step.id, step.ref is None and verb in STARTING
+        if not ref:
+            raise told.Impossible("id: is missing")
+        before = self._work_of.get(ref)
+        if starts and (ref in self._records or ref in self._granted or before):
+            raise told.Impossible("id: is taken")
+        if not starts and before is None:
+            raise WorkError(
+                "unknown_ref", "ref" if step.ref else "id", "no step has begun this", "name the id of a start"
+            )
+        family, subject = self._whose(step, before)
+        count = self._counts[ref] + 1
+        said = dict(step.model_extra or {})
+        if starts:
+            said |= {"case": family} | ({"person": subject} if subject != family else {})
+        else:
+            said["ref"] = ref
+        if verb == "ack" and "who" in said:
+            said["by"] = said.pop("who")
+        act = WorkAct(
+            by=self._agency(step.by), verb=verb, id=ref, name=ref if count == 1 else f"{ref}#{count}", family=family,
+            subject=subject, said=said, dry_run=step.dry_run, occurred_at=step.occurred_at or step.at,
+        )  # fmt: skip
+        if not step.dry_run:
+            self._counts[ref] = count
+            self._work_of[ref] = before or act
+            self._work_names.add(act.name)
+        return act
+
+    def _whose(self, step: WorkTable, before: WorkAct | None) -> tuple[str, str]:
+        """Family and subject; of a later step those of the first."""
+        if before is not None:
+            return before.family, before.subject
+        family = step.family
+        if family is None or family not in self.story.families:
+            raise told.Impossible("family: is missing or unknown")
+        subject = self._subject(step.subject, "subject") if step.subject is not None else family
+        if subject in self.story.families and subject != family:
+            raise told.Impossible("subject: is another family")
+        return family, subject
+
     def _link(self, step: LinkStep) -> Linking:
         return self._linking(step, apart=False)
 
@@ -214,7 +267,7 @@ class _Reader:
         return Erasure(by=self._agency(step.by), subject=self._subject(step.subject, "subject"))
 
     def _redeliver(self, step: RedeliverStep) -> Redelivery:
-        if not self._records.keys() | self._consents >= set(step.ids):
+        if not self._records.keys() | self._consents | self._work_names >= set(step.ids):
             raise told.Impossible("ids: an event that has not happened")
         return Redelivery(ids=step.ids)
 

@@ -11,7 +11,8 @@ from hub.ports import EventLog, Outgoing, Record
 from hub.rehearse.answer import Answer, answer
 from hub.rehearse.entries import entered, founding
 from hub.rehearse.scene import Scene
-from hub.rehearse.story import Custody, Grant, Rebuild, Redelivery, Restart, Step, Story, View
+from hub.rehearse.story import Custody, Grant, Rebuild, Redelivery, Restart, Step, Story, View, WorkAct
+from hub.rehearse.work import WorkAnswer, work
 from schemas import decode_single, topics
 
 
@@ -45,8 +46,8 @@ BEFORE = timedelta(hours=1)
 """How long before the first step the offices know what they know, and who is linked is linked."""
 
 
-def play(story: Story, scene: Scene) -> Iterator[Answer]:
-    """What each view showed, in order."""
+def play(story: Story, scene: Scene) -> Iterator[Answer | WorkAnswer]:
+    """What each view showed and each step of joint work answered, in order."""
     if not story.steps:
         return
     turning, last = turning_points(story), story.steps[0].at - BEFORE
@@ -64,8 +65,10 @@ def play(story: Story, scene: Scene) -> Iterator[Answer]:
             yield shown
 
 
-def _take(story: Story, scene: Scene, step: Step) -> Answer | None:
+def _take(story: Story, scene: Scene, step: Step) -> Answer | WorkAnswer | None:
     match step.act:
+        case WorkAct() as act:
+            return work(story, scene, step, act, place_of(step))
         case View() as view:
             return answer(story, scene, step, view)
         case Restart():

@@ -13,12 +13,14 @@ from hub.adapters.clocks import ManualClock
 from hub.adapters.keys.wrapping import as_text, new_master
 from hub.bootstrap import Given, build_parts
 from hub.config import Settings, load_settings
+from hub.desk.work.steps import WORK_EVENTS
 from hub.domain.agencies import Agency, default_agency
 from hub.parts import Parts
 from hub.rehearse.answer import Answer
 from hub.rehearse.play import play
 from hub.rehearse.scene import Scene
-from hub.rehearse.story import Record, Story, View
+from hub.rehearse.story import Record, Story, View, WorkAct
+from hub.rehearse.work import WorkAnswer
 from schemas import event_schema
 
 _SHARED_MEMORY = "/dev/shm"  # noqa: S108  a folder of our own is made in it
@@ -31,6 +33,7 @@ class Rehearsal:
     host: str
     answers: Sequence[Answer]
     seconds: float
+    work: Sequence[WorkAnswer] = ()
 
     @property
     def misses(self) -> int:
@@ -64,8 +67,13 @@ def _timed(
         tempfile.TemporaryDirectory(prefix="hub-rehearse-", dir=_memory()) as folder,
         scene_of(story, Path(folder)) as scene,
     ):
-        answers = list(play(story, scene))
-    return Rehearsal(host, answers, round(time.perf_counter() - began, 3))
+        told = list(play(story, scene))
+    return Rehearsal(
+        host,
+        [one for one in told if isinstance(one, Answer)],
+        round(time.perf_counter() - began, 3),
+        [one for one in told if isinstance(one, WorkAnswer)],
+    )
 
 
 def _memory() -> str | None:
@@ -101,6 +109,8 @@ def build_scene(
     """The hub and the story's agencies, before the story begins."""
     clock, agencies = ManualClock(datetime(2000, 1, 1, tzinfo=UTC)), agencies_of(story)
     types = {step.act.type for step in story.steps if isinstance(step.act, Record)}
+    if any(isinstance(step.act, WorkAct) for step in story.steps):
+        types.update(WORK_EVENTS)
     return Scene(
         folder, lambda: build(Given(clock=clock, agencies=agencies)), master, key_url, clock, agencies,
         [name for name in types if event_schema(name).topic == "events"],

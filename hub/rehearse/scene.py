@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from connectors.pipeline.gate.knowledge import GateKnowledge
 from connectors.pipeline.publish.pseudonyms import Pseudonyms
 from connectors.pipeline.run.pipeline import Connector
 from connectors.pipeline.run.report import StepReport
@@ -13,6 +14,7 @@ from hub.adapters.clocks import ManualClock
 from hub.adapters.keys.cache import KeyCache
 from hub.adapters.keys.sql import SqlKeyStore
 from hub.adapters.keys.wrapping import controller_kek
+from hub.desk.work.steps import WorkStep
 from hub.domain.agencies import Agency
 from hub.domain.identifiers import AgencyKey
 from hub.errors import DataError, HubError
@@ -66,6 +68,8 @@ class Scene:
         self.names: dict[str, dict[str, str]] = {
             name: {} for name in self.offices
         }  # pseudonym → the story's ref
+        self.judge: Gate
+        self.work: dict[str, list[WorkStep]] = {}  # agency → what stands in its work book, in order
         self._late = 0
         self._running = self._start()
 
@@ -79,6 +83,10 @@ class Scene:
     @property
     def parts(self) -> Parts:
         return self._running.parts
+
+    def knowledge(self, agency: str) -> GateKnowledge:
+        """What the gate of this agency's connector knows now."""
+        return self._running.connectors[agency].knowledge
 
     def at(self, moment: datetime) -> None:
         """It is this moment now, and all that follows from it is done."""
@@ -116,7 +124,7 @@ class Scene:
     def _start(self) -> Processes:
         parts = self._build()
         keys: list[SqlKeyStore] = []
-        judge = Gate(parts.gate.policy, declared_roles(self._agencies))
+        self.judge = judge = Gate(parts.gate.policy, declared_roles(self._agencies))
         connectors: dict[str, Connector] = {}
         for office in self.offices.values():
             kek = controller_kek(self._master, office.agency)

@@ -132,6 +132,22 @@ class Redelivery:
     ids: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkAct:
+    """A verb of the work book. `id`: the reference, the id of its start; `name`: of its own entry (`id#2` …);
+    `said`: the object of the verb, but for its time."""
+
+    by: str
+    verb: str
+    id: str
+    name: str
+    family: str
+    subject: str
+    said: Mapping[str, Any] = field(repr=False)
+    occurred_at: datetime
+    dry_run: bool
+
+
 class Rebuild(NamedTuple):
     """All projections from the log, then switched."""
 
@@ -146,7 +162,7 @@ class Tick(NamedTuple):
 
 Act = (
     Grant | Withdrawal | Objection | Custody | Record | Correction | Linking | View | Erasure | Redelivery
-    | Rebuild | Restart | Tick
+    | WorkAct | Rebuild | Restart | Tick
 )  # fmt: skip
 
 
@@ -173,6 +189,14 @@ class Story:
     def record(self, name: str) -> Record:
         """The record that the story calls by this id; raises StopIteration when there is none."""
         return next(step.act for step in self.steps if isinstance(step.act, Record) and step.act.id == name)
+
+    def about(self, name: str) -> str:
+        """Whom the record or work step of this id is about; raises StopIteration when there is none."""
+        acts = (step.act for step in self.steps)
+        return next(
+            act.subject for act in acts
+            if (isinstance(act, Record) and act.id == name) or (isinstance(act, WorkAct) and act.name == name)
+        )  # fmt: skip
 
     def grants(self) -> dict[str, Grant]:
         """The first grant of each consent id; the hub refuses a second one of the same agency."""
