@@ -86,8 +86,14 @@ def of_role(answer: Mapping[str, Any], role: str) -> Mapping[str, Any]:
 
 def test_what_is_said_is_shown_and_answered_by_the_other_office(demo: Demo, home: Home) -> None:
     mother = str(min(home.in_jobcenter, key=lambda one: one.birth_date).jobcenter_id)
-    said = {"case": str(home.bg_number), "person": mother, "addressee": JA, "benefit": "but", "key": "once",
-            "stamp": {"project": "Chancen", "phone": "123"}}  # fmt: skip
+    said: dict[str, Any] = {
+        "case": str(home.bg_number),
+        "person": mother,
+        "addressee": JA,
+        "benefit": "but",
+        "key": "once",
+        "stamp": {"project": "Chancen", "phone": "123"},
+    }
     dry = say(demo, JC, "apply", dry_run=True, **said)
     assert (dry["written"], listed(demo, home)) == (False, [])
     made = say(demo, JC, "apply", **said)
@@ -123,7 +129,7 @@ def test_the_answer_names_the_event_that_is_published(demo: Demo, home: Home) ->
 
 def test_a_kill_between_saving_and_publishing_writes_once_and_publishes_once(demo: Demo, home: Home) -> None:
     mother = str(min(home.in_jobcenter, key=lambda one: one.birth_date).jobcenter_id)
-    said = {
+    said: dict[str, Any] = {
         "case": str(home.bg_number),
         "person": mother,
         "owner": "ja_asd",
