@@ -12,17 +12,16 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import orjson
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table
-from rich.text import Text
 
 from hub.cli import waiting
 from hub.domain.clock import moment
+
+if TYPE_CHECKING:
+    from rich.text import Text
 
 _AS_JSON: ContextVar[bool] = ContextVar("as_json", default=False)
 
@@ -47,7 +46,9 @@ class State(NamedTuple):
     ok: bool
     rest: str = ""
 
-    def styled(self) -> Text:
+    def styled(self) -> "Text":
+        from rich.text import Text
+
         return Text.assemble((self.text, "green" if self.ok else "bold red"), self.rest)
 
 
@@ -75,6 +76,8 @@ def print_document(text: str | bytes) -> None:
 
 def print_lines(lines: Iterable[str | State], *, style: str | None = None) -> None:
     """Plain sentences: no markup is read in them, for they may hold square brackets."""
+    from rich.console import Console
+
     console = Console()
     for line in lines:
         waiting.interrupt()
@@ -84,6 +87,10 @@ def print_lines(lines: Iterable[str | State], *, style: str | None = None) -> No
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """No markup is read in it either."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
     waiting.interrupt()
     table = Table(title=Text(title), title_justify="left")
     for column in columns:
@@ -119,6 +126,8 @@ def warn(text: str) -> None:
 
 def progress_wanted() -> bool:
     """Whether somebody looks: standard error is a terminal, and no object was asked for."""
+    from rich.console import Console
+
     return not _AS_JSON.get() and Console(stderr=True).is_terminal
 
 
@@ -126,6 +135,9 @@ def progress_wanted() -> bool:
 def progress(description: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
     """A bar on standard error, on a terminal and without `--json` only; the callable counts what is done since its last
     call. Without a total the bar moves and counts the seconds."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
     waiting.end()
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())

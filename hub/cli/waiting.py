@@ -4,14 +4,17 @@ The command starts it for every verb, so that none has to think of it. Whatever 
 seconds begin again; a verb that runs until it is stopped, and one that shows a bar of its own, ends it.
 """
 
+import sys
 from collections.abc import Callable
 from threading import RLock, Timer
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress
 
 AFTER = 2.0  # seconds of silence
-Bar = Callable[[], Progress]
+Bar = Callable[[], "Progress"]
 
 
 class Waiting:
@@ -55,20 +58,23 @@ class Waiting:
             self._shown.start()
 
 
-def bar_on(console: Console) -> Progress:
+def bar_on(console: "Console | None" = None) -> "Progress":
+    """A bar on this console, or on standard error."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    return Progress(*columns, console=console, transient=True)
+    return Progress(*columns, console=console or Console(stderr=True), transient=True)
 
 
 _NOW: list[Waiting] = []
 
 
-def begin(description: str, *, console: Console | None = None, after: float = AFTER) -> None:
+def begin(description: str, *, console: "Console | None" = None, after: float = AFTER) -> None:
     """From now on for this verb; nothing where standard error is no terminal."""
     end()
-    shown = console or Console(stderr=True)
-    if shown.is_terminal:
-        _NOW.append(Waiting(description, lambda: bar_on(shown), after))
+    if sys.stderr.isatty() if console is None else console.is_terminal:
+        _NOW.append(Waiting(description, lambda: bar_on(console), after))
         _NOW[-1].begin()
 
 

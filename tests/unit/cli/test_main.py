@@ -147,3 +147,17 @@ def test_ctrl_c_while_a_verb_works_lets_go_and_ends_quietly(
     assert callable(failing)
     assert failing(KeyboardInterrupt()) == 130
     assert capsys.readouterr() == ("", "")
+
+
+def test_the_version_loads_no_library_that_only_some_verbs_need() -> None:
+    code = (
+        "import sys\n"
+        "sys.argv = ['hub', '--version']\n"
+        "from hub.cli import main\n"
+        "try:\n    main()\n"
+        "except SystemExit:\n    pass\n"
+        "heavy = {'pydantic', 'jinja2', 'httpx2', 'tenacity', 'rich.console', 'sqlalchemy', 'asyncio'}\n"
+        "raise SystemExit(', '.join(heavy & sys.modules.keys()) or 0)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
