@@ -215,16 +215,14 @@ class TakingBack:
             if entry.event_type != GRANTED:
                 yield Judged(self._emptied(entry, known, last), frozenset(), taken_back=True)
             elif not (
-                self._ends_it(entry, gone)
+                self._is_told(entry, gone)
                 or self._knowledge.granted_by_another(entry.consent, entry.record_ref)
             ):
                 yield self._withdrawal(entry, known, now)
 
-    def _ends_it(self, entry: Entry, gone: Collection[tuple[str, bytes]]) -> bool:
-        """Whether the configuration says itself that the consent of a vanished row is withdrawn."""
-        vanish = self._streams[entry.stream].on_vanish
-        withdraws = vanish is not None and vanish.schema.event_type == WITHDRAWN
-        return withdraws and (entry.stream, entry.key) in gone
+    def _is_told(self, entry: Entry, gone: Collection[tuple[str, bytes]]) -> bool:
+        """Whether the configuration says itself what it means that the consent's row has vanished."""
+        return self._streams[entry.stream].on_vanish is not None and (entry.stream, entry.key) in gone
 
     def _emptied(self, entry: Entry, known: Mapping[str, Local], last: Published) -> MappedEvent:
         """A version of the record without fields; a record of the policy's own says since when it holds."""
