@@ -1,8 +1,9 @@
 """The shared Raster: how jobcenter, youth office and family see each dimension, and how each of them saw it before."""
 
 from projections.shown import Row, ShownEntry, ShownView
+from schemas import code_list
 
-DIMENSIONS = ("arbeit", "wohnen", "gesundheit", "schule", "erziehung")
+DIMENSIONS = tuple(one.code for one in code_list("raster_dimensions").codes)
 """In the order of the grid."""
 SIDES = ("jobcenter", "youth_office", "family")
 
