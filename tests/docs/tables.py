@@ -8,6 +8,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 
 from hub.desk.texts import LANGUAGES, load, versions
+from hub.desk.work.verbs import LIST, VERBS, FieldRule
 from hub.errors import HubError
 from hub.metrics.danger import LABELS, OVERDUE, SAYS
 from hub.metrics.named import CONNECTOR_GAUGES, STORE_GAUGES, metrics
@@ -200,6 +201,21 @@ def codes() -> Rows:
             yield ", ".join(sorted(fields[name])), f"`{code.code}`", code.label_de, valid
 
 
+def work_verbs() -> Rows:
+    """Every verb of the work book with the fields of its object."""
+    yield "Befehl", "Felder", "wofür"
+    for name, verb in {**VERBS, "list": LIST}.items():
+        shapes = [_fields(verb.fields), *([f"mit `ref`: {_fields(verb.again)}"] if verb.again else [])]
+        yield f"`{name}`", "; ".join(shapes), verb.text
+
+
+def _fields(rules: Mapping[str, FieldRule]) -> str:
+    told = (
+        f"`{rule.name}`{'*' * rule.required}" for rule in rules.values() if rule.name not in ("at", "key")
+    )
+    return ", ".join(told)
+
+
 TABLES: Mapping[str, Callable[[], Rows]] = {
     "policy": policy,
     "topics": topic_table,
@@ -213,6 +229,7 @@ TABLES: Mapping[str, Callable[[], Rows]] = {
     "consent-texts": consent_texts,
     "name-limits": name_limits,
     "size-limits": size_limits,
+    "work-verbs": work_verbs,
 }
 
 
