@@ -75,14 +75,15 @@ def print_document(text: str | bytes) -> None:
 
 
 def print_lines(lines: Iterable[str | State], *, style: str | None = None) -> None:
-    """Plain sentences: no markup is read in them, for they may hold square brackets."""
+    """Plain sentences, a line each where no terminal wraps them: no markup is read in them, for they may hold square
+    brackets."""
     from rich.console import Console
 
     console = Console()
     for line in lines:
         waiting.interrupt()
         shown = line.styled() if isinstance(line, State) else line
-        console.print(shown, style=style, markup=False, highlight=False)
+        console.print(shown, style=style, markup=False, highlight=False, soft_wrap=not console.is_terminal)
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

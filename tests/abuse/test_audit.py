@@ -170,7 +170,7 @@ def test_the_command_and_the_metric_say_so(folder: Path, monkeypatch: pytest.Mon
         monkeypatch.setenv(f"HUB_{name}", str(value))
     with fresh(folder) as world:
         world.shared()
-    done = CliRunner().invoke(app, ["audit", "verify"])
+    done = CliRunner().invoke(app, ["--lang", "de", "audit", "verify"])
     assert (done.exit_code, done.stdout.splitlines()[-1]) == (0, "Keine ohne Einwilligung.")
     with fresh(folder) as world:
         world.clock.set(NOW + timedelta(hours=1))
@@ -185,7 +185,7 @@ def test_the_command_and_the_metric_say_so(folder: Path, monkeypatch: pytest.Mon
         assert b"hub_released_without_consent 6.0" in generate_latest(registry)
     done = CliRunner().invoke(app, ["audit", "verify", "--json"])
     assert (done.exit_code, done.stdout.count('"view_id"')) == (1, 2)
-    assert "OHNE EINWILLIGUNG" in CliRunner().invoke(app, ["audit", "verify"]).stdout
+    assert "OHNE EINWILLIGUNG" in CliRunner().invoke(app, ["--lang", "de", "audit", "verify"]).stdout
 
 
 def forge(world: World, fields: str) -> None:

@@ -9,6 +9,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from hub.cli.language import speak
 from hub.cli.simulate import simulate as command
 from hub.dev.simulate import jobcenter, youth_office
 from tests.unit.simulate.running import Run, simulate
@@ -75,7 +76,8 @@ def test_the_command_reports_as_json(tmp_path: Path) -> None:
     assert (tmp_path / "new" / "jobcenter.sqlite").exists()
 
 
-def test_the_command_speaks_german(tmp_path: Path) -> None:
+def test_the_command_speaks_german_where_that_is_asked_for(tmp_path: Path) -> None:
+    speak("de")
     result = CliRunner().invoke(app(), ["--days", "1", "--out", str(tmp_path)])
     assert "20 Familien" in result.stdout
     assert "1 Tage geschrieben" in result.stdout
