@@ -302,8 +302,10 @@ def _only_named(site: Path, name: str, value: str, group: str = "hub.projections
 
 def test_a_kind_that_cannot_be_loaded_is_named_with_a_remedy(tmp_path: Path) -> None:
     _only_named(tmp_path, "broken", "no_such_module", "hub.connectors")
-    with beside_the_hub(tmp_path), pytest.raises(ConfigurationError) as refused:
-        kinds.load_kind("broken")
+    with beside_the_hub(tmp_path):
+        assert "broken" not in kinds.installed_kinds()
+        with pytest.raises(ConfigurationError) as refused:
+            kinds.load_kind("broken")
     assert refused.value.place == "entry point hub.connectors: broken = no_such_module"
     assert refused.value.remedy
 

@@ -1,6 +1,7 @@
 """Kinds of connectors, found by entry point; a kind whose source is always the same brings its own mapping."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
@@ -44,8 +45,13 @@ def _is_missing(entry: EntryPoint, error: ImportError | AttributeError) -> bool:
 
 
 def installed_kinds() -> Mapping[str, Any]:
-    """Name → module of every kind that is installed."""
-    return {name: load_kind(name) for name in sorted(_installed())}
+    """Name → module of every kind that is installed. One that cannot be imported is left out: whoever names it in a
+    file is told by `load_kind`."""
+    found: dict[str, Any] = {}
+    for name in sorted(_installed()):
+        with suppress(ConfigurationError, ImportError):
+            found[name] = load_kind(name)
+    return found
 
 
 def completed(raw: Mapping[str, Any]) -> Mapping[str, Any]:
