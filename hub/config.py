@@ -103,9 +103,14 @@ class Settings(BaseSettings):
     def broker_security(self) -> BrokerSecurity:
         """How brokers are reached; raises ConfigurationError."""
         return BrokerSecurity(
-            protocol=self.kafka_security, ca=self.kafka_ca, cert=self.kafka_cert, key=self.kafka_key,
-            mechanism=self.kafka_mechanism, user=self.kafka_user, password_file=self.kafka_password_file,
-        )  # fmt: skip
+            protocol=self.kafka_security,
+            ca=self.kafka_ca,
+            cert=self.kafka_cert,
+            key=self.kafka_key,
+            mechanism=self.kafka_mechanism,
+            user=self.kafka_user,
+            password_file=self.kafka_password_file,
+        )
 
     @property
     def store_url(self) -> str:

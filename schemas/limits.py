@@ -38,17 +38,39 @@ NAMES: Mapping[str, Name] = {
 """Identifiers, with the column or the header that is the narrowest on their way."""
 
 ENVELOPE: Mapping[str, str] = {
-    "event_type": "code", "controller_id": "controller", "legal_domain": "code", "subject_ref": "ref",
-    "case_ref": "ref", "norm": "norm", "fields": "code", "purposes": "code", "consents": "consent",
-    "task_norm": "norm", "attested_by": "label", "entrusted_by": "ref", "task_class": "code", "connection": "code",
-    "merges_with": "label", "disputed": "code", "addressee": "code", "consent_id": "consent", "held": "code",
-}  # fmt: skip
+    "event_type": "code",
+    "controller_id": "controller",
+    "legal_domain": "code",
+    "subject_ref": "ref",
+    "case_ref": "ref",
+    "norm": "norm",
+    "fields": "code",
+    "purposes": "code",
+    "consents": "consent",
+    "task_norm": "norm",
+    "attested_by": "label",
+    "entrusted_by": "ref",
+    "task_class": "code",
+    "connection": "code",
+    "merges_with": "label",
+    "disputed": "code",
+    "addressee": "code",
+    "consent_id": "consent",
+    "held": "code",
+}
 """Text of an envelope → its limit; `scope` is bounded by `scope_problem`."""
 
 PAYLOAD: Mapping[str, str] = {
-    "id": "consent", "consent_id": "consent", "consents": "consent", "supersedes": "consent", "sender": "controller",
-    "recipients": "controller", "recipient": "controller", "recipient_workers": "worker", "worker_id": "worker",
-}  # fmt: skip
+    "id": "consent",
+    "consent_id": "consent",
+    "consents": "consent",
+    "supersedes": "consent",
+    "sender": "controller",
+    "recipients": "controller",
+    "recipient": "controller",
+    "recipient_workers": "worker",
+    "worker_id": "worker",
+}
 """Field of an event that names somebody or something → its limit; every other text is bounded by `TEXT`."""
 
 TEXT = 15_000

@@ -36,10 +36,47 @@ _REFUSED_WORDS = re.compile(
     re.IGNORECASE,
 )
 """What PostgreSQL says before a session begins: there it sends no code that the driver passes on."""
-_DATA_CODES = frozenset({
-    1139, 1292, 1365, 1366, 1406, 1411, 1441, 1690, 3140, 3141, 3142, 3143, 3144, 3146, 3147, 3150, 3155, 3156, 3157,
-    220, 232, 241, 242, 244, 245, 248, 512, 517, 537, 1007, 3623, 4121, 8114, 8115, 8134, 8152, 9420,
-})  # fmt: skip
+_DATA_CODES = frozenset(
+    {
+        1139,
+        1292,
+        1365,
+        1366,
+        1406,
+        1411,
+        1441,
+        1690,
+        3140,
+        3141,
+        3142,
+        3143,
+        3144,
+        3146,
+        3147,
+        3150,
+        3155,
+        3156,
+        3157,
+        220,
+        232,
+        241,
+        242,
+        244,
+        245,
+        248,
+        512,
+        517,
+        537,
+        1007,
+        3623,
+        4121,
+        8114,
+        8115,
+        8134,
+        8152,
+        9420,
+    }
+)
 """MariaDB, MySQL and MS SQL: a row's value cannot be computed (divided by zero, out of range, no number, no JSON)."""
 _DATA_WORDS = re.compile("integer overflow|malformed JSON|Could not decode|JSON path", re.IGNORECASE)
 _FLOAT = 4
@@ -51,9 +88,11 @@ class RowsUnreadable(DataError):
 
     def __init__(self, place: str, why: str) -> None:
         super().__init__(
-            f"the database cannot give a row ({why})", reason="unreadable_row", place=place,
+            f"the database cannot give a row ({why})",
+            reason="unreadable_row",
+            place=place,
             remedy="correct the record, or the view or query that computes it",
-        )  # fmt: skip
+        )
 
 
 class Database:
@@ -140,13 +179,15 @@ def meaning(error: SQLAlchemyError, place: str) -> ServiceUnavailable | RowsUnre
         return RowsUnreadable(place, type(error).__name__)
     if isinstance(error, DriverError) and _refused(error):
         return AccessRefused(
-            "the agency's database refuses the account", place=place,
+            "the agency's database refuses the account",
+            place=place,
             remedy="correct account, password or rights; it is tried again, ever more rarely",
-        )  # fmt: skip
+        )
     return ServiceUnavailable(
-        f"the agency's database does not answer ({type(error).__name__})", place=place,
+        f"the agency's database does not answer ({type(error).__name__})",
+        place=place,
         remedy="check database, address and table; it is tried again",
-    )  # fmt: skip
+    )
 
 
 def _is_of_data(error: DriverError) -> bool:
@@ -192,15 +233,18 @@ def _parsed(url: str) -> URL:
 def _engine(url: URL, connect_seconds: int, statement_seconds: int) -> Engine:
     try:
         return create_engine(
-            url, hide_parameters=True, pool_pre_ping=True,
+            url,
+            hide_parameters=True,
+            pool_pre_ping=True,
             connect_args=_arguments(url.get_driver_name(), connect_seconds, statement_seconds),
-        )  # fmt: skip
+        )
     except (ModuleNotFoundError, NoSuchModuleError):
         backend = url.get_backend_name()
         raise ConfigurationError(
-            f"the driver {url.get_driver_name()} is not installed", place=PLACE,
+            f"the driver {url.get_driver_name()} is not installed",
+            place=PLACE,
             remedy=f"pip install 'fallbruecke[{EXTRAS.get(backend, backend)}]'",
-        ) from None  # fmt: skip
+        ) from None
 
 
 def _arguments(driver: str, connect: int, statement: int) -> Mapping[str, Any]:

@@ -97,9 +97,13 @@ def adapt_psycopg(connection: Any) -> None:
     from psycopg.types.numeric import FloatLoader
 
     loaders: Mapping[str, type[Any]] = {
-        "date": times.DateLoader, "timestamp": times.TimestampLoader, "timestamptz": times.TimestamptzLoader,
-        "time": times.TimeLoader, "timetz": times.TimetzLoader, "interval": times.IntervalLoader,
-    }  # fmt: skip
+        "date": times.DateLoader,
+        "timestamp": times.TimestampLoader,
+        "timestamptz": times.TimestamptzLoader,
+        "time": times.TimeLoader,
+        "timetz": times.TimetzLoader,
+        "interval": times.IntervalLoader,
+    }
     for name, loader in loaders.items():
         connection.adapters.register_loader(name, _kept(loader, OutOfRange))
     connection.adapters.register_loader("float4", _kept(FloatLoader, OutOfRange, shortest))

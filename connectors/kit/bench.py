@@ -65,10 +65,16 @@ def evening(day: int) -> datetime:
 def families(count: int, *, name: str = CANARY) -> dict[str, list[dict[str, str]]]:
     """Adults who have consented, and as many who have not."""
     people = [
-        {"number": f"P{n:07d}", "family": f"F{n:07d}", "name": f"{name} {n}", "born": "1990-02-28",
-         "since": "2026-10-01 08:00:00", "remark": f"{name} says"}
+        {
+            "number": f"P{n:07d}",
+            "family": f"F{n:07d}",
+            "name": f"{name} {n}",
+            "born": "1990-02-28",
+            "since": "2026-10-01 08:00:00",
+            "remark": f"{name} says",
+        }
         for n in range(count)
-    ]  # fmt: skip
+    ]
     consents = [
         {
             "number": f"C{n:07d}",
@@ -84,12 +90,18 @@ def families(count: int, *, name: str = CANARY) -> dict[str, list[dict[str, str]
 def mapping(trial: Trial) -> dict[str, Any]:
     """The streams of the kit, with what the kind wants of each."""
     consent = {
-        "id": "number", "sender": {"constant": AGENCY}, "recipients": {"constant": [OTHER]},
-        "purposes": {"constant": ["joint_case_management"]}, "categories": {"constant": ["ID"]},
-        "form": {"constant": "written"}, "notices": {"constant": ["purpose", "refusal", "withdrawal"]},
-        "text_version": {"constant": "2026-06"}, "proof_hash": {"constant": "sha256:0"}, "granted_at": "granted",
+        "id": "number",
+        "sender": {"constant": AGENCY},
+        "recipients": {"constant": [OTHER]},
+        "purposes": {"constant": ["joint_case_management"]},
+        "categories": {"constant": ["ID"]},
+        "form": {"constant": "written"},
+        "notices": {"constant": ["purpose", "refusal", "withdrawal"]},
+        "text_version": {"constant": "2026-06"},
+        "proof_hash": {"constant": "sha256:0"},
+        "granted_at": "granted",
         "granted_by": {"column": "person", "person": True},
-    }  # fmt: skip
+    }
     person = {"subject": "number", "case": "family", "occurred_at": "since"}
     people = [
         {
@@ -128,11 +140,15 @@ class Bench:
         self.raw: dict[str, Any] = {
             "agency": {"id": AGENCY, "kind": "jobcenter"},
             "connector": {
-                "kind": candidate.spec.kind, "state": "../state.sqlite", "pseudonyms": "../pseudonyms.sqlite",
+                "kind": candidate.spec.kind,
+                "state": "../state.sqlite",
+                "pseudonyms": "../pseudonyms.sqlite",
                 "batch": batch,
             },
-            "recipients": [role], "settings": dict(self.trial.settings), "streams": mapping(self.trial),
-        }  # fmt: skip
+            "recipients": [role],
+            "settings": dict(self.trial.settings),
+            "streams": mapping(self.trial),
+        }
 
     def write(self, tables: Tables, day: int, *, stamped: datetime | None = None) -> None:
         """The system holds these rows from that evening on."""
@@ -174,9 +190,15 @@ class Bench:
             pseudonyms = Pseudonyms(config.pseudonyms)
             try:
                 yield Connector(
-                    config, source, naming(self.own, pseudonyms), state=state, pseudonyms=pseudonyms, keys=self._keys,
-                    log=self._log, judge=gate(config),
-                )  # fmt: skip
+                    config,
+                    source,
+                    naming(self.own, pseudonyms),
+                    state=state,
+                    pseudonyms=pseudonyms,
+                    keys=self._keys,
+                    log=self._log,
+                    judge=gate(config),
+                )
             finally:
                 source.close()
                 pseudonyms.close()
@@ -199,9 +221,14 @@ class Bench:
     def beat(self, at: datetime) -> None:
         """The hub says that its register is up to date."""
         entry = {
-            "kind": "heartbeat", "at": micros(at), "agency": AGENCY, "consent_id": None, "subject_ref": None,
-            "key_version": None, "box": None,
-        }  # fmt: skip
+            "kind": "heartbeat",
+            "at": micros(at),
+            "agency": AGENCY,
+            "consent_id": None,
+            "subject_ref": None,
+            "key_version": None,
+            "box": None,
+        }
         self._log.append(
             topics()["register"].of(AGENCY),
             [Outgoing(b"heartbeat", encode_single(record_schema("register"), entry))],
@@ -267,9 +294,13 @@ class Bench:
             )
             found |= schema.decode(open_box(key.cipher, box, at))
         return Fact(
-            envelope["record_ref"], envelope["event_id"], envelope["publication"], envelope["event_type"],
-            envelope["source_version"], repr(sorted(found.items())),
-        )  # fmt: skip
+            envelope["record_ref"],
+            envelope["event_id"],
+            envelope["publication"],
+            envelope["event_type"],
+            envelope["source_version"],
+            repr(sorted(found.items())),
+        )
 
 
 def columns(stream: str) -> Sequence[str]:

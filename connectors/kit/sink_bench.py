@@ -59,22 +59,39 @@ class SinkBench:
         self.raw: dict[str, Any] = {
             "agency": {"id": AGENCY, "kind": "jobcenter"},
             "connector": {
-                "kind": candidate.spec.kind, "state": "../state.sqlite", "pseudonyms": "../pseudonyms.sqlite",
+                "kind": candidate.spec.kind,
+                "state": "../state.sqlite",
+                "pseudonyms": "../pseudonyms.sqlite",
             },
             "settings": dict(self.trial.settings),
-        }  # fmt: skip
+        }
 
     def send(
-        self, version: int, values: Values, *, case: str = "f_one", worker: str | None = None,
-        lease: timedelta = LEASE, removed: bool = False,
-    ) -> None:  # fmt: skip
+        self,
+        version: int,
+        values: Values,
+        *,
+        case: str = "f_one",
+        worker: str | None = None,
+        lease: timedelta = LEASE,
+        removed: bool = False,
+    ) -> None:
         """The hub delivers a view of one record with these fields."""
         view_id, now = version.to_bytes(16, "big"), datetime.now(UTC)
         view = {
-            "view_id": view_id, "recipient": AGENCY, "role": ROLE, "worker": worker, "case_ref": case, "generation": 1,
-            "version": version, "as_of": micros(now), "not_after": micros(now + lease), "removed": removed,
-            "parts": [] if removed else [self._part(view_id, values)], "policy_version": "kit",
-        }  # fmt: skip
+            "view_id": view_id,
+            "recipient": AGENCY,
+            "role": ROLE,
+            "worker": worker,
+            "case_ref": case,
+            "generation": 1,
+            "version": version,
+            "as_of": micros(now),
+            "not_after": micros(now + lease),
+            "removed": removed,
+            "parts": [] if removed else [self._part(view_id, values)],
+            "policy_version": "kit",
+        }
         self._log.append(topics()["views"].of(AGENCY), [Outgoing(case.encode(), encode_single(VIEW, view))])
 
     def _part(self, view_id: bytes, values: Values) -> dict[str, Any]:

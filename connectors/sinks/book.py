@@ -102,11 +102,19 @@ def keep(connection: Connection, records: Iterable[ReceivedRecord], reason: str 
         connection.execute(delete(wartend).where(mine))
         connection.execute(
             insert(wartend).values(
-                platz=place_of(one.view), generation=one.view["generation"], version=one.view["version"],
-                teil=one.part, von=one.part_count, ort=one.place, angehaengt=one.timestamp,
-                gilt_bis=one.view["not_after"], grund=reason, wieder=again, wert=one.value,
+                platz=place_of(one.view),
+                generation=one.view["generation"],
+                version=one.view["version"],
+                teil=one.part,
+                von=one.part_count,
+                ort=one.place,
+                angehaengt=one.timestamp,
+                gilt_bis=one.view["not_after"],
+                grund=reason,
+                wieder=again,
+                wert=one.value,
             )
-        )  # fmt: skip
+        )
 
 
 def kept(connection: Connection, view: View) -> list[tuple[str, bytes, int]]:

@@ -73,9 +73,15 @@ class ViewSink:
     """One agency's sink."""
 
     def __init__(
-        self, agency: str, book: Engine, target: Target, keys: KeyStore, log: EventLog, pseudonyms: Pseudonyms,
+        self,
+        agency: str,
+        book: Engine,
+        target: Target,
+        keys: KeyStore,
+        log: EventLog,
+        pseudonyms: Pseudonyms,
         batch: int,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._agency, self._engine, self._target, self._keys, self._log = agency, book, target, keys, log
         self._pseudonyms, self._batch = pseudonyms, batch
         if self._engine.dialect.name == "sqlite":
@@ -303,13 +309,16 @@ class ViewSink:
         except SQLAlchemyError as error:
             if _is_outage(error):
                 raise ServiceUnavailable(
-                    f"the agency's database does not answer ({type(error).__name__})", place="sink's book",
+                    f"the agency's database does not answer ({type(error).__name__})",
+                    place="sink's book",
                     remedy="check database, address and password; it is tried again",
-                ) from None  # fmt: skip
+                ) from None
             raise DataError(
-                f"the agency's database refuses a value ({type(error).__name__})", reason="not_writable",
-                place="sink's book", remedy="see the view's sender, or the tables of the sink",
-            ) from None  # fmt: skip
+                f"the agency's database refuses a value ({type(error).__name__})",
+                reason="not_writable",
+                place="sink's book",
+                remedy="see the view's sender, or the tables of the sink",
+            ) from None
 
 
 def _is_outage(error: SQLAlchemyError) -> bool:

@@ -61,9 +61,15 @@ class WholeSource:
     """
 
     def __init__(
-        self, config: ConnectorConfig, state: State, key: AgencyKey, system: System, *,
-        vanish_limit: float = 0.05, vanish_rows: int = 10,
-    ) -> None:  # fmt: skip
+        self,
+        config: ConnectorConfig,
+        state: State,
+        key: AgencyKey,
+        system: System,
+        *,
+        vanish_limit: float = 0.05,
+        vanish_rows: int = 10,
+    ) -> None:
         self._system, self._state, self._key = system, state, key
         self._streams = config.streams
         self._wanted = {name: _wanted(stream, config) for name, stream in config.streams.items()}

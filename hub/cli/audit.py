@@ -38,14 +38,24 @@ def run(
 
 def _as_json(found: Audit) -> dict[str, object]:
     return {
-        "releases": found.releases, "fields": found.fields, "without_consent": found.without_consent,
-        "in_flight": found.in_flight, "unprovable": found.unprovable, "worthless": found.worthless,
+        "releases": found.releases,
+        "fields": found.fields,
+        "without_consent": found.without_consent,
+        "in_flight": found.in_flight,
+        "unprovable": found.unprovable,
+        "worthless": found.worthless,
         "breaches": [
-            {"view_id": one.view_id, "sender": one.sender, "recipient": one.recipient, "role": one.role,
-             "at": rfc3339(one.at), "fields": list(one.fields)}
+            {
+                "view_id": one.view_id,
+                "sender": one.sender,
+                "recipient": one.recipient,
+                "role": one.role,
+                "at": rfc3339(one.at),
+                "fields": list(one.fields),
+            }
             for one in found.breaches
         ],
-    }  # fmt: skip
+    }
 
 
 def _sentences(found: Audit) -> list[Message | State]:

@@ -44,15 +44,23 @@ def heard_of(settings: Settings, now: datetime) -> Mapping[tuple[str, str], Hear
 def as_object(one: Heard, now: datetime) -> dict[str, Any]:
     beat = one.beat
     return {
-        "agency": beat.agency, "connector": beat.connector, "kind": beat.kind, "role": beat.role,
-        "state": one.state(now), "said": beat.state, "closed": beat.closed,
-        "heard": rfc3339(one.heard_at), "age_s": int(one.age(now).total_seconds()),
-        "last_success": rfc3339(one.last_success), "success_age_s": _since(one.last_success, now),
+        "agency": beat.agency,
+        "connector": beat.connector,
+        "kind": beat.kind,
+        "role": beat.role,
+        "state": one.state(now),
+        "said": beat.state,
+        "closed": beat.closed,
+        "heard": rfc3339(one.heard_at),
+        "age_s": int(one.age(now).total_seconds()),
+        "last_success": rfc3339(one.last_success),
+        "success_age_s": _since(one.last_success, now),
         "register_as_of": rfc3339(beat.register_as_of),
-        "skew_s": round(one.skew, 3), "software": beat.software,
+        "skew_s": round(one.skew, 3),
+        "software": beat.software,
         "quarantined": [entry._asdict() for entry in beat.quarantined],
         "certificates": {which: rfc3339(end) for which, end in sorted(beat.certificates.items())},
-    }  # fmt: skip
+    }
 
 
 def _print(found: Sequence[Mapping[str, Any]]) -> None:
@@ -66,11 +74,15 @@ def _print(found: Sequence[Mapping[str, Any]]) -> None:
             verbatim(min(one["certificates"].values(), default="–").partition("T")[0]),
         )
         for one in found
-    ]  # fmt: skip
+    ]
     columns = (
-        message("connector"), message("state"), message("heard"), message("success"), message("records waiting"),
+        message("connector"),
+        message("state"),
+        message("heard"),
+        message("success"),
+        message("records waiting"),
         message("certificate"),
-    )  # fmt: skip
+    )
     print_message_table(message("{} connectors", len(rows)), columns, rows)
 
 

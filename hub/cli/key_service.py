@@ -46,9 +46,14 @@ def serve(
         service = KeyService(database, controllers, Shares(settings.key_seals_per_second))
         told = metrics()
         server = KeyServer(
-            service, files, host, port, limits=ConnectionLimits(per_agency=settings.key_connections),
-            answered=told.record_key_request, closed=told.record_key_connection,
-        )  # fmt: skip
+            service,
+            files,
+            host,
+            port,
+            limits=ConnectionLimits(per_agency=settings.key_connections),
+            answered=told.record_key_request,
+            closed=told.record_key_connection,
+        )
         if settings.metrics_port:
             start_http_server(settings.metrics_port, addr="127.0.0.1", registry=PROCESS)
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -58,8 +58,13 @@ def list_all(as_json: AsJson = False) -> None:
             for one in found
         ]
         columns = (
-            message("Stage"), message("Lane"), message("Place"), message("Reason"), message("for"), message("waiting"),
-        )  # fmt: skip
+            message("Stage"),
+            message("Lane"),
+            message("Place"),
+            message("Reason"),
+            message("for"),
+            message("waiting"),
+        )
         title = message("{} quarantined, {} wait behind them", len(rows), _parked(found))
         print_message_table(title, columns, rows)
     if items:

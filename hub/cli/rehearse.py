@@ -74,23 +74,37 @@ def _played(file: Path, play: Play) -> Iterator[dict[str, Any]]:
 def as_object(played: Rehearsal) -> dict[str, Any]:
     """The object of the rehearse contract."""
     return {
-        "views": [_view(one) for one in played.answers], "answers": [one.told for one in played.work],
-        "hits": played.hits, "misses": played.misses,
-        "host": played.host, "seconds": played.seconds,
-    }  # fmt: skip
+        "views": [_view(one) for one in played.answers],
+        "answers": [one.told for one in played.work],
+        "hits": played.hits,
+        "misses": played.misses,
+        "host": played.host,
+        "seconds": played.seconds,
+    }
 
 
 def _view(one: Answer) -> dict[str, Any]:
     recipient = one.view.recipient
     return {
-        "step": one.step, "at": rfc3339_of(one.at.astimezone(UTC)), "recipient": {
-            "controller": recipient.controller, "kind": recipient.kind, "role": recipient.role,
-            "worker": recipient.worker, "assigned": recipient.assigned, "undertaking": recipient.undertaking,
+        "step": one.step,
+        "at": rfc3339_of(one.at.astimezone(UTC)),
+        "recipient": {
+            "controller": recipient.controller,
+            "kind": recipient.kind,
+            "role": recipient.role,
+            "worker": recipient.worker,
+            "assigned": recipient.assigned,
+            "undertaking": recipient.undertaking,
         },
-        "purpose": one.view.purpose, "family": one.view.family, "persons": one.persons,
-        "marks": [list(mark) for mark in one.marks], "withheld": one.withheld, "models": one.models,
-        "hit": not one.differs if one.expected else None, "differs": list(one.differs),
-    }  # fmt: skip
+        "purpose": one.view.purpose,
+        "family": one.view.family,
+        "persons": one.persons,
+        "marks": [list(mark) for mark in one.marks],
+        "withheld": one.withheld,
+        "models": one.models,
+        "hit": not one.differs if one.expected else None,
+        "differs": list(one.differs),
+    }
 
 
 def _tell(played: Rehearsal) -> None:
@@ -111,8 +125,10 @@ def _title(one: Answer) -> str:
 def _rows(one: Answer) -> list[Sequence[object]]:
     return [
         (ref, event_type, ", ".join(f"{name}: {_plain(value)}" for name, value in entry.items()))
-        for ref, types in one.persons.items() for event_type, entries in types.items() for entry in entries
-    ]  # fmt: skip
+        for ref, types in one.persons.items()
+        for event_type, entries in types.items()
+        for entry in entries
+    ]
 
 
 def _plain(value: Any) -> str:

@@ -52,9 +52,11 @@ def _gone_on(parts: Parts, known: Sequence[Certificate], settings: Settings, gro
         outcome = let_go_on(parts, settings, group)
     except KeysAreOlder as error:
         raise Refused(
-            f"this ledger is an old one: {error.message}", reason="ledger", place="hub restore --ledger",
+            f"this ledger is an old one: {error.message}",
+            reason="ledger",
+            place="hub restore --ledger",
             remedy="give the newest export, or the file that HUB_LEDGER_FILE names",
-        ) from None  # fmt: skip
+        ) from None
     host = Embedded(parts)
     host.catch_up()
     ended, removed = end_lost_consents(parts, known), end_lost_rows(parts, known)

@@ -36,6 +36,10 @@ def _show(due: list[Due], *, apply: bool) -> None:
         return
     title = message("Deleted" if apply else "Kept beyond its period (nothing was deleted; for that: --apply)")
     columns = (
-        message("Subject"), message("State"), message("Table"), message("Category"), message("Rows"),
-    )  # fmt: skip
+        message("Subject"),
+        message("State"),
+        message("Table"),
+        message("Category"),
+        message("Rows"),
+    )
     print_message_table(title, columns, [tuple(map(verbatim, one)) for one in due])

@@ -124,9 +124,13 @@ def _print(found: Sequence[Mapping[str, Any]]) -> None:
         for one in found
     ]
     columns = (
-        message("Topic"), message("Partitions (found/declared)"), message("Records"), message("Retention"),
-        message("Timestamps"), message("differs"),
-    )  # fmt: skip
+        message("Topic"),
+        message("Partitions (found/declared)"),
+        message("Records"),
+        message("Retention"),
+        message("Timestamps"),
+        message("differs"),
+    )
     print_message_table(message("{} topics", len(rows)), columns, rows)
 
 

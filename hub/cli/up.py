@@ -136,9 +136,13 @@ def _run(settings: Settings, beat: float, *, once: bool, stop: Event, states: bo
             state("waiting", place=getattr(error, "place", ""), cause=getattr(error, "message", ""))
 
         retry = Retry(
-            errors=(ServiceUnavailable,), first=2 * PAUSE, longest=LONGEST, tries=1 if once else None,
-            on_retry=waits, sleep=interruptible(stop),
-        )  # fmt: skip
+            errors=(ServiceUnavailable,),
+            first=2 * PAUSE,
+            longest=LONGEST,
+            tries=1 if once else None,
+            on_retry=waits,
+            sleep=interruptible(stop),
+        )
         with suppress(RetryInterrupted):
             retry.call(round_of_all)
             while not once and not stop.wait(PAUSE):

@@ -72,9 +72,13 @@ def _recipient(parts: Parts, agency: Agency, role: str, worker: str) -> Recipien
             named = subjects.persons(connection, [key]).get(key, key)
     kind = SUBJECT if role == SUBJECT else agency.kind
     return Recipient(
-        controller=agency.id, kind=kind, role=role, worker=named, assigned=role != SUBJECT,
+        controller=agency.id,
+        kind=kind,
+        role=role,
+        worker=named,
+        assigned=role != SUBJECT,
         undertaking=agency.undertaking,
-    )  # fmt: skip
+    )
 
 
 def _entries(entries: Sequence[Mapping[str, Any]]) -> list[Sequence[Message]]:

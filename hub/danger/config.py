@@ -90,13 +90,18 @@ def load_danger_config(path: Path) -> DangerConfig:
     file = checked(DangerFile, raw, "config")
     danger = file.danger
     config = DangerConfig(
-        agency=file.agency.id, kind=file.agency.kind, state=folder / danger.state,
+        agency=file.agency.id,
+        kind=file.agency.kind,
+        state=folder / danger.state,
         keys=tuple(_private(folder / name) for name in danger.key_files),
         partners={one.id: _partner(one, f"config.partners[{n}]") for n, one in enumerate(file.partners)},
-        folder=folder / danger.folder if danger.folder else None, alarm_minutes=danger.alarm_minutes,
-        retention_days=danger.retention_days, interval_seconds=danger.interval_seconds,
-        log=log_address(file.log, folder), clock_file=folder / danger.clock_file if danger.clock_file else None,
-    )  # fmt: skip
+        folder=folder / danger.folder if danger.folder else None,
+        alarm_minutes=danger.alarm_minutes,
+        retention_days=danger.retention_days,
+        interval_seconds=danger.interval_seconds,
+        log=log_address(file.log, folder),
+        clock_file=folder / danger.clock_file if danger.clock_file else None,
+    )
     _check(config)
     return config
 

@@ -115,8 +115,11 @@ def received_answer(plain: bytes, reporter_kind: str) -> dict[str, bool | None]:
     """What the reporter may see of an answer: three flags, whatever else somebody put there."""
     found = _object(plain.decode("utf-8", "replace")) or {}
     request = DangerRequest(
-        sender_kind="youth_welfare", role=_REPORTER_ROLE.get(reporter_kind, ""), assigned=True, event_type=ANSWER,
+        sender_kind="youth_welfare",
+        role=_REPORTER_ROLE.get(reporter_kind, ""),
+        assigned=True,
+        event_type=ANSWER,
         fields=dict.fromkeys(found, "K8a"),
-    )  # fmt: skip
+    )
     kept = decide(default_policy(), request).kept
     return {name: found[name] if isinstance(found[name], bool) else None for name in FLAGS if name in kept}

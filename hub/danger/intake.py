@@ -105,11 +105,15 @@ class Intake:
         limit = self._clock.now() - timedelta(minutes=self._config.alarm_minutes)
         answers = [one.at for one in said if one.kind == ANSWERED and not unseen]
         return ReceivedReport(
-            first.report_id, first.agency, moment(first.at), first.place, tuple(map(self._content, letters)),
+            first.report_id,
+            first.agency,
+            moment(first.at),
+            first.place,
+            tuple(map(self._content, letters)),
             None if unseen else moment(min(one.at for one in said if one.up_to == seen)),
             moment(max(answers)) if answers else None,
             overdue=any(moment(one.at) < limit for one in unseen),
-        )  # fmt: skip
+        )
 
     def _content(self, one: In) -> DangerReport:
         """What a letter says, as far as that can be told."""

@@ -138,9 +138,14 @@ class Reporter:
         limit = self._clock.now() - timedelta(minutes=self._config.alarm_minutes)
         acknowledged = None if unseen else moment(min(one.at for one in answers if one.up_to == seen))
         return Status(
-            first.report_id, _recipient(first), moment(first.at), all(one.sent_at is not None for one in letters),
-            acknowledged, self._flags(answers), overdue=any(moment(one.at) < limit for one in unseen),
-        )  # fmt: skip
+            first.report_id,
+            _recipient(first),
+            moment(first.at),
+            all(one.sent_at is not None for one in letters),
+            acknowledged,
+            self._flags(answers),
+            overdue=any(moment(one.at) < limit for one in unseen),
+        )
 
     def _flags(self, answers: list[In]) -> Mapping[str, bool | None]:
         """Those of the newest answer that opens."""

@@ -39,9 +39,11 @@ _SCHEMA = (
         SELECT person_id || ' ' || since AS record, person_id, case_id, custodians, since, recorded_at FROM custodies
         WHERE rowid IN (SELECT max(rowid) FROM custodies GROUP BY person_id, since)""",
     "CREATE TABLE IF NOT EXISTS proofs (proof_hash TEXT PRIMARY KEY, process TEXT NOT NULL, said TEXT NOT NULL)",
-    *(f"CREATE INDEX IF NOT EXISTS {table}_time ON {table} (recorded_at)"
-      for table in ("grants", "withdrawals", "objections", "pairings", "custodies")),
-)  # fmt: skip
+    *(
+        f"CREATE INDEX IF NOT EXISTS {table}_time ON {table} (recorded_at)"
+        for table in ("grants", "withdrawals", "objections", "pairings", "custodies")
+    ),
+)
 _MANY = (
     "signed_by",
     "recipients",

@@ -108,9 +108,14 @@ class Desk:
         return signed
 
     def withdraw(
-        self, family: Family, consent_ids: Iterable[str], now: datetime, *,
-        scope: Mapping[str, frozenset[str]] | None = None, reason: str = "",
-    ) -> int:  # fmt: skip
+        self,
+        family: Family,
+        consent_ids: Iterable[str],
+        now: datetime,
+        *,
+        scope: Mapping[str, frozenset[str]] | None = None,
+        reason: str = "",
+    ) -> int:
         """Take these consents back, whole or in part; raises UsageError for one that is not this family's."""
         wanted = list(dict.fromkeys(consent_ids))
         found = [one for one in family.standing if one.id in wanted]

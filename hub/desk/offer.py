@@ -46,9 +46,13 @@ class Direction:
 def recipient_of(role: Declared, worker: str | None) -> Recipient:
     """The role with its worker assigned."""
     return Recipient(
-        controller=role.controller, kind=role.kind, role=role.role, worker=worker, assigned=True,
+        controller=role.controller,
+        kind=role.kind,
+        role=role.role,
+        worker=worker,
+        assigned=True,
         undertaking=role.undertaking,
-    )  # fmt: skip
+    )
 
 
 def offered(policy: Policy, direction: Direction, at: datetime) -> tuple[str, ...]:
@@ -64,22 +68,47 @@ def _opened(policy: Policy, direction: Direction, role: Declared, at: datetime) 
     consent = _perfect(direction, at)
     fields = {code: code for code in ORDER}
     event = EventFacts(
-        type="", fields=fields, ground=ConsentGround(consents=frozenset({consent.id})), entrusted_by=None,
-        source_203=False, objected_76=False, task_class=None, connection=None, merges_with=None, endangers_help=False,
-        addressee=direction.recipient, disputed=frozenset(),
-    )  # fmt: skip
+        type="",
+        fields=fields,
+        ground=ConsentGround(consents=frozenset({consent.id})),
+        entrusted_by=None,
+        source_203=False,
+        objected_76=False,
+        task_class=None,
+        connection=None,
+        merges_with=None,
+        endangers_help=False,
+        addressee=direction.recipient,
+        disputed=frozenset(),
+    )
     request = Request(
-        at=at, purpose=PURPOSE, sender=direction.sender, recipient=recipient_of(role, "(named)"), subject=_ANYBODY,
-        event=event, consents=(consent,),
-    )  # fmt: skip
+        at=at,
+        purpose=PURPOSE,
+        sender=direction.sender,
+        recipient=recipient_of(role, "(named)"),
+        subject=_ANYBODY,
+        event=event,
+        consents=(consent,),
+    )
     return decide(policy, request).kept
 
 
 def _perfect(direction: Direction, at: datetime) -> Consent:
     return Consent(
-        id="(any)", subject=_ANYBODY.ref, granted_by=_ANYBODY.custodians, sender=direction.sender.controller,
-        recipients=frozenset({direction.recipient}), recipient_workers=frozenset({"(named)"}),
-        purposes=frozenset({PURPOSE}), categories=frozenset(ORDER), form="written", explicit_special=True,
-        notices=ALL_NOTICES, text_version="(any)", proof_hash="(any)", granted_at=at - timedelta(days=1),
-        valid_until=None, withdrawn_at=None,
-    )  # fmt: skip
+        id="(any)",
+        subject=_ANYBODY.ref,
+        granted_by=_ANYBODY.custodians,
+        sender=direction.sender.controller,
+        recipients=frozenset({direction.recipient}),
+        recipient_workers=frozenset({"(named)"}),
+        purposes=frozenset({PURPOSE}),
+        categories=frozenset(ORDER),
+        form="written",
+        explicit_special=True,
+        notices=ALL_NOTICES,
+        text_version="(any)",
+        proof_hash="(any)",
+        granted_at=at - timedelta(days=1),
+        valid_until=None,
+        withdrawn_at=None,
+    )

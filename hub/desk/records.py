@@ -149,10 +149,14 @@ def _member(ref: str, events: Sequence[MappedEvent], now: datetime) -> Member | 
     names = str(named.payload.get("names", "")) if named else ""
     last, _, first = names.partition(",")
     return Member(
-        id=recorded.subject_id, ref=ref, name=f"{first.strip()} {last.strip()}".strip() or recorded.subject_id,
-        birth_date=subject.birth_date, capable=subject.capable,
-        custodians=subject.custodians if control.custody_lists(now) else None, control=control,
-    )  # fmt: skip
+        id=recorded.subject_id,
+        ref=ref,
+        name=f"{first.strip()} {last.strip()}".strip() or recorded.subject_id,
+        birth_date=subject.birth_date,
+        capable=subject.capable,
+        custodians=subject.custodians if control.custody_lists(now) else None,
+        control=control,
+    )
 
 
 def _latest(events: Iterable[MappedEvent], types: frozenset[str]) -> MappedEvent | None:

@@ -57,17 +57,27 @@ def consents_of(
     signed."""
     return [
         Consent(
-            id=f"{process}-{number}{letter}", subject=ref, granted_by=tuple(sorted(signers)),
-            sender=direction.sender.controller, recipients=frozenset({direction.recipient}),
+            id=f"{process}-{number}{letter}",
+            subject=ref,
+            granted_by=tuple(sorted(signers)),
+            sender=direction.sender.controller,
+            recipients=frozenset({direction.recipient}),
             recipient_workers=frozenset(filter(None, [ticks.workers.get(direction.key, "")])),
-            purposes=ticks.purposes, categories=ticks.opened.get(direction.key, frozenset()), form="written",
-            explicit_special="G9" in ticks.opened.get(direction.key, ()), notices=ALL_NOTICES,
-            text_version=text.id, proof_hash=proof, granted_at=at, valid_until=until(ticks, at), withdrawn_at=None,
+            purposes=ticks.purposes,
+            categories=ticks.opened.get(direction.key, frozenset()),
+            form="written",
+            explicit_special="G9" in ticks.opened.get(direction.key, ()),
+            notices=ALL_NOTICES,
+            text_version=text.id,
+            proof_hash=proof,
+            granted_at=at,
+            valid_until=until(ticks, at),
+            withdrawn_at=None,
         )
         for number, (ref, signers) in enumerate(covered(household, ticks), 1)
         for letter, direction in lettered(directions)
         if ticks.opened.get(direction.key)
-    ]  # fmt: skip
+    ]
 
 
 def sign(
@@ -108,14 +118,19 @@ def withdrawals_of(
     parts = {name: tuple(sorted(codes)) for name, codes in (scope or {}).items()}
     return [
         Withdrawal(
-            withdrawal_id=f"{one.id}:{number}", consent_id=one.id,
-            person_id=member.id, case_id=household.id, purposes=parts.get("purposes", ()),
-            categories=parts.get("categories", ()), recipients=parts.get("recipients", ()), reason=reason,
+            withdrawal_id=f"{one.id}:{number}",
+            consent_id=one.id,
+            person_id=member.id,
+            case_id=household.id,
+            purposes=parts.get("purposes", ()),
+            categories=parts.get("categories", ()),
+            recipients=parts.get("recipients", ()),
+            reason=reason,
             withdrawn_at=at,
         )
         for one in consents
         if (member := household.member(one.subject))
-    ]  # fmt: skip
+    ]
 
 
 def pairings_of(household: Household, code: str, places: Mapping[str, int], process: str) -> list[Entry]:
@@ -173,27 +188,51 @@ def _grant(
 ) -> Grant:
     ids = {member.ref: member.id for member in household.members}
     return Grant(
-        consent_id=consent.id, process=process, person_id=ids[consent.subject], case_id=household.id,
-        signed_by=tuple(ids.get(ref, ref) for ref in consent.granted_by), sender=consent.sender,
-        recipients=tuple(sorted(consent.recipients)), workers=tuple(sorted(consent.recipient_workers)),
-        purposes=tuple(sorted(consent.purposes)), categories=tuple(sorted(consent.categories)), form=consent.form,
-        explicit_special=consent.explicit_special, notices=tuple(sorted(consent.notices)),
-        text_version=consent.text_version, text_hash=text.sha256, proof_hash=consent.proof_hash,
-        granted_at=consent.granted_at, valid_until=consent.valid_until, language=text.code,
+        consent_id=consent.id,
+        process=process,
+        person_id=ids[consent.subject],
+        case_id=household.id,
+        signed_by=tuple(ids.get(ref, ref) for ref in consent.granted_by),
+        sender=consent.sender,
+        recipients=tuple(sorted(consent.recipients)),
+        workers=tuple(sorted(consent.recipient_workers)),
+        purposes=tuple(sorted(consent.purposes)),
+        categories=tuple(sorted(consent.categories)),
+        form=consent.form,
+        explicit_special=consent.explicit_special,
+        notices=tuple(sorted(consent.notices)),
+        text_version=consent.text_version,
+        text_hash=text.sha256,
+        proof_hash=consent.proof_hash,
+        granted_at=consent.granted_at,
+        valid_until=consent.valid_until,
+        language=text.code,
         interpreter=ticks.interpreter,
-        supersedes=tuple(one.id for one in old if (one.subject, one.sender) == (consent.subject, consent.sender)),
-    )  # fmt: skip
+        supersedes=tuple(
+            one.id for one in old if (one.subject, one.sender) == (consent.subject, consent.sender)
+        ),
+    )
 
 
 def _consent(grant: Grant, ids: Mapping[str, str]) -> Consent:
     return Consent(
-        id=grant.consent_id, subject=ids[grant.person_id],
-        granted_by=tuple(ids.get(one, one) for one in grant.signed_by), sender=grant.sender,
-        recipients=frozenset(grant.recipients), recipient_workers=frozenset(grant.workers),
-        purposes=frozenset(grant.purposes), categories=frozenset(grant.categories), form=grant.form,
-        explicit_special=grant.explicit_special, notices=frozenset(grant.notices), text_version=grant.text_version,
-        proof_hash=grant.proof_hash, granted_at=grant.granted_at, valid_until=grant.valid_until, withdrawn_at=None,
-    )  # fmt: skip
+        id=grant.consent_id,
+        subject=ids[grant.person_id],
+        granted_by=tuple(ids.get(one, one) for one in grant.signed_by),
+        sender=grant.sender,
+        recipients=frozenset(grant.recipients),
+        recipient_workers=frozenset(grant.workers),
+        purposes=frozenset(grant.purposes),
+        categories=frozenset(grant.categories),
+        form=grant.form,
+        explicit_special=grant.explicit_special,
+        notices=frozenset(grant.notices),
+        text_version=grant.text_version,
+        proof_hash=grant.proof_hash,
+        granted_at=grant.granted_at,
+        valid_until=grant.valid_until,
+        withdrawn_at=None,
+    )
 
 
 def _with(consent: Consent, ends: Sequence[tuple[datetime, Mapping[str, Sequence[str]]]]) -> Consent:

@@ -78,10 +78,14 @@ class SigningTable:
             events = [released[record.ref][1] for record in one.behind]
             labels = (record.labels(one.fields).values() for record in one.behind)
             yield VisibleRecord(
-                one.event_type, one.ref, one.occurred_at, one.fields, one.marked,
+                one.event_type,
+                one.ref,
+                one.occurred_at,
+                one.fields,
+                one.marked,
                 frozenset(category for of in labels for category in of),
                 any(event.norm is not None for event in events),
-            )  # fmt: skip
+            )
 
     def _released(
         self,
@@ -101,18 +105,29 @@ class SigningTable:
         decision = decide(
             self.policy,
             Request(
-                at=self.at, purpose=PURPOSE, sender=direction.sender, subject=member.subject(sorted(signed)),
-                recipient=recipient, event=facts, consents=consents,
+                at=self.at,
+                purpose=PURPOSE,
+                sender=direction.sender,
+                subject=member.subject(sorted(signed)),
+                recipient=recipient,
+                event=facts,
+                consents=consents,
             ),
-        )  # fmt: skip
+        )
         if decision.outcome not in ("allow", "redact"):
             return None
         return Released(
-            ref=event.record_ref.hex(), person=member.ref, sender=direction.sender.controller,
-            event_type=event.schema.event_type, occurred_at=moment(event.occurred_at), fields=fields,
-            categories=event.categories, kept=decision.kept, obliged=obliged_categories(decision.obligations),
+            ref=event.record_ref.hex(),
+            person=member.ref,
+            sender=direction.sender.controller,
+            event_type=event.schema.event_type,
+            occurred_at=moment(event.occurred_at),
+            fields=fields,
+            categories=event.categories,
+            kept=decision.kept,
+            obliged=obliged_categories(decision.obligations),
             marked=decision.marked,
-        )  # fmt: skip
+        )
 
 
 def _worker(direction: Direction, consents: Sequence[Consent]) -> str | None:

@@ -109,9 +109,13 @@ class Demo:
         for _, office, _ in OFFICES:
             write_office(folder / office, office)
         self.simulation = Simulation(
-            families, seed, START, f"sqlite:///{folder / 'jobcenter' / 'jobcenter.sqlite'}",
-            folder / "youth_office" / "export", canary=canary,
-        )  # fmt: skip
+            families,
+            seed,
+            START,
+            f"sqlite:///{folder / 'jobcenter' / 'jobcenter.sqlite'}",
+            folder / "youth_office" / "export",
+            canary=canary,
+        )
         self._hearts: dict[Any, HeartbeatSender] = {}
         self._sources = self._started()
         self._sinks = [self._sink(office) for _, office, _ in OFFICES]
@@ -182,13 +186,16 @@ class Demo:
         ]
         connectors = [f"{office}/{file}" for _, office, _ in OFFICES for file in SOURCES]
         values = {
-            "HUB_DATA": "hub", "HUB_KEK": as_text(self._master), "HUB_CLOCK_FILE": "clock",
+            "HUB_DATA": "hub",
+            "HUB_KEK": as_text(self._master),
+            "HUB_CLOCK_FILE": "clock",
             "HUB_CONNECTORS": json.dumps(connectors),
-        }  # fmt: skip
+        }
         files = {
-            "agencies.toml": "\n".join(entries), "clock": self.clock.now().isoformat(),
+            "agencies.toml": "\n".join(entries),
+            "clock": self.clock.now().isoformat(),
             ".env": "".join(f"{name}={value}\n" for name, value in values.items()),
-        }  # fmt: skip
+        }
         for name, text in files.items():
             replace_file(self.folder / name, text.encode())  # .env holds the master key
 
@@ -217,14 +224,23 @@ class Demo:
         if waiting:
             quarantined["parked"] += waiting
         return {
-            "read": out.read, "events": out.events, "published": out.published,
+            "read": out.read,
+            "events": out.events,
+            "published": out.published,
             "withheld": dict(sorted(out.withheld.items())),
             "source_quarantined": dict(sorted(out.source_quarantined.items())),
-            "admitted": out.consents_taken + sum(count for outcome, _, count in decided if outcome == "admitted"),
-            "withheld_at_admission": {rules: n for outcome, rules, n in sorted(decided) if outcome == "withheld"},
-            "held": on_hold, "quarantined": dict(sorted(quarantined.items())), "duplicates": out.duplicates,
-            "joint_cases": shown["joint_cases"], "disclosures": shown["disclosures"], "withdrawals": out.withdrawals,
-        }  # fmt: skip
+            "admitted": out.consents_taken
+            + sum(count for outcome, _, count in decided if outcome == "admitted"),
+            "withheld_at_admission": {
+                rules: n for outcome, rules, n in sorted(decided) if outcome == "withheld"
+            },
+            "held": on_hold,
+            "quarantined": dict(sorted(quarantined.items())),
+            "duplicates": out.duplicates,
+            "joint_cases": shown["joint_cases"],
+            "disclosures": shown["disclosures"],
+            "withdrawals": out.withdrawals,
+        }
 
     def never_published(self) -> list[JournalEntry]:
         """The events of which nothing left their agency, to this moment, each with the gate's last verdict."""
@@ -278,12 +294,16 @@ def explained(parts: Parts, stayed: JournalEntry) -> dict[str, Any]:
         fields.setdefault(rule, []).append(name)
     reasons = [
         {"rule": rule, "norm": texts[rule].norm, "text": texts[rule].text, "fields": names}
-        for rule, names in sorted(fields.items()) if rule in texts
-    ]  # fmt: skip
+        for rule, names in sorted(fields.items())
+        if rule in texts
+    ]
     return {
-        "event_id": stayed.event_id.hex(), "event_type": stayed.event_type, "place": stayed.place,
-        "outcome": "withheld", "reasons": reasons,
-    }  # fmt: skip
+        "event_id": stayed.event_id.hex(),
+        "event_type": stayed.event_type,
+        "place": stayed.place,
+        "outcome": "withheld",
+        "reasons": reasons,
+    }
 
 
 def caller(demo: Demo) -> ViewerDirectory:

@@ -67,12 +67,16 @@ def _end(parts: Parts, went: Mapping[str, Certificate]) -> int:
 def _withdraw(connection: Connection, parts: Parts, key: str, consent: Consent, at: datetime) -> None:
     """Said twice it is the same event; by office and number, for another agency may have recorded the consent."""
     say(
-        parts, "ConsentWithdrawn", key, case_of(connection, key),
+        parts,
+        "ConsentWithdrawn",
+        key,
+        case_of(connection, key),
         {"consent_id": f"{consent.recorded_by}:{consent.number}"},
         record_ref=named(parts.secret, "lost", key, consent.id),
         event_id=named(parts.secret, "lost", "event", key, consent.id),
-        at=at, consent_id=recorded_id(_agency(key), consent.id),
-    )  # fmt: skip
+        at=at,
+        consent_id=recorded_id(_agency(key), consent.id),
+    )
 
 
 def _agency(key: str) -> str:

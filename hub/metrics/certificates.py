@@ -30,9 +30,11 @@ class OwnCertificates:
     def _files(self) -> Iterator[tuple[str, float]]:
         one = self._settings
         named: dict[str, Path | None] = {
-            "broker_client": one.kafka_cert, "broker_ca": one.kafka_ca,
-            "key_service_client": one.tls_cert, "key_service_ca": one.tls_ca,
-        }  # fmt: skip
+            "broker_client": one.kafka_cert,
+            "broker_ca": one.kafka_ca,
+            "key_service_client": one.tls_cert,
+            "key_service_ca": one.tls_ca,
+        }
         for which, path in named.items():
             if path is not None:
                 try:

@@ -82,8 +82,9 @@ def _skews(heard: Mapping[tuple[str, str], Heard]) -> Mapping[str, float]:
 def _certificates(heard: Mapping[tuple[str, str], Heard]) -> dict[tuple[str], float]:
     return {
         (f"{agency}/{connector}/{which}",): end / _SECONDS
-        for (agency, connector), one in heard.items() for which, end in one.beat.certificates.items()
-    }  # fmt: skip
+        for (agency, connector), one in heard.items()
+        for which, end in one.beat.certificates.items()
+    }
 
 
 def _gauge(name: str, values: Iterable[tuple[tuple[str, ...], float]]) -> GaugeMetricFamily:

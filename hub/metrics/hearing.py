@@ -108,8 +108,9 @@ class Hearing:
 
     def _forget(self, now: datetime) -> None:
         over = [
-            name for name, heard in self._heard.items()
+            name
+            for name, heard in self._heard.items()
             if heard.beat.state == STOPPED and heard.age(now) > GONE_AFTER
-        ]  # fmt: skip
+        ]
         for name in over:
             del self._heard[name]

@@ -91,8 +91,10 @@ def resume(parts: Parts) -> ResumeOutcome:
         if finding.code == OffsetGap.exit_code and finding.stage == consents.STAGE:
             raise Refused(
                 "records of a consents topic were deleted unread: they may have been withdrawals",
-                reason="gap", place=finding.topic, remedy="restore a copy of the log that holds them",
-            )  # fmt: skip
+                reason="gap",
+                place=finding.topic,
+                remedy="restore a copy of the log that holds them",
+            )
     for topic, batches in _lost(parts, _reset_positions(parts, outcome.findings)):
         outcome.appended[topic] = _append(parts, topic, batches)
     with parts.store.transaction() as connection:
@@ -239,9 +241,22 @@ def _adopt(connection: Connection, newest: Sequence[dict[str, Any]]) -> int:
 
 def _row(joint_case: str, view: dict[str, Any]) -> ViewRow:
     return ViewRow(
-        joint_case, view["recipient"], view["role"], view["worker"] or "", view["view_id"].hex(), view["case_ref"],
-        view["generation"], view["version"], "pending", False, "", view["as_of"], view["not_after"], "", view["value"],  # noqa: FBT003
-    )  # fmt: skip
+        joint_case,
+        view["recipient"],
+        view["role"],
+        view["worker"] or "",
+        view["view_id"].hex(),
+        view["case_ref"],
+        view["generation"],
+        view["version"],
+        "pending",
+        False,  # noqa: FBT003
+        "",
+        view["as_of"],
+        view["not_after"],
+        "",
+        view["value"],
+    )
 
 
 def _look_again(connection: Connection, now: int) -> int:

@@ -191,10 +191,16 @@ class _Candidate:
 
 def _candidate(request: Request, decision: Decision, content: Mapping[str, Any]) -> _Candidate:
     record = Released(
-        ref="", person=request.subject.ref, sender=request.sender.controller, event_type=request.event.type,
-        occurred_at=request.at, fields=content, categories=request.event.fields, kept=decision.kept,
+        ref="",
+        person=request.subject.ref,
+        sender=request.sender.controller,
+        event_type=request.event.type,
+        occurred_at=request.at,
+        fields=content,
+        categories=request.event.fields,
+        kept=decision.kept,
         obliged=obliged_categories(decision.obligations),
-    )  # fmt: skip
+    )
     return _Candidate(request.recipient, record)
 
 

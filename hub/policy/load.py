@@ -159,9 +159,13 @@ def _reason(table: Mapping[str, Any]) -> Reason:
     if not all(_filled(table[name]) for name in ("norm", "de", "en")):
         raise fault(place, "norm and texts must not be empty")
     return Reason(
-        rule=table["id"], norm=table["norm"], effect=table["effect"], text=table["de"], text_en=table["en"],
+        rule=table["id"],
+        norm=table["norm"],
+        effect=table["effect"],
+        text=table["de"],
+        text_en=table["en"],
         checked=table["checked"],
-    )  # fmt: skip
+    )
 
 
 def _period(first: date, last: date, rows: dict[str, dict[str, Cell]], rules: Iterable[Any]) -> Period:
@@ -216,9 +220,12 @@ def _tightened(period: Period, own: Sequence[Tightening]) -> Period:
     rows, narrower = tightened(period.rows, valid)
     reasons = {**period.reasons, **{one.rule: one.reason for one in valid}}
     return replace(
-        period, rows=rows, own=narrower, reasons=MappingProxyType(reasons),
+        period,
+        rows=rows,
+        own=narrower,
+        reasons=MappingProxyType(reasons),
         agencies=frozenset(one.agency for one in valid if one.agency),
-    )  # fmt: skip
+    )
 
 
 def _named(place: str) -> str:

@@ -356,9 +356,15 @@ def _shown(
     newest: Released, event_type: str, fields: Fields, marked: tuple[str, ...], behind: tuple[Released, ...]
 ) -> Shown:
     return Shown(
-        ref=newest.ref, person=newest.person, sender=newest.sender, event_type=event_type,
-        occurred_at=newest.occurred_at, fields=fields, marked=marked, behind=behind,
-    )  # fmt: skip
+        ref=newest.ref,
+        person=newest.person,
+        sender=newest.sender,
+        event_type=event_type,
+        occurred_at=newest.occurred_at,
+        fields=fields,
+        marked=marked,
+        behind=behind,
+    )
 
 
 def _totalled(record: Released, role: str) -> bool:

@@ -66,8 +66,14 @@ def tightening(table: Mapping[str, Any], cell: Cell) -> Tightening:
         rule=f"{agency or 'hub'}:{name}", norm=texts[0], effect="deny", text=texts[1], text_en=texts[2]
     )
     return Tightening(
-        agency=agency, role=table["role"], category=table["category"], cell=cell, reason=reason, first=first, last=last
-    )  # fmt: skip
+        agency=agency,
+        role=table["role"],
+        category=table["category"],
+        cell=cell,
+        reason=reason,
+        first=first,
+        last=last,
+    )
 
 
 def place_of(table: Mapping[str, Any]) -> str:
@@ -110,8 +116,12 @@ def _narrower(cell: Cell, one: Tightening) -> Cell:
     """The cell under both: it shows the less of the two, and asks for a consent when one of them does."""
     narrow = one.cell if _width(one.cell) <= _width(cell) else cell
     return replace(
-        narrow, consent_only=cell.consent_only or one.cell.consent_only, norm=one.cell.norm, before=cell, rule=one.rule
-    )  # fmt: skip
+        narrow,
+        consent_only=cell.consent_only or one.cell.consent_only,
+        norm=one.cell.norm,
+        before=cell,
+        rule=one.rule,
+    )
 
 
 def _width(cell: Cell) -> int:

@@ -57,10 +57,14 @@ def answer(story: Story, scene: Scene, step: Step, view: View) -> Answer:
     }
     withheld = {ref: codes for agency, found in opened for ref, codes in _withheld(scene, agency, found)}
     given = Answer(
-        step=step.number, at=step.at, view=view, persons=_persons(story, step, shown.values()),
-        marks=sorted((one.name, name) for one in shown.values() for name in one.entry.marked), withheld=withheld,
+        step=step.number,
+        at=step.at,
+        view=view,
+        persons=_persons(story, step, shown.values()),
+        marks=sorted((one.name, name) for one in shown.values() for name in one.entry.marked),
+        withheld=withheld,
         models=story_models(story, step, view, _renamed(scene, shown.values())),
-    )  # fmt: skip
+    )
     return replace(given, differs=tuple(_differences(given)))
 
 

@@ -135,10 +135,15 @@ def _sheet(story: Story, same: Sequence[AgencyRef], label: str, at: datetime) ->
         yield Entered(
             agency,
             Entry(
-                event_type="IdentityLinkProposed", key=f"{label} {ref}", about="family" if family else "person",
-                subject=ref, case=ref if family else f"sheet {label}", occurred_at=at, payload=sheet,
+                event_type="IdentityLinkProposed",
+                key=f"{label} {ref}",
+                about="family" if family else "person",
+                subject=ref,
+                case=ref if family else f"sheet {label}",
+                occurred_at=at,
+                payload=sheet,
             ),
-        )  # fmt: skip
+        )
 
 
 def entered(story: Story, step: Step) -> Iterator[Entered]:
@@ -186,9 +191,15 @@ def _about(
 ) -> Entry:
     key = how.pop("key", f"step {step.number}")
     return Entry(
-        event_type=event_type, key=key, about="family" if subject in story.families else "person", subject=subject,
-        case=_home(story, agency, subject), occurred_at=step.at, payload=payload, **how,
-    )  # fmt: skip
+        event_type=event_type,
+        key=key,
+        about="family" if subject in story.families else "person",
+        subject=subject,
+        case=_home(story, agency, subject),
+        occurred_at=step.at,
+        payload=payload,
+        **how,
+    )
 
 
 def _grant(story: Story, step: Step, act: Grant) -> Entry:
@@ -212,26 +223,39 @@ def _record(story: Story, record: Record, payload: Mapping[str, Any]) -> Iterato
     if event_schema(record.type).topic == "danger":
         return
     entry = Entry(
-        event_type=record.type, key=record.id, name=record.id, subject=record.subject, case=record.family,
-        about="family" if record.subject in story.families else "person", occurred_at=record.occurred_at,
-        payload=payload, more=_circumstances(record.circumstances),
-    )  # fmt: skip
+        event_type=record.type,
+        key=record.id,
+        name=record.id,
+        subject=record.subject,
+        case=record.family,
+        about="family" if record.subject in story.families else "person",
+        occurred_at=record.occurred_at,
+        payload=payload,
+        more=_circumstances(record.circumstances),
+    )
     yield Entered(record.by, entry)
 
 
 def _circumstances(told: Circumstances) -> Mapping[str, object]:
     cells: dict[str, object] = {
-        "entrusted_by": told.entrusted_by, "source_203": told.source_203, "objected_76": told.objected_76,
-        "task_class": told.task_class, "connection": told.connection, "merges_with": told.merges_with,
-        "endangers_help": told.endangers_help, "disputed": SPLIT.join(told.disputed) or None,
+        "entrusted_by": told.entrusted_by,
+        "source_203": told.source_203,
+        "objected_76": told.objected_76,
+        "task_class": told.task_class,
+        "connection": told.connection,
+        "merges_with": told.merges_with,
+        "endangers_help": told.endangers_help,
+        "disputed": SPLIT.join(told.disputed) or None,
         "addressee": told.addressee,
-    }  # fmt: skip
+    }
     if isinstance(told.ground, ConsentGround):
         cells["consents"] = SPLIT.join(sorted(told.ground.consents)) or NOBODY
     elif told.ground is not None:
         cells |= {
-            "norm": told.ground.norm, "task_norm": told.ground.task_norm, "attested_by": told.ground.attested_by,
-        }  # fmt: skip
+            "norm": told.ground.norm,
+            "task_norm": told.ground.task_norm,
+            "attested_by": told.ground.attested_by,
+        }
     return cells
 
 

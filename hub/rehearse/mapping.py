@@ -30,44 +30,69 @@ def connector_config(
     raw = {
         "agency": {"id": agency.id, "kind": agency.kind},
         "connector": {
-            "kind": "story", "state": "state.sqlite", "pseudonyms": "names.sqlite",
+            "kind": "story",
+            "state": "state.sqlite",
+            "pseudonyms": "names.sqlite",
             "any_code": True,
         },
         "defaults": {"split": SPLIT},
         "recipients": [
             {"controller": to.id, "kind": to.kind, "role": role, "undertaking": to.undertaking}
-            for to in others for role in to.roles
+            for to in others
+            for role in to.roles
         ],
-        "streams": {**_control(), **{name: _stream(event_schema(name), _FACTS) for name in sorted(set(types))}},
-    }  # fmt: skip
+        "streams": {
+            **_control(),
+            **{name: _stream(event_schema(name), _FACTS) for name in sorted(set(types))},
+        },
+    }
     return parse_config(raw, folder)
 
 
 def _control() -> Mapping[str, Any]:
     names = (
-        "SubjectRecorded", "SubjectChanged", "CustodyChanged", "ConsentGranted", "ConsentWithdrawn", "ObjectionRaised",
-        "IdentityLinkProposed", "IdentitySplit", "ErasureRequested",
-    )  # fmt: skip
+        "SubjectRecorded",
+        "SubjectChanged",
+        "CustodyChanged",
+        "ConsentGranted",
+        "ConsentWithdrawn",
+        "ObjectionRaised",
+        "IdentityLinkProposed",
+        "IdentitySplit",
+        "ErasureRequested",
+    )
     return {name: _stream(event_schema(name), {}) for name in names}
 
 
 _FACTS: Mapping[str, Any] = {
     **{
-        name: name for name in (
-            "entrusted_by", "source_203", "objected_76", "task_class", "connection", "merges_with", "endangers_help",
-            "disputed", "addressee",
+        name: name
+        for name in (
+            "entrusted_by",
+            "source_203",
+            "objected_76",
+            "task_class",
+            "connection",
+            "merges_with",
+            "endangers_help",
+            "disputed",
+            "addressee",
         )
     },
     "ground": {name: name for name in ("norm", "task_norm", "attested_by", "consents")},
-}  # fmt: skip
+}
 
 
 def _stream(schema: EventSchema, facts: Mapping[str, Any]) -> Mapping[str, Any]:
     """One stream per event type; a record about the family has the family's case for its subject."""
     event = {
-        "type": schema.event_type, "case": "case", "occurred_at": "occurred_at",
-        "fields": {name: _field(schema, name) for name in schema.fields}, **facts, **_until(schema),
-    }  # fmt: skip
+        "type": schema.event_type,
+        "case": "case",
+        "occurred_at": "occurred_at",
+        "fields": {name: _field(schema, name) for name in schema.fields},
+        **facts,
+        **_until(schema),
+    }
     person = {**event, "subject": "subject", "when": _PERSON}
     return {"key": "key", "events": [person, {**event, "ordinal": 1, "when": _FAMILY}]}
 

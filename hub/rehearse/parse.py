@@ -115,14 +115,18 @@ class _Reader:
         self._steps: list[Step] = []
         self.story = Story(
             agencies=dict(told.agency(one, f"agencies[{n}]") for n, one in enumerate(file.agencies)),
-            persons={one.ref: one for one in persons}, families={one.ref: one for one in families},
+            persons={one.ref: one for one in persons},
+            families={one.ref: one for one in families},
             steps=self._steps,
-        )  # fmt: skip
+        )
         self._check(len(persons), len(families))
         self._granted = {
-            item["consent"].get("id") for item in file.steps
-            if isinstance(item, dict) and item.get("do") == "consent" and isinstance(item.get("consent"), dict)
-        }  # fmt: skip
+            item["consent"].get("id")
+            for item in file.steps
+            if isinstance(item, dict)
+            and item.get("do") == "consent"
+            and isinstance(item.get("consent"), dict)
+        }
 
     def _check(self, persons: int, families: int) -> None:
         story = self.story
@@ -166,9 +170,11 @@ class _Reader:
 
     def _custody(self, step: CustodyStep) -> Custody:
         return Custody(
-            by=self._agency(step.by), child=self._person(step.child, "child"), custodians=step.custodians,
+            by=self._agency(step.by),
+            child=self._person(step.child, "child"),
+            custodians=step.custodians,
             since=step.from_ or step.at,
-        )  # fmt: skip
+        )
 
     def _record(self, step: RecordStep) -> Record:
         schema = told.schema(step.type)
@@ -178,10 +184,16 @@ class _Reader:
         if family not in self.story.families or (subject in self.story.families and subject != family):
             raise told.Impossible("family: is unknown, or another one than the subject")
         record = Record(
-            by=self._agency(step.by), id=step.id, family=family, subject=subject, type=schema.event_type,
-            told=step.payload, payload=told.payload(schema, step.payload), circumstances=told.circumstances(step),
+            by=self._agency(step.by),
+            id=step.id,
+            family=family,
+            subject=subject,
+            type=schema.event_type,
+            told=step.payload,
+            payload=told.payload(schema, step.payload),
+            circumstances=told.circumstances(step),
             occurred_at=step.occurred_at or step.at,
-        )  # fmt: skip
+        )
         self._records[step.id] = record
         return record
 
@@ -214,9 +226,16 @@ class _Reader:
         if verb == "ack" and "who" in said:
             said["by"] = said.pop("who")
         act = WorkAct(
-            by=self._agency(step.by), verb=verb, id=ref, name=ref if count == 1 else f"{ref}#{count}", family=family,
-            subject=subject, said=said, dry_run=step.dry_run, occurred_at=step.occurred_at or step.at,
-        )  # fmt: skip
+            by=self._agency(step.by),
+            verb=verb,
+            id=ref,
+            name=ref if count == 1 else f"{ref}#{count}",
+            family=family,
+            subject=subject,
+            said=said,
+            dry_run=step.dry_run,
+            occurred_at=step.occurred_at or step.at,
+        )
         if not step.dry_run:
             self._counts[ref] = count
             self._work_of[ref] = before or act

@@ -112,9 +112,14 @@ def build_scene(
     if any(isinstance(step.act, WorkAct) for step in story.steps):
         types.update(WORK_EVENTS)
     return Scene(
-        folder, lambda: build(Given(clock=clock, agencies=agencies)), master, key_url, clock, agencies,
+        folder,
+        lambda: build(Given(clock=clock, agencies=agencies)),
+        master,
+        key_url,
+        clock,
+        agencies,
         [name for name in types if event_schema(name).topic == "events"],
-    )  # fmt: skip
+    )
 
 
 def agencies_of(story: Story) -> list[Agency]:

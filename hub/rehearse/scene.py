@@ -53,9 +53,15 @@ class Scene:
     """A story's stage: the offices stay, the processes may end and start again."""
 
     def __init__(
-        self, folder: Path, build: BuildParts, master: bytes, key_url: str, clock: ManualClock,
-        agencies: Sequence[Agency], types: Iterable[str],
-    ) -> None:  # fmt: skip
+        self,
+        folder: Path,
+        build: BuildParts,
+        master: bytes,
+        key_url: str,
+        clock: ManualClock,
+        agencies: Sequence[Agency],
+        types: Iterable[str],
+    ) -> None:
         self.clock = clock
         self._build, self._master, self._key_url, self._agencies = build, master, key_url, agencies
         kinds = list(types)
@@ -139,9 +145,15 @@ class Scene:
 def _connector(office: Office, keys: SqlKeyStore, parts: Parts, judge: Gate) -> Connector:
     state = State(office.config.state, lambda key: office.key.row_hash(b"key" + key.encode()))
     return Connector(
-        office.config, StorySource(office, state), office.key, state=state,
-        pseudonyms=Pseudonyms(office.config.pseudonyms), keys=keys, log=parts.log, judge=judge,
-    )  # fmt: skip
+        office.config,
+        StorySource(office, state),
+        office.key,
+        state=state,
+        pseudonyms=Pseudonyms(office.config.pseudonyms),
+        keys=keys,
+        log=parts.log,
+        judge=judge,
+    )
 
 
 def agency_key(agency: str) -> AgencyKey:

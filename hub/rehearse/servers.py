@@ -41,9 +41,15 @@ def _scene(bootstrap: str, server: str, story: Story, folder: Path) -> Iterator[
     with ExitStack() as stack:
         urls = [_database(stack, server, one) for one in (name, f"{name}_keys")]
         settings = story_settings(
-            folder, master, host="kafka", kafka_bootstrap=bootstrap, partitions=2, topic_timestamps="create",
-            database_url=urls[0], key_database_url=urls[1],
-        )  # fmt: skip
+            folder,
+            master,
+            host="kafka",
+            kafka_bootstrap=bootstrap,
+            partitions=2,
+            topic_timestamps="create",
+            database_url=urls[0],
+            key_database_url=urls[1],
+        )
         security = settings.broker_security().clients()
 
         def build(given: Given) -> Parts:

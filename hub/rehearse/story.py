@@ -161,9 +161,21 @@ class Tick(NamedTuple):
 
 
 Act = (
-    Grant | Withdrawal | Objection | Custody | Record | Correction | Linking | View | Erasure | Redelivery
-    | WorkAct | Rebuild | Restart | Tick
-)  # fmt: skip
+    Grant
+    | Withdrawal
+    | Objection
+    | Custody
+    | Record
+    | Correction
+    | Linking
+    | View
+    | Erasure
+    | Redelivery
+    | WorkAct
+    | Rebuild
+    | Restart
+    | Tick
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,9 +206,10 @@ class Story:
         """Whom the record or work step of this id is about; raises StopIteration when there is none."""
         acts = (step.act for step in self.steps)
         return next(
-            act.subject for act in acts
+            act.subject
+            for act in acts
             if (isinstance(act, Record) and act.id == name) or (isinstance(act, WorkAct) and act.name == name)
-        )  # fmt: skip
+        )
 
     def grants(self) -> dict[str, Grant]:
         """The first grant of each consent id; the hub refuses a second one of the same agency."""

@@ -16,10 +16,18 @@ from schemas import EventSchema, InvalidPayload, UnknownSchema, event_schema, fr
 
 _TOLD_ELSEWHERE = frozenset(
     {
-        "ConsentGranted", "ConsentWithdrawn", "ConsentExpired", "ObjectionRaised", "CustodyChanged",
-        "IdentityLinkProposed", "IdentityLinked", "IdentitySplit", "ErasureRequested", "ErasureExecuted",
+        "ConsentGranted",
+        "ConsentWithdrawn",
+        "ConsentExpired",
+        "ObjectionRaised",
+        "CustodyChanged",
+        "IdentityLinkProposed",
+        "IdentityLinked",
+        "IdentitySplit",
+        "ErasureRequested",
+        "ErasureExecuted",
     }
-)  # fmt: skip
+)
 
 
 class Impossible(Exception):
@@ -50,12 +58,13 @@ def recipient(value: Any) -> Recipient:
     """Kinds, roles and their fit are the policy's to judge (R00), as in `hub decide`."""
     raw = read.record(value, "recipient", RECIPIENT_KEYS)
     return Recipient(
-        controller=read.text(raw["controller"], "recipient.controller"), kind=read.text(raw["kind"], "recipient.kind"),
+        controller=read.text(raw["controller"], "recipient.controller"),
+        kind=read.text(raw["kind"], "recipient.kind"),
         role=read.text(raw["role"], "recipient.role"),
         worker=read.optional(read.text, raw["worker"], "recipient.worker"),
         assigned=read.flag(raw["assigned"], "recipient.assigned"),
         undertaking=read.flag(raw["undertaking"], "recipient.undertaking"),
-    )  # fmt: skip
+    )
 
 
 def schema(name: str) -> EventSchema:
@@ -84,9 +93,10 @@ def payload(schema: EventSchema, value: Any) -> Mapping[str, Any]:
 def _as_texts(schema: EventSchema, payload: Mapping[str, Any]) -> Mapping[str, Any]:
     """A story may write a number where the catalogue has text ("intensity": 5)."""
     numbers = {
-        name: str(value) for name, value in payload.items()
+        name: str(value)
+        for name, value in payload.items()
         if name in schema.fields and schema.fields[name].kind == "string" and type(value) in (int, float)
-    }  # fmt: skip
+    }
     return {**payload, **numbers}
 
 

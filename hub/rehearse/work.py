@@ -49,8 +49,11 @@ def work(story: Story, scene: Scene, step: Step, act: WorkAct, place: str) -> Wo
         scene.work.setdefault(act.by, []).append(made.step)
         scene.settle()
     told = {
-        "ref": made.ref, "event_id": event.event_id.hex(), "written": not act.dry_run, "decisions": decisions,
-    }  # fmt: skip
+        "ref": made.ref,
+        "event_id": event.event_id.hex(),
+        "written": not act.dry_run,
+        "decisions": decisions,
+    }
     return WorkAnswer(step.number, told)
 
 
@@ -93,10 +96,16 @@ class _Here:
         """The row that the agency's connector reads."""
         step = made.step
         return Entry(
-            event_type=step.event_type, key=self.act.name, name=self.act.name, case=step.case_id,
-            subject=step.person_id or step.case_id, about="person" if step.person_id else "family",
-            occurred_at=step.occurred_at, payload=step.fields, more={"addressee": made.addressee},
-        )  # fmt: skip
+            event_type=step.event_type,
+            key=self.act.name,
+            name=self.act.name,
+            case=step.case_id,
+            subject=step.person_id or step.case_id,
+            about="person" if step.person_id else "family",
+            occurred_at=step.occurred_at,
+            payload=step.fields,
+            more={"addressee": made.addressee},
+        )
 
     def start_of(self, made: WorkEntry) -> MappedEvent | WorkStep | None:
         """The start that the entry follows; one of its own as the connector maps it."""
@@ -136,15 +145,23 @@ class _Here:
                 continue
             for role in ROLES_BY_KIND[self.kind]:
                 asking = Recipient(
-                    controller=self.agency, kind=self.kind, role=role, worker=None, assigned=True, undertaking=True
-                )  # fmt: skip
+                    controller=self.agency,
+                    kind=self.kind,
+                    role=role,
+                    worker=None,
+                    assigned=True,
+                    undertaking=True,
+                )
                 view = View(recipient=asking, purpose=PURPOSE, family=family.ref, expect=None)
                 for shown in opened_entries(self.story, self.scene, view):
                     one, before = shown.entry, told.get(shown.name)
                     if shown.sender != self.agency and one.event_type in REF_OF:
                         told[shown.name] = WorkStep(
-                            event_type=one.event_type, sender=shown.sender, case_id=family.ref,
-                            person_id="" if shown.ref == family.ref else shown.ref, occurred_at=one.occurred_at,
+                            event_type=one.event_type,
+                            sender=shown.sender,
+                            case_id=family.ref,
+                            person_id="" if shown.ref == family.ref else shown.ref,
+                            occurred_at=one.occurred_at,
                             fields={**(before.fields if before else {}), **one.fields},
-                        )  # fmt: skip
+                        )
         yield from told.values()

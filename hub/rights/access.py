@@ -63,8 +63,13 @@ def _shown(parts: Parts, file: CaseFile, who: Who, now: datetime) -> Iterable[Vi
             one for one in file.evidence if one.subject in who.same and one.envelope.controller_id == sender
         ]
         me = Recipient(
-            controller=sender, kind="subject", role="subject", worker=who.person, assigned=True, undertaking=False
-        )  # fmt: skip
+            controller=sender,
+            kind="subject",
+            role="subject",
+            worker=who.person,
+            assigned=True,
+            undertaking=False,
+        )
         made = redact(
             parts.gate.policy, parts.agencies, Question(me, PURPOSE, now), mine, file.known, file.names
         )

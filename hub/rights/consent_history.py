@@ -145,8 +145,15 @@ def _receipt(recipient: str, role: str, sender: str, person: str, rows: Sequence
     narrowed = [row for row, had, has in zip(rows, shown, [*shown[1:], still], strict=True) if had - has]
     last = narrowed[-1] if narrowed else None
     return Receipt(
-        recipient, role, sender, person, tuple(sorted(frozenset().union(*shown))), tuple(sorted(still)), rows[0].at,
+        recipient,
+        role,
+        sender,
+        person,
+        tuple(sorted(frozenset().union(*shown))),
+        tuple(sorted(still)),
+        rows[0].at,
         received_at=next((row.confirmed_at for row in rows if row.confirmed_at), None),
-        told_at=last.told_at if last else None, answer=last.ended_answer if last else None,
+        told_at=last.told_at if last else None,
+        answer=last.ended_answer if last else None,
         answered_at=last.answered_at if last else None,
-    )  # fmt: skip
+    )

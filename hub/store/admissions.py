@@ -97,9 +97,17 @@ def held_of(connection: Connection, key: str) -> list[HeldEvent]:
 def withheld(row: HeldEvent, rule: str, policy_version: str, at: int) -> DecisionRow:
     """The decision with which a held event ends when nobody lets it in."""
     return DecisionRow(
-        row.event_id, row.publication, "withheld", rule, policy_version, row.epoch, at, row.topic, row.partition,
+        row.event_id,
+        row.publication,
+        "withheld",
+        rule,
+        policy_version,
+        row.epoch,
+        at,
+        row.topic,
+        row.partition,
         row.offset,
-    )  # fmt: skip
+    )
 
 
 def let_go(connection: Connection, rows: Iterable[HeldEvent]) -> None:

@@ -37,10 +37,23 @@ def signature(envelope: Envelope) -> tuple[object, ...]:
     """All that the policy may know of an event besides its subject: two with the same one are judged alike."""
     e = envelope
     return (
-        e.controller_id, e.event_type, tuple(e.fields.items()), tuple(e.consents), e.norm, e.task_norm, e.attested_by,
-        e.entrusted_by, e.source_203, e.objected_76, e.task_class, e.connection, e.merges_with, e.endangers_help,
-        tuple(e.disputed), e.addressee,
-    )  # fmt: skip
+        e.controller_id,
+        e.event_type,
+        tuple(e.fields.items()),
+        tuple(e.consents),
+        e.norm,
+        e.task_norm,
+        e.attested_by,
+        e.entrusted_by,
+        e.source_203,
+        e.objected_76,
+        e.task_class,
+        e.connection,
+        e.merges_with,
+        e.endangers_help,
+        tuple(e.disputed),
+        e.addressee,
+    )
 
 
 def consents_meant(envelope: Envelope, knowledge: Knowledge) -> frozenset[str]:

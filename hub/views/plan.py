@@ -104,9 +104,21 @@ class ViewPlan:
         version = before.version + 1 if before else 1
         tell = before is not None and not before.removed and not before.value.startswith(_LONG)
         return Draft(
-            made, contents, file, recipient, role, worker, case_ref, secrets.token_bytes(16), self.generation, version,
-            micros(self.now), micros(until), mac, tell,
-        )  # fmt: skip
+            made,
+            contents,
+            file,
+            recipient,
+            role,
+            worker,
+            case_ref,
+            secrets.token_bytes(16),
+            self.generation,
+            version,
+            micros(self.now),
+            micros(until),
+            mac,
+            tell,
+        )
 
     def _redacted(self, file: CaseFile, agency: Agency, role: str, worker: str) -> RedactedView:
         """A staging table shows what comes from elsewhere: the agency's own data stand in its own system already."""
@@ -150,18 +162,34 @@ def units(agency: Agency, file: CaseFile) -> Iterable[tuple[str, str, str]]:
 def unit(agency: Agency, role: str, worker: str, file: CaseFile) -> Recipient:
     """The unit, or its named worker, as a recipient: assigned while its agency has the case."""
     return Recipient(
-        controller=agency.id, kind=agency.kind, role=role, worker=worker or None,
-        assigned=file.case_of(agency.id) is not None, undertaking=agency.undertaking,
-    )  # fmt: skip
+        controller=agency.id,
+        kind=agency.kind,
+        role=role,
+        worker=worker or None,
+        assigned=file.case_of(agency.id) is not None,
+        undertaking=agency.undertaking,
+    )
 
 
 def view_row(draft: Draft, value: bytes) -> ViewRow:
     """The view as the store keeps it until its delivery is confirmed."""
     return ViewRow(
-        draft.file.joint_case, draft.recipient, draft.role, draft.worker, draft.view_id.hex(), draft.case_ref,
-        draft.generation, draft.version, "pending", not draft.made.parts, draft.mac, draft.as_of, draft.not_after,
-        draft.file.epochs, value,
-    )  # fmt: skip
+        draft.file.joint_case,
+        draft.recipient,
+        draft.role,
+        draft.worker,
+        draft.view_id.hex(),
+        draft.case_ref,
+        draft.generation,
+        draft.version,
+        "pending",
+        not draft.made.parts,
+        draft.mac,
+        draft.as_of,
+        draft.not_after,
+        draft.file.epochs,
+        value,
+    )
 
 
 def disclosure_rows(draft: Draft, policy_version: str) -> Iterable[DisclosureRow]:
@@ -169,9 +197,19 @@ def disclosure_rows(draft: Draft, policy_version: str) -> Iterable[DisclosureRow
     epochs = {knowledge.person: knowledge.epoch for knowledge in draft.file.known.values()}
     for part in _releasing(draft):
         yield DisclosureRow(
-            draft.view_id.hex(), part.person, part.sender, draft.recipient, draft.role, draft.file.joint_case, PURPOSE,
-            ",".join(part.fields), ",".join(part.grounds), policy_version, epochs.get(part.person, 0), draft.as_of,
-        )  # fmt: skip
+            draft.view_id.hex(),
+            part.person,
+            part.sender,
+            draft.recipient,
+            draft.role,
+            draft.file.joint_case,
+            PURPOSE,
+            ",".join(part.fields),
+            ",".join(part.grounds),
+            policy_version,
+            epochs.get(part.person, 0),
+            draft.as_of,
+        )
 
 
 def grounds(draft: Draft) -> Iterable[tuple[Release, Sequence[FieldsGround]]]:

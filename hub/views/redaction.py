@@ -247,11 +247,17 @@ class _Redactor:
             return None
         decision, _ = self._decision(one)
         return Released(
-            ref=one.record_ref, person=self.known[one.subject].person, sender=one.envelope.controller_id,
-            event_type=one.envelope.event_type, occurred_at=moment(one.envelope.occurred_at), fields=one.content.fields,
-            categories=one.envelope.fields, kept=decision.kept, obliged=obliged_categories(decision.obligations),
+            ref=one.record_ref,
+            person=self.known[one.subject].person,
+            sender=one.envelope.controller_id,
+            event_type=one.envelope.event_type,
+            occurred_at=moment(one.envelope.occurred_at),
+            fields=one.content.fields,
+            categories=one.envelope.fields,
+            kept=decision.kept,
+            obliged=obliged_categories(decision.obligations),
             marked=decision.marked,
-        )  # fmt: skip
+        )
 
     def is_unreadable(self, one: Evidence) -> bool:
         """Whether the record does not open although its key is there, and this recipient might see something of it.
@@ -285,14 +291,17 @@ class _Redactor:
     ) -> ViewPart:
         behind = [sources[record.ref][1] for one in shown for record in one.behind]
         return ViewPart(
-            person, sender,
+            person,
+            sender,
             tuple(Entry(one.event_type, one.ref, one.occurred_at, one.fields, one.marked) for one in shown),
             tuple(sorted({ground for one in behind for ground in _grounds(one.envelope)})),
             tuple(sorted({f"{one.event_type}.{name}" for one in shown for name in one.fields})),
-            tuple({consent.id: consent for one in [*behind, *closed] for consent in self._behind(one)}.values()),
+            tuple(
+                {consent.id: consent for one in [*behind, *closed] for consent in self._behind(one)}.values()
+            ),
             tuple(_covered(shown, sources)),
             len(closed),
-        )  # fmt: skip
+        )
 
     def _behind(self, one: Evidence) -> Iterable[Consent]:
         """The consents that count for what is kept of a shown record."""

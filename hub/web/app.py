@@ -54,9 +54,13 @@ class Desks:
 
 
 def create_app(
-    parts: Parts, directory: ViewerDirectory, registry: CollectorRegistry = PROCESS, *, beat: float = BEAT,
+    parts: Parts,
+    directory: ViewerDirectory,
+    registry: CollectorRegistry = PROCESS,
+    *,
+    beat: float = BEAT,
     desks: Desks | None = None,
-) -> Starlette:  # fmt: skip
+) -> Starlette:
     """The application; raises ConfigurationError unless everybody in the directory is simulated.
 
     Joint views leave at the next `beat` (seconds) after they were asked for: how long the hub looked, and so how much
@@ -106,9 +110,15 @@ class Web:
     """The endpoints. Everything that reads the store runs in a thread."""
 
     def __init__(
-        self, parts: Parts, directory: ViewerDirectory, registry: CollectorRegistry, beat: float, pages: Environment,
-        *, with_desk: bool,
-    ) -> None:  # fmt: skip
+        self,
+        parts: Parts,
+        directory: ViewerDirectory,
+        registry: CollectorRegistry,
+        beat: float,
+        pages: Environment,
+        *,
+        with_desk: bool,
+    ) -> None:
         self._pages, self._with_desk = pages, with_desk
         self._parts, self._directory, self._registry, self._beat = parts, directory, registry, beat
         self._sessions = Sessions()

@@ -33,9 +33,16 @@ def hints(view: ShownView) -> list[Row]:
     if view.role in NOBODYS:
         return []
     sources = (
-        _helps_end, _benefits_end, _birthdays, _household_changed, _but_missing, _bounced_twice, _overdue, _look_again,
+        _helps_end,
+        _benefits_end,
+        _birthdays,
+        _household_changed,
+        _but_missing,
+        _bounced_twice,
+        _overdue,
+        _look_again,
         _many_helpers,
-    )  # fmt: skip
+    )
     found = [hint for source in sources for hint in source(view)]
     return sorted(found, key=lambda hint: (hint["code"], hint["rests_on"], hint["about"]))
 
@@ -83,9 +90,10 @@ class _Unnamed:
         """Whether one of them, not before it, is the end of this start."""
         whose, has = (_HELPS[start.type], start.about, start.sender), _compared(start)
         return any(
-            start.occurred_at <= self._latest_of(whose, names, names & has).get(_values(start, names & has), NEVER)
+            start.occurred_at
+            <= self._latest_of(whose, names, names & has).get(_values(start, names & has), NEVER)
             for names in self._ends.get(whose, ())
-        )  # fmt: skip
+        )
 
     def _latest_of(
         self, whose: "_Whose", names: frozenset[str], shared: frozenset[str]

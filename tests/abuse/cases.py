@@ -234,8 +234,11 @@ def one_tenant_opens_what_is_anothers(world: World) -> None:
     views = {agency: world.views(agency) for agency in (JC, JA)}
     refs = {
         KeyRef("view", view["recipient"], part["subject_ref"], part["sender"])
-        for of in views.values() for one in of for view in (one.view,) for part in view["parts"]
-    }  # fmt: skip
+        for of in views.values()
+        for one in of
+        for view in (one.view,)
+        for part in view["parts"]
+    }
     refs |= {
         KeyRef("box", office.id, office.ref(n)) for office in (world.jc, world.ja) for n in (MOTHER, CHILD)
     }

@@ -66,9 +66,15 @@ def _yes(*_args: object) -> bool:
 def all_is_kept(_policy: object, request: Request) -> Decision:
     """As admission decided once."""
     return Decision(
-        outcome="allow", kept=tuple(request.event.fields), dropped={}, marked=(), reasons=(), needed=(),
-        obligations=(), policy_version="off",
-    )  # fmt: skip
+        outcome="allow",
+        kept=tuple(request.event.fields),
+        dropped={},
+        marked=(),
+        reasons=(),
+        needed=(),
+        obligations=(),
+        policy_version="off",
+    )
 
 
 def _whatever_the_epoch(cache: KnowledgeCache, subject: str, _epoch: int) -> Knowledge | None:

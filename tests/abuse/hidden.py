@@ -151,13 +151,25 @@ def a_third_office(world: World, moment: int) -> None:
 ALL: dict[str, Hide] = {
     hide.__name__: hide
     for hide in (
-        a_record_without_release, a_person_of_one_office, a_consent_that_ends_soon, consents_that_come_and_go,
-        a_birthday, a_held_record, a_broken_box, another_coordinator, something_confided,
-        something_confided_without_release, a_special_category, a_special_category_for_somebody_else,
-        a_sanction, a_third_office, a_line_that_tells_of_health,
-        an_acknowledgement_without_its_start, free_text,
+        a_record_without_release,
+        a_person_of_one_office,
+        a_consent_that_ends_soon,
+        consents_that_come_and_go,
+        a_birthday,
+        a_held_record,
+        a_broken_box,
+        another_coordinator,
+        something_confided,
+        something_confided_without_release,
+        a_special_category,
+        a_special_category_for_somebody_else,
+        a_sanction,
+        a_third_office,
+        a_line_that_tells_of_health,
+        an_acknowledgement_without_its_start,
+        free_text,
     )
-}  # fmt: skip
+}
 
 
 def tell(world: World, observer_looks: Callable[[], None], hide: Hide | None) -> None:

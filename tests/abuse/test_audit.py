@@ -47,9 +47,13 @@ def test_what_rests_on_a_power_of_the_law_needs_no_consent(folder: Path) -> None
     with fresh(folder) as world:
         world.know_family()
         world.jc.say(
-            "PersonRegistered", MOTHER, {"names": "A"}, norm="§ 69 SGB X", task_norm="§ 36 SGB VIII",
+            "PersonRegistered",
+            MOTHER,
+            {"names": "A"},
+            norm="§ 69 SGB X",
+            task_norm="§ 36 SGB VIII",
             attested_by="w9",
-        )  # fmt: skip
+        )
         world.run()
         found = verify(world.parts)
         assert (found.fields > 0, found.breaches) == (True, [])
@@ -225,9 +229,13 @@ def test_a_field_that_rests_on_nothing_is_found_beside_a_power_of_the_law(folder
         world.jc.grants("c1", MOTHER, ["EG"])
         world.measure()
         world.jc.say(
-            "BenefitGranted", MOTHER, {"kind": "buergergeld", "month": "2026-09"}, norm="§ 69 SGB X",
-            task_norm="§ 14 SGB II", attested_by="w9",
-        )  # fmt: skip
+            "BenefitGranted",
+            MOTHER,
+            {"kind": "buergergeld", "month": "2026-09"},
+            norm="§ 69 SGB X",
+            task_norm="§ 14 SGB II",
+            attested_by="w9",
+        )
         world.run()
         assert verify(world.parts).breaches == []
         forge(world, FORGED)
@@ -438,6 +446,8 @@ def test_pages_of_one_find_the_same(folder: Path) -> None:
         with patch("hub.operations.audit.verify._PAGE", 1), patch("hub.operations.audit.verify.LISTED", 1):
             paged = verify(world.parts)
         assert (paged.releases, paged.fields, paged.without_consent) == (
-            whole.releases, whole.fields, whole.without_consent,
-        )  # fmt: skip
+            whole.releases,
+            whole.fields,
+            whole.without_consent,
+        )
         assert len(paged.breaches) == 1

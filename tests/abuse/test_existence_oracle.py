@@ -38,10 +38,16 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> list[Seen]:
 def differences(one: list[Seen], other: list[Seen]) -> list[tuple[int, str, Any, Any]]:
     """(moment, where, what the first has, what the second has)"""
     return [
-        (moment, where, [x for x in a[where] if x not in b[where]], [x for x in b[where] if x not in a[where]])
+        (
+            moment,
+            where,
+            [x for x in a[where] if x not in b[where]],
+            [x for x in b[where] if x not in a[where]],
+        )
         for moment, (a, b) in enumerate(zip(one, other, strict=True))
-        for where in a if a[where] != b[where]
-    ]  # fmt: skip
+        for where in a
+        if a[where] != b[where]
+    ]
 
 
 @pytest.mark.parametrize("name", sorted(hidden.ALL))

@@ -53,8 +53,14 @@ def told(
     demo.run(lambda _: None)
     (folder / "kafka").mkdir()
     with kafka_world(
-        broker.bootstrap, server.url, folder / "kafka", demo._master, families=FAMILIES, seed=SEED, canary=CANARY
-    ) as world:  # fmt: skip
+        broker.bootstrap,
+        server.url,
+        folder / "kafka",
+        demo._master,
+        families=FAMILIES,
+        seed=SEED,
+        canary=CANARY,
+    ) as world:
         world.start_workers()
         world.start_sinks()
         world.live(DAYS)

@@ -51,8 +51,9 @@ def seen(world: SimulatedWorld, haystacks: Mapping[str, bytes]) -> list[tuple[st
     return [
         (where, number)
         for where, content in haystacks.items()
-        for number, needle in enumerate(needles(world)) if needle in content
-    ]  # fmt: skip
+        for number, needle in enumerate(needles(world))
+        if needle in content
+    ]
 
 
 def files(folder: Path, *, but: Iterable[str] = ()) -> dict[str, bytes]:
@@ -60,9 +61,10 @@ def files(folder: Path, *, but: Iterable[str] = ()) -> dict[str, bytes]:
     kept = (path for path in sorted(folder.rglob("*")) if path.is_file())
     names = ((path, str(path.relative_to(folder))) for path in kept)
     return {
-        name: path.read_bytes() for path, name in names
+        name: path.read_bytes()
+        for path, name in names
         if not any(part.startswith(tuple(but)) for part in Path(name).parts)
-    }  # fmt: skip
+    }
 
 
 def test_what_is_looked_for_is_there(told: Told) -> None:
@@ -170,9 +172,12 @@ def test_quarantine_metrics_and_logs_name_nobody(
 
     counted.batched.release()
     said = {
-        "metrics": generate_latest(registry), "status": status(tmp_path), "logged": caplog.text.encode(),
-        "captured": "".join(capfd.readouterr()).encode(), "counts": json.dumps(demo.counts()).encode(),
-    }  # fmt: skip
+        "metrics": generate_latest(registry),
+        "status": status(tmp_path),
+        "logged": caplog.text.encode(),
+        "captured": "".join(capfd.readouterr()).encode(),
+        "counts": json.dumps(demo.counts()).encode(),
+    }
     assert b"hub_events_total" in said["metrics"]
     assert b"hub_quarantine_records" in said["metrics"]
     assert said["status"].count(b'"reason"') >= 2

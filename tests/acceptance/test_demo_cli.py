@@ -18,16 +18,40 @@ import pytest
 from hub.dev.demo import balance
 
 DEMO = {
-    "read": int, "events": int, "published": int, "withheld": dict, "source_quarantined": dict, "admitted": int,
-    "withheld_at_admission": dict, "held": int, "quarantined": dict, "duplicates": int, "joint_cases": int,
-    "disclosures": int, "withdrawals": int, "explained": dict, "seconds": float,
-}  # fmt: skip
+    "read": int,
+    "events": int,
+    "published": int,
+    "withheld": dict,
+    "source_quarantined": dict,
+    "admitted": int,
+    "withheld_at_admission": dict,
+    "held": int,
+    "quarantined": dict,
+    "duplicates": int,
+    "joint_cases": int,
+    "disclosures": int,
+    "withdrawals": int,
+    "explained": dict,
+    "seconds": float,
+}
 BENCH = {
-    "host": str, "events": int, "workers": int, "environment": dict, "stages": dict, "end_to_end_events_per_s": float,
-    "floor_events_per_s": float, "ratio_to_floor": float, "latency_ms": dict, "withdrawal_ms": dict,
-    "rebuild_events_per_s": float, "per_event_us": dict, "peak_rss_mb": float, "applied": int,
-    "duplicates_applied": int, "lost": int,
-}  # fmt: skip
+    "host": str,
+    "events": int,
+    "workers": int,
+    "environment": dict,
+    "stages": dict,
+    "end_to_end_events_per_s": float,
+    "floor_events_per_s": float,
+    "ratio_to_floor": float,
+    "latency_ms": dict,
+    "withdrawal_ms": dict,
+    "rebuild_events_per_s": float,
+    "per_event_us": dict,
+    "peak_rss_mb": float,
+    "applied": int,
+    "duplicates_applied": int,
+    "lost": int,
+}
 ENVIRONMENT = {"cores", "memory_gb", "kafka", "postgresql", "python", "faust"}
 STEPS = {"decode", "decide", "open", "seal", "encode", "audit", "sql", "publish"}
 OFFLINE = """
@@ -44,9 +68,14 @@ def hub(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the command in an empty folder, without any setting, and without a network: whoever asks for one fails."""
     env = {name: value for name, value in os.environ.items() if not name.startswith("HUB_")}
     return subprocess.run(
-        [sys.executable, "-c", OFFLINE, *arguments], capture_output=True, text=True, env=env, cwd=folder, timeout=240,
+        [sys.executable, "-c", OFFLINE, *arguments],
+        capture_output=True,
+        text=True,
+        env=env,
+        cwd=folder,
+        timeout=240,
         check=False,
-    )  # fmt: skip
+    )
 
 
 def answer(folder: Path, *arguments: str) -> dict[str, Any]:

@@ -107,8 +107,13 @@ NAMES = ("Anneliese Wunderlich", "Kurs Metallbau Nord")
 def test_kafka_and_postgresql(broker: LocalKafka, database_url: str, tmp_path: Path) -> None:
     """The same search over every topic of a broker and every cell of every table of a PostgreSQL store."""
     world = World.at(
-        tmp_path, database_url, host="kafka", kafka_bootstrap=broker.bootstrap, topic_timestamps="create", partitions=1
-    )  # fmt: skip
+        tmp_path,
+        database_url,
+        host="kafka",
+        kafka_bootstrap=broker.bootstrap,
+        topic_timestamps="create",
+        partitions=1,
+    )
     world.shared()
     world.measure(key="course", provider=NAMES[1])
     world.jc.say("PersonRegistered", MOTHER, {"names": NAMES[0]}, consents=["c1"])

@@ -124,9 +124,16 @@ def test_the_demo_runs_from_a_wheel(wheel: Path, tmp_path: Path) -> None:
     shutil.unpack_archive(wheel, tmp_path / "site", "zip")
     code = "import hub, sys; print(hub.__file__, file=sys.stderr); from hub.cli import main; main()"
     done = run(
-        Path(sys.executable), "-c", code, "demo", "--json", "--families", "2",
-        cwd=tmp_path, PYTHONPATH=str(tmp_path / "site"),
-    )  # fmt: skip
+        Path(sys.executable),
+        "-c",
+        code,
+        "demo",
+        "--json",
+        "--families",
+        "2",
+        cwd=tmp_path,
+        PYTHONPATH=str(tmp_path / "site"),
+    )
     assert done.returncode == 0, done.stderr
     assert done.stderr.strip() == str(tmp_path / "site" / "hub" / "__init__.py")
     assert json.loads(done.stdout)["published"] > 0

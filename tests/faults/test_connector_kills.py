@@ -49,7 +49,7 @@ def world(hub_kafka: LocalKafka, postgres: str, tmp_path: Path, undisturbed: Dem
     folder.mkdir()
     with kafka_world(
         hub_kafka.bootstrap, postgres, folder, undisturbed._master, families=FAMILIES, seed=SEED, batch=ROWS
-    ) as made:  # fmt: skip
+    ) as made:
         yield made
 
 

@@ -38,20 +38,57 @@ CANARY = "Kaninchenbau"
 ODD = ("\0", "\x1b", "\n", "\x7f", "\u202e", "\u2028", "\ufeff", "\ue000", "\ufffe")
 NUMBERS = (-(2**63), -(2**31) - 1, -1, 0, 2**31 - 1, 2**31, 2**53 + 1, 2**62, 2**63 - 1)
 SCOPES = (
-    "", "{", "null", "[]", "17", '"x"', "NaN", "[" * 20_000, '{"purposes": {}}', '{"purposes": [17, null]}',
-    '{"recipients": ["\\ud800"]}', '{"categories": ["EG"], "categories": ["TM"]}', '{"x": 1e999}',
-    CANARY, f'"{CANARY}"', f'{{"{CANARY}": 17}}', f'{{"purposes": "{CANARY}"}}', f'{{"purposes": {{"{CANARY}": []}}}}',
-    f'{{"categories": ["{CANARY}\\u0000"]}}', f'{{"purposes": ["{CANARY * 9}"]}}', f'["{CANARY}"]', f"{CANARY}\n" * 400,
-)  # fmt: skip
+    "",
+    "{",
+    "null",
+    "[]",
+    "17",
+    '"x"',
+    "NaN",
+    "[" * 20_000,
+    '{"purposes": {}}',
+    '{"purposes": [17, null]}',
+    '{"recipients": ["\\ud800"]}',
+    '{"categories": ["EG"], "categories": ["TM"]}',
+    '{"x": 1e999}',
+    CANARY,
+    f'"{CANARY}"',
+    f'{{"{CANARY}": 17}}',
+    f'{{"purposes": "{CANARY}"}}',
+    f'{{"purposes": {{"{CANARY}": []}}}}',
+    f'{{"categories": ["{CANARY}\\u0000"]}}',
+    f'{{"purposes": ["{CANARY * 9}"]}}',
+    f'["{CANARY}"]',
+    f"{CANARY}\n" * 400,
+)
 HEADERS = (
     ("received_at", b"9" * 5_000),
-    ("received_at", b"-1"), ("received_at", b"9" * 400), ("crc32", b"\xff"), ("", b""), ("hub-unreadable", b"x" * 99),
-    ("hub-unreadable", b"corrupt_batch"), ("n" * 200_000, b"1"), ("epoch", b"x" * 500_000), ("\0", b"\0"),
-)  # fmt: skip
+    ("received_at", b"-1"),
+    ("received_at", b"9" * 400),
+    ("crc32", b"\xff"),
+    ("", b""),
+    ("hub-unreadable", b"x" * 99),
+    ("hub-unreadable", b"corrupt_batch"),
+    ("n" * 200_000, b"1"),
+    ("epoch", b"x" * 500_000),
+    ("\0", b"\0"),
+)
 TEXTS = (
-    "event_type", "controller_id", "legal_domain", "subject_ref", "case_ref", "norm", "task_norm", "attested_by",
-    "entrusted_by", "task_class", "connection", "merges_with", "addressee", "consent_id",
-)  # fmt: skip
+    "event_type",
+    "controller_id",
+    "legal_domain",
+    "subject_ref",
+    "case_ref",
+    "norm",
+    "task_norm",
+    "attested_by",
+    "entrusted_by",
+    "task_class",
+    "connection",
+    "merges_with",
+    "addressee",
+    "consent_id",
+)
 LISTS = ("purposes", "consents", "disputed", "held")
 INTEGERS = ("publication", "source_version")
 TIMES = ("occurred_at", "recorded_at", "valid_from", "valid_to", "valid_until")
@@ -95,9 +132,19 @@ class Fuzz:
     def _strange(self) -> Strange:
         good = self._good()
         ways = (
-            self._length, self._character, self._invalid, self._integer, self._time, self._header, self._scope,
-            self._fingerprint, self._list, self._fields, self._boxes, self._key,
-        )  # fmt: skip
+            self._length,
+            self._character,
+            self._invalid,
+            self._integer,
+            self._time,
+            self._header,
+            self._scope,
+            self._fingerprint,
+            self._list,
+            self._fields,
+            self._boxes,
+            self._key,
+        )
         return self._random.choice(ways)(good)
 
     def _good(self) -> Strange:

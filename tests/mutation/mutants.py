@@ -12,12 +12,23 @@ from typing import Any, NamedTuple
 
 POLICY = Path(__file__).parents[2] / "hub" / "policy"
 _COMPARED: dict[type[ast.cmpop], type[ast.cmpop]] = {
-    ast.Eq: ast.NotEq, ast.NotEq: ast.Eq, ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt,
-    ast.In: ast.NotIn, ast.NotIn: ast.In, ast.Is: ast.IsNot, ast.IsNot: ast.Is,
-}  # fmt: skip
+    ast.Eq: ast.NotEq,
+    ast.NotEq: ast.Eq,
+    ast.Lt: ast.LtE,
+    ast.LtE: ast.Lt,
+    ast.Gt: ast.GtE,
+    ast.GtE: ast.Gt,
+    ast.In: ast.NotIn,
+    ast.NotIn: ast.In,
+    ast.Is: ast.IsNot,
+    ast.IsNot: ast.Is,
+}
 _JOINED: dict[type[ast.operator], type[ast.operator]] = {
-    ast.Add: ast.Sub, ast.Sub: ast.Add, ast.BitOr: ast.BitAnd, ast.BitAnd: ast.BitOr,
-}  # fmt: skip
+    ast.Add: ast.Sub,
+    ast.Sub: ast.Add,
+    ast.BitOr: ast.BitAnd,
+    ast.BitAnd: ast.BitOr,
+}
 _CELL = re.compile(r'(?P<head>^(?P<role>\w+) = \{ cell = ")(?P<text>[^"]*)(?P<tail>".*)$', re.MULTILINE)
 _RULE = re.compile(r'^(?P<name>effect|norm|valid_from) = "?(?P<value>[^"\n]*)"?$', re.MULTILINE)
 _EFFECTS = {"deny": "hold", "hold": "deny", "redact": "hold", "gate": "hold"}

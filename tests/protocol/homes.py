@@ -86,10 +86,16 @@ class Servers(Files):
 
     def open(self, now: datetime) -> World:
         return World.at(
-            self.folder, self._url, now, host="kafka", kafka_bootstrap=self._bootstrap, partitions=2,
-            topic_timestamps="create", key_database_url=f"sqlite:///{self.folder}/keys.sqlite",
+            self.folder,
+            self._url,
+            now,
+            host="kafka",
+            kafka_bootstrap=self._bootstrap,
+            partitions=2,
+            topic_timestamps="create",
+            key_database_url=f"sqlite:///{self.folder}/keys.sqlite",
             log=lambda clock: PrefixedLog(KafkaLog(self._bootstrap, clock=clock), f"{self._name}."),
-        )  # fmt: skip
+        )
 
     def save(self) -> None:
         self._copy("keys", self.folder, self._saved())

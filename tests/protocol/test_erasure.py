@@ -71,8 +71,9 @@ def test_what_one_agency_said_goes_and_the_others_stay(world: World) -> None:
     assert [part.content for one in world.views(JA, "ja_asd") for part in one.parts] == [None]
     said = _certificate(world, request)
     assert {(key["kind"], key["controller"], key["sender"]) for key in said["keys"]} == {
-        ("box", JC, JC), ("view", JA, JC)
-    }  # fmt: skip
+        ("box", JC, JC),
+        ("view", JA, JC),
+    }
     assert said["removed"] == {"case_row": 1, "held": 0}
     assert (said["norm"], said["agency"]) == ("Art. 17 DSGVO", JC)
 

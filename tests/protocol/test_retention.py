@@ -89,8 +89,10 @@ def test_a_category_of_its_own_goes_earlier_and_a_rebuild_agrees(world: World) -
     world.clock.set(world.clock.now() + timedelta(days=40))
     retain(world.parts, apply=True)
     assert sorted(row["event_type"] for row in world.rows("case_row")) == [
-        "CaseClosed", "MeasureStarted", "PersonRegistered",
-    ]  # fmt: skip
+        "CaseClosed",
+        "MeasureStarted",
+        "PersonRegistered",
+    ]
     assert world.divergence() == 0
     assert len(world.rows("case_row")) == 3
 

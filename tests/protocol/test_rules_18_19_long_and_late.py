@@ -37,9 +37,14 @@ def _long(world: World) -> None:
     for number in range(COUNT):
         payload = {"norm": "16d", "provider": f"{number} {LONG}", "status": "running"}
         world.jc.record(
-            MOTHER, FAMILY, "MeasureStarted", payload, source_key=f"long {number}", consents=["c1"],
+            MOTHER,
+            FAMILY,
+            "MeasureStarted",
+            payload,
+            source_key=f"long {number}",
+            consents=["c1"],
             at=world.clock.now(),
-        )  # fmt: skip
+        )
     world.jc.flush()
     world.run()
 

@@ -303,10 +303,16 @@ def test_rule_21_it_catches_up_with_what_came_meanwhile(world: World) -> None:
 
 def _seen_by(world: World) -> list[tuple[object, ...]]:
     return [
-        (one.view["role"], one.view["version"], one.view["not_after"], one.view["removed"], len(one.record.value),
-         [(part.sender, part.size, orjson.dumps(part.content)) for part in one.parts])
+        (
+            one.view["role"],
+            one.view["version"],
+            one.view["not_after"],
+            one.view["removed"],
+            len(one.record.value),
+            [(part.sender, part.size, orjson.dumps(part.content)) for part in one.parts],
+        )
         for one in world.views(JA)
-    ]  # fmt: skip
+    ]
 
 
 @pytest.mark.parametrize("hidden", ["unreleased", "short consent", "birthday", "held", "withdrawn"])

@@ -80,19 +80,37 @@ class Stories(RuleBasedStateMachine):
 
     # --- what agencies say ------------------------------------------------------------------------------------------
 
-    @rule(number=numbers, home=agencies, sender=agencies, person=people, categories=some | st.just(ALL),
-          days=st.none() | st.integers(1, 9),
-          signers=st.sampled_from([(MOTHER, CHILD), (MOTHER,), (CHILD,), ("father", MOTHER)]))  # fmt: skip
+    @rule(
+        number=numbers,
+        home=agencies,
+        sender=agencies,
+        person=people,
+        categories=some | st.just(ALL),
+        days=st.none() | st.integers(1, 9),
+        signers=st.sampled_from([(MOTHER, CHILD), (MOTHER,), (CHILD,), ("father", MOTHER)]),
+    )
     def grant(
-        self, number: int, home: str, sender: str, person: str, categories: frozenset[str], days: int | None,
+        self,
+        number: int,
+        home: str,
+        sender: str,
+        person: str,
+        categories: frozenset[str],
+        days: int | None,
         signers: tuple[str, ...],
-    ) -> None:  # fmt: skip
+    ) -> None:
         name, now = _consent(person, sender, number), self._later()
         until = now + timedelta(days=days) if days else None
         self.office[home].grants(
-            name, person, sorted(categories), sender=sender, by=signers, until=until, key=f"grant {name} {now}",
+            name,
+            person,
+            sorted(categories),
+            sender=sender,
+            by=signers,
+            until=until,
+            key=f"grant {name} {now}",
             payload={"text_version": CANARY, "proof_hash": CANARY},
-        )  # fmt: skip
+        )
         told = Declared(home, person, sender, categories, frozenset(signers), now, until)
         self.story.consents.setdefault(name, told)
 
@@ -126,11 +144,18 @@ class Stories(RuleBasedStateMachine):
             office.pairs(person, 1, code=f"{person} {now}")
         self.story.linked[person] = True
 
-    @rule(kind=st.sampled_from(sorted(KINDS)), person=people, on=st.sets(numbers, min_size=1), number=numbers,
-          older=st.booleans(), wider=st.booleans(), back=st.booleans())  # fmt: skip
+    @rule(
+        kind=st.sampled_from(sorted(KINDS)),
+        person=people,
+        on=st.sets(numbers, min_size=1),
+        number=numbers,
+        older=st.booleans(),
+        wider=st.booleans(),
+        back=st.booleans(),
+    )
     def publish(
         self, kind: str, person: str, on: set[int], number: int, older: bool, wider: bool, back: bool
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._later()
         sender, event_type, name, category = KINDS[kind]
         consents = {_consent(person, sender, which) for which in on}
@@ -141,9 +166,15 @@ class Stories(RuleBasedStateMachine):
         publication = 1 + max([one.publication for one in past if one.version == version], default=0)
         office = self.office[sender]
         envelope = office.draft(
-            event_type, person, {name: marker}, key=record, consents=sorted(consents), at=NOW, version=version,
+            event_type,
+            person,
+            {name: marker},
+            key=record,
+            consents=sorted(consents),
+            at=NOW,
+            version=version,
             publication=publication,
-        )  # fmt: skip
+        )
         identity = (envelope.event_id.hex(), publication)
         self.story.told[identity] = Told(
             marker, record, sender, person, category, frozenset(consents), version, publication
@@ -278,9 +309,12 @@ class Stories(RuleBasedStateMachine):
             assert may & lit <= shown
             role_of_worker = self.world.open(agency, role)
             opened = {
-                str(value) for part in role_of_worker.redacted.parts if part.sender != agency for entry in part.entries
+                str(value)
+                for part in role_of_worker.redacted.parts
+                if part.sender != agency
+                for entry in part.entries
                 for value in entry.fields.values()
-            }  # fmt: skip
+            }
             assert opened == shown
         assert self.world.rows("dirty") == []
 

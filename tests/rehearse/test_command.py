@@ -29,8 +29,10 @@ def test_one_story_as_an_object(
     first, second = found["views"]
     assert first["at"] == "2026-09-03T07:00:00Z"
     assert (first["recipient"], first["purpose"], first["family"]) == (
-        plain["steps"][3]["recipient"], "joint_case_management", "fam",
-    )  # fmt: skip
+        plain["steps"][3]["recipient"],
+        "joint_case_management",
+        "fam",
+    )
     assert first["persons"] == plain["steps"][3]["expect"]["persons"]
     assert "LB" in first["withheld"]["mother"]
     assert (second["persons"], second["marks"], second["withheld"]) == ({}, [], {})

@@ -24,9 +24,13 @@ def _custody(at: str, custodians: Sequence[str], since: str = "", by: str = "jc-
 
 def _view(at: str) -> Mapping[str, Any]:
     recipient = {
-        "controller": "ja-a", "kind": "youth_welfare", "role": "ja_asd", "worker": "w-7", "assigned": True,
+        "controller": "ja-a",
+        "kind": "youth_welfare",
+        "role": "ja_asd",
+        "worker": "w-7",
+        "assigned": True,
         "undertaking": True,
-    }  # fmt: skip
+    }
     return {
         "at": at,
         "do": "view",
@@ -40,19 +44,39 @@ def _story(steps: Sequence[Mapping[str, Any]]) -> bytes:
     """The mother alone consents for the child, of whom both parents hold custody; the benefit is the child's."""
     base = told("02")
     consent = {
-        "id": "c1", "subject": "child", "granted_by": ["mother"], "sender": "jc-a", "recipients": ["ja-a"],
-        "recipient_workers": [], "purposes": ["joint_case_management"], "categories": ["LS"], "form": "written",
-        "explicit_special": False, "notices": ["purpose", "refusal", "withdrawal"], "text_version": "v",
-        "proof_hash": "sha256:00", "granted_at": "2026-09-01T09:00:00+02:00", "valid_until": None, "withdrawn_at": None,
-    }  # fmt: skip
+        "id": "c1",
+        "subject": "child",
+        "granted_by": ["mother"],
+        "sender": "jc-a",
+        "recipients": ["ja-a"],
+        "recipient_workers": [],
+        "purposes": ["joint_case_management"],
+        "categories": ["LS"],
+        "form": "written",
+        "explicit_special": False,
+        "notices": ["purpose", "refusal", "withdrawal"],
+        "text_version": "v",
+        "proof_hash": "sha256:00",
+        "granted_at": "2026-09-01T09:00:00+02:00",
+        "valid_until": None,
+        "withdrawn_at": None,
+    }
     record = {
-        "at": "2026-09-01T10:00:00+02:00", "do": "record", "by": "jc-a", "id": "r1", "family": "fam",
-        "subject": "child", "type": "BenefitGranted", "payload": {"kind": "regelbedarf", "month": "2026-09"},
-    }  # fmt: skip
+        "at": "2026-09-01T10:00:00+02:00",
+        "do": "record",
+        "by": "jc-a",
+        "id": "r1",
+        "family": "fam",
+        "subject": "child",
+        "type": "BenefitGranted",
+        "payload": {"kind": "regelbedarf", "month": "2026-09"},
+    }
     people = [("mother", "1991-02-03", []), ("father", "1989-05-06", []), ("child", "2018-06-07", BOTH)]
     told_steps = [
-        {"at": "2026-09-01T09:00:00+02:00", "do": "consent", "by": "jc-a", "consent": consent}, record, *steps,
-    ]  # fmt: skip
+        {"at": "2026-09-01T09:00:00+02:00", "do": "consent", "by": "jc-a", "consent": consent},
+        record,
+        *steps,
+    ]
     story = base | {
         "agencies": [{"id": "jc-a", "kind": "jobcenter"}, {"id": "ja-a", "kind": "youth_welfare"}],
         "persons": [{"ref": r, "birth_date": b, "capable": None, "custodians": c} for r, b, c in people],

@@ -32,13 +32,32 @@ def played(*steps: dict[str, Any]) -> list[Answer]:
 def test_a_referral_bounces_twice_and_both_offices_see_one_owner() -> None:
     sent = {"subject": "mother", "addressee": "ja-a", "reason_code": "schulden", "answer_due": "2026-09-20"}
     again = {
-        "at": at(5), "do": "refer", "by": "jc-a", "ref": "r1", "family": "fam", "subject": "mother",
-        "addressee": "ja-a", "reason_code": "schulden",
-    }  # fmt: skip
+        "at": at(5),
+        "do": "refer",
+        "by": "jc-a",
+        "ref": "r1",
+        "family": "fam",
+        "subject": "mother",
+        "addressee": "ja-a",
+        "reason_code": "schulden",
+    }
     found = played(
         step("refer", "jc-a", "r1", at(2), **sent),
-        *both(2, matters=[{"ref": "r1", "title": "Schuldnerberatung", "owner_now": "ja_asd", "state": "sent",
-                           "waiting_since": at(2), "due": "2026-09-20", "about": "mother", "kind": "referral"}]),
+        *both(
+            2,
+            matters=[
+                {
+                    "ref": "r1",
+                    "title": "Schuldnerberatung",
+                    "owner_now": "ja_asd",
+                    "state": "sent",
+                    "waiting_since": at(2),
+                    "due": "2026-09-20",
+                    "about": "mother",
+                    "kind": "referral",
+                }
+            ],
+        ),
         step("answer", "ja-a", "r1", at(3), step="accepted"),
         *both(3, matters=[{"owner_now": "ja_asd", "state": "accepted", "waiting_since": at(2)}]),
         step("answer", "ja-a", "r1", at(4), step="declined"),
@@ -48,16 +67,22 @@ def test_a_referral_bounces_twice_and_both_offices_see_one_owner() -> None:
         step("answer", "ja-a", "r1", at(6), step="queried", missing=["ausweis"]),
         *both(
             6,
-            matters=[{"owner_now": "jc_case_manager", "missing": ["ausweis"], "trail": [
-                {"at": at(2), "step": "sent", "by": "jc_case_manager"},
-                {"at": at(3), "step": "accepted", "by": "ja_asd"},
-                {"at": at(4), "step": "declined", "by": "ja_asd"},
-                {"at": at(5), "step": "resubmitted", "by": "jc_case_manager"},
-                {"at": at(6), "step": "queried", "by": "ja_asd"},
-            ]}],
+            matters=[
+                {
+                    "owner_now": "jc_case_manager",
+                    "missing": ["ausweis"],
+                    "trail": [
+                        {"at": at(2), "step": "sent", "by": "jc_case_manager"},
+                        {"at": at(3), "step": "accepted", "by": "ja_asd"},
+                        {"at": at(4), "step": "declined", "by": "ja_asd"},
+                        {"at": at(5), "step": "resubmitted", "by": "jc_case_manager"},
+                        {"at": at(6), "step": "queried", "by": "ja_asd"},
+                    ],
+                }
+            ],
             hints=[{"code": "bounced_twice", "about": "mother", "rests_on": ["r1"]}],
         ),
-    )  # fmt: skip
+    )
     assert [one.differs for one in found] == [()] * 10
 
 

@@ -26,8 +26,13 @@ def record(day: int, by: str, id_: str, type_: str, **payload: Any) -> dict[str,
 
 def view(day: int, controller: str, role: str, kind: str, **expect: Any) -> dict[str, Any]:
     recipient = {
-        "controller": controller, "kind": kind, "role": role, "worker": "w1", "assigned": True, "undertaking": True,
-    }  # fmt: skip
+        "controller": controller,
+        "kind": kind,
+        "role": role,
+        "worker": "w1",
+        "assigned": True,
+        "undertaking": True,
+    }
     asked = {"recipient": recipient, "purpose": "joint_case_management", "family": "fam"}
     return step(day, "view", **asked, **({"expect": expect} if expect else {}))
 
@@ -35,10 +40,17 @@ def view(day: int, controller: str, role: str, kind: str, **expect: Any) -> dict
 def consent(by: str, to: str, categories: list[str]) -> dict[str, Any]:
     signed = copy.deepcopy(next(one["consent"] for one in told("01")["steps"] if one["do"] == "consent"))
     changed = {
-        "id": f"c-{by}", "subject": "mother", "granted_by": ["mother"], "sender": by, "recipients": [to],
-        "recipient_workers": [], "categories": categories, "granted_at": SEPTEMBER.format(1), "valid_until": None,
+        "id": f"c-{by}",
+        "subject": "mother",
+        "granted_by": ["mother"],
+        "sender": by,
+        "recipients": [to],
+        "recipient_workers": [],
+        "categories": categories,
+        "granted_at": SEPTEMBER.format(1),
+        "valid_until": None,
         "withdrawn_at": None,
-    }  # fmt: skip
+    }
     return step(1, "consent", by=by, consent=signed | changed)
 
 

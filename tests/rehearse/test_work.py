@@ -23,22 +23,39 @@ PERSONS = [
 FAMILIES = [{"ref": "fam", "members": ["mother", "child"], "known_to": ["jc-a", "ja-a", "awo"]}]
 AT = "2026-09-01T08:00:00Z"
 ROLES = [
-    ("jc-a", "jc_case_manager"), ("jc-a", "jc_benefits"), ("ja-a", "ja_asd"), ("ja-a", "ja_wjh"),
+    ("jc-a", "jc_case_manager"),
+    ("jc-a", "jc_benefits"),
+    ("ja-a", "ja_asd"),
+    ("ja-a", "ja_wjh"),
     ("awo", "provider_worker"),
-]  # fmt: skip
+]
 
 
 def consent(number: int, sender: str, subject: str, *categories: str) -> dict[str, Any]:
     others = sorted(KINDS.keys() - {sender})
     return {
-        "at": AT, "do": "consent", "by": sender, "consent": {
-            "id": f"c{number}", "subject": subject, "granted_by": ["mother"], "sender": sender, "recipients": others,
-            "recipient_workers": [], "purposes": ["joint_case_management"], "categories": list(categories),
-            "form": "written", "explicit_special": False, "notices": ["purpose", "refusal", "withdrawal"],
-            "text_version": "2026-06/de", "proof_hash": "sha256:00", "granted_at": AT, "valid_until": None,
+        "at": AT,
+        "do": "consent",
+        "by": sender,
+        "consent": {
+            "id": f"c{number}",
+            "subject": subject,
+            "granted_by": ["mother"],
+            "sender": sender,
+            "recipients": others,
+            "recipient_workers": [],
+            "purposes": ["joint_case_management"],
+            "categories": list(categories),
+            "form": "written",
+            "explicit_special": False,
+            "notices": ["purpose", "refusal", "withdrawal"],
+            "text_version": "2026-06/de",
+            "proof_hash": "sha256:00",
+            "granted_at": AT,
+            "valid_until": None,
             "withdrawn_at": None,
         },
-    }  # fmt: skip
+    }
 
 
 def step(do: str, by: str, name: str, at: str = "2026-09-02T08:00:00Z", **said: Any) -> dict[str, Any]:
@@ -52,9 +69,13 @@ def step(do: str, by: str, name: str, at: str = "2026-09-02T08:00:00Z", **said: 
 
 def view(controller: str, role: str, at: str) -> dict[str, Any]:
     recipient = {
-        "controller": controller, "kind": KINDS[controller], "role": role, "worker": None, "assigned": True,
+        "controller": controller,
+        "kind": KINDS[controller],
+        "role": role,
+        "worker": None,
+        "assigned": True,
         "undertaking": True,
-    }  # fmt: skip
+    }
     return {
         "at": at,
         "do": "view",
@@ -81,14 +102,48 @@ CONSENTS = [
     )
 ]
 STORY = [
-    step("agree", "jc-a", "a1", subject="mother", owner="jc_benefits", awaits="provider:awo", code="antrag_stellen"),
-    step("agree", "ja-a", "a2", subject="mother", owner="family", text="Wir rufen an.", read_back=True,
-         released_by=["family"], due="2026-10-01"),
+    step(
+        "agree",
+        "jc-a",
+        "a1",
+        subject="mother",
+        owner="jc_benefits",
+        awaits="provider:awo",
+        code="antrag_stellen",
+    ),
+    step(
+        "agree",
+        "ja-a",
+        "a2",
+        subject="mother",
+        owner="family",
+        text="Wir rufen an.",
+        read_back=True,
+        released_by=["family"],
+        due="2026-10-01",
+    ),
     step("agree", "jc-a", "a3", owner="family", code="antrag_stellen"),
     step("task", "ja-a", "k1", subject="child", owner="provider:awo", code="unterlagen_bringen"),
-    step("talk", "jc-a", "t1", subject="mother", kind="dreiecksgespraech", date="2026-10-05", time="10:00",
-         place="Rathaus", participants=["family", "provider:awo"]),
-    step("refer", "jc-a", "r1", subject="mother", addressee="awo", reason_code="schulden", answer_due="2026-10-01"),
+    step(
+        "talk",
+        "jc-a",
+        "t1",
+        subject="mother",
+        kind="dreiecksgespraech",
+        date="2026-10-05",
+        time="10:00",
+        place="Rathaus",
+        participants=["family", "provider:awo"],
+    ),
+    step(
+        "refer",
+        "jc-a",
+        "r1",
+        subject="mother",
+        addressee="awo",
+        reason_code="schulden",
+        answer_due="2026-10-01",
+    ),
     step("apply", "jc-a", "p1", subject="child", addressee="ja-a", benefit="but"),
     step("assess", "ja-a", "s1", subject="mother", dimension="arbeit", step=2, assessed_by="youth_office"),
     step("ack", "ja-a", "a1", who="ja_asd", how="phone"),
@@ -98,7 +153,7 @@ STORY = [
     step("decide", "ja-a", "p1", result="granted"),
     step("close", "ja-a", "a1", outcome="kept"),
     step("done", "awo", "k1"),
-]  # fmt: skip
+]
 
 
 def test_what_is_answered_is_what_each_recipients_view_shows(played: Callable[..., Rehearsal]) -> None:
@@ -120,8 +175,16 @@ def test_what_is_answered_is_what_each_recipients_view_shows(played: Callable[..
 
 def _is(entry: Mapping[str, Any], said: Mapping[str, Any]) -> bool:
     """Whether it is the entry of this step: its reference, and what no other step of the reference says."""
-    marks = {"ack": "how", "close": "outcome", "done": "date", "query": "missing", "answer": "missing",
-             "document": "document", "decide": "result", "assess": "dimension"}  # fmt: skip
+    marks = {
+        "ack": "how",
+        "close": "outcome",
+        "done": "date",
+        "query": "missing",
+        "answer": "missing",
+        "document": "document",
+        "decide": "result",
+        "assess": "dimension",
+    }
     refs = {entry.get(name) for name in ("agreement_ref", "task_ref", "talk_ref", "matter_ref")}
     if said["do"] == "assess":
         return "dimension" in entry
@@ -138,8 +201,11 @@ def _is(entry: Mapping[str, Any], said: Mapping[str, Any]) -> bool:
 
 def test_the_benefits_unit_and_the_provider_see_what_is_theirs(played: Callable[..., Rehearsal]) -> None:
     found = played(*CONSENTS, *STORY[:4])
-    told = {(said["id"], one["role"]): one for said, answer in zip(STORY, found.work, strict=False)
-            for one in answer.told["decisions"]}  # fmt: skip
+    told = {
+        (said["id"], one["role"]): one
+        for said, answer in zip(STORY, found.work, strict=False)
+        for one in answer.told["decisions"]
+    }
     assert told["a1", "provider_worker"]["outcome"] == "allow"
     assert told["a2", "provider_worker"]["dropped"] == dict.fromkeys(
         ["agreement_ref", "due", "owner", "text"], "reduce"
@@ -174,7 +240,7 @@ def test_a_dry_run_writes_nothing(played: Callable[..., Rehearsal]) -> None:
         (step("agree", "jc-a", "a9", owner="Frau Kaya", code="antrag_stellen"), "unknown_code"),
         (step("agree", "jc-a", "a9", owner="family", colour="red", code="antrag_stellen"), "unknown_field"),
     ],
-)  # fmt: skip
+)
 def test_a_wrong_step_names_itself(
     played: Callable[..., Rehearsal], wrong: dict[str, Any], code: str
 ) -> None:

@@ -15,9 +15,13 @@ from hub.ports import EventLog, Outgoing, Record
 
 START = datetime.fromisoformat("2026-11-22T08:00:00+01:00")
 REPORT = {
-    "child": "Mia Kanarienvogel, 4 Jahre", "signs": ["blaue Flecken", "kommt hungrig"], "family_informed": False,
-    "channel": "Vorsprache", "number": "JC-77", "case": "35502//0001234",
-}  # fmt: skip
+    "child": "Mia Kanarienvogel, 4 Jahre",
+    "signs": ["blaue Flecken", "kommt hungrig"],
+    "family_informed": False,
+    "channel": "Vorsprache",
+    "number": "JC-77",
+    "case": "35502//0001234",
+}
 
 
 @dataclass

@@ -91,9 +91,12 @@ class KafkaWorld:
         env = {name: value for name, value in os.environ.items() if not name.startswith("HUB_")}
         with log.open("wb") as output:
             process = subprocess.Popen(
-                command, stdout=output, stderr=subprocess.STDOUT, env=env | {"HUB_FAILPOINT": fail},
+                command,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=env | {"HUB_FAILPOINT": fail},
                 cwd=self.folder / office,
-            )  # fmt: skip
+            )
         return Running(process, log)
 
     def set_clock(self, day: date) -> None:
@@ -107,11 +110,12 @@ class KafkaWorld:
     def _idle(self) -> bool:
         count, t = self.rig.count, tables
         return (
-            self._awake() and self.rig.quiet()
+            self._awake()
+            and self.rig.quiet()
             and not any(count(table) for table in (t.ending, t.register_dirty))
             and not count(t.held, t.held.c.subject == t.subject.c.key, t.held.c.epoch < t.subject.c.epoch)
             and (not self.with_sinks or self._ends("views") <= self._ends("receipts"))
-        )  # fmt: skip
+        )
 
     def _awake(self) -> bool:
         """Whether the hub lives at the clock's time: ticked, consents caught up, heartbeats in both registers."""
@@ -148,20 +152,31 @@ class KafkaWorld:
         with self.rig.parts.store.transaction() as connection:
             decided = Counter(tuple(row) for row in connection.execute(select(d.outcome, d.rules)))
             bad = Counter(connection.execute(select(q.reason)).scalars())
-            taken = {row.event_id.partition(SEPARATOR)[0]: row.publication for row in connection.execute(
-                select(consent_row.c.event_id, consent_row.c.publication).order_by(consent_row.c.publication)
-            )}  # fmt: skip
+            taken = {
+                row.event_id.partition(SEPARATOR)[0]: row.publication
+                for row in connection.execute(
+                    select(consent_row.c.event_id, consent_row.c.publication).order_by(
+                        consent_row.c.publication
+                    )
+                )
+            }
         published = {kind: self._published(kind) for kind in ("consents", "events")}
         consents = [one for one in set(published["consents"]) if taken.get(one[0], 0) >= one[1]]
         admitted = sum(count for (outcome, _), count in decided.items() if outcome == "admitted")
         parked = self.rig.count(tables.parked)
-        return total | by | {
-            "admitted": len(consents) + admitted,
-            "withheld_at_admission": {rules: n for (said, rules), n in sorted(decided.items()) if said == "withheld"},
-            "held": self.rig.count(tables.held),
-            "quarantined": dict(sorted(bad.items())) | ({"parked": parked} if parked else {}),
-            "duplicates": sum(len(found) - len(set(found)) for found in published.values()),
-        }  # fmt: skip
+        return (
+            total
+            | by
+            | {
+                "admitted": len(consents) + admitted,
+                "withheld_at_admission": {
+                    rules: n for (said, rules), n in sorted(decided.items()) if said == "withheld"
+                },
+                "held": self.rig.count(tables.held),
+                "quarantined": dict(sorted(bad.items())) | ({"parked": parked} if parked else {}),
+                "duplicates": sum(len(found) - len(set(found)) for found in published.values()),
+            }
+        )
 
     def envelopes(self, kind: str) -> list[dict[str, Any]]:
         """Every record on the offices' topics of this kind."""
@@ -174,26 +189,43 @@ class KafkaWorld:
 
 @contextmanager
 def kafka_world(
-    bootstrap: str, server: str, folder: Path, master: bytes, *, families: int, seed: int, canary: str | None = None,
+    bootstrap: str,
+    server: str,
+    folder: Path,
+    master: bytes,
+    *,
+    families: int,
+    seed: int,
+    canary: str | None = None,
     batch: int = 1000,
-) -> Iterator[KafkaWorld]:  # fmt: skip
+) -> Iterator[KafkaWorld]:
     """A world in which nothing runs yet, on the morning of its first day; `batch`: rows that a source reads at once."""
     clock, office_toml = folder / "clock", folder / "offices.toml"
     set_clock(clock, datetime.combine(demo.START, time(6), tzinfo=BERLIN))
-    office_toml.write_text("".join(
-        f'[[agency]]\nid = "{one.id}"\nkind = "{one.kind}"\nname = "{one.name}"\n' for one in demo.agencies()
-    ), encoding="utf-8")  # fmt: skip
+    office_toml.write_text(
+        "".join(
+            f'[[agency]]\nid = "{one.id}"\nkind = "{one.kind}"\nname = "{one.name}"\n'
+            for one in demo.agencies()
+        ),
+        encoding="utf-8",
+    )
     settings = {
-        "HUB_AGENCIES": str(office_toml), "HUB_KEK": as_text(master), "HUB_CLOCK_FILE": str(clock),
+        "HUB_AGENCIES": str(office_toml),
+        "HUB_KEK": as_text(master),
+        "HUB_CLOCK_FILE": str(clock),
         "HUB_TOPIC_TIMESTAMPS": "create",
-    }  # fmt: skip
+    }
     with rig(bootstrap, server, folder, **settings) as made:
         for agency, office in FOLDERS.items():
             write_office(folder / office, office, controller_kek(master, agency), made.env, batch)
         simulation = Simulation(
-            families, seed, demo.START, f"sqlite:///{folder / 'jobcenter' / 'jobcenter.sqlite'}",
-            folder / "youth_office" / "export", canary=canary,
-        )  # fmt: skip
+            families,
+            seed,
+            demo.START,
+            f"sqlite:///{folder / 'jobcenter' / 'jobcenter.sqlite'}",
+            folder / "youth_office" / "export",
+            canary=canary,
+        )
         yield KafkaWorld(made, folder, simulation)
 
 

@@ -23,10 +23,17 @@ class RunningService:
     """Started at once; `restart` opens the database anew on the same port."""
 
     def __init__(
-        self, database: str, keks: Keks, certificates: Mapping[str, TlsFiles], *, clock: Clock | None = None,
-        journal: Path | None = None, controllers: tuple[str, ...] = ("jc", "ja"),
-        limits: ConnectionLimits | None = None, shares: Shares | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        database: str,
+        keks: Keks,
+        certificates: Mapping[str, TlsFiles],
+        *,
+        clock: Clock | None = None,
+        journal: Path | None = None,
+        controllers: tuple[str, ...] = ("jc", "ja"),
+        limits: ConnectionLimits | None = None,
+        shares: Shares | None = None,
+    ) -> None:
         self.certificates = certificates
         self._opened = partial(KeyDatabase, database, keks, clock=clock, journal=journal)
         self._controllers, self._limits, self._shares = controllers, limits, shares
@@ -58,9 +65,13 @@ class RunningService:
         self._database = self._opened()
         service = KeyService(self._database, self._controllers, self._shares)
         self._server = KeyServer(
-            service, self.certificates["service"], "127.0.0.1", self._port, limits=self._limits,
+            service,
+            self.certificates["service"],
+            "127.0.0.1",
+            self._port,
+            limits=self._limits,
             closed=self.closed.append,
-        )  # fmt: skip
+        )
         self._port = self._server.port
         serving = Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
         serving.start()
@@ -78,9 +89,13 @@ class ServiceProcess:
         self._folder, self._port = folder, free_port()
         files = self.certificates["service"]
         self._env = {
-            "HUB_AGENCIES": str(folder / "agencies.toml"), "HUB_LEDGER_FILE": str(folder / "apart" / "ledger"),
-            "HUB_TLS_CA": str(files.ca), "HUB_TLS_CERT": str(files.cert), "HUB_TLS_KEY": str(files.key), **env,
-        }  # fmt: skip
+            "HUB_AGENCIES": str(folder / "agencies.toml"),
+            "HUB_LEDGER_FILE": str(folder / "apart" / "ledger"),
+            "HUB_TLS_CA": str(files.ca),
+            "HUB_TLS_CERT": str(files.cert),
+            "HUB_TLS_KEY": str(files.key),
+            **env,
+        }
         self.start()
 
     @property
@@ -95,15 +110,20 @@ class ServiceProcess:
         """The settings with which a process comes as the hub; it has no key-encryption key."""
         files = self.certificates[name]
         return {
-            "HUB_KEY_SERVICE_URL": self.url, "HUB_TLS_CA": str(files.ca), "HUB_TLS_CERT": str(files.cert),
-            "HUB_TLS_KEY": str(files.key), "HUB_KEK": "", "HUB_KEY_DATABASE_URL": "",
-        }  # fmt: skip
+            "HUB_KEY_SERVICE_URL": self.url,
+            "HUB_TLS_CA": str(files.ca),
+            "HUB_TLS_CERT": str(files.cert),
+            "HUB_TLS_KEY": str(files.key),
+            "HUB_KEK": "",
+            "HUB_KEY_DATABASE_URL": "",
+        }
 
     def start(self) -> None:
         self._child = Child(
             [sys.executable, "-m", "hub", "keys", "serve", "--port", str(self._port)],
-            log=self._folder / "service.log", env=os.environ | self._env,
-        )  # fmt: skip
+            log=self._folder / "service.log",
+            env=os.environ | self._env,
+        )
         self._child.wait_until(lambda: listening(self._port), seconds=60)
 
     def kill(self) -> None:

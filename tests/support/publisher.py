@@ -156,9 +156,16 @@ class Publisher:
         """Any event that rests on consents or on what `facts` say (`norm`, `task_norm` ...); returns its record ref."""
         facts["consents"] = list(consents)
         draft = self._add(
-            event_type, person, case, payload, source_key=source_key, version=version, publication=publication, at=at,
+            event_type,
+            person,
+            case,
+            payload,
+            source_key=source_key,
+            version=version,
+            publication=publication,
+            at=at,
             facts=facts,
-        )  # fmt: skip
+        )
         return self._record_ref(draft).hex()
 
     def measure(
@@ -208,15 +215,29 @@ class Publisher:
         return len(drafts) + sum(map(len, raw.values()))
 
     def _add(
-        self, event_type: str, person: str | None, case: str, payload: Mapping[str, Any], *, source_key: str,
-        at: datetime, version: int = 0, publication: int = 1, facts: Mapping[str, Any] | None = None,
-    ) -> Draft:  # fmt: skip
+        self,
+        event_type: str,
+        person: str | None,
+        case: str,
+        payload: Mapping[str, Any],
+        *,
+        source_key: str,
+        at: datetime,
+        version: int = 0,
+        publication: int = 1,
+        facts: Mapping[str, Any] | None = None,
+    ) -> Draft:
         draft = Draft(
-            schema=event_schema(event_type, self.schemas.get(event_type)), person=person, case=case,
-            source_key=source_key, version=version,
+            schema=event_schema(event_type, self.schemas.get(event_type)),
+            person=person,
+            case=case,
+            source_key=source_key,
+            version=version,
             payload={name: value for name, value in payload.items() if value is not None},
-            publication=publication, at=at, facts=facts or {},
-        )  # fmt: skip
+            publication=publication,
+            at=at,
+            facts=facts or {},
+        )
         self._drafts.append(draft)
         return draft
 
@@ -242,9 +263,11 @@ class Publisher:
 
     def _envelope(self, draft: Draft, key: Key) -> Envelope:
         fields = draft.schema.categories(
-            draft.payload, on=berlin_day(draft.at), entrusted="entrusted_by" in draft.facts,
+            draft.payload,
+            on=berlin_day(draft.at),
+            entrusted="entrusted_by" in draft.facts,
             controller_kind=self._agency.kind,
-        )  # fmt: skip
+        )
         record_ref, version = self._record_ref(draft), micros(draft.at) + draft.version
         event_id = self._agency_key.event_id(record_ref, version)
         usual: dict[str, Any] = dict.fromkeys(Envelope._fields) | {

@@ -20,13 +20,19 @@ KEY = AgencyKey(b"k" * 32)
 DATABASES = ("sqlite", "postgres", "mariadb")
 DAY = datetime(2026, 11, 16, 8, 0)  # noqa: DTZ001  as a database without zones writes
 HELP: Mapping[str, Any] = {
-    "type": "HelpStarted", "subject": "Straße", "case": "order", "occurred_at": "Geändert am",
+    "type": "HelpStarted",
+    "subject": "Straße",
+    "case": "order",
+    "occurred_at": "Geändert am",
     "fields": {"place": "select"},
-}  # fmt: skip
+}
 ENDED: Mapping[str, Any] = {
-    "type": "HelpEnded", "subject": "Straße", "case": "order", "occurred_at": "@version",
+    "type": "HelpEnded",
+    "subject": "Straße",
+    "case": "order",
+    "occurred_at": "@version",
     "fields": {"end_code": {"constant": "50"}},
-}  # fmt: skip
+}
 
 
 def at(minutes: float) -> datetime:
@@ -37,9 +43,14 @@ def at(minutes: float) -> datetime:
 def orders(*, key: Any = None) -> Table:
     """A table whose every name must be quoted somewhere."""
     return Table(
-        "group", MetaData(), Column("Straße", key or String(20)), Column("order", String(20)),
-        Column("select", String(40)), Column("Geändert am", DateTime()), Column("geheim", Integer, default=0),
-    )  # fmt: skip
+        "group",
+        MetaData(),
+        Column("Straße", key or String(20)),
+        Column("order", String(20)),
+        Column("select", String(40)),
+        Column("Geändert am", DateTime()),
+        Column("geheim", Integer, default=0),
+    )
 
 
 class SqlWorld:
@@ -52,9 +63,12 @@ class SqlWorld:
         self.table.metadata.create_all(self.engine)
         self.settings: dict[str, Any] = {"overlap_seconds": 60.0}
         self.stream: dict[str, Any] = {
-            "table": "group", "version": "Geändert am", "key": ["Straße"], "events": [HELP],
+            "table": "group",
+            "version": "Geändert am",
+            "key": ["Straße"],
+            "events": [HELP],
             "on_vanish": ENDED,
-        }  # fmt: skip
+        }
         self.now = datetime.fromisoformat("2026-11-16T12:00:00+00:00")
         self.seen: list[Row] = []
         self._source: SqlSource | None = None
@@ -64,9 +78,11 @@ class SqlWorld:
         raw = {
             "agency": {"id": "jc-x", "kind": "jobcenter"},
             "connector": {"kind": "sql", "state": "state.sqlite", "pseudonyms": "p.sqlite"},
-            "keys": {}, "log": {"path": "log.sqlite"}, "settings": {"url": self.read_url} | self.settings,
+            "keys": {},
+            "log": {"path": "log.sqlite"},
+            "settings": {"url": self.read_url} | self.settings,
             "streams": {"hilfen": dict(self.stream)},
-        }  # fmt: skip
+        }
         return parse_config(raw, self.folder)
 
     def open(self) -> SqlSource:

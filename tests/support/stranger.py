@@ -20,9 +20,20 @@ def install(folder: Path) -> Path:
     copy, site = folder / "package", folder / "site"
     shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
     command = [
-        sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "install", "--no-deps", "--no-index",
-        "--no-build-isolation", "--no-compile", "--target", str(site), str(copy),
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "pip",
+        "--quiet",
+        "--disable-pip-version-check",
+        "install",
+        "--no-deps",
+        "--no-index",
+        "--no-build-isolation",
+        "--no-compile",
+        "--target",
+        str(site),
+        str(copy),
+    ]
     subprocess.run(command, check=True, capture_output=True, timeout=240)
     return site
 

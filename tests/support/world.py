@@ -99,9 +99,17 @@ class Office(Publisher):
     ) -> Envelope:
         """The sealed envelope, not sent yet."""
         self.record(
-            person, family, event_type, payload, source_key=key or event_type, consents=facts.pop("consents", ()),
-            version=version, publication=publication, at=at or self.parts.clock.now(), **facts,
-        )  # fmt: skip
+            person,
+            family,
+            event_type,
+            payload,
+            source_key=key or event_type,
+            consents=facts.pop("consents", ()),
+            version=version,
+            publication=publication,
+            at=at or self.parts.clock.now(),
+            **facts,
+        )
         draft: Draft = self._drafts.pop()
         ref = self._key_ref(draft)
         return self._envelope(draft, self._keys.sealing([ref])[ref])
@@ -179,9 +187,16 @@ class Office(Publisher):
         }
         end = micros(until) if until else None
         return self.say(
-            "ConsentGranted", person, fields, key=key or f"grant {consent}", family=family, at=at, consent_id=consent,
-            valid_until=end, **facts,
-        )  # fmt: skip
+            "ConsentGranted",
+            person,
+            fields,
+            key=key or f"grant {consent}",
+            family=family,
+            at=at,
+            consent_id=consent,
+            valid_until=end,
+            **facts,
+        )
 
     def withdraws(
         self, consent: str, person: str | None, *, scope: str | None = None, family: str = FAMILY, **how: Any
@@ -189,9 +204,15 @@ class Office(Publisher):
         """A withdrawal; `scope` is the JSON text in the envelope."""
         key = how.pop("key", f"end {consent} {scope}")
         return self.say(
-            "ConsentWithdrawn", person, {"consent_id": consent}, key=key, family=family, consent_id=consent,
-            scope=scope, **how,
-        )  # fmt: skip
+            "ConsentWithdrawn",
+            person,
+            {"consent_id": consent},
+            key=key,
+            family=family,
+            consent_id=consent,
+            scope=scope,
+            **how,
+        )
 
     def ref(self, person: str) -> str:
         return self.key.person(person)
@@ -322,9 +343,13 @@ class World:
         """A worker opens the joint view."""
         office = {JC: self.jc, JA: self.ja}[agency]
         recipient = Recipient(
-            controller=agency, kind=self.parts.agencies[agency].kind, role=role, worker=worker, assigned=True,
+            controller=agency,
+            kind=self.parts.agencies[agency].kind,
+            role=role,
+            worker=worker,
+            assigned=True,
             undertaking=False,
-        )  # fmt: skip
+        )
         return open_view(self.parts, office.key.case(family), recipient, "joint_case_management")
 
     def rows(self, name: str) -> list[Mapping[str, Any]]:

@@ -36,11 +36,19 @@ NOW = datetime(2026, 11, 22, 9, tzinfo=UTC)
 CANARY = "ZZCANARY Anna"
 AGENCIES = ("jc", "ja")
 BEAT = Heartbeat(
-    agency="jc", connector="source", kind="sql", role="source", state="running", at=micros(NOW),
-    last_success=micros(NOW), register_as_of=None, closed="", software="0.1.0",
+    agency="jc",
+    connector="source",
+    kind="sql",
+    role="source",
+    state="running",
+    at=micros(NOW),
+    last_success=micros(NOW),
+    register_as_of=None,
+    closed="",
+    software="0.1.0",
     quarantined=(QuarantineCount("personen", "unknown_code", 3),),
     certificates={"broker_client": micros(NOW) + 5_000_000},
-)  # fmt: skip
+)
 
 
 class Ear:
@@ -82,16 +90,30 @@ def test_what_is_said_is_heard() -> None:
 @pytest.mark.parametrize(
     "said",
     [
-        {"connector": "Source"}, {"connector": "s" * 41}, {"connector": ""}, {"connector": "a/b"},
-        {"connector": CANARY}, {"kind": CANARY}, {"role": CANARY}, {"role": "hub"}, {"state": CANARY},
-        {"state": SILENT}, {"software": CANARY}, {"closed": CANARY}, {"agency": CANARY}, {"at": -1},
-        {"last_success": 2**62}, {"certificates": {CANARY: 1}}, {"certificates": {"broker_ca": -1}},
-        {"quarantined": (QuarantineCount(CANARY, "x", 1),)}, {"quarantined": (QuarantineCount("x", CANARY, 1),)},
+        {"connector": "Source"},
+        {"connector": "s" * 41},
+        {"connector": ""},
+        {"connector": "a/b"},
+        {"connector": CANARY},
+        {"kind": CANARY},
+        {"role": CANARY},
+        {"role": "hub"},
+        {"state": CANARY},
+        {"state": SILENT},
+        {"software": CANARY},
+        {"closed": CANARY},
+        {"agency": CANARY},
+        {"at": -1},
+        {"last_success": 2**62},
+        {"certificates": {CANARY: 1}},
+        {"certificates": {"broker_ca": -1}},
+        {"quarantined": (QuarantineCount(CANARY, "x", 1),)},
+        {"quarantined": (QuarantineCount("x", CANARY, 1),)},
         {"quarantined": (QuarantineCount("x", "y", -1),)},
         {"quarantined": (QuarantineCount("x", "y", 1),) * (MOST_QUARANTINED + 1)},
     ],
     ids=str,
-)  # fmt: skip
+)
 def test_what_may_not_be_said_is_no_heartbeat(said: dict[str, Any]) -> None:
     assert decode(encode(replace(BEAT, **said))) is None
 
@@ -105,8 +127,12 @@ def test_other_records_are_no_heartbeats() -> None:
 
 def test_words_are_bounded() -> None:
     assert [word(one) for one in ("unknown_code", "0.1.0+x", "", CANARY, "x" * 65)] == [
-        "unknown_code", "0.1.0+x", "other", "other", "other",
-    ]  # fmt: skip
+        "unknown_code",
+        "0.1.0+x",
+        "other",
+        "other",
+        "other",
+    ]
 
 
 def test_one_state_of_the_known_ones_holds(ear: Ear) -> None:

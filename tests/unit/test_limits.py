@@ -45,17 +45,37 @@ HOLDS = {
     # the hub's store, keys and read models
     **dict.fromkeys(("key", "person", "subject", "case_key", "joint_case", "item"), KEY),
     **dict.fromkeys(("controller", "recipient", "sender"), NAMES["controller"]),
-    **dict.fromkeys(("stage", "topic_id", "lane", "digest", "event_id", "record_ref", "view_id", "ended_by"), OURS),
-    **dict.fromkeys(("id", "erasure", "projection", "name", "kind", "kek", "who", "state", "fingerprint"), OURS),
+    **dict.fromkeys(
+        ("stage", "topic_id", "lane", "digest", "event_id", "record_ref", "view_id", "ended_by"), OURS
+    ),
+    **dict.fromkeys(
+        ("id", "erasure", "projection", "name", "kind", "kek", "who", "state", "fingerprint"), OURS
+    ),
     **dict.fromkeys(("fifteenth", "eighteenth", "platz"), OURS),
-    "topic": max(TOPIC, KEY), "role": NAMES["role"], "worker": NAMES["worker"], "category": NAMES["code"],
-    "event_type": NAMES["code"], "consent_id": NAMES["controller"] + 1 + NAMES["consent"],
+    "topic": max(TOPIC, KEY),
+    "role": NAMES["role"],
+    "worker": NAMES["worker"],
+    "category": NAMES["code"],
+    "event_type": NAMES["code"],
+    "consent_id": NAMES["controller"] + 1 + NAMES["consent"],
     # a sink's tables, in German
-    "fall": NAMES["local id"], "person_ref": NAMES["ref"], "fall_ref": NAMES["ref"], "rolle": NAMES["role"],
-    "fachkraft": NAMES["worker"], "absender": NAMES["controller"], "ereignis": NAMES["code"], "feld": NAMES["code"],
-    "eintrag": 32, "zeitpunkt": 32, "thema": TOPIC, "thema_id": 36, "ort": TOPIC + 32, "grund": 32,
-    "norm": NAMES["norm"], "datei": 80,
-}  # fmt: skip
+    "fall": NAMES["local id"],
+    "person_ref": NAMES["ref"],
+    "fall_ref": NAMES["ref"],
+    "rolle": NAMES["role"],
+    "fachkraft": NAMES["worker"],
+    "absender": NAMES["controller"],
+    "ereignis": NAMES["code"],
+    "feld": NAMES["code"],
+    "eintrag": 32,
+    "zeitpunkt": 32,
+    "thema": TOPIC,
+    "thema_id": 36,
+    "ort": TOPIC + 32,
+    "grund": 32,
+    "norm": NAMES["norm"],
+    "datei": 80,
+}
 """Column → the longest text that the list lets into it. `person` of a sink's table is an agency's own number."""
 GIVEN_BY_US = {"keys.key.kind": 6, "keys.key.state": 9, "sink.fallbruecke_sicht.person": NAMES["local id"]}
 """Columns whose text is one of a few words, or that are called like another."""
@@ -129,10 +149,16 @@ def test_sizes_rise_from_step_to_step() -> None:
 
 @pytest.mark.parametrize(
     "value",
-    ['"' * limits.TEXT, "\n" * limits.TEXT, "\U0001f600" * limits.TEXT, ["" for _ in range(limits.ITEMS)],
-     ['"'] * limits.ITEMS, ["\U0001f600" * (limits.TEXT - 3)]],
+    [
+        '"' * limits.TEXT,
+        "\n" * limits.TEXT,
+        "\U0001f600" * limits.TEXT,
+        ["" for _ in range(limits.ITEMS)],
+        ['"'] * limits.ITEMS,
+        ["\U0001f600" * (limits.TEXT - 3)],
+    ],
     ids=["quotes", "line breaks", "four bytes", "empty texts", "short texts", "one long text"],
-)  # fmt: skip
+)
 def test_a_field_of_the_greatest_length_fits_a_table_and_grows_no_further(value: Any) -> None:
     name = "names" if isinstance(value, str) else "languages"
     schema, payload = event_schema("PersonRegistered"), {name: value}
@@ -183,13 +209,37 @@ def event(**changes: Any) -> MappedEvent:
     schema, key = event_schema("PersonRegistered"), AgencyKey(b"k" * 32)
     at = 1_770_000_000_000_000
     made = MappedEvent(
-        schema=schema, stream="s", place="s:1", source_key="1", subject_id="4711", case_id="A1",
-        subject_ref=key.person("4711"), case_ref=key.case("A1"), record_ref=b"r" * 16, source_version=at,
-        occurred_at=at, valid_from=None, valid_to=None, payload={"names": "Anna", "birth_date": date(1990, 2, 1)},
-        categories={"names": "ID"}, purposes=(), norm=None, task_norm=None, attested_by=None, named=None,
-        entrusted_by=None, source_203=False, objected_76=False, task_class=None, connection=None, merges_with=None,
-        endangers_help=False, disputed=(), addressee=None, key=key,
-    )  # fmt: skip
+        schema=schema,
+        stream="s",
+        place="s:1",
+        source_key="1",
+        subject_id="4711",
+        case_id="A1",
+        subject_ref=key.person("4711"),
+        case_ref=key.case("A1"),
+        record_ref=b"r" * 16,
+        source_version=at,
+        occurred_at=at,
+        valid_from=None,
+        valid_to=None,
+        payload={"names": "Anna", "birth_date": date(1990, 2, 1)},
+        categories={"names": "ID"},
+        purposes=(),
+        norm=None,
+        task_norm=None,
+        attested_by=None,
+        named=None,
+        entrusted_by=None,
+        source_203=False,
+        objected_76=False,
+        task_class=None,
+        connection=None,
+        merges_with=None,
+        endangers_help=False,
+        disputed=(),
+        addressee=None,
+        key=key,
+    )
     return replace(made, **changes)
 
 
@@ -240,11 +290,25 @@ def test_the_view_s_names_are_in_the_list() -> None:
 @pytest.mark.parametrize(
     "scope",
     [
-        "", "{", "null", "[]", "17", "NaN", "[" * 14_000, '{"purposes": {}}', '{"purposes": "x"}', '{"purposes": [17]}',
-        '{"recipients": ["\\ud800"]}', '{"categories": ["EG\\u0000"]}', '{"categories": ["EG"], "categories": ["TM"]}',
-        '{"x": 1e999}', '{"purposes": ["' + "x" * 65 + '"]}', '{"' + "x" * 65 + '": []}', '{\n"categories": ["EG"]}',
+        "",
+        "{",
+        "null",
+        "[]",
+        "17",
+        "NaN",
+        "[" * 14_000,
+        '{"purposes": {}}',
+        '{"purposes": "x"}',
+        '{"purposes": [17]}',
+        '{"recipients": ["\\ud800"]}',
+        '{"categories": ["EG\\u0000"]}',
+        '{"categories": ["EG"], "categories": ["TM"]}',
+        '{"x": 1e999}',
+        '{"purposes": ["' + "x" * 65 + '"]}',
+        '{"' + "x" * 65 + '": []}',
+        '{\n"categories": ["EG"]}',
     ],
-)  # fmt: skip
+)
 def test_a_text_that_is_no_scope(scope: str) -> None:
     assert limits.scope_problem(scope)
 

@@ -22,7 +22,20 @@ from connectors.kit.checks.system import bounded_memory, no_canary, source_down,
 __all__ = ["CHECKS", "Case"]
 
 CHECKS: tuple[Callable[[Case], str], ...] = (
-    spec_and_secrets, misconfigurations_found, discovery_is_stable, records_match_schema, keys_are_unique,
-    resumes_from_every_state, killed_at_each_fail_point, late_and_equal_times, deletions, duplicate_and_empty_runs,
-    awkward_values, source_unchanged, source_down, bounded_memory, no_canary, backfill_beside_live,
-)  # fmt: skip
+    spec_and_secrets,
+    misconfigurations_found,
+    discovery_is_stable,
+    records_match_schema,
+    keys_are_unique,
+    resumes_from_every_state,
+    killed_at_each_fail_point,
+    late_and_equal_times,
+    deletions,
+    duplicate_and_empty_runs,
+    awkward_values,
+    source_unchanged,
+    source_down,
+    bounded_memory,
+    no_canary,
+    backfill_beside_live,
+)

@@ -15,8 +15,11 @@ from hub.domain.consent import recorded_id
 from hub.failpoints import observed
 
 FAIL_POINTS = (
-    "connector.before_publish", "connector.after_publish", "connector.after_save", "connector.after_republish",
-)  # fmt: skip
+    "connector.before_publish",
+    "connector.after_publish",
+    "connector.after_save",
+    "connector.after_republish",
+)
 
 
 class Killed(BaseException):

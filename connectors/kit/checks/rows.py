@@ -11,7 +11,7 @@ from connectors.kit.checks.case import (
     names_that_may_leave,
     read,
     taken,
-)  # fmt: skip
+)
 from connectors.kit.trial import COLUMNS
 from connectors.pipeline.mapping.mapped import Unmapped
 from connectors.pipeline.mapping.mapper import Mapper

@@ -22,9 +22,14 @@ from hub.ports import KeyRef
 
 FAIL_POINTS = ("sink.after_apply", "sink.after_receipt")
 AWKWARD = {
-    "lines": "one\ntwo\r\nthree\tfour", "quotes": "\"'`;,|\\&<>", "formula": "=1+1", "other": "Żółć Иван 👪",
-    "long": "x" * 20_000, "blank": " ", "empty": "",
-}  # fmt: skip
+    "lines": "one\ntwo\r\nthree\tfour",
+    "quotes": "\"'`;,|\\&<>",
+    "formula": "=1+1",
+    "other": "Żółć Иван 👪",
+    "long": "x" * 20_000,
+    "blank": " ",
+    "empty": "",
+}
 SHORT = timedelta(seconds=2)
 
 
@@ -245,9 +250,17 @@ def _refusal(bench: SinkBench, raw: Mapping[str, Any]) -> str:
 
 
 SINK_CHECKS: tuple[Callable[[SinkCase], str], ...] = (
-    spec_and_secrets, misconfigurations_found, shows_each_view_in_its_place, newest_version_stands, taken_away,
-    lease_and_key_end_it, awkward_values, killed_at_each_fail_point, target_down, no_canary,
-)  # fmt: skip
+    spec_and_secrets,
+    misconfigurations_found,
+    shows_each_view_in_its_place,
+    newest_version_stands,
+    taken_away,
+    lease_and_key_end_it,
+    awkward_values,
+    killed_at_each_fail_point,
+    target_down,
+    no_canary,
+)
 
 
 def _killed(bench: SinkBench, point: str) -> bool:

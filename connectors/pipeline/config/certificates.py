@@ -25,9 +25,11 @@ def certificates(settings: ConnectorConfig) -> Iterator[Certificate]:
     """Every certificate that the configuration names."""
     keys, broker = settings.keys, settings.log.security
     named: dict[str, tuple[str, Path | None]] = {
-        "keys.tls_ca": ("key_service_ca", keys.tls_ca), "keys.tls_cert": ("key_service_client", keys.tls_cert),
-        "log.ca": ("broker_ca", broker.ca), "log.cert": ("broker_client", broker.cert),
-    }  # fmt: skip
+        "keys.tls_ca": ("key_service_ca", keys.tls_ca),
+        "keys.tls_cert": ("key_service_client", keys.tls_cert),
+        "log.ca": ("broker_ca", broker.ca),
+        "log.cert": ("broker_client", broker.cert),
+    }
     for setting, (which, path) in named.items():
         if path is not None:
             yield Certificate(setting, which, _end(path))

@@ -152,19 +152,34 @@ def parse_config(raw: Mapping[str, Any], folder: Path) -> ConnectorConfig:
         for name, one in lookups.items()
     }
     config = ConnectorConfig(
-        agency=file.agency.id, agency_kind=file.agency.kind, kind=connector.kind,
-        name=_name(connector.name, state), state=state, pseudonyms=folder / connector.pseudonyms,
-        interval_seconds=connector.interval_seconds, batch=connector.batch,
-        batches_per_step=connector.batches_per_step, max_event_bytes=connector.max_event_bytes,
-        register_limit_seconds=connector.register_limit_seconds, journal_days=connector.journal_days,
+        agency=file.agency.id,
+        agency_kind=file.agency.kind,
+        kind=connector.kind,
+        name=_name(connector.name, state),
+        state=state,
+        pseudonyms=folder / connector.pseudonyms,
+        interval_seconds=connector.interval_seconds,
+        batch=connector.batch,
+        batches_per_step=connector.batches_per_step,
+        max_event_bytes=connector.max_event_bytes,
+        register_limit_seconds=connector.register_limit_seconds,
+        journal_days=connector.journal_days,
         backfill_rows_per_second=connector.backfill_rows_per_second,
         recipients=tuple(Role(**dict(one)) for one in file.recipients),
         policy_files=tuple(folder / name for name in connector.policy_files),
-        keys=_keys(file.keys, folder), log=log_address(file.log, folder), aliases=aliases,
-        clock_file=folder / connector.clock_file if connector.clock_file else None, any_code=connector.any_code,
-        style=style, codes=codes, lookups=lookups, streams=streams, settings=file.settings,
-        folder=folder, digest=_digest(raw, codes),
-    )  # fmt: skip
+        keys=_keys(file.keys, folder),
+        log=log_address(file.log, folder),
+        aliases=aliases,
+        clock_file=folder / connector.clock_file if connector.clock_file else None,
+        any_code=connector.any_code,
+        style=style,
+        codes=codes,
+        lookups=lookups,
+        streams=streams,
+        settings=file.settings,
+        folder=folder,
+        digest=_digest(raw, codes),
+    )
     _check(config)
     return config
 
@@ -188,9 +203,10 @@ def _check(config: ConnectorConfig) -> None:
         )
     if not 0 < config.max_event_bytes <= limits.MAPPED_BYTES:
         raise ConfigurationError(
-            "exceeds what a hub takes", place="config.connector.max_event_bytes",
+            "exceeds what a hub takes",
+            place="config.connector.max_event_bytes",
             remedy=f"at most {limits.MAPPED_BYTES}",
-        )  # fmt: skip
+        )
     if problem := limits.name_problem(config.agency, "controller"):
         raise ConfigurationError(problem, place="config.agency.id", remedy="choose a shorter, plain id")
     for name, lookup in config.lookups.items():
@@ -257,9 +273,10 @@ def _name(given: str, state: Path) -> str:
     of the file, or of its folder where every file is called state."""
     if given and not NAME.fullmatch(given):
         raise ConfigurationError(
-            "cannot be used as a name", place="config.connector.name",
+            "cannot be used as a name",
+            place="config.connector.name",
             remedy="at most 40 of a to z, 0 to 9, - and _, beginning with a letter or number",
-        )  # fmt: skip
+        )
     own = state.stem if state.stem != "state" else state.parent.name
     beside = re.sub(r"[^a-z0-9]+", "-", own.lower()).strip("-")[:40]
     return given or beside or "connector"
@@ -271,15 +288,20 @@ def _keys(table: KeysTable, folder: Path) -> KeyFiles:
     database = table.database_url.get_secret_value()
     if database and table.service_url:
         raise ConfigurationError(
-            "names a key service and a key database", place="config.keys",
+            "names a key service and a key database",
+            place="config.keys",
             remedy="keep one of service_url, database_url",
-        )  # fmt: skip
+        )
     return KeyFiles(
-        agency_key_file=_file(table.agency_key_file, folder), kek_file=_file(table.kek_file, folder),
-        tls_ca=_file(table.tls_ca, folder), tls_cert=_file(table.tls_cert, folder),
+        agency_key_file=_file(table.agency_key_file, folder),
+        kek_file=_file(table.kek_file, folder),
+        tls_ca=_file(table.tls_ca, folder),
+        tls_cert=_file(table.tls_cert, folder),
         tls_key=_file(table.tls_key, folder),
-        database_url=database, service_url=table.service_url, cache_mb=table.cache_mb,
-    )  # fmt: skip
+        database_url=database,
+        service_url=table.service_url,
+        cache_mb=table.cache_mb,
+    )
 
 
 def log_address(table: LogTable, folder: Path) -> LogAddress:
@@ -294,10 +316,15 @@ def log_address(table: LogTable, folder: Path) -> LogAddress:
 
 def _security(table: LogTable, folder: Path) -> BrokerSecurity:
     return BrokerSecurity(
-        protocol=cast(Protocol, table.security), mechanism=cast(Mechanism, table.mechanism), user=table.user,
-        place="config.log", ca=_file(table.ca, folder), cert=_file(table.cert, folder),
-        key=_file(table.key, folder), password_file=_file(table.password_file, folder),
-    )  # fmt: skip
+        protocol=cast(Protocol, table.security),
+        mechanism=cast(Mechanism, table.mechanism),
+        user=table.user,
+        place="config.log",
+        ca=_file(table.ca, folder),
+        cert=_file(table.cert, folder),
+        key=_file(table.key, folder),
+        password_file=_file(table.password_file, folder),
+    )
 
 
 def _file(name: str, folder: Path) -> Path | None:

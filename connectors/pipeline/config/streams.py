@@ -37,9 +37,13 @@ Codes = Mapping[str, CodeTable]
 FACTS = tuple(Facts.model_fields)
 """Circumstances that the policy reads, by their names in the envelope."""
 _KINDS = {
-    "source_203": "boolean", "objected_76": "boolean", "endangers_help": "boolean", "connection": "date",
-    "disputed": "strings", "consents": "strings",
-}  # fmt: skip
+    "source_203": "boolean",
+    "objected_76": "boolean",
+    "endangers_help": "boolean",
+    "connection": "date",
+    "disputed": "strings",
+    "consents": "strings",
+}
 """Of which kind they are; of those that are not here, a text."""
 
 ANSWERING = frozenset({"youth_welfare"})
@@ -251,14 +255,17 @@ def stream_of(
     own = (part if isinstance(part, str) else part.by for part in parts)
     vanish = table.on_vanish
     return Stream(
-        name=name, key=tuple(dict.fromkeys(own)), parts=parts,
+        name=name,
+        key=tuple(dict.fromkeys(own)),
+        parts=parts,
         events=tuple(
             _event(one, f"{place}.events[{n}]", style, codes, absent) for n, one in enumerate(table.events)
         ),
         gone=_condition(table.gone, f"{place}.gone", style, excludes=True) if table.gone else None,
         on_vanish=_event(vanish, f"{place}.on_vanish", style, codes, absent) if vanish else None,
-        unrelated=frozenset(table.unrelated), settings=table.model_extra or {},
-    )  # fmt: skip
+        unrelated=frozenset(table.unrelated),
+        settings=table.model_extra or {},
+    )
 
 
 def _event(table: EventTable, place: str, style: Style, codes: Codes, absent: frozenset[str]) -> EventMapping:
@@ -268,12 +275,15 @@ def _event(table: EventTable, place: str, style: Style, codes: Codes, absent: fr
         schema=_schema(table.type, place),
         when=tuple(_condition(one, f"{place}.when", style) for one in table.when),
         subject=_reference(table.subject, style) if table.subject is not None else None,
-        case=_reference(table.case, style), ordinal=table.ordinal,
+        case=_reference(table.case, style),
+        ordinal=table.ordinal,
         times=_values(table, TIMES, place, style, codes),
-        fields=_valued(table.fields_, f"{place}.fields", style, codes), absent=absent | own,
+        fields=_valued(table.fields_, f"{place}.fields", style, codes),
+        absent=absent | own,
         facts=_valued({name: raw for name, raw in facts.items() if name not in own}, place, style, codes),
-        norm=_values(table.ground, NORM, f"{place}.ground", style, codes), purposes=table.purposes,
-    )  # fmt: skip
+        norm=_values(table.ground, NORM, f"{place}.ground", style, codes),
+        purposes=table.purposes,
+    )
     _check(event, place)
     return event
 
@@ -322,9 +332,10 @@ def _check_version(event: EventMapping, place: str) -> None:
         alone = name in TIMES and value.columns == (VERSION,) and value.said <= {"column", "columns"}
         if VERSION in (*value.columns, *(column for _, column in value.flags)) and not alone:
             raise ConfigurationError(
-                f'"{VERSION}" stands for a time alone', place=f"{place}.{name}",
+                f'"{VERSION}" stands for a time alone',
+                place=f"{place}.{name}",
                 remedy="name the column that holds the value",
-            )  # fmt: skip
+            )
 
 
 def _schema(name: str, place: str) -> EventSchema:
@@ -363,10 +374,14 @@ def _reference(table: str | LookedUp, style: Style) -> Reference:
 
 def _condition(table: ConditionTable, place: str, style: Style, *, excludes: bool = False) -> Condition:
     condition = Condition(
-        column=table.column, among=frozenset(table.in_ or table.not_in) or None, filled=table.filled,
-        negated=bool(table.not_in), style=style, known=frozenset(table.known),
+        column=table.column,
+        among=frozenset(table.in_ or table.not_in) or None,
+        filled=table.filled,
+        negated=bool(table.not_in),
+        style=style,
+        known=frozenset(table.known),
         excludes=excludes or bool(table.not_in),
-    )  # fmt: skip
+    )
     if (condition.among is None) == (condition.filled is None):
         raise ConfigurationError("needs one of in, not_in, filled", place=place, remedy="name the condition")
     return condition

@@ -285,12 +285,25 @@ def value_of(raw: Any, place: str, style: Style, codes: Mapping[str, CodeTable])
             "names an unknown code table", place=f"{place}.codes", remedy="add [codes.<name>]"
         )
     return Value(
-        columns=columns, constant=table.constant, flags=tuple(table.flags.items()), join=table.join,
-        codes=codes[table.codes] if table.codes else None, out=table.out, prefix=table.prefix, suffix=table.suffix,
-        person=table.person, whole=table.person, dated=not {"date", "timestamp"}.isdisjoint(said),
-        pattern=_pattern(table.pattern, f"{place}.pattern"), factor=table.factor, default=table.default,
-        otherwise=table.otherwise, style=style_of(table, style, place), said=said, joined=joined,
-    )  # fmt: skip
+        columns=columns,
+        constant=table.constant,
+        flags=tuple(table.flags.items()),
+        join=table.join,
+        codes=codes[table.codes] if table.codes else None,
+        out=table.out,
+        prefix=table.prefix,
+        suffix=table.suffix,
+        person=table.person,
+        whole=table.person,
+        dated=not {"date", "timestamp"}.isdisjoint(said),
+        pattern=_pattern(table.pattern, f"{place}.pattern"),
+        factor=table.factor,
+        default=table.default,
+        otherwise=table.otherwise,
+        style=style_of(table, style, place),
+        said=said,
+        joined=joined,
+    )
 
 
 def joined_of(table: LookedUp, place: str, style: Style) -> Joined:

@@ -113,11 +113,19 @@ def leaving(event: MappedEvent) -> MappedEvent:
 def facts_of(event: MappedEvent, consents: Sequence[Consent], *, objected: bool) -> EventFacts:
     """The event as the policy sees it, naming all these consents where no norm is its ground."""
     return EventFacts(
-        type=event.schema.event_type, fields=event.categories, ground=_ground(event, consents),
-        entrusted_by=event.entrusted_by, source_203=event.source_203, objected_76=objected, task_class=event.task_class,
-        connection=event.connection, merges_with=event.merges_with, endangers_help=event.endangers_help,
-        addressee=event.addressee, disputed=frozenset(event.disputed),
-    )  # fmt: skip
+        type=event.schema.event_type,
+        fields=event.categories,
+        ground=_ground(event, consents),
+        entrusted_by=event.entrusted_by,
+        source_203=event.source_203,
+        objected_76=objected,
+        task_class=event.task_class,
+        connection=event.connection,
+        merges_with=event.merges_with,
+        endangers_help=event.endangers_help,
+        addressee=event.addressee,
+        disputed=frozenset(event.disputed),
+    )
 
 
 def _meant(event: MappedEvent, name: str, consents: Sequence[Consent]) -> frozenset[str]:

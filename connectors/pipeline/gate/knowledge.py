@@ -279,14 +279,24 @@ def consent_of(event: MappedEvent) -> Consent:
     """The consent as the agency recorded it; what is not recorded does not count for it."""
     p = event.payload
     return Consent(
-        id=p["id"], subject=event.subject_ref, granted_by=tuple(p.get("granted_by") or ()), sender=p["sender"],
-        recipients=frozenset(p.get("recipients") or ()), recipient_workers=frozenset(p.get("recipient_workers") or ()),
-        purposes=frozenset(p.get("purposes") or ()), categories=frozenset(p.get("categories") or ()),
-        form=p.get("form") or "", explicit_special=p.get("explicit_special") is True,
-        notices=frozenset(p.get("notices") or ()), text_version=p.get("text_version") or "",
-        proof_hash=p.get("proof_hash") or "", granted_at=p["granted_at"], valid_until=p.get("valid_until"),
-        withdrawn_at=p.get("withdrawn_at"), number=p["id"],
-    )  # fmt: skip
+        id=p["id"],
+        subject=event.subject_ref,
+        granted_by=tuple(p.get("granted_by") or ()),
+        sender=p["sender"],
+        recipients=frozenset(p.get("recipients") or ()),
+        recipient_workers=frozenset(p.get("recipient_workers") or ()),
+        purposes=frozenset(p.get("purposes") or ()),
+        categories=frozenset(p.get("categories") or ()),
+        form=p.get("form") or "",
+        explicit_special=p.get("explicit_special") is True,
+        notices=frozenset(p.get("notices") or ()),
+        text_version=p.get("text_version") or "",
+        proof_hash=p.get("proof_hash") or "",
+        granted_at=p["granted_at"],
+        valid_until=p.get("valid_until"),
+        withdrawn_at=p.get("withdrawn_at"),
+        number=p["id"],
+    )
 
 
 def _shape(consent: Consent) -> str:

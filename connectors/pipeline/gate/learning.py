@@ -29,9 +29,16 @@ class Learning:
     """`consented`: the cases of which a word may be said; `pending`: subjects about whom something new may be known."""
 
     def __init__(
-        self, config: ConnectorConfig, source: Source, *, translator: RowTranslator, knowledge: GateKnowledge,
-        erasures: Erasures, pseudonyms: Pseudonyms, reported: Reported,
-    ) -> None:  # fmt: skip
+        self,
+        config: ConnectorConfig,
+        source: Source,
+        *,
+        translator: RowTranslator,
+        knowledge: GateKnowledge,
+        erasures: Erasures,
+        pseudonyms: Pseudonyms,
+        reported: Reported,
+    ) -> None:
         self._aliases, self._control = config.aliases, config.control
         self._source, self._translator, self._pseudonyms = source, translator, pseudonyms
         self.knowledge, self.erasures, self._reported = knowledge, erasures, reported

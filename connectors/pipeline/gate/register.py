@@ -170,17 +170,26 @@ def _registered(plain: bytes, consent_id: str, subject: str) -> Registered | Non
 
 def _consent_of(raw: Mapping[str, Any], consent_id: str, subject: str) -> Consent:
     return Consent(
-        id=consent_id, subject=subject, granted_by=_confider(raw), sender=intern(raw["sender"]),
+        id=consent_id,
+        subject=subject,
+        granted_by=_confider(raw),
+        sender=intern(raw["sender"]),
         recipients=_codes(raw["recipients"]),
-        recipient_workers=_codes(raw["recipient_workers"]), purposes=_codes(raw["purposes"]),
-        categories=_codes(raw["categories"]), form=intern(raw["form"]),
-        explicit_special=raw["explicit_special"] is True, notices=_codes(raw["notices"]),
-        text_version=intern(raw["text_version"]), proof_hash=raw["proof_hash"],
-        granted_at=datetime.fromisoformat(raw["granted_at"]), valid_until=_time(raw["valid_until"]),
+        recipient_workers=_codes(raw["recipient_workers"]),
+        purposes=_codes(raw["purposes"]),
+        categories=_codes(raw["categories"]),
+        form=intern(raw["form"]),
+        explicit_special=raw["explicit_special"] is True,
+        notices=_codes(raw["notices"]),
+        text_version=intern(raw["text_version"]),
+        proof_hash=raw["proof_hash"],
+        granted_at=datetime.fromisoformat(raw["granted_at"]),
+        valid_until=_time(raw["valid_until"]),
         withdrawn_at=_time(raw["withdrawn_at"]),
         scoped_withdrawals=tuple(_part(part) for part in raw.get("scoped_withdrawals", ())),
-        number=str(raw.get("id", consent_id)), recorded_by=intern(str(raw.get("recorded_by", ""))),
-    )  # fmt: skip
+        number=str(raw.get("id", consent_id)),
+        recorded_by=intern(str(raw.get("recorded_by", ""))),
+    )
 
 
 def _confider(raw: Mapping[str, Any]) -> tuple[str, ...]:
@@ -190,9 +199,11 @@ def _confider(raw: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _part(raw: Mapping[str, Any]) -> ScopedWithdrawal:
     return ScopedWithdrawal(
-        at=datetime.fromisoformat(raw["at"]), purposes=_codes(raw["purposes"]),
-        categories=_codes(raw["categories"]), recipients=_codes(raw["recipients"]),
-    )  # fmt: skip
+        at=datetime.fromisoformat(raw["at"]),
+        purposes=_codes(raw["purposes"]),
+        categories=_codes(raw["categories"]),
+        recipients=_codes(raw["recipients"]),
+    )
 
 
 def _codes(raw: Sequence[str]) -> frozenset[str]:

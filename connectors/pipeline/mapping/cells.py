@@ -421,7 +421,9 @@ def _digits(raw: object) -> str | None:
 def _usual(found: Day, column: str) -> Day:
     if found.year not in YEARS:
         raise DataError(
-            "stands for no day", reason="unreadable_value", place=column,
+            "stands for no day",
+            reason="unreadable_value",
+            place=column,
             remedy="it stands for no day: correct it, or name how it is written in defaults.empty or open_end",
-        )  # fmt: skip
+        )
     return found

@@ -118,8 +118,9 @@ def unmapped_columns(config: ConnectorConfig, source: Source) -> dict[str, tuple
     lookups = {name: {lk.key, *lk.columns} for lk in config.lookups.values() for name in (lk.stream,)}
     left = {
         name: tuple(sorted(set(columns) - config.streams[name].columns - lookups.get(name, set())))
-        for name, columns in found.items() if name in config.streams
-    }  # fmt: skip
+        for name, columns in found.items()
+        if name in config.streams
+    }
     return {name: columns for name, columns in left.items() if columns}
 
 

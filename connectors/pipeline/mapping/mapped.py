@@ -110,14 +110,20 @@ def _names(event: MappedEvent) -> Iterator[tuple[str, str, Iterable[str]]]:
     yield "case", "local id", (event.case_id,)
     yield "person", "local id", event.mentioned.values()
     for place, text in (
-        ("norm", event.norm), ("task_norm", event.task_norm), ("attested_by", event.attested_by),
-        ("entrusted_by", event.entrusted_by), ("task_class", event.task_class), ("merges_with", event.merges_with),
+        ("norm", event.norm),
+        ("task_norm", event.task_norm),
+        ("attested_by", event.attested_by),
+        ("entrusted_by", event.entrusted_by),
+        ("task_class", event.task_class),
+        ("merges_with", event.merges_with),
         ("addressee", event.addressee),
-    ):  # fmt: skip
+    ):
         yield place, limits.ENVELOPE[place], () if text is None else (text,)
     for place, texts in (
-        ("purposes", event.purposes), ("consents", event.named or ()), ("disputed", event.disputed)
-    ):  # fmt: skip
+        ("purposes", event.purposes),
+        ("consents", event.named or ()),
+        ("disputed", event.disputed),
+    ):
         yield place, limits.ENVELOPE[place], texts
 
 

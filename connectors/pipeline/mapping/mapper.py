@@ -176,17 +176,30 @@ class Mapper:
         if schema.event_type == "ConsentGranted" and not self.any_code:
             _check_consent(mapping, payload, self._consent_words)
         return MappedEvent(
-            schema=schema, stream=row.stream, place=row.place, source_key=source_key, subject_id=subject_id,
-            case_id=case_id, subject_ref=subject_ref, case_ref=case_ref,
-            record_ref=key.record_ref(row.stream, source_key, schema.event_type, subject_ref, mapping.ordinal),
-            source_version=row.version, occurred_at=micros(occurred),
-            valid_from=micros(since) if since else None, valid_to=micros(until) if until else None,
-            payload=payload, purposes=mapping.purposes,
+            schema=schema,
+            stream=row.stream,
+            place=row.place,
+            source_key=source_key,
+            subject_id=subject_id,
+            case_id=case_id,
+            subject_ref=subject_ref,
+            case_ref=case_ref,
+            record_ref=key.record_ref(
+                row.stream, source_key, schema.event_type, subject_ref, mapping.ordinal
+            ),
+            source_version=row.version,
+            occurred_at=micros(occurred),
+            valid_from=micros(since) if since else None,
+            valid_to=micros(until) if until else None,
+            payload=payload,
+            purposes=mapping.purposes,
             categories=schema.categories(
                 payload, on=on, entrusted=entrusted is not None, controller_kind=self.agency_kind
             ),
-            norm=self._norm(mapping, "norm", row), task_norm=self._norm(mapping, "task_norm", row),
-            attested_by=self._norm(mapping, "attested_by", row), named=self._named(mapping, row),
+            norm=self._norm(mapping, "norm", row),
+            task_norm=self._norm(mapping, "task_norm", row),
+            attested_by=self._norm(mapping, "attested_by", row),
+            named=self._named(mapping, row),
             entrusted_by=self._person(entrusted, mentioned) if entrusted is not None else None,
             source_203=bool(self._fact(mapping, "source_203", row, "boolean")),
             objected_76=bool(self._fact(mapping, "objected_76", row, "boolean")),
@@ -195,9 +208,12 @@ class Mapper:
             merges_with=self._fact(mapping, "merges_with", row, "string"),
             endangers_help=bool(self._fact(mapping, "endangers_help", row, "boolean")),
             disputed=tuple(self._fact(mapping, "disputed", row, "strings") or ()),
-            addressee=self._fact(mapping, "addressee", row, "string"), key=key, mentioned=mentioned,
-            row_key=row.key, twice=_twice(mapping, payload, row),
-        )  # fmt: skip
+            addressee=self._fact(mapping, "addressee", row, "string"),
+            key=key,
+            mentioned=mentioned,
+            row_key=row.key,
+            twice=_twice(mapping, payload, row),
+        )
 
     def _field(self, mapping: EventMapping, name: str, row: Row, mentioned: dict[str, str]) -> Any:
         value = mapping.fields[name]
@@ -278,8 +294,10 @@ class Mapper:
 
 def _parts(value: Value, row: Row) -> Mapping[str, str] | None:
     """A value whose parts stand in columns of their own."""
-    told = {name: read(replace(value, flags=(), columns=(column,)), row.values, "string")
-            for name, column in value.flags}  # fmt: skip
+    told = {
+        name: read(replace(value, flags=(), columns=(column,)), row.values, "string")
+        for name, column in value.flags
+    }
     return {name: part for name, part in told.items() if part is not None} or None
 
 
@@ -327,9 +345,11 @@ def _version_time(row: Row) -> datetime:
     """The time that the row's version says; a rising number says none, and 1970 stands for "never changed"."""
     if not (at := row.said_at):
         raise DataError(
-            "says no time", reason="version_says_no_time", place=VERSION,
+            "says no time",
+            reason="version_says_no_time",
+            place=VERSION,
             remedy=f'its version says no time: name the column that does in place of "{VERSION}", or fill it',
-        )  # fmt: skip
+        )
     return moment(at)
 
 
@@ -344,9 +364,11 @@ def _check_consent(mapping: EventMapping, payload: Payload, known: Mapping[str, 
         said = payload.get(name) or ()
         if not words.issuperset([said] if isinstance(said, str) else said):
             raise DataError(
-                f"names {name} that are not known", reason=f"unknown_{_ONE_OF[name]}",
-                place=_column(mapping, name), remedy=f"map the agency's own words in [codes]; {_one_of(sorted(words))}",
-            )  # fmt: skip
+                f"names {name} that are not known",
+                reason=f"unknown_{_ONE_OF[name]}",
+                place=_column(mapping, name),
+                remedy=f"map the agency's own words in [codes]; {_one_of(sorted(words))}",
+            )
 
 
 def _one_of(codes: Sequence[str]) -> str:
@@ -368,9 +390,11 @@ def _check_payload(mapping: EventMapping, payload: Payload, on: date, *, any_cod
     schema = mapping.schema
     for problem in () if any_code else schema.check_codes(payload, on):
         raise DataError(
-            f"code is {problem.reason} on that day", reason="code_not_in_list", place=_column(mapping, problem.field),
+            f"code is {problem.reason} on that day",
+            reason="code_not_in_list",
+            place=_column(mapping, problem.field),
             remedy=f"correct the record, or map it in [codes]; {_one_of(_valid(problem.codelist, on))}",
-        )  # fmt: skip
+        )
     try:
         schema.encode(payload)
     except InvalidPayload as error:

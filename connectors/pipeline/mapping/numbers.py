@@ -30,10 +30,25 @@ _SCIENTIFIC = re.compile(r"[+-]?(\d+[.,]\d+[eE][+-]?\d+|\d+[eE][+-]\d+|\d[eE]\d{
 _WHOLE_WITH_DECIMALS = re.compile(r"[+-]?\d+[.,]0+")
 _AS_FLOAT = re.compile(r"[+-]?\d+\.0")
 _WRAPPED = re.compile(r"[\[{(].*|.*[\])}]|b?(['\"]).*\1|[=\"].*", re.DOTALL)
-_NOTHING = frozenset({
-    "nan", "nat", "none", "null", "nil", "undefined", "<na>", "n/a", "inf", "+inf", "-inf", "infinity", "-infinity",
-    "true", "false",
-})  # fmt: skip
+_NOTHING = frozenset(
+    {
+        "nan",
+        "nat",
+        "none",
+        "null",
+        "nil",
+        "undefined",
+        "<na>",
+        "n/a",
+        "inf",
+        "+inf",
+        "-inf",
+        "infinity",
+        "-infinity",
+        "true",
+        "false",
+    }
+)
 _SPREADSHEET_ERROR = re.compile(r"#+|#[A-ZÄÖÜ0-9/]+[!?]?")
 
 

@@ -80,9 +80,11 @@ def applies(condition: Condition, values: Mapping[str, object]) -> bool:
     met = not spelt.isdisjoint(condition.among or ())
     if not met and _is_doubtful(spelt, condition):
         raise DataError(
-            "is a word that the condition does not know", reason="unknown_word", place=condition.column,
+            "is a word that the condition does not know",
+            reason="unknown_word",
+            place=condition.column,
             remedy="correct the record, or name the word in the condition (in, not_in, known)",
-        )  # fmt: skip
+        )
     return met is not condition.negated
 
 

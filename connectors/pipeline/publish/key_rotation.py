@@ -80,6 +80,7 @@ def refuse_forgotten(configs: Iterable[ConnectorConfig], table: Pseudonyms | Non
             missing = sum(table is None or not table.stands(ref) for ref in told)
             if missing:
                 raise ConfigurationError(
-                    f"the table of pseudonyms lacks {missing} that were published", place="config.connector.pseudonyms",
+                    f"the table of pseudonyms lacks {missing} that were published",
+                    place="config.connector.pseudonyms",
                     remedy="put its newest copy back, or fill it: run the connectors, hub connect backfill",
-                )  # fmt: skip
+                )

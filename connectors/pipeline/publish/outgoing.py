@@ -17,10 +17,14 @@ from hub.policy.facts import Sender
 
 ALWAYS_SAID = frozenset(
     {
-        "IdentityLinkProposed", "IdentityLinked", "IdentitySplit", "ConsentWithdrawn", "ConsentExpired",
+        "IdentityLinkProposed",
+        "IdentityLinked",
+        "IdentitySplit",
+        "ConsentWithdrawn",
+        "ConsentExpired",
         "ObjectionRaised",
     }
-)  # fmt: skip
+)
 """What leaves also for cases in which nobody consented here: who brought a pairing code has signed the joint form at
 the other office, and what takes something back holds wherever it was given (rule 8)."""
 
@@ -31,9 +35,15 @@ class EventPublisher:
     """One agency's gate and its way to its topics. `confirm` is the caller's, in the transaction of what it read."""
 
     def __init__(
-        self, config: ConnectorConfig, learning: Learning, *, judge: Judge, publisher: Publisher,
-        pseudonyms: Pseudonyms, journal: GateJournal,
-    ) -> None:  # fmt: skip
+        self,
+        config: ConnectorConfig,
+        learning: Learning,
+        *,
+        judge: Judge,
+        publisher: Publisher,
+        pseudonyms: Pseudonyms,
+        journal: GateJournal,
+    ) -> None:
         self._learned, self._publisher = learning, publisher
         self._pseudonyms, self._journal = pseudonyms, journal
         sender = Sender(controller=config.agency, kind=config.agency_kind)
@@ -56,9 +66,14 @@ class EventPublisher:
         return [one for one in found if one.event.place not in unfit.places]
 
     def send(
-        self, judged: Sequence[Judged], now: datetime, *, again: bool = False, anew: Collection[str] = (),
+        self,
+        judged: Sequence[Judged],
+        now: datetime,
+        *,
+        again: bool = False,
+        anew: Collection[str] = (),
         unfit: Unfit | None = None,
-    ) -> Prepared:  # fmt: skip
+    ) -> Prepared:
         """Seal and publish what passes, and what corrects something published; returns once all is acknowledged.
 
         `again`: also what is published already and did not change; `anew`: places of rows that are said under a new

@@ -81,9 +81,15 @@ class Publisher:
         self._topics = {name: topics()[name].of(config.agency) for name in ("consents", "events")}
 
     def prepare(
-        self, judged: Sequence[Judged], now: int, newest: Mapping[str, int], *, again: bool = False,
-        anew: Collection[str] = (), unfit: Unfit,
-    ) -> Prepared:  # fmt: skip
+        self,
+        judged: Sequence[Judged],
+        now: int,
+        newest: Mapping[str, int],
+        *,
+        again: bool = False,
+        anew: Collection[str] = (),
+        unfit: Unfit,
+    ) -> Prepared:
         """Seal what is new or wider and give it its number; raises KeyServiceUnavailable (nothing is saved then).
 
         `newest`: subject → the version of its key that the hub has named; an older one seals nothing.
@@ -169,9 +175,14 @@ class Publisher:
     def _publication(self, judged: Judged, key: Key | None, entry: Published) -> Publication:
         judged, event = _under(judged, entry.source_version), judged.event
         sealed = envelope(
-            self._agency, self._domain, judged, key, version=entry.source_version,
-            publication=entry.publication, recorded_at=entry.recorded_at,
-        )  # fmt: skip
+            self._agency,
+            self._domain,
+            judged,
+            key,
+            version=entry.source_version,
+            publication=entry.publication,
+            recorded_at=entry.recorded_at,
+        )
         name = event.subject_ref if event.control else event.case_ref
         topic = self._topics["consents" if event.control else "events"]
         return Publication(judged, entry, topic, Outgoing(name.encode(), encoded(sealed)))
@@ -183,10 +194,17 @@ class Publisher:
         event = judged.event
         whole = self._key.row_hash(_canonical(judged, key).encode())
         entry = Published(
-            record_ref=event.record_ref, subject_ref=event.subject_ref, source_version=event.source_version,
-            publication=1, whole=whole, kept=judged.kept, ground=judged.ground, recorded_at=now, sent=False,
+            record_ref=event.record_ref,
+            subject_ref=event.subject_ref,
+            source_version=event.source_version,
+            publication=1,
+            whole=whole,
+            kept=judged.kept,
+            ground=judged.ground,
+            recorded_at=now,
+            sent=False,
             waiting=judged.waiting,
-        )  # fmt: skip
+        )
         if last is None:
             return entry
         same, narrow = last.whole == whole, judged.kept <= last.kept and judged.ground <= last.ground
@@ -242,11 +260,23 @@ def _canonical(judged: Judged, key: Key | None) -> str:
     event = judged.event
     occurred_at = None if event.occurred_at == event.source_version else event.occurred_at
     facts: tuple[Any, ...] = (
-        event.schema.fingerprint, occurred_at, event.valid_from, event.valid_to, event.purposes,
-        event.entrusted_by, event.source_203, judged.objected, event.task_class, event.connection, event.merges_with,
-        event.endangers_help, event.disputed, event.addressee, event.case_ref,
+        event.schema.fingerprint,
+        occurred_at,
+        event.valid_from,
+        event.valid_to,
+        event.purposes,
+        event.entrusted_by,
+        event.source_203,
+        judged.objected,
+        event.task_class,
+        event.connection,
+        event.merges_with,
+        event.endangers_help,
+        event.disputed,
+        event.addressee,
+        event.case_ref,
         key.version if key else 0,
-    )  # fmt: skip
+    )
     return repr((sorted(_plain(event.payload).items()), sorted(event.categories.items()), facts))
 
 

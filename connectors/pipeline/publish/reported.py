@@ -96,18 +96,29 @@ def _entry(event: MappedEvent, agency: str, key_hash: KeyHash) -> Entry:
     consent = event.key.consent(recorded_id(agency, payload["id"])) if kind == GRANTED else ""
     objects = kind == OBJECTED and objects_76(str(payload.get("norm") or "76"))
     return Entry(
-        event.stream, key_hash(event.row_key), event.record_ref, kind, event.subject_ref, event.case_ref, consent,
+        event.stream,
+        key_hash(event.row_key),
+        event.record_ref,
+        kind,
+        event.subject_ref,
+        event.case_ref,
+        consent,
         objects,
-    )  # fmt: skip
+    )
 
 
 class TakingBack:
     """What rows say no longer, as events."""
 
     def __init__(
-        self, reported: Reported, pseudonyms: Pseudonyms, knowledge: GateKnowledge, naming: Naming,
-        streams: Mapping[str, Stream], state: State,
-    ) -> None:  # fmt: skip
+        self,
+        reported: Reported,
+        pseudonyms: Pseudonyms,
+        knowledge: GateKnowledge,
+        naming: Naming,
+        streams: Mapping[str, Stream],
+        state: State,
+    ) -> None:
         self._reported, self._pseudonyms, self._naming = reported, pseudonyms, naming
         self._knowledge, self._streams, self._state = knowledge, streams, state
 
@@ -249,15 +260,38 @@ class TakingBack:
         schema, said = event_schema(event_type or entry.event_type), payload or {}
         own = key.record_ref(entry.stream, entry.record_ref.hex(), schema.event_type, entry.subject_ref)
         return MappedEvent(
-            schema=schema, stream=entry.stream, place=f"{entry.stream}/{entry.key.hex()[:12]}", source_key="",
-            subject_id=local.local_id, case_id=known[entry.case_ref].local_id,
-            subject_ref=entry.subject_ref, case_ref=entry.case_ref,
-            record_ref=own if event_type else entry.record_ref, source_version=version, occurred_at=version,
-            valid_from=None, valid_to=None, payload=said, purposes=("joint_case_management",),
-            categories=dict.fromkeys(said, "CT"), norm=None, task_norm=None, attested_by=None, named=None,
-            entrusted_by=None, source_203=False, objected_76=False, task_class=None, connection=None, merges_with=None,
-            endangers_help=False, disputed=(), addressee=None, key=key, row_key=hidden(entry.key),
-        )  # fmt: skip
+            schema=schema,
+            stream=entry.stream,
+            place=f"{entry.stream}/{entry.key.hex()[:12]}",
+            source_key="",
+            subject_id=local.local_id,
+            case_id=known[entry.case_ref].local_id,
+            subject_ref=entry.subject_ref,
+            case_ref=entry.case_ref,
+            record_ref=own if event_type else entry.record_ref,
+            source_version=version,
+            occurred_at=version,
+            valid_from=None,
+            valid_to=None,
+            payload=said,
+            purposes=("joint_case_management",),
+            categories=dict.fromkeys(said, "CT"),
+            norm=None,
+            task_norm=None,
+            attested_by=None,
+            named=None,
+            entrusted_by=None,
+            source_203=False,
+            objected_76=False,
+            task_class=None,
+            connection=None,
+            merges_with=None,
+            endangers_help=False,
+            disputed=(),
+            addressee=None,
+            key=key,
+            row_key=hidden(entry.key),
+        )
 
 
 def _applies(mapping: EventMapping, row: Row) -> bool:

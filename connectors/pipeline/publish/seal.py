@@ -22,9 +22,15 @@ def key_ref(controller: str, event: MappedEvent) -> KeyRef:
 
 
 def envelope(
-    controller: str, legal_domain: str, judged: Judged, key: Key | None, *, version: int,
-    publication: int, recorded_at: int,
-) -> Envelope:  # fmt: skip
+    controller: str,
+    legal_domain: str,
+    judged: Judged,
+    key: Key | None,
+    *,
+    version: int,
+    publication: int,
+    recorded_at: int,
+) -> Envelope:
     """The sealed envelope of one publication; a field that the gate did not keep is in no box, and not named unless it
     is on hold. Without a key nothing is kept."""
     event = judged.event
@@ -33,19 +39,41 @@ def envelope(
     event_id = event.key.event_id(event.record_ref, version)
     control = event.payload if event.control else {}
     return Envelope(
-        record_ref=event.record_ref, event_id=event_id, publication=publication, event_type=event.schema.event_type,
-        schema=event.schema.fingerprint, controller_id=controller, legal_domain=legal_domain,
-        subject_ref=event.subject_ref, case_ref=event.case_ref, source_version=version, occurred_at=event.occurred_at,
-        recorded_at=recorded_at, valid_from=_valid_from(event, control), valid_to=event.valid_to, fields=named,
-        purposes=event.purposes, consents=judged.consents, norm=event.norm, task_norm=event.task_norm,
-        attested_by=event.attested_by, entrusted_by=event.entrusted_by, source_203=event.source_203,
-        objected_76=judged.objected, task_class=event.task_class,
-        connection=event.connection.isoformat() if event.connection else None, merges_with=event.merges_with,
-        endangers_help=event.endangers_help, disputed=[name for name in event.disputed if name in kept],
-        addressee=event.addressee, consent_id=_consent_id(controller, event), valid_until=_valid_until(control),
+        record_ref=event.record_ref,
+        event_id=event_id,
+        publication=publication,
+        event_type=event.schema.event_type,
+        schema=event.schema.fingerprint,
+        controller_id=controller,
+        legal_domain=legal_domain,
+        subject_ref=event.subject_ref,
+        case_ref=event.case_ref,
+        source_version=version,
+        occurred_at=event.occurred_at,
+        recorded_at=recorded_at,
+        valid_from=_valid_from(event, control),
+        valid_to=event.valid_to,
+        fields=named,
+        purposes=event.purposes,
+        consents=judged.consents,
+        norm=event.norm,
+        task_norm=event.task_norm,
+        attested_by=event.attested_by,
+        entrusted_by=event.entrusted_by,
+        source_203=event.source_203,
+        objected_76=judged.objected,
+        task_class=event.task_class,
+        connection=event.connection.isoformat() if event.connection else None,
+        merges_with=event.merges_with,
+        endangers_help=event.endangers_help,
+        disputed=[name for name in event.disputed if name in kept],
+        addressee=event.addressee,
+        consent_id=_consent_id(controller, event),
+        valid_until=_valid_until(control),
         scope=_scope(event),
-        boxes=_boxes(event, kept, event_id, key) if key else {}, held=sorted(judged.waiting),
-    )  # fmt: skip
+        boxes=_boxes(event, kept, event_id, key) if key else {},
+        held=sorted(judged.waiting),
+    )
 
 
 def encoded(event: Envelope) -> bytes:
@@ -59,11 +87,13 @@ def _boxes(event: MappedEvent, kept: dict[str, str], event_id: bytes, key: Key) 
         parts[category][name] = event.payload[name]
     return {
         category: seal(
-            key.cipher, key.version, event.schema.encode_part(part),
+            key.cipher,
+            key.version,
+            event.schema.encode_part(part),
             place("event", event.schema.fingerprint, event_id, event.subject_ref, category, key.version),
         )
         for category, part in parts.items()
-    }  # fmt: skip
+    }
 
 
 def _consent_id(controller: str, event: MappedEvent) -> str | None:

@@ -40,9 +40,15 @@ class BatchCommit:
         self._reported, self._taking_back = reported, taking_back
 
     def publish(
-        self, batch: Batch, now: datetime, tally: Tally, *, is_open: bool, moved: Callable[[], None] | None = None,
+        self,
+        batch: Batch,
+        now: datetime,
+        tally: Tally,
+        *,
+        is_open: bool,
+        moved: Callable[[], None] | None = None,
         unchanged: bool = False,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """One batch; with the gate closed only control data leaves, and the position stays.
 
         `moved`: the batch was read on request (backfill). What was published before leaves all the same, and inside
@@ -67,9 +73,12 @@ class BatchCommit:
         named = {one.event.record_ref for one in ended}
         returned = [one for one in returned if one.event.record_ref not in named]
         prepared = self._publisher.send(
-            [*judged, *returned, *ended], now, again=moved is not None,
-            anew={one.event.place for one in returned}, unfit=unfit,
-        )  # fmt: skip
+            [*judged, *returned, *ended],
+            now,
+            again=moved is not None,
+            anew={one.event.place for one in returned},
+            unfit=unfit,
+        )
         if moved:
             fail_point("connector.before_backfill_save")
             batch = replace(batch, cursor=None)

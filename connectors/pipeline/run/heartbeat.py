@@ -82,13 +82,19 @@ class HeartbeatSender:
         said = _word(beat)
         ends = {one.which: micros(one.not_after) for one in certificates(self._config) if one.not_after}
         return Heartbeat(
-            agency=self._config.agency, connector=self._config.name, kind=word(self._config.kind),
-            role=self._spec.role, state=HELD if said == RUNNING and self._held() else said, at=micros(now),
+            agency=self._config.agency,
+            connector=self._config.name,
+            kind=word(self._config.kind),
+            role=self._spec.role,
+            state=HELD if said == RUNNING and self._held() else said,
+            at=micros(now),
             last_success=_micros(beat.last_success),
             register_as_of=_micros(beat.register_as_of),
-            closed=word(beat.closed) if beat.closed else "", software=word(__version__),
-            quarantined=tuple(self._waiting()), certificates=ends,
-        )  # fmt: skip
+            closed=word(beat.closed) if beat.closed else "",
+            software=word(__version__),
+            quarantined=tuple(self._waiting()),
+            certificates=ends,
+        )
 
     def _held(self) -> bool:
         """Whether an input waits for somebody's word."""

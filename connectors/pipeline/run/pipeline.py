@@ -53,29 +53,51 @@ class Connector:
     """One agency's source, ready to step. Raises ServiceUnavailable when broker or keys fail: then step again later."""
 
     def __init__(
-        self, config: ConnectorConfig, source: Source, key: Naming, *, state: State, pseudonyms: Pseudonyms,
-        keys: KeyStore, log: EventLog, judge: Judge,
-    ) -> None:  # fmt: skip
+        self,
+        config: ConnectorConfig,
+        source: Source,
+        key: Naming,
+        *,
+        state: State,
+        pseudonyms: Pseudonyms,
+        keys: KeyStore,
+        log: EventLog,
+        judge: Judge,
+    ) -> None:
         refuse_spoken_of(config.aliases.first, key, state)
         self._config, self._source, self._state, self._pseudonyms = config, source, state, pseudonyms
         self._journal, self._decisions = GateJournal(state.db), Decisions(state.db)
         knowledge = GateKnowledge(config.agency, key, Register(config.agency, log, keys))
         self._register, translator = knowledge.register, RowTranslator(config, key)
         self._learning = Learning(
-            config, source, translator=translator, knowledge=knowledge, erasures=Erasures(state, knowledge),
-            pseudonyms=pseudonyms, reported=(reported := Reported(state.db)),
-        )  # fmt: skip
+            config,
+            source,
+            translator=translator,
+            knowledge=knowledge,
+            erasures=Erasures(state, knowledge),
+            pseudonyms=pseudonyms,
+            reported=(reported := Reported(state.db)),
+        )
         self._publisher = publisher = EventPublisher(
-            config, self._learning, judge=judge, publisher=Publisher(config, key, keys, log, state),
-            pseudonyms=pseudonyms, journal=self._journal,
-        )  # fmt: skip
+            config,
+            self._learning,
+            judge=judge,
+            publisher=Publisher(config, key, keys, log, state),
+            pseudonyms=pseudonyms,
+            journal=self._journal,
+        )
         self._lookups = lookups = LookupMemory(config, state, translator.lookups)
         claims = Claims(config.streams, state)
         self._commit = BatchCommit(
-            state, translator, publisher, decisions=self._decisions, reported=reported,
-            taking_back=TakingBack(reported, pseudonyms, knowledge, key, config.streams, state), lookups=lookups,
+            state,
+            translator,
+            publisher,
+            decisions=self._decisions,
+            reported=reported,
+            taking_back=TakingBack(reported, pseudonyms, knowledge, key, config.streams, state),
+            lookups=lookups,
             claims=claims,
-        )  # fmt: skip
+        )
         self._lookup_republication = LookupRepublication(config, source, state, lookups, self._commit)
         self._republication = Republication(
             source,
@@ -212,9 +234,7 @@ def build_source(
     named = naming(own, table)
     state = State(config.state, key_hash(local))
     source = module.build(config, state, local)
-    return Connector(
-        config, source, named, state=state, pseudonyms=table, keys=keys, log=log, judge=judge
-    )  # fmt: skip
+    return Connector(config, source, named, state=state, pseudonyms=table, keys=keys, log=log, judge=judge)
 
 
 def key_hash(key: AgencyKey) -> KeyHash:

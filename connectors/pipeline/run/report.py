@@ -47,13 +47,20 @@ class StepReport:
     def as_dict(self) -> dict[str, Any]:
         """For --json and logs; no content."""
         return {
-            "read": self.read, "events": self.events, "published": self.published, "withheld": dict(self.withheld),
-            "source_quarantined": dict(self.source_quarantined), "republished": self.republished,
-            "backfilled": self.backfilled, "unchanged": self.unchanged, "vanished": dict(self.vanished),
+            "read": self.read,
+            "events": self.events,
+            "published": self.published,
+            "withheld": dict(self.withheld),
+            "source_quarantined": dict(self.source_quarantined),
+            "republished": self.republished,
+            "backfilled": self.backfilled,
+            "unchanged": self.unchanged,
+            "vanished": dict(self.vanished),
             "hours_twice": dict(self.hours_twice),
             "unmapped_columns": {name: list(columns) for name, columns in self.unmapped_columns.items()},
-            "closed": self.closed, "more": self.more,
-        }  # fmt: skip
+            "closed": self.closed,
+            "more": self.more,
+        }
 
 
 @dataclass(slots=True)
@@ -95,9 +102,18 @@ class Tally:
         """The finished report."""
         events = self.published + self.withheld.total() + self.quarantined.total()
         return StepReport(
-            read=self.read, events=events, published=self.published, withheld=dict(self.withheld),
-            source_quarantined=dict(self.quarantined), republished=self.republished, backfilled=self.backfilled,
-            unchanged=self.unchanged, vanished=dict(self.vanished), hours_twice=dict(self.twice),
+            read=self.read,
+            events=events,
+            published=self.published,
+            withheld=dict(self.withheld),
+            source_quarantined=dict(self.quarantined),
+            republished=self.republished,
+            backfilled=self.backfilled,
+            unchanged=self.unchanged,
+            vanished=dict(self.vanished),
+            hours_twice=dict(self.twice),
             unmapped_columns=unmapped,
-            examples=tuple(self.examples), closed=closed, more=more,
-        )  # fmt: skip
+            examples=tuple(self.examples),
+            closed=closed,
+            more=more,
+        )

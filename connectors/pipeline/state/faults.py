@@ -24,11 +24,17 @@ def of_rows(batch: Batch, unmapped: Iterable[Unmapped], key_hash: KeyHash) -> li
     rows = {row.place: row for row in batch.rows}
     return [
         QuarantinedRow(
-            stream=batch.stream, key=key_hash(rows[e.place].key), event_type=e.event_type, reason=e.reason,
-            place=e.place, column=e.column, remedy=e.remedy, content=rows[e.place].content,
+            stream=batch.stream,
+            key=key_hash(rows[e.place].key),
+            event_type=e.event_type,
+            reason=e.reason,
+            place=e.place,
+            column=e.column,
+            remedy=e.remedy,
+            content=rows[e.place].content,
         )
         for e in unmapped
-    ]  # fmt: skip
+    ]
 
 
 def of_refused(
@@ -40,19 +46,31 @@ def of_refused(
     found += [(event, UNFIT) for event in unfit]
     return [
         QuarantinedRow(
-            stream=batch.stream, key=key_hash(rows[e.place].key), event_type=e.schema.event_type, reason=reason,
-            place=e.place, column="", remedy=REMEDIES[reason], content=rows[e.place].content,
+            stream=batch.stream,
+            key=key_hash(rows[e.place].key),
+            event_type=e.schema.event_type,
+            reason=reason,
+            place=e.place,
+            column="",
+            remedy=REMEDIES[reason],
+            content=rows[e.place].content,
         )
         for e, reason in found
-    ]  # fmt: skip
+    ]
 
 
 def of_incidents(incidents: Sequence[Incident]) -> list[QuarantinedRow]:
     """Streams and snapshots that cannot be read at all."""
     return [
         QuarantinedRow(
-            stream=i.stream, key=WHOLE, event_type=i.place, reason=i.reason, place=i.place, column="", remedy=i.remedy,
+            stream=i.stream,
+            key=WHOLE,
+            event_type=i.place,
+            reason=i.reason,
+            place=i.place,
+            column="",
+            remedy=i.remedy,
             content=b"",
         )
         for i in incidents
-    ]  # fmt: skip
+    ]

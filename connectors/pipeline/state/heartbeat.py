@@ -50,11 +50,7 @@ class Pulse:
         self._db = open_file(pulse_of(state), SCHEMA)
 
     def beat(self, beat: StepStatus) -> None:
-        times = {
-            name: value and value.isoformat()
-            for name, value in asdict(beat).items()
-            if name in _TIMES
-        }  # fmt: skip
+        times = {name: value and value.isoformat() for name, value in asdict(beat).items() if name in _TIMES}
         self._put("beat", asdict(beat) | times)
 
     def last(self) -> StepStatus | None:

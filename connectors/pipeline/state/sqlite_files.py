@@ -41,9 +41,10 @@ def unwritten(state: Path, error: sqlite3.OperationalError | OSError) -> Service
     else:
         place, cause = state.name, error.sqlite_errorname
     return ServiceUnavailable(
-        f"cannot be read or written ({cause})", place=place,
+        f"cannot be read or written ({cause})",
+        place=place,
         remedy="make room on the disk, check owner and permissions; nothing was lost",
-    )  # fmt: skip
+    )
 
 
 def prove_writable(path: Path, place: str) -> None:
@@ -57,9 +58,10 @@ def prove_writable(path: Path, place: str) -> None:
         TemporaryFile(dir=nearest).close()
     except OSError as error:
         raise ConfigurationError(
-            f"{nearest.name}: cannot be written ({type(error).__name__})", place=place,
+            f"{nearest.name}: cannot be written ({type(error).__name__})",
+            place=place,
             remedy="give it to the connector's account; in a sandbox, name it there too",
-        ) from None  # fmt: skip
+        ) from None
 
 
 def replace_file(path: Path, content: bytes, like: Path | None = None) -> None:

@@ -78,9 +78,17 @@ def _published(row: tuple[Any, ...]) -> Published:
     *head, kept, ground, recorded_at, sent, waiting = row
     record_ref, subject_ref, source_version, publication, whole = head
     return Published(
-        record_ref, subject_ref, source_version, publication, whole, frozenset(json.loads(kept)),
-        frozenset(json.loads(ground)), recorded_at, bool(sent), frozenset(json.loads(waiting)),
-    )  # fmt: skip
+        record_ref,
+        subject_ref,
+        source_version,
+        publication,
+        whole,
+        frozenset(json.loads(kept)),
+        frozenset(json.loads(ground)),
+        recorded_at,
+        bool(sent),
+        frozenset(json.loads(waiting)),
+    )
 
 
 class State:

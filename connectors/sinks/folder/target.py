@@ -24,9 +24,22 @@ from hub.domain.clock import micros
 from hub.errors import ServiceUnavailable
 
 COLUMNS = (
-    "fall", "fall_ref", "rolle", "fachkraft", "person", "person_ref", "absender", "ereignis", "eintrag", "zeitpunkt",
-    "feld", "wert", "bestritten", "stand", "gilt_bis",
-)  # fmt: skip
+    "fall",
+    "fall_ref",
+    "rolle",
+    "fachkraft",
+    "person",
+    "person_ref",
+    "absender",
+    "ereignis",
+    "eintrag",
+    "zeitpunkt",
+    "feld",
+    "wert",
+    "bestritten",
+    "stand",
+    "gilt_bis",
+)
 _NO_CHAR = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _FORMULA = re.compile(r"\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n]")
 _NUMBER = re.compile(r"[+-]?\d+([.,]\d+)?")
@@ -125,6 +138,7 @@ def _clean(text: str) -> str:
 
 def _away(error: OSError) -> ServiceUnavailable:
     return ServiceUnavailable(
-        f"the folder cannot be written ({type(error).__name__})", place="config.settings.folder",
+        f"the folder cannot be written ({type(error).__name__})",
+        place="config.settings.folder",
         remedy="check disk and permissions; it is tried again",
-    )  # fmt: skip
+    )

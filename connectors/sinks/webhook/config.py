@@ -38,10 +38,12 @@ def hook_settings(config: ConnectorConfig) -> HookSettings:
     table = checked(HookTable, config.settings, "config.settings")
     url = table.url.get_secret_value()
     settings = HookSettings(
-        url=url, key=secret_of(config.path(table.key_file), "settings.key_file"),
-        ca_file=config.path(table.ca_file) if table.ca_file else None, timeout=table.timeout_seconds,
+        url=url,
+        key=secret_of(config.path(table.key_file), "settings.key_file"),
+        ca_file=config.path(table.ca_file) if table.ca_file else None,
+        timeout=table.timeout_seconds,
         tries=table.tries,
-    )  # fmt: skip
+    )
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ConfigurationError("is no address", place="config.settings.url", remedy="https://…")

@@ -104,25 +104,32 @@ def _beginning(pieces: Iterable[bytes]) -> bytes:
 
 def _unavailable(cause: str) -> ServiceUnavailable:
     return ServiceUnavailable(
-        f"the address does not take the view ({cause})", place="config.settings.url",
+        f"the address does not take the view ({cause})",
+        place="config.settings.url",
         remedy="check the receiver; it is tried again",
-    )  # fmt: skip
+    )
 
 
 def _refused(code: int) -> DataError:
     """The receiver's own word on this view: it waits, and the others go on."""
     return DataError(
-        f"the receiver refuses the view (HTTP {code})", reason=f"http_{code}", place="config.settings.url",
+        f"the receiver refuses the view (HTTP {code})",
+        reason=f"http_{code}",
+        place="config.settings.url",
         remedy="see the receiver's log; it is tried again",
-    )  # fmt: skip
+    )
 
 
 def _body(view: View, new: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {
-        "fall_ref": view["case_ref"], "rolle": view["role"], "fachkraft": view["worker"] or "",
-        "fassung": [view["generation"], view["version"]], "gilt_bis": view["not_after"], "entfernt": not new,
+        "fall_ref": view["case_ref"],
+        "rolle": view["role"],
+        "fachkraft": view["worker"] or "",
+        "fassung": [view["generation"], view["version"]],
+        "gilt_bis": view["not_after"],
+        "entfernt": not new,
         "angaben": [dict(row) for row in new],
-    }  # fmt: skip
+    }
 
 
 def _once(view: View, new: Sequence[Mapping[str, Any]]) -> str:

@@ -22,8 +22,10 @@ class Trial:
         self._serve(0)
         (folder / "hook.key").write_text(base64.b64encode(b"k" * 32).decode(), encoding="ascii")
         self.settings: Mapping[str, Any] = {
-            "url": f"http://127.0.0.1:{self._port}/sichten", "key_file": "hook.key", "tries": 1,
-        }  # fmt: skip
+            "url": f"http://127.0.0.1:{self._port}/sichten",
+            "key_file": "hook.key",
+            "tries": 1,
+        }
 
     def shown(self, at: datetime) -> Sequence[Shown]:
         rows = (row for view in self._views.values() for row in view)

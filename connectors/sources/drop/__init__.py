@@ -11,9 +11,10 @@ from connectors.sources.files.source import FilesSource
 from hub.domain.identifiers import AgencyKey
 
 spec = Spec(
-    kind="file_drop", role="source",
+    kind="file_drop",
+    role="source",
     settings=CsvDropTable,
-)  # fmt: skip
+)
 
 
 def build(config: ConnectorConfig, state: State, key: AgencyKey) -> FilesSource:

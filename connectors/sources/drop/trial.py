@@ -12,9 +12,13 @@ class Trial:
     """One file per stream and writing."""
 
     settings: Mapping[str, Any] = {
-        "folder": "drop", "complete": "rename", "encoding": "cp1252", "delimiter": ";",
-        "as_of": r"_(\d{8})\.csv$", "together": True,
-    }  # fmt: skip
+        "folder": "drop",
+        "complete": "rename",
+        "encoding": "cp1252",
+        "delimiter": ";",
+        "as_of": r"_(\d{8})\.csv$",
+        "together": True,
+    }
     streams: Mapping[str, Mapping[str, str]] = {name: {"file": f"{name}_*.csv"} for name in COLUMNS}
 
     def __init__(self, folder: Path) -> None:

@@ -84,10 +84,17 @@ def drop_of(table: DropTable, config: ConnectorConfig, dialect: Dialect) -> Drop
     """The settings that every kind of dropped file shares. Raises ConfigurationError."""
     folder = config.path(table.folder)
     settings = DropSettings(
-        folder=folder, inbox=_inbox(table.inbox, folder), complete=table.complete, manifest=table.manifest,
-        partial=table.partial, as_of=_pattern(table.as_of), as_of_date=table.as_of_date, together=table.together,
-        dialect=dialect, files=files_settings(table, config),
-    )  # fmt: skip
+        folder=folder,
+        inbox=_inbox(table.inbox, folder),
+        complete=table.complete,
+        manifest=table.manifest,
+        partial=table.partial,
+        as_of=_pattern(table.as_of),
+        as_of_date=table.as_of_date,
+        together=table.together,
+        dialect=dialect,
+        files=files_settings(table, config),
+    )
     _check(settings)
     return settings
 
@@ -125,6 +132,7 @@ def _check(settings: DropSettings) -> None:
         )
     if (settings.complete == "trailer") != (settings.dialect.trailer is not None):
         raise ConfigurationError(
-            "does not agree with complete", place="config.settings.trailer",
+            "does not agree with complete",
+            place="config.settings.trailer",
             remedy='set the trailer\'s pattern exactly when complete = "trailer"',
-        )  # fmt: skip
+        )

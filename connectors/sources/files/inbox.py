@@ -189,9 +189,10 @@ class Inbox(Waiting):
     def _delivery(self, one: _Set, paths: Paths) -> Delivery | None:
         """Take the files into processing; None when all of it was read before."""
         chosen = {
-            stream.name: names for stream in self._settings.files.streams.values()
+            stream.name: names
+            for stream in self._settings.files.streams.values()
             if (names := [name for name in one.names if fnmatch(name, stream.file)])
-        }  # fmt: skip
+        }
         if not chosen:
             raise DataError(
                 "belongs to no stream",

@@ -52,9 +52,11 @@ class Waiting:
             return None
         if one.reason == NOT_NEWER:
             raise Refused(
-                "is older than what was read", reason=NOT_NEWER, place=one.name,
+                "is older than what was read",
+                reason=NOT_NEWER,
+                place=one.name,
                 remedy="export it again with a new day, or hub connect reject",
-            )  # fmt: skip
+            )
         self._add(ACCEPTED, one.digest)
         return one.held
 

@@ -106,9 +106,10 @@ class Rooms:
             path.replace(target)
         except OSError as error:
             raise ServiceUnavailable(
-                f"cannot be moved ({type(error).__name__})", place=f"{target.parent.name}/",
+                f"cannot be moved ({type(error).__name__})",
+                place=f"{target.parent.name}/",
                 remedy="check disk and permissions; all four folders must lie on one disk",
-            ) from None  # fmt: skip
+            ) from None
         return target
 
 

@@ -18,9 +18,12 @@ def unhashed(_: Sequence[str]) -> bytes:
 
 
 def standing(
-    opened: Open, stream: FileStream, entries: Sequence[Entry], hash_key: Callable[[str], bytes],
+    opened: Open,
+    stream: FileStream,
+    entries: Sequence[Entry],
+    hash_key: Callable[[str], bytes],
     content: Content = unhashed,
-) -> Iterator[Row]:  # fmt: skip
+) -> Iterator[Row]:
     """Every row of a stream as it stands: those of all parts of a stock, or of files that hold changes the last row of
     each key."""
     if not stream.changes:
@@ -60,10 +63,19 @@ def row(stream: FileStream, entry: Entry, line: int, cells: Sequence[str], conte
     hour = stream.changed.hour_of(values) if stream.changed and values else ""
     place = f"{entry.place}:{line}"
     return Row(
-        stream.name, found.key, place, values, entry.as_of, content, found.gone, found.fault, changed, timeless,
+        stream.name,
+        found.key,
+        place,
+        values,
+        entry.as_of,
+        content,
+        found.gone,
+        found.fault,
+        changed,
+        timeless,
         hour=hour,
         before=found.before,
-    )  # fmt: skip
+    )
 
 
 def key_of(stream: FileStream) -> Callable[[Sequence[str]], str]:

@@ -69,10 +69,15 @@ class Dialect:
     def parsed(self, lines: Iterable[str]) -> "Reader":
         """The cells of each line. Raises csv.Error, while reading."""
         return csv.reader(
-            lines, delimiter=self.delimiter, quotechar=self.quote or None, escapechar=self.escape,
-            doublequote=self.escape is None, strict=True, skipinitialspace=bool(self.quote) and self.delimiter != " ",
+            lines,
+            delimiter=self.delimiter,
+            quotechar=self.quote or None,
+            escapechar=self.escape,
+            doublequote=self.escape is None,
+            strict=True,
+            skipinitialspace=bool(self.quote) and self.delimiter != " ",
             quoting=csv.QUOTE_MINIMAL if self.quote else csv.QUOTE_NONE,
-        )  # fmt: skip
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,9 +146,10 @@ class FilesSettings:
 def files_settings(table: VanishTable, config: ConnectorConfig) -> FilesSettings:
     """The part of the settings that all kinds of files share; raises ConfigurationError."""
     settings = FilesSettings(
-        vanish_limit=table.vanish_limit, vanish_rows=table.vanish_rows,
+        vanish_limit=table.vanish_limit,
+        vanish_rows=table.vanish_rows,
         streams={stream.name: _stream(stream, config) for stream in config.streams.values()},
-    )  # fmt: skip
+    )
     if not 0 <= settings.vanish_limit <= 1:
         raise ConfigurationError(
             "out of range", place="config.settings.vanish_limit", remedy="a share from 0 to 1"
@@ -154,9 +160,14 @@ def files_settings(table: VanishTable, config: ConnectorConfig) -> FilesSettings
 def dialect_of(table: DialectTable) -> Dialect:
     """How the CSV files are written; raises ConfigurationError."""
     dialect = Dialect(
-        encoding=table.encoding, delimiter=table.delimiter, quote=table.quote, escape=table.escape or None,
-        header=table.header, skip=table.skip, trailer=_trailer(table.trailer),
-    )  # fmt: skip
+        encoding=table.encoding,
+        delimiter=table.delimiter,
+        quote=table.quote,
+        escape=table.escape or None,
+        header=table.header,
+        skip=table.skip,
+        trailer=_trailer(table.trailer),
+    )
     try:
         codecs.lookup(dialect.encoding)
     except LookupError:
@@ -186,8 +197,11 @@ def _stream(stream: Stream, config: ConnectorConfig) -> FileStream:
     place = f"config.streams.{stream.name}"
     table = checked(FileStreamTable, stream.settings, place)
     looked = {
-        column for lk in config.lookups.values() if lk.stream == stream.name for column in (lk.key, *lk.columns)
-    }  # fmt: skip
+        column
+        for lk in config.lookups.values()
+        if lk.stream == stream.name
+        for column in (lk.key, *lk.columns)
+    }
     derived = {
         name: replace(value_of(raw, f"{place}.derive.{name}", config.style, config.codes), whole=True)
         for name, raw in table.derive.items()
@@ -202,10 +216,14 @@ def _stream(stream: Stream, config: ConnectorConfig) -> FileStream:
         refuse_inapplicable(value, "string", f"{place}.derive.{name}")
     used = {column for value in derived.values() for column in value.used}
     return FileStream(
-        name=stream.name, stream=stream, file=table.file, derived=derived,
+        name=stream.name,
+        stream=stream,
+        file=table.file,
+        derived=derived,
         columns=tuple(sorted((stream.columns | looked | used) - derived.keys())),
-        changes=table.changes, names=table.columns,
-    )  # fmt: skip
+        changes=table.changes,
+        names=table.columns,
+    )
 
 
 LISTED = "\0"

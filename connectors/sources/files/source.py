@@ -38,9 +38,14 @@ class FilesSource:
     """One agency's files, on whatever shelf they lie and in whatever format `opened` reads."""
 
     def __init__(
-        self, settings: FilesSettings, shelf: Shelf, opened: Open, state: State, key: AgencyKey,
+        self,
+        settings: FilesSettings,
+        shelf: Shelf,
+        opened: Open,
+        state: State,
+        key: AgencyKey,
         check: Callable[[], None],
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._settings, self._shelf, self._open, self._state, self._key = settings, shelf, opened, state, key
         self.check = check
         self._diff, self._again = Diff(state), Again(state, lambda name: self._rows([name]))

@@ -8,9 +8,10 @@ from connectors.sources.outbox.source import OutboxSource
 from hub.domain.identifiers import AgencyKey
 
 spec = Spec(
-    kind="sql_outbox", role="source",
+    kind="sql_outbox",
+    role="source",
     settings=OutboxTable,
-)  # fmt: skip
+)
 
 
 def build(config: ConnectorConfig, state: State, key: AgencyKey) -> OutboxSource:

@@ -63,10 +63,16 @@ def outbox_settings(config: ConnectorConfig) -> OutboxSettings:
     """The settings of this configuration; raises ConfigurationError."""
     table = checked(OutboxTable, config.settings, "config.settings")
     settings = OutboxSettings(
-        access=access_of(table, config), table=table.table, schema=table.schema_, id=table.id, kind=table.kind,
-        payload=table.payload, beside=table.columns, gap_hours=table.gap_hours,
+        access=access_of(table, config),
+        table=table.table,
+        schema=table.schema_,
+        id=table.id,
+        kind=table.kind,
+        payload=table.payload,
+        beside=table.columns,
+        gap_hours=table.gap_hours,
         streams={stream.name: _stream(stream, config) for stream in config.streams.values()},
-    )  # fmt: skip
+    )
     _check(settings)
     return settings
 
@@ -75,16 +81,20 @@ def _stream(stream: Stream, config: ConnectorConfig) -> OutboxStream:
     place = f"config.streams.{stream.name}"
     table = checked(OutboxStreamTable, stream.settings, place)
     found = OutboxStream(
-        name=stream.name, stream=stream, entries=(stream.name,) if table.entries is None else table.entries,
-        numeric=frozenset(table.numeric), columns=tuple(sorted(read_columns(stream, config))),
+        name=stream.name,
+        stream=stream,
+        entries=(stream.name,) if table.entries is None else table.entries,
+        numeric=frozenset(table.numeric),
+        columns=tuple(sorted(read_columns(stream, config))),
         optional=frozenset(table.optional),
-    )  # fmt: skip
+    )
     ends = [stream.on_vanish] if stream.on_vanish else []
     if any(event.by_version for event in (*stream.events, *ends)):
         raise ConfigurationError(
-            "an outbox entry's version is its number, no time", place=place,
+            "an outbox entry's version is its number, no time",
+            place=place,
             remedy=f'name the column that holds the time in place of "{VERSION}"',
-        )  # fmt: skip
+        )
     return found
 
 

@@ -220,10 +220,17 @@ class OutboxSource:
             values, found = {}, found._replace(key=f"{UNNAMED}{number}", gone=False)
         content = sorted((name, repr(value)) for name, value in values.items())
         return Row(
-            stream=stream.name, key=found.key, place=f"{stream.name}/{number}", values=values,
-            version=number, content=self._key.row_hash(repr(content).encode()), gone=found.gone,
-            fault=fault_in(self._settings, entry) or found.fault, timeless=True, before=found.before,
-        )  # fmt: skip
+            stream=stream.name,
+            key=found.key,
+            place=f"{stream.name}/{number}",
+            values=values,
+            version=number,
+            content=self._key.row_hash(repr(content).encode()),
+            gone=found.gone,
+            fault=fault_in(self._settings, entry) or found.fault,
+            timeless=True,
+            before=found.before,
+        )
 
     def _wanted(self) -> list[str]:
         settings = self._settings
@@ -238,9 +245,7 @@ class OutboxSource:
             return list(connection.execute(nothing).keys())
 
     def _sampled(self, stream: OutboxStream) -> set[str]:
-        return {
-            name for entry in self._newest(stream) for name in members(entry[self._settings.payload])
-        }  # fmt: skip
+        return {name for entry in self._newest(stream) for name in members(entry[self._settings.payload])}
 
     def _newest(self, stream: OutboxStream) -> Sequence[Entry]:
         """A sample; none where one of them cannot be given, for that one waits alone."""

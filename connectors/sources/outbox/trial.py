@@ -16,9 +16,13 @@ class Trial(SqliteSystem):
     """Each entry holds one record whole. Nothing is ever removed; a record that ended has an entry which says so."""
 
     settings: Mapping[str, Any] = {
-        "url": ADDRESS, "table": "outbox", "id": "nr", "kind": "kind", "payload": "said",
+        "url": ADDRESS,
+        "table": "outbox",
+        "id": "nr",
+        "kind": "kind",
+        "payload": "said",
         "gap_hours": 48,
-    }  # fmt: skip
+    }
     streams: Mapping[str, Mapping[str, Any]] = {
         name: {"gone": {"column": "deleted", "in": ["J"]}} for name in COLUMNS
     }

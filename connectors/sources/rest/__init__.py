@@ -13,9 +13,10 @@ from connectors.sources.rest.spool import Seal, SpoolReader
 from hub.domain.identifiers import AgencyKey
 
 spec = Spec(
-    kind="rest", role="source",
+    kind="rest",
+    role="source",
     settings=RestTable,
-)  # fmt: skip
+)
 
 
 def build(config: ConnectorConfig, state: State, key: AgencyKey) -> FilesSource:

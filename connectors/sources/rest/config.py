@@ -142,10 +142,14 @@ def rest_settings(config: ConnectorConfig) -> RestSettings:
     files = files_settings(table, replace(config, streams=streams))
     timed = {name: _timed(one, endpoints[name], ordering) for name, one in files.streams.items()}
     settings = RestSettings(
-        access=_access(table, config), paging=_paging(table.paging, "config.settings.paging"),
-        poll_seconds=60 * table.poll_minutes, reconcile_seconds=60 * table.reconcile_minutes,
-        ordering=ordering, files=replace(files, streams=timed), endpoints=endpoints,
-    )  # fmt: skip
+        access=_access(table, config),
+        paging=_paging(table.paging, "config.settings.paging"),
+        poll_seconds=60 * table.poll_minutes,
+        reconcile_seconds=60 * table.reconcile_minutes,
+        ordering=ordering,
+        files=replace(files, streams=timed),
+        endpoints=endpoints,
+    )
     _check(settings)
     for name, read in settings.files.streams.items():
         _check_outer(name, (*read.columns, endpoints[name].version), endpoints[name])
@@ -186,10 +190,20 @@ def version_of(text: str) -> Version:
 def plain_access(url: str, *, token_file: Path | None, token_env: str) -> Access:
     """The usual limits, and at most a token. Raises ConfigurationError."""
     return Access(
-        url=address(url, "--url"), token_file=token_file, token_env=token_env, header="", user="",
-        password_file=None, password_env="", ca_file=None, cert_file=None, key_file=None, timeout=TIMEOUT,
-        tries=TRIES, most_bytes=MOST_BYTES,
-    )  # fmt: skip
+        url=address(url, "--url"),
+        token_file=token_file,
+        token_env=token_env,
+        header="",
+        user="",
+        password_file=None,
+        password_env="",
+        ca_file=None,
+        cert_file=None,
+        key_file=None,
+        timeout=TIMEOUT,
+        tries=TRIES,
+        most_bytes=MOST_BYTES,
+    )
 
 
 def _access(table: RestTable, config: ConnectorConfig) -> Access:
@@ -197,12 +211,20 @@ def _access(table: RestTable, config: ConnectorConfig) -> Access:
         return config.path(name) if name else None
 
     return Access(
-        url=address(table.url), token_file=path(table.token_file), token_env=table.token_env,
-        header=table.header_name, user=table.user, password_file=path(table.password_file),
-        password_env=table.password_env, ca_file=path(table.ca_file), cert_file=path(table.cert_file),
-        key_file=path(table.key_file), timeout=table.timeout_seconds, tries=table.tries,
+        url=address(table.url),
+        token_file=path(table.token_file),
+        token_env=table.token_env,
+        header=table.header_name,
+        user=table.user,
+        password_file=path(table.password_file),
+        password_env=table.password_env,
+        ca_file=path(table.ca_file),
+        cert_file=path(table.cert_file),
+        key_file=path(table.key_file),
+        timeout=table.timeout_seconds,
+        tries=table.tries,
         most_bytes=table.page_bytes,
-    )  # fmt: skip
+    )
 
 
 def address(url: str, place: str = "config.settings.url") -> str:
@@ -237,9 +259,13 @@ def _paging(table: PagingTable, place: str) -> Paging:
     kind, at = table.kind, table.at
     first = (1 if kind == "page" else 0) if table.first is None else table.first
     paging = Paging(
-        kind=kind, at=pointer_of(at, f"{place}.at"), parameter=table.parameter, first=first,
-        fixed={name: str(value) for name, value in table.parameters.items()}, most=table.most_pages,
-    )  # fmt: skip
+        kind=kind,
+        at=pointer_of(at, f"{place}.at"),
+        parameter=table.parameter,
+        first=first,
+        fixed={name: str(value) for name, value in table.parameters.items()},
+        most=table.most_pages,
+    )
     if kind not in PAGING:
         raise ConfigurationError("unknown kind", place=f"{place}.kind", remedy=" | ".join(PAGING))
     if (kind in _POINTED) != bool(at):
@@ -250,20 +276,24 @@ def _paging(table: PagingTable, place: str) -> Paging:
         )
     if (kind in _COUNTED or kind == "cursor") != bool(paging.parameter):
         raise ConfigurationError(
-            "page, offset and cursor need it, no other kind does", place=f"{place}.parameter",
+            "page, offset and cursor need it, no other kind does",
+            place=f"{place}.parameter",
             remedy="name the parameter of the address",
-        )  # fmt: skip
+        )
     return paging
 
 
 def _endpoint(table: RequestTable, place: str) -> Endpoint:
     endpoint = Endpoint(
-        path=table.path, parameters={name: str(value) for name, value in table.parameters.items()},
+        path=table.path,
+        parameters={name: str(value) for name, value in table.parameters.items()},
         rows=pointer_of(table.rows, f"{place}.rows"),
         total=pointer_of(table.total, f"{place}.total") if table.total else None,
-        version=table.version, since=table.since, optional=frozenset(table.optional),
+        version=table.version,
+        since=table.since,
+        optional=frozenset(table.optional),
         etag_whole=table.etag_whole,
-    )  # fmt: skip
+    )
     if (
         not endpoint.path.startswith("/")
         or not _plain(endpoint.path)

@@ -80,9 +80,12 @@ def parsed(body: bytes, place: str) -> Any:
     body = body.removeprefix(codecs.BOM_UTF8)
     try:
         return json.loads(
-            body.decode("utf-8"), parse_float=Fraction, parse_int=str, parse_constant=_no_number,
+            body.decode("utf-8"),
+            parse_float=Fraction,
+            parse_int=str,
+            parse_constant=_no_number,
             object_pairs_hook=_once,
-        )  # fmt: skip
+        )
     except UnicodeDecodeError as error:
         raise _fault(f"byte {error.start}: not UTF-8", "wrong_encoding", place) from None
     except json.JSONDecodeError as error:

@@ -97,9 +97,11 @@ class Streams:
                 return told
             before = told.digest
         raise DataError(
-            "changes while it is read", reason="changed_while_reading", place=stream.name,
+            "changes while it is read",
+            reason="changed_while_reading",
+            place=stream.name,
             remedy="the pages do not fit together: correct paging or total, or let the interface sort by its key",
-        )  # fmt: skip
+        )
 
     def _fetch(
         self, stream: FileStream, kept: Told | None, path: Path, now: datetime
@@ -121,9 +123,13 @@ class Streams:
             writer.finish(stream.columns, picker.names())
         alone = pages == 1 or self._settings.endpoints[stream.name].etag_whole
         told = Told(
-            file=path.name, digest=_text(hashed), mark=self.mark(stream), newest=picker.newest,
-            etag=etag if alone else "", whole_at=NOT_WHOLE if picker.unnamed else micros(now),
-        )  # fmt: skip
+            file=path.name,
+            digest=_text(hashed),
+            mark=self.mark(stream),
+            newest=picker.newest,
+            etag=etag if alone else "",
+            whole_at=NOT_WHOLE if picker.unnamed else micros(now),
+        )
         return told, pages
 
     def _changed(self, stream: FileStream, kept: Told, path: Path, now: datetime) -> Told:
@@ -185,8 +191,9 @@ class Streams:
         self._diff.clear()
         with self._state.transaction():
             self._diff.load(
-                Incoming(stream.name, line, self._state.key_hash(key(cells)), b"") for line, cells in reader.cells()
-            )  # fmt: skip
+                Incoming(stream.name, line, self._state.key_hash(key(cells)), b"")
+                for line, cells in reader.cells()
+            )
             self._diff.index()
         return self._diff.is_unique and not self._diff.vanished(stream.name)
 

@@ -203,9 +203,12 @@ class Polls(Waiting):
         """Streams whose file is there and holds what is asked for now."""
         streams = self._settings.files.streams
         return {
-            name for name, told in taken.streams.items()
-            if name in streams and told.mark == self._streams.mark(streams[name]) and self._path(told).exists()
-        }  # fmt: skip
+            name
+            for name, told in taken.streams.items()
+            if name in streams
+            and told.mark == self._streams.mark(streams[name])
+            and self._path(told).exists()
+        }
 
     def _delivery(self, taken: Taken) -> Delivery:
         files = {name: (Entry(self._path(told), name, taken.as_of),) for name, told in taken.streams.items()}

@@ -25,21 +25,28 @@ class Trial:
     streams: Mapping[str, Mapping[str, Any]] = {
         name: {
             "request": {
-                "path": f"/{name}", "rows": "/rows", "total": "/total", "version": "changed", "since": "since",
+                "path": f"/{name}",
+                "rows": "/rows",
+                "total": "/total",
+                "version": "changed",
+                "since": "since",
                 "etag_whole": True,
             }
         }
         for name in COLUMNS
-    }  # fmt: skip
+    }
 
     def __init__(self, folder: Path) -> None:
         self._tables: dict[str, Known] = {name: {} for name in COLUMNS}
         self._serve(0)
         (folder / "token").write_text(TOKEN, encoding="ascii")
         self.settings: Mapping[str, Any] = {
-            "url": f"http://127.0.0.1:{self._port}/api", "token_file": "token", "poll_minutes": 0, "tries": 1,
+            "url": f"http://127.0.0.1:{self._port}/api",
+            "token_file": "token",
+            "poll_minutes": 0,
+            "tries": 1,
             "paging": {"kind": "next", "at": "/next"},
-        }  # fmt: skip
+        }
 
     def write(self, tables: Tables, at: datetime, stamped: datetime) -> None:
         moment = stamped.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

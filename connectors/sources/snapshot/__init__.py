@@ -10,9 +10,10 @@ from connectors.sources.snapshot.shelf import Folders
 from hub.domain.identifiers import AgencyKey
 
 spec = Spec(
-    kind="snapshot_csv", role="source",
+    kind="snapshot_csv",
+    role="source",
     settings=CsvTable,
-)  # fmt: skip
+)
 
 
 def build(config: ConnectorConfig, state: State, key: AgencyKey) -> FilesSource:

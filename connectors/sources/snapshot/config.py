@@ -36,6 +36,9 @@ def csv_settings(config: ConnectorConfig) -> CsvSettings:
     """The settings of this configuration; raises ConfigurationError."""
     table = checked(CsvTable, config.settings, "config.settings")
     return CsvSettings(
-        folder=config.path(table.folder), manifest=table.manifest, dialect=dialect_of(table),
-        grace_minutes=table.grace_minutes, files=files_settings(table, config),
-    )  # fmt: skip
+        folder=config.path(table.folder),
+        manifest=table.manifest,
+        dialect=dialect_of(table),
+        grace_minutes=table.grace_minutes,
+        files=files_settings(table, config),
+    )

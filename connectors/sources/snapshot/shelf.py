@@ -150,9 +150,11 @@ def _entry(manifest: Manifest, stream: FileStream) -> Entry:
     place = f"{manifest.name}/{stream.file}"
     if told is None:
         raise DataError(
-            "is not in the manifest", reason="manifest_wrong", place=place,
+            "is not in the manifest",
+            reason="manifest_wrong",
+            place=place,
             remedy="export all files that the configuration names",
-        )  # fmt: skip
+        )
     return Entry(manifest.folder / stream.file, place, manifest.as_of, told.rows, told.sha256)
 
 

@@ -9,9 +9,11 @@ from connectors.sources.sql.vanished import Waiting
 from hub.domain.identifiers import AgencyKey
 
 spec = Spec(
-    kind="sql", role="source",
-    settings=SqlTable, secrets=("url",),
-)  # fmt: skip
+    kind="sql",
+    role="source",
+    settings=SqlTable,
+    secrets=("url",),
+)
 
 
 def build(config: ConnectorConfig, state: State, key: AgencyKey) -> SqlSource:

@@ -71,19 +71,24 @@ def sql_settings(config: ConnectorConfig) -> SqlSettings:
     """The settings of this configuration; raises ConfigurationError."""
     table = checked(SqlTable, config.settings, "config.settings")
     settings = SqlSettings(
-        access=access_of(table, config), overlap_seconds=table.overlap_seconds,
-        overlap_numbers=table.overlap_numbers, reconcile_seconds=60 * table.reconcile_minutes,
-        vanish_limit=table.vanish_limit, vanish_rows=table.vanish_rows,
-        style=config.style, digest=config.digest,
+        access=access_of(table, config),
+        overlap_seconds=table.overlap_seconds,
+        overlap_numbers=table.overlap_numbers,
+        reconcile_seconds=60 * table.reconcile_minutes,
+        vanish_limit=table.vanish_limit,
+        vanish_rows=table.vanish_rows,
+        style=config.style,
+        digest=config.digest,
         streams={stream.name: _stream(stream, config) for stream in config.streams.values()},
-    )  # fmt: skip
+    )
     _check(settings)
     for stream in config.streams.values():
         if stream.on_vanish and stream.gone is None and not settings.reconcile_seconds:
             raise ConfigurationError(
-                "would never be said: keys are not compared", place=f"config.streams.{stream.name}.on_vanish",
+                "would never be said: keys are not compared",
+                place=f"config.streams.{stream.name}.on_vanish",
                 remedy="set reconcile_minutes, or map a deletion mark with gone",
-            )  # fmt: skip
+            )
     return settings
 
 
@@ -112,7 +117,13 @@ def _stream(stream: Stream, config: ConnectorConfig) -> SqlStream:
     if bool(table.table) == bool(table.query):
         raise ConfigurationError("needs one of table, query", place=place, remedy="name what is read")
     return SqlStream(
-        name=stream.name, stream=stream, table=table.table, query=table.query, schema=table.schema_,
-        version=table.version, numeric=frozenset(table.numeric),
-        columns=tuple(sorted(read_columns(stream, config) | {table.version})), revision=table.revision,
-    )  # fmt: skip
+        name=stream.name,
+        stream=stream,
+        table=table.table,
+        query=table.query,
+        schema=table.schema_,
+        version=table.version,
+        numeric=frozenset(table.numeric),
+        columns=tuple(sorted(read_columns(stream, config) | {table.version})),
+        revision=table.revision,
+    )

@@ -20,15 +20,21 @@ from connectors.sources.sql.reader import chosen, origin
 
 MISSING, UNREADABLE, RETYPED = "column_missing", "table_unreadable", "column_retyped"
 UNSUITABLE, DUPLICATE, UNVERSIONED, UNNAMED = (
-    "version_unsuitable", "duplicate_key", "version_missing", "key_missing",
-)  # fmt: skip
+    "version_unsuitable",
+    "duplicate_key",
+    "version_missing",
+    "key_missing",
+)
 HALTING = frozenset({MISSING, UNREADABLE, RETYPED, UNSUITABLE, DUPLICATE})
 KEYS = frozenset({DUPLICATE, UNNAMED})
 """What only a look at all keys tells."""
 FAMILIES: tuple[tuple[tuple[type, ...], str], ...] = (
-    ((bool, int, float, Decimal), "number"), ((datetime,), "time"), ((date,), "date"), ((str,), "text"),
+    ((bool, int, float, Decimal), "number"),
+    ((datetime,), "time"),
+    ((date,), "date"),
+    ((str,), "text"),
     ((bytes,), "bytes"),
-)  # fmt: skip
+)
 
 
 class Examination:

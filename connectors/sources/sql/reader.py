@@ -48,9 +48,16 @@ class Reader:
     """`remembering`: what `on_vanish` asks of a row is kept as it is read."""
 
     def __init__(
-        self, database: Database, ordering: Ordering, state: State, key: AgencyKey, remembered: Remembered,
-        doubtful: Doubtful, *, remembering: bool,
-    ) -> None:  # fmt: skip
+        self,
+        database: Database,
+        ordering: Ordering,
+        state: State,
+        key: AgencyKey,
+        remembered: Remembered,
+        doubtful: Doubtful,
+        *,
+        remembering: bool,
+    ) -> None:
         self._database, self._ordering, self._state, self._key = database, ordering, state, key
         self._remembered, self._remembering, self._doubtful = remembered, remembering, doubtful
         self._row_keys = RowKeys(state)
@@ -242,12 +249,18 @@ class Reader:
         one = identified(stream.stream, values)
         content = [(name, repr(values[name])) for name in stream.columns if name != stream.version]
         return Row(
-            stream=stream.name, key=one.key, place=place_of(stream, self._state.key_hash(one.key)), values=values,
+            stream=stream.name,
+            key=one.key,
+            place=place_of(stream, self._state.key_hash(one.key)),
+            values=values,
             version=self.version(values[stream.version]),
-            content=self._key.row_hash(repr(content).encode()), gone=one.gone, fault=one.fault,
+            content=self._key.row_hash(repr(content).encode()),
+            gone=one.gone,
+            fault=one.fault,
             timeless=self._ordering.kind(values[stream.version]) == "number",
-            hour=self._ordering.hour(values[stream.version]), before=one.before,
-        )  # fmt: skip
+            hour=self._ordering.hour(values[stream.version]),
+            before=one.before,
+        )
 
 
 def _following(

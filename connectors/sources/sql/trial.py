@@ -38,8 +38,13 @@ class Trial(SqliteSystem):
                 db.executemany(f"UPDATE {name} SET changed = ?, deleted = 'J' WHERE number = ?", gone)  # noqa: S608
 
     def _put(
-        self, db: sqlite3.Connection, name: str, row: Mapping[str, str], old: tuple[str, ...] | None, moment: str
-    ) -> None:  # fmt: skip
+        self,
+        db: sqlite3.Connection,
+        name: str,
+        row: Mapping[str, str],
+        old: tuple[str, ...] | None,
+        moment: str,
+    ) -> None:
         values = tuple(row[column] for column in COLUMNS[name])
         if old is None or old[:-2] != values or old[-1] == "J":
             marks = ", ".join("?" * (len(values) + 2))

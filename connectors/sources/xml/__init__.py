@@ -11,9 +11,10 @@ from connectors.sources.xml.reader import XmlReader
 from hub.domain.identifiers import AgencyKey
 
 spec = Spec(
-    kind="xml", role="source",
+    kind="xml",
+    role="source",
     settings=XmlTable,
-)  # fmt: skip
+)
 
 
 def build(config: ConnectorConfig, state: State, key: AgencyKey) -> FilesSource:

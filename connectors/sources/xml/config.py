@@ -121,22 +121,28 @@ def xml_settings(config: ConnectorConfig) -> XmlSettings:
         missing = sorted(set(found.columns) - taken[name].columns.keys())
         if missing:
             raise ConfigurationError(
-                f"nobody says where {missing[0]} stands", place=f"config.streams.{name}.records.columns",
+                f"nobody says where {missing[0]} stands",
+                place=f"config.streams.{name}.records.columns",
                 remedy="add its path",
-            )  # fmt: skip
+            )
     return XmlSettings(
-        drop=drop, encoding=table.encoding, split=config.style.split, limits=table.limits, records=taken,
+        drop=drop,
+        encoding=table.encoding,
+        split=config.style.split,
+        limits=table.limits,
+        records=taken,
         namespaces=table.namespaces,
-    )  # fmt: skip
+    )
 
 
 def _records(table: RecordsTable, place: str, names: Mapping[str, str]) -> Records:
     records = Records(
         path=_path(table.path, names, f"{place}.path"),
         columns={name: _path(raw, names, f"{place}.columns.{name}") for name, raw in table.columns.items()},
-        required=frozenset(table.required), optional=frozenset(table.optional),
+        required=frozenset(table.required),
+        optional=frozenset(table.optional),
         ignored=frozenset(_path(raw, names, f"{place}.ignored") for raw in table.ignored),
-    )  # fmt: skip
+    )
     for name in sorted((records.required | records.optional) - records.columns.keys()):
         raise ConfigurationError(
             f"names no column: {name}", place=f"{place}.required and .optional", remedy="correct its name"

@@ -13,8 +13,12 @@ class Trial:
     """One file per stream and writing."""
 
     settings: Mapping[str, Any] = {
-        "folder": "drop", "complete": "rename", "encoding": "utf-8", "as_of": r"_(\d{8})\.xml$", "together": True,
-    }  # fmt: skip
+        "folder": "drop",
+        "complete": "rename",
+        "encoding": "utf-8",
+        "as_of": r"_(\d{8})\.xml$",
+        "together": True,
+    }
     streams: Mapping[str, Mapping[str, Any]] = {
         name: {
             "file": f"{name}_*.xml",

@@ -90,18 +90,19 @@ def _meets(family: _Family, group: Group, day: date) -> bool:
     ages = [age_on(day, born) for person, born in family.born.items() if person not in family.left]
     adults = sum(age >= MAJORITY for age in ages)
     within = range(_month(day) - group.benefit_months_of + 1, _month(day) + 1)
-    return all((
-        group.benefit_months_at_least is None
-        or sum(month in within for month in family.months) >= group.benefit_months_at_least,
-        _aged(ages, group.member_age_from, group.member_age_to),
-        group.adults_exactly is None or adults == group.adults_exactly,
-        group.children_at_least is None or len(ages) - adults >= group.children_at_least,
-        group.members_at_least is None or len(ages) >= group.members_at_least,
-        not group.interpreter_needed or any(
-            needed for person, needed in family.interpreter.items() if person not in family.left
-        ),
-        not group.help_running or any(family.helps.values()),
-    ))  # fmt: skip
+    return all(
+        (
+            group.benefit_months_at_least is None
+            or sum(month in within for month in family.months) >= group.benefit_months_at_least,
+            _aged(ages, group.member_age_from, group.member_age_to),
+            group.adults_exactly is None or adults == group.adults_exactly,
+            group.children_at_least is None or len(ages) - adults >= group.children_at_least,
+            group.members_at_least is None or len(ages) >= group.members_at_least,
+            not group.interpreter_needed
+            or any(needed for person, needed in family.interpreter.items() if person not in family.left),
+            not group.help_running or any(family.helps.values()),
+        )
+    )
 
 
 def _aged(ages: Sequence[int], youngest: int | None, oldest: int | None) -> bool:

@@ -103,9 +103,12 @@ class Figures:
     def _line(self, name: str, counts: Counter[str]) -> Line:
         withheld = {rule: count for rule, count in counts.items() if rule not in (_FLOWED, _FAULTY)}
         return Line(
-            event_type=name, flowed=counts[_FLOWED], withheld=withheld, unreadable=counts[_FAULTY],
+            event_type=name,
+            flowed=counts[_FLOWED],
+            withheld=withheld,
+            unreadable=counts[_FAULTY],
             reportable=self._enough(name),
-        )  # fmt: skip
+        )
 
     def _enough(self, name: str) -> bool:
         """n ≥ 5 persons and ≥ 3 families; ≥ 10 persons where it tells of help or sanctions (domain, Measures)."""

@@ -27,14 +27,24 @@ MONTH_FIRST = {"%d/%m/%Y": "%m/%d/%Y", "%d-%m-%Y": "%m-%d-%Y", "%d%m%Y": "%m%d%Y
 DOUBTFUL = "day_or_month_first"
 """Stands for the form of a column whose days the sample does not tell from months."""
 TIMES = (
-    "%d.%m.%Y %H:%M:%S", "%d.%m.%Y %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M:%S.%f", "%Y-%m-%dT%H:%M:%S",
-    "%Y-%m-%dT%H:%M:%S.%f", "%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M:%S.%f%z", "%Y-%m-%d %H:%M", "%d.%m.%Y, %H:%M",
-)  # fmt: skip
+    "%d.%m.%Y %H:%M:%S",
+    "%d.%m.%Y %H:%M",
+    "%Y-%m-%d %H:%M:%S",
+    "%Y-%m-%d %H:%M:%S.%f",
+    "%Y-%m-%dT%H:%M:%S",
+    "%Y-%m-%dT%H:%M:%S.%f",
+    "%Y-%m-%dT%H:%M:%S%z",
+    "%Y-%m-%dT%H:%M:%S.%f%z",
+    "%Y-%m-%d %H:%M",
+    "%d.%m.%Y, %H:%M",
+)
 _YES_NO = (("J", "N"), ("Ja", "Nein"), ("Y", "N"), ("True", "False"), ("Wahr", "Falsch"))
 FLAGS = (
     *({form(yes), form(no)} for yes, no in _YES_NO for form in (str, str.lower, str.upper)),
-    {"1", "0"}, {"X"}, {"x"},
-)  # fmt: skip
+    {"1", "0"},
+    {"X"},
+    {"x"},
+)
 NEGATIVE = frozenset({"0", *(form(no) for _, no in _YES_NO for form in (str, str.lower, str.upper))})
 OPEN_ENDS = re.compile(
     r"^(31\.12\.(9999|2999|2099)|(9999|2999|2099)-12-31|31/12/9999|99991231|3112(9999|2099)|31-12-9999)"

@@ -213,9 +213,17 @@ def _stream(
     used = {column for event in events for column in _columns(event)} | {*key}
     used |= {known[name] for name in ("changed", "deleted") if name in known}
     return Stream(
-        stream_name(table.name), table.name, key, known.get("changed", ""), known.get("deleted", ""), events,
-        tuple(name for name in table.columns if name not in {*used, *within}), _yes(table, known), within, blocks,
-    )  # fmt: skip
+        stream_name(table.name),
+        table.name,
+        key,
+        known.get("changed", ""),
+        known.get("deleted", ""),
+        events,
+        tuple(name for name in table.columns if name not in {*used, *within}),
+        _yes(table, known),
+        within,
+        blocks,
+    )
 
 
 def _yes(table: Table, known: Concepts) -> str:

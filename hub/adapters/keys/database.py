@@ -162,11 +162,17 @@ class KeyDatabase:
             rows = []
             for ref, version in sorted(versions.items()):
                 secret, wrapper = make(), wrapping[ref.controller]
-                rows.append({
-                    **ref._asdict(), "version": version, "state": "active", "kek": wrapper.name,
-                    "wrapped": wrapper.wrap(ref, version, secret), "fingerprint": fingerprint(secret),
-                    "created_at": self._now(),
-                })  # fmt: skip
+                rows.append(
+                    {
+                        **ref._asdict(),
+                        "version": version,
+                        "state": "active",
+                        "kek": wrapper.name,
+                        "wrapped": wrapper.wrap(ref, version, secret),
+                        "fingerprint": fingerprint(secret),
+                        "created_at": self._now(),
+                    }
+                )
             tables.insert_new(connection, tables.key, rows)
 
     def _answer(self, wanted: Wanted, row: Row[Any] | None) -> Answer:

@@ -126,9 +126,10 @@ def _purge_postgresql(engine: Engine, told: Callable[[str], None]) -> int:
         state = getattr(getattr(error, "orig", None), "sqlstate", "")
         if state == "42501":  # insufficient privilege
             raise ConfigurationError(
-                "the key database's user may not purge it", place="HUB_KEY_DATABASE_URL",
+                "the key database's user may not purge it",
+                place="HUB_KEY_DATABASE_URL",
                 remedy="GRANT pg_checkpoint, pg_monitor to it, and let it own its tables",
-            ) from None  # fmt: skip
+            ) from None
         raise unavailable(type(getattr(error, "orig", None) or error).__name__) from None
 
 

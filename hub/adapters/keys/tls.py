@@ -34,9 +34,10 @@ def tls_files(ca: object, cert: object, key: object, *, place: str = "HUB_TLS") 
     given = {"CA": ca, "CERT": cert, "KEY": key}
     if missing := [name for name, path in given.items() if not path]:
         raise ConfigurationError(
-            f"mutual TLS needs three files; missing: {', '.join(missing)}", place=place,
+            f"mutual TLS needs three files; missing: {', '.join(missing)}",
+            place=place,
             remedy="name them; for a try-out `hub keys certs FOLDER` writes a set",
-        )  # fmt: skip
+        )
     return TlsFiles(*(Path(str(path)) for path in given.values()))
 
 
@@ -70,7 +71,8 @@ def _loaded(context: ssl.SSLContext, files: TlsFiles) -> ssl.SSLContext:
         context.load_cert_chain(files.cert, files.key)
     except (OSError, ssl.SSLError):
         raise ConfigurationError(
-            "certificate, key or authority cannot be used", place=files.cert.name,
+            "certificate, key or authority cannot be used",
+            place=files.cert.name,
             remedy="give PEM files that belong together and can be read",
-        ) from None  # fmt: skip
+        ) from None
     return context

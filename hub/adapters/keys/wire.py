@@ -94,8 +94,10 @@ def certificate(proof: Certificate) -> dict[str, Any]:
 def certificate_of(value: Any) -> Certificate:
     match value:
         case {"ref": ref, "versions": list(versions), "fingerprints": list(prints), "at": int(at)} if (
-            all(map(_number, versions)) and len(versions) == len(prints) and all(isinstance(p, str) for p in prints)
-        ):  # fmt: skip
+            all(map(_number, versions))
+            and len(versions) == len(prints)
+            and all(isinstance(p, str) for p in prints)
+        ):
             left = tuple(str(one) for one in value.get("remains", ()))
             return Certificate(ref_of(ref), tuple(versions), tuple(prints), moment(at), left)
     raise malformed()

@@ -20,9 +20,23 @@ from hub.cli.language import AgencyTyper
 
 app = AgencyTyper(help="Die Seite des Amtes: Quellen lesen, Sichten zurückschreiben.")
 for verb in (
-    init, discover, schema, check, preview, shadow, candidates, run, status, backfill, pause, resume, accept, reject,
-    support_bundle, new,
-):  # fmt: skip
+    init,
+    discover,
+    schema,
+    check,
+    preview,
+    shadow,
+    candidates,
+    run,
+    status,
+    backfill,
+    pause,
+    resume,
+    accept,
+    reject,
+    support_bundle,
+    new,
+):
     app.command()(verb)
 app.add_typer(quarantine, name="quarantine")
 app.add_typer(key, name="key")

@@ -25,13 +25,15 @@ PLACE = "hub connect backfill"
 
 def backfill(
     config: Config,
-    stream: Annotated[list[str] | None, typer.Option("--stream", help="nur dieser Datenstrom; mehrfach")] = None,
+    stream: Annotated[
+        list[str] | None, typer.Option("--stream", help="nur dieser Datenstrom; mehrfach")
+    ] = None,
     rows_per_second: Annotated[
         int | None, typer.Option("--rows-per-second", min=1, help="Tempo; sonst wie in [connector]")
     ] = None,
     stop: Annotated[bool, typer.Option("--stop", help="nicht weiter nachliefern")] = False,
     as_json: AsJson = False,
-) -> None:  # fmt: skip
+) -> None:
     """Alle Zeilen noch einmal liefern, neben dem laufenden Betrieb. Noch einmal gesagt ändert es nur das Tempo."""
     settings = load_config(config)
     with closing(state_beside(settings)) as state:
@@ -56,10 +58,13 @@ def backfill(
 def as_object(request: Request, settings: ConnectorConfig) -> dict[str, Any]:
     """For --json, here and in `status`: counts and times."""
     return {
-        "stream": request.stream, "rows": request.rows, "asked": rfc3339(request.asked),
-        "done": None if request.done is None else rfc3339(request.done), "waits": request.waits,
+        "stream": request.stream,
+        "rows": request.rows,
+        "asked": rfc3339(request.asked),
+        "done": None if request.done is None else rfc3339(request.done),
+        "waits": request.waits,
         "rows_per_second": request.rate or settings.backfill_rows_per_second,
-    }  # fmt: skip
+    }
 
 
 def _chosen(
@@ -79,9 +84,10 @@ def _chosen(
     left_out = [name for name in names if name not in possible]
     if left_out and (wanted or left_out == names):
         raise UsageError(
-            f"the source keeps nothing to read again: {', '.join(left_out)}", place=PLACE,
+            f"the source keeps nothing to read again: {', '.join(left_out)}",
+            place=PLACE,
             remedy="put the files into the inbox again, or have the entries written to the outbox again",
-        )  # fmt: skip
+        )
     return [name for name in names if name in possible], left_out
 
 

@@ -57,9 +57,12 @@ def as_object(line: Line) -> dict[str, Any]:
     said = {name: _in_words(name, value, words) for name, value in line.said.items()}
     remedy = message(words["remedy"]) + (f" ({line.remedy})" if line.remedy else "")
     return {
-        "name": line.name, "ok": line.ok, "title": message(words["title"]),
-        "found": message(words[line.case], **said), "remedy": "" if line.ok else remedy,
-    }  # fmt: skip
+        "name": line.name,
+        "ok": line.ok,
+        "title": message(words["title"]),
+        "found": message(words[line.case], **said),
+        "remedy": "" if line.ok else remedy,
+    }
 
 
 def _in_words(name: str, value: Any, words: Mapping[str, str]) -> Any:

@@ -109,9 +109,11 @@ def _ring(config: ConnectorConfig) -> Line:
 def _policy(config: ConnectorConfig) -> Line:
     judge = gate(config, load_settings().policy_files)
     return Line(
-        "policy", ok=True, case="ok",
+        "policy",
+        ok=True,
+        case="ok",
         said={"version": judge.policy.version[:15], "roles": len(config.recipients)},
-    )  # fmt: skip
+    )
 
 
 def _folders(config: ConnectorConfig) -> Iterator[Line]:

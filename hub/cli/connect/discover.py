@@ -57,10 +57,19 @@ Trailer = Annotated[str, typer.Option("--trailer", help="Muster der letzten Zeil
 
 
 def discover(
-    url: Url = "", url_env: UrlEnv = "", paths: Lists = None, token_file: TokenFile = None, token_env: TokenEnv = "",
-    folder: Folder = None, encoding: Encoding = "cp1252", delimiter: Delimiter = ";", quote: Quote = '"',
-    skip: Skip = 0, trailer: Trailer = "", as_json: AsJson = False,
-) -> None:  # fmt: skip
+    url: Url = "",
+    url_env: UrlEnv = "",
+    paths: Lists = None,
+    token_file: TokenFile = None,
+    token_env: TokenEnv = "",
+    folder: Folder = None,
+    encoding: Encoding = "cp1252",
+    delimiter: Delimiter = ";",
+    quote: Quote = '"',
+    skip: Skip = 0,
+    trailer: Trailer = "",
+    as_json: AsJson = False,
+) -> None:
     """Zeigt Tabellen oder Dateien mit Spalten und Schreibweise, aus einer Stichprobe; Werte zeigt es nicht."""
     if is_http(url):
         tables = ask(url, paths or (), token_file, token_env)[1].tables

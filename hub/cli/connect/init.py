@@ -65,14 +65,23 @@ def init(
     recipient: Annotated[
         list[str] | None, typer.Option(help="KENNUNG:ART des Amts, das sehen soll; mehrfach möglich")
     ] = None,
-    url: Url = "", url_env: UrlEnv = "", paths: Lists = None, token_file: TokenFile = None,
-    token_env: TokenEnv = "", folder: Folder = None, encoding: Encoding = "", delimiter: Delimiter = "",
-    quote: Quote = '"', skip: Skip = 0, trailer: Trailer = "",
+    url: Url = "",
+    url_env: UrlEnv = "",
+    paths: Lists = None,
+    token_file: TokenFile = None,
+    token_env: TokenEnv = "",
+    folder: Folder = None,
+    encoding: Encoding = "",
+    delimiter: Delimiter = "",
+    quote: Quote = '"',
+    skip: Skip = 0,
+    trailer: Trailer = "",
     hub: Annotated[
-        Path | None, typer.Option("--hub", help="Ordner eines Hubs auf diesem Rechner (hub init): Schlüssel und Log")
+        Path | None,
+        typer.Option("--hub", help="Ordner eines Hubs auf diesem Rechner (hub init): Schlüssel und Log"),
     ] = None,
     as_json: AsJson = False,
-) -> None:  # fmt: skip
+) -> None:
     """Schreibt eine kommentierte Konfiguration mit einem Vorschlag für die Zuordnung. Fragt, was fehlt."""
     if out.exists():
         raise UsageError("file already exists", place=out.name, remedy="choose another path")
@@ -104,10 +113,15 @@ def init(
         tables = look(url, url_env, folder, written)
         kind, settings = _source(url, url_env, folder, written, out)
     house = House(
-        agency=agency, agency_kind=agency_kind, kind=kind, recipients=recipients, settings=settings,
-        requests=requests, records={one.table.name: one for one in found_records},
+        agency=agency,
+        agency_kind=agency_kind,
+        kind=kind,
+        recipients=recipients,
+        settings=settings,
+        requests=requests,
+        records={one.table.name: one for one in found_records},
         hub=embedded(hub, out) if hub else {},
-    )  # fmt: skip
+    )
     proposal = propose(tables, house.agency_kind, house.agencies)
     read = _write(out, house, tables, proposal)
     _tell(out, tables, proposal, read, as_json=as_json)
@@ -260,13 +274,20 @@ def _tell(out: Path, tables: Sequence[Table], proposal: Proposal, found: Found, 
     unknown = sum(len(coded.unknown) for coded in proposal.codes)
     held = sum(fault.records for fault in (*found.codes, *found.faults))
     if as_json:
-        print_json({
-            "file": str(out), "tables": len(tables), "streams": [stream.name for stream in proposal.streams],
-            "events": events, "unrecognised": [table.name for table in proposal.unrecognised],
-            "without_key": [table.name for table in proposal.keyless], "unknown_codes": unknown,
-            "unreadable": [one._asdict() for table in tables for one in table.unreadable],
-            "incidents": [asdict(one) for one in found.incidents], "held": held,
-        })  # fmt: skip
+        print_json(
+            {
+                "file": str(out),
+                "tables": len(tables),
+                "streams": [stream.name for stream in proposal.streams],
+                "events": events,
+                "unrecognised": [table.name for table in proposal.unrecognised],
+                "without_key": [table.name for table in proposal.keyless],
+                "unknown_codes": unknown,
+                "unreadable": [one._asdict() for table in tables for one in table.unreadable],
+                "incidents": [asdict(one) for one in found.incidents],
+                "held": held,
+            }
+        )
         return
     lines = [
         message("Written: {} and beside it agency.key (your secret; keep a copy in the safe).", out),

@@ -134,9 +134,10 @@ def shared_file(configs: Sequence[ConnectorConfig], given: Path | None, *, write
     file = found.pop()
     if write and CREDENTIALS in file.parents:
         raise ConfigurationError(
-            "is a copy that systemd lends", place="config.keys.agency_key_file",
+            "is a copy that systemd lends",
+            place="config.keys.agency_key_file",
             remedy="name the file itself: --key-file, as LoadCredential= says",
-        )  # fmt: skip
+        )
     return file
 
 

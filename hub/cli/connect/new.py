@@ -54,8 +54,10 @@ def new(
     if as_json:
         print_json({"files": [str(package / "__init__.py"), str(package / "trial.py")], "test": test})
         return
-    print_messages([
-        message("Created: {0}/__init__.py (reads) and {0}/trial.py (test bench).", package),
-        message("Test:    cd {} && pytest --hub-connector {}:Source", home, name),
-        message("Next: in __init__.py replace the class Lines by the code that reads your system."),
-    ])  # fmt: skip
+    print_messages(
+        [
+            message("Created: {0}/__init__.py (reads) and {0}/trial.py (test bench).", package),
+            message("Test:    cd {} && pytest --hub-connector {}:Source", home, name),
+            message("Next: in __init__.py replace the class Lines by the code that reads your system."),
+        ]
+    )

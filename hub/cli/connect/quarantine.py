@@ -147,8 +147,9 @@ def drop(
         if _whole(entry):
             raise UsageError(
                 "a whole delivery or stream is not let go, or nobody would notice what is missing",
-                place=entry.place, remedy=entry.remedy,
-            )  # fmt: skip
+                place=entry.place,
+                remedy=entry.remedy,
+            )
         with state.transaction():
             Decisions(state.db).drop(entry, reason.strip(), micros(clock_of(settings).now()))
     if as_json:
@@ -175,6 +176,7 @@ def _named(state: State, name: str) -> QuarantinedRow:
     if len(found) != 1:
         raise UsageError(
             "more than one entry begins so" if found else "no entry of this name waits",
-            place="hub connect quarantine", remedy="see `hub connect quarantine list`",
-        )  # fmt: skip
+            place="hub connect quarantine",
+            remedy="see `hub connect quarantine list`",
+        )
     return found[0]

@@ -106,9 +106,13 @@ class Runner:
     def _loop(self, stop: Event, *, once: bool, as_json: bool) -> None:
         """A service that is away is waited for, longer each time, and a pause is kept."""
         retry = Retry(
-            errors=(ServiceUnavailable,), first=self._settings.interval_seconds or 1.0, longest=BACKOFF_LONGEST,
-            tries=1 if once else None, on_retry=self._wait_for, sleep=partial(self._rest_or_stop, stop),
-        )  # fmt: skip
+            errors=(ServiceUnavailable,),
+            first=self._settings.interval_seconds or 1.0,
+            longest=BACKOFF_LONGEST,
+            tries=1 if once else None,
+            on_retry=self._wait_for,
+            sleep=partial(self._rest_or_stop, stop),
+        )
         self._heart.beat(self._beat)
         with suppress(RetryInterrupted):
             while not stop.is_set():
@@ -157,10 +161,14 @@ class Runner:
         before = self._beat.totals
         totals = {name: before.get(name, 0) + counted.get(name, 0) for name in {*before, *counted}}
         self._say(
-            state=RUNNING, last_success=self._clock.now(), closed=found.get("closed", ""),
-            more=bool(found.get("more")), totals=dict(sorted(totals.items())), **_named(found.get("waiting", {})),
+            state=RUNNING,
+            last_success=self._clock.now(),
+            closed=found.get("closed", ""),
+            more=bool(found.get("more")),
+            totals=dict(sorted(totals.items())),
+            **_named(found.get("waiting", {})),
             register_as_of=self._part.register_as_of if self._source else None,
-        )  # fmt: skip
+        )
         return bool(found.get("more"))
 
     def _paused(self) -> bool:

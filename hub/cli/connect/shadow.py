@@ -47,10 +47,12 @@ def shadow(
 
 def as_object(found: Report) -> dict[str, Any]:
     return {
-        "days": found.days, "first": found.first and found.first.isoformat(),
-        "last": found.last and found.last.isoformat(), "withheld": dict(sorted(totals(found.lines).items())),
+        "days": found.days,
+        "first": found.first and found.first.isoformat(),
+        "last": found.last and found.last.isoformat(),
+        "withheld": dict(sorted(totals(found.lines).items())),
         "events": [line.as_json() for line in found.lines],
-    }  # fmt: skip
+    }
 
 
 def _read(settings: ConnectorConfig, place: Path, *, watch: bool) -> None:
@@ -77,11 +79,14 @@ def _read(settings: ConnectorConfig, place: Path, *, watch: bool) -> None:
 def _rows(found: Report) -> list[tuple[Cell, ...]]:
     return [
         (
-            verbatim(line.event_type), line.flowed,
+            verbatim(line.event_type),
+            line.flowed,
             verbatim(", ".join(f"{rule}: {n}" for rule, n in sorted(line.withheld.items()))),
-            line.unreadable, message("yes" if line.reportable else "no"),
-        ) for line in found.lines
-    ]  # fmt: skip
+            line.unreadable,
+            message("yes" if line.reportable else "no"),
+        )
+        for line in found.lines
+    ]
 
 
 def _columns() -> tuple[Message, ...]:

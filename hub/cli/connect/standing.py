@@ -55,10 +55,16 @@ def standing(settings: ConnectorConfig) -> Standing:
     stuck = stuck or _troubled(beat)
     pid, held = holder(lease_of(settings.state)), held_input(settings)
     return Standing(
-        state=_state(beat, paused, stuck, held, running=pid is not None), trouble=stuck, pid=pid, beat=beat,
-        paused=paused, held=held,
-        quarantined=tuple(waiting), backfills=tuple(backfills), certificates=tuple(certificates(settings)),
-    )  # fmt: skip
+        state=_state(beat, paused, stuck, held, running=pid is not None),
+        trouble=stuck,
+        pid=pid,
+        beat=beat,
+        paused=paused,
+        held=held,
+        quarantined=tuple(waiting),
+        backfills=tuple(backfills),
+        certificates=tuple(certificates(settings)),
+    )
 
 
 def _said(state: Path) -> tuple[StepStatus | None, Pause | None]:

@@ -96,7 +96,8 @@ def as_object(found: Standing, settings: ConnectorConfig, now: datetime) -> dict
     """For --json: times, counts and places, no value."""
     beat = found.beat
     return {
-        "state": found.state, "pid": found.pid,
+        "state": found.state,
+        "pid": found.pid,
         "last_step": beat and rfc3339_of(beat.at),
         "last_success": beat and beat.last_success and rfc3339_of(beat.last_success),
         "lag_s": beat and beat.last_success and max(0, int((now - beat.last_success).total_seconds())),
@@ -108,12 +109,16 @@ def as_object(found: Standing, settings: ConnectorConfig, now: datetime) -> dict
         "paused": found.paused and {"since": rfc3339_of(found.paused.since), "why": found.paused.why},
         "held": found.held and found.held._asdict(),
         "certificates": [
-            {"setting": one.setting, "not_after": one.not_after and rfc3339_of(one.not_after), "days": one.days(now)}
+            {
+                "setting": one.setting,
+                "not_after": one.not_after and rfc3339_of(one.not_after),
+                "days": one.days(now),
+            }
             for one in found.certificates
         ],
         "backfill": [backfill_object(one, settings) for one in found.backfills],
         "quarantine": [entry_object(entry) for entry in found.quarantined],
-    }  # fmt: skip
+    }
 
 
 def _print(agency: str, found: Standing, now: datetime) -> None:

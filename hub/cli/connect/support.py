@@ -64,9 +64,11 @@ def support_bundle(
     """Packt zusammen, was zum Helfen nötig ist: Versionen, Aufbau, Status, Zahlen; niemandes Daten."""
     settings = load_config(config)
     parts: dict[str, Any] = {
-        "versions.json": versions(), "configuration.json": shape(settings),
-        "status.json": _status(settings), "counts.json": _counts(settings),
-    }  # fmt: skip
+        "versions.json": versions(),
+        "configuration.json": shape(settings),
+        "status.json": _status(settings),
+        "counts.json": _counts(settings),
+    }
     if log:
         parts["log.json"] = log_tail(_lines(log))
     _pack(out, {name: orjson.dumps(part, option=orjson.OPT_INDENT_2) for name, part in parts.items()})
@@ -90,18 +92,25 @@ def versions() -> Mapping[str, str]:
 def shape(config: ConnectorConfig) -> Mapping[str, Any]:
     """How a connector is set up: numbers, kinds, and names of columns; never an address, a code or a constant."""
     return {
-        "agency": config.agency, "agency_kind": config.agency_kind, "kind": config.kind,
-        "interval_seconds": config.interval_seconds, "batch": config.batch,
-        "batches_per_step": config.batches_per_step, "max_event_bytes": config.max_event_bytes,
-        "register_limit_seconds": config.register_limit_seconds, "journal_days": config.journal_days,
+        "agency": config.agency,
+        "agency_kind": config.agency_kind,
+        "kind": config.kind,
+        "interval_seconds": config.interval_seconds,
+        "batch": config.batch,
+        "batches_per_step": config.batches_per_step,
+        "max_event_bytes": config.max_event_bytes,
+        "register_limit_seconds": config.register_limit_seconds,
+        "journal_days": config.journal_days,
         "backfill_rows_per_second": config.backfill_rows_per_second,
         "recipients": [f"{one.controller} {one.role}" for one in config.recipients],
-        "own_policy_files": len(config.policy_files), "mapping": config.digest,
+        "own_policy_files": len(config.policy_files),
+        "mapping": config.digest,
         "keys": "service" if config.keys.service_url else "database",
         "log": config.log.security.protocol if config.log.bootstrap else "file",
-        "settings": sorted(config.settings), "codes": {name: len(codes) for name, codes in config.codes.items()},
+        "settings": sorted(config.settings),
+        "codes": {name: len(codes) for name, codes in config.codes.items()},
         "streams": {name: _stream(stream) for name, stream in config.streams.items()},
-    }  # fmt: skip
+    }
 
 
 def _stream(stream: Stream) -> Mapping[str, Any]:

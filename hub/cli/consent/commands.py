@@ -60,13 +60,18 @@ def grant(
         now = clock.now()
         family = family_of(desk, case, clock)
         ticks = Ticks(
-            signed={ref_of(family, person): frozenset(ref_of(family, one) for one in by.split(","))
-                    for person, by in pairs_of(signed, "signed")},
+            signed={
+                ref_of(family, person): frozenset(ref_of(family, one) for one in by.split(","))
+                for person, by in pairs_of(signed, "signed")
+            },
             opened={key: frozenset(codes.split(",")) for key, codes in pairs_of(to, "to")},
-            purposes=frozenset(purpose or ["joint_case_management"]), workers=dict(pairs_of(worker or (), "worker")),
-            interpreter=interpreter, valid_until=day_of(until), code=code,
+            purposes=frozenset(purpose or ["joint_case_management"]),
+            workers=dict(pairs_of(worker or (), "worker")),
+            interpreter=interpreter,
+            valid_until=day_of(until),
+            code=code,
             places={ref_of(family, person): int(number) for person, number in pairs_of(place or (), "place")},
-        )  # fmt: skip
+        )
         directions = _chosen(desk, ticks, clock)
         done = desk.sign(family, ticks, directions, consent_text(language, berlin_day(now)), now)
         lacking = list(_lacking(family, ticks, clock))
@@ -92,17 +97,20 @@ def withdraw(
 ) -> None:
     """Zurücknehmen: ganz, oder wo alles zutrifft, was genannt ist."""
     scope = {
-        "categories": frozenset(category or ()), "purposes": frozenset(purpose or ()),
+        "categories": frozenset(category or ()),
+        "purposes": frozenset(purpose or ()),
         "recipients": frozenset(recipient or ()),
-    }  # fmt: skip
+    }
     with opened_desk(config) as (desk, clock):
         family = family_of(desk, case, clock)
         now = clock.now()
         if by_number:
             if any(scope.values()):
                 raise UsageError(
-                    "by its number a consent is taken back whole", place="--by-number", remedy="leave the part away"
-                )  # fmt: skip
+                    "by its number a consent is taken back whole",
+                    place="--by-number",
+                    remedy="leave the part away",
+                )
             ended = desk.withdraw_by_number(family, consent or (), now)
         else:
             ids = consent or [one.id for one in family.standing if one.in_force(now)]
@@ -116,8 +124,12 @@ def withdraw(
 
 
 @app.command(name="object")
-def object_to(config: Config, case: Case, person: Annotated[str, typer.Option(help="Personennummer")],
-              as_json: AsJson = False) -> None:  # fmt: skip
+def object_to(
+    config: Config,
+    case: Case,
+    person: Annotated[str, typer.Option(help="Personennummer")],
+    as_json: AsJson = False,
+) -> None:
     """Widerspruch nach § 76 SGB X festhalten."""
     with opened_desk(config) as (desk, clock):
         family = family_of(desk, case, clock)
@@ -171,8 +183,13 @@ def list_(config: Config, case: Case = "", as_json: AsJson = False) -> None:
         print_json({"consents": rows})
     else:
         columns = (
-            message("Number"), message("from"), message("to"), message("Scope"), message("until"), message("withdrawn"),
-        )  # fmt: skip
+            message("Number"),
+            message("from"),
+            message("to"),
+            message("Scope"),
+            message("until"),
+            message("withdrawn"),
+        )
         print_message_table(message("Consents"), columns, map(_cells, rows))
 
 
@@ -196,9 +213,14 @@ def _cells(row: dict[str, Any]) -> tuple[Message, ...]:
 def _of_case(desk: Desk, case: str, clock: Clock) -> Iterator[dict[str, Any]]:
     for one in family_of(desk, case, clock).standing:
         parts = [
-            {"at": rfc3339_of(part.at), "categories": sorted(part.categories), "purposes": sorted(part.purposes),
-             "recipients": sorted(part.recipients)} for part in one.scoped_withdrawals
-        ]  # fmt: skip
+            {
+                "at": rfc3339_of(part.at),
+                "categories": sorted(part.categories),
+                "purposes": sorted(part.purposes),
+                "recipients": sorted(part.recipients),
+            }
+            for part in one.scoped_withdrawals
+        ]
         yield _row(one.id, one, one.withdrawn_at) | {"withdrawn_parts": parts}
 
 
@@ -213,11 +235,15 @@ def _of_book(desk: Desk) -> Iterator[dict[str, Any]]:
 
 def _row(number: str, one: Consent | Grant, withdrawn_at: datetime | None) -> dict[str, Any]:
     return {
-        "id": number, "sender": one.sender, "recipients": sorted(one.recipients), "categories": sorted(one.categories),
-        "purposes": sorted(one.purposes), "granted_at": rfc3339_of(one.granted_at),
+        "id": number,
+        "sender": one.sender,
+        "recipients": sorted(one.recipients),
+        "categories": sorted(one.categories),
+        "purposes": sorted(one.purposes),
+        "granted_at": rfc3339_of(one.granted_at),
         "valid_until": rfc3339_of(one.valid_until) if one.valid_until else None,
         "withdrawn_at": rfc3339_of(withdrawn_at) if withdrawn_at else None,
-    }  # fmt: skip
+    }
 
 
 def _chosen(desk: Desk, ticks: Ticks, clock: Clock) -> list[Direction]:
@@ -226,9 +252,10 @@ def _chosen(desk: Desk, ticks: Ticks, clock: Clock) -> list[Direction]:
     for key, codes in ticks.opened.items():
         if key not in known or not codes <= {*desk.offered(known[key], clock.now())}:
             raise UsageError(
-                "this cannot be opened by a consent", place="--to",
+                "this cannot be opened by a consent",
+                place="--to",
                 remedy="directions: " + ", ".join(sorted(known)),
-            )  # fmt: skip
+            )
     return [known[key] for key in ticks.opened]
 
 

@@ -54,10 +54,13 @@ def form(
     directions = _directions(pair)
     policy = default_policy()
     page = FormPage(
-        text=consent_text(language, today), names={one.id: one.name for one in pair}, directions=directions,
-        offered={one.key: offered(policy, one, clock.now()) for one in directions}, code=new_code(secrets.choice),
+        text=consent_text(language, today),
+        names={one.id: one.name for one in pair},
+        directions=directions,
+        offered={one.key: offered(policy, one, clock.now()) for one in directions},
+        code=new_code(secrets.choice),
         persons=_printed(config, case, persons, today),
-    )  # fmt: skip
+    )
     if out is None:
         print_document(page.html())
         return
@@ -76,8 +79,10 @@ def _pair(named: Sequence[str]) -> Sequence[Agency]:
     chosen = [one for one in known if not named or one.id in named]
     if len(chosen) != len(named or chosen) or len(chosen) != 2:
         raise UsageError(
-            "a form is for two agencies", place="--agency", remedy="name two of " + ", ".join(one.id for one in known)
-        )  # fmt: skip
+            "a form is for two agencies",
+            place="--agency",
+            remedy="name two of " + ", ".join(one.id for one in known),
+        )
     return chosen
 
 
@@ -85,11 +90,13 @@ def _directions(pair: Sequence[Agency]) -> list[Direction]:
     one, other = pair
     return [
         Direction(
-            Sender(controller=sender.id, kind=sender.kind), to.id, to.kind,
+            Sender(controller=sender.id, kind=sender.kind),
+            to.id,
+            to.kind,
             tuple(Declared(to.id, to.kind, role, to.undertaking) for role in to.roles),
         )
         for sender, to in ((one, other), (other, one))
-    ]  # fmt: skip
+    ]
 
 
 def _printed(config: Path | None, case: str, rows: int, today: date) -> list[Printed]:
@@ -100,11 +107,12 @@ def _printed(config: Path | None, case: str, rows: int, today: date) -> list[Pri
     names: Mapping[str, str] = {one.ref: one.name for one in members}
     return [
         Printed(
-            one.name, f"{one.birth_date:%d.%m.%Y}" if one.birth_date else "",
+            one.name,
+            f"{one.birth_date:%d.%m.%Y}" if one.birth_date else "",
             tuple(names.get(ref, "") for ref in sorted(one.must_sign(today) or ())) or ("", ""),
         )
         for one in members
-    ]  # fmt: skip
+    ]
 
 
 def _write(out: Path, html: str) -> None:
@@ -133,8 +141,10 @@ def _print(out: Path, html: str) -> None:
         ]
         done = subprocess.run(
             [browser, *options, f"--print-to-pdf={out.absolute()}", page.as_uri()],
-            capture_output=True, timeout=PRINT_SECONDS, check=False,
-        )  # fmt: skip
+            capture_output=True,
+            timeout=PRINT_SECONDS,
+            check=False,
+        )
     if done.returncode or not out.exists():
         raise UsageError(
             "Chromium did not print", place=out.name, remedy="write .html and print it in a browser"

@@ -126,23 +126,44 @@ def answer_text(answer: str | None) -> Message:
 def _found(story: ConsentStory) -> dict[str, Any]:
     one = story.consent
     return {
-        "id": one.number, "recorded_by": one.recorded_by,
-        "sender": one.sender, "recipients": sorted(one.recipients),
-        "recipient_workers": sorted(one.recipient_workers), "categories": sorted(one.categories),
-        "purposes": sorted(one.purposes), "form": one.form, "text_version": one.text_version,
-        "proof_hash": one.proof_hash, "signed": story.signed, "objected": story.objected,
+        "id": one.number,
+        "recorded_by": one.recorded_by,
+        "sender": one.sender,
+        "recipients": sorted(one.recipients),
+        "recipient_workers": sorted(one.recipient_workers),
+        "categories": sorted(one.categories),
+        "purposes": sorted(one.purposes),
+        "form": one.form,
+        "text_version": one.text_version,
+        "proof_hash": one.proof_hash,
+        "signed": story.signed,
+        "objected": story.objected,
         "granted_at": rfc3339_of(one.granted_at),
         "valid_until": rfc3339_of(one.valid_until) if one.valid_until else None,
         "withdrawn_at": rfc3339_of(one.withdrawn_at) if one.withdrawn_at else None,
         "withdrawn_parts": [
-            {"at": rfc3339_of(part.at), "categories": sorted(part.categories), "purposes": sorted(part.purposes),
-             "recipients": sorted(part.recipients)} for part in one.scoped_withdrawals
+            {
+                "at": rfc3339_of(part.at),
+                "categories": sorted(part.categories),
+                "purposes": sorted(part.purposes),
+                "recipients": sorted(part.recipients),
+            }
+            for part in one.scoped_withdrawals
         ],
         **story.told,
         "receipts": [
-            {"recipient": r.recipient, "role": r.role, "sender": r.sender, "fields": list(r.fields),
-             "still": list(r.still),
-             "since": rfc3339(r.since), "received_at": rfc3339(r.received_at), "told_at": rfc3339(r.told_at),
-             "answer": r.answer, "answered_at": rfc3339(r.answered_at)} for r in story.receipts
+            {
+                "recipient": r.recipient,
+                "role": r.role,
+                "sender": r.sender,
+                "fields": list(r.fields),
+                "still": list(r.still),
+                "since": rfc3339(r.since),
+                "received_at": rfc3339(r.received_at),
+                "told_at": rfc3339(r.told_at),
+                "answer": r.answer,
+                "answered_at": rfc3339(r.answered_at),
+            }
+            for r in story.receipts
         ],
-    }  # fmt: skip
+    }

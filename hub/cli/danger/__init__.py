@@ -203,9 +203,12 @@ def _bytes(file: Path) -> bytes:
 
 def _reported(done: DangerReported) -> dict[str, Any]:
     return {
-        "report_id": done.report_id.hex(), "intake": done.intake.id, "state": done.state, "marks": list(done.marks),
+        "report_id": done.report_id.hex(),
+        "intake": done.intake.id,
+        "state": done.state,
+        "marks": list(done.marks),
         "phone": done.intake.phone,
-    }  # fmt: skip
+    }
 
 
 def _told(done: DangerReported) -> Iterator[Message]:
@@ -232,10 +235,15 @@ def _say(sent: bool, as_json: bool) -> None:
 
 def _received(one: ReceivedReport) -> dict[str, Any]:
     return {
-        "report_id": one.report_id.hex(), "reporter": one.reporter, "at": rfc3339_of(one.at), "place": one.place,
-        "versions": [version.as_json() for version in one.versions], "acknowledged_at": _time(one.acknowledged_at),
-        "answered_at": _time(one.answered_at), "overdue": one.overdue,
-    }  # fmt: skip
+        "report_id": one.report_id.hex(),
+        "reporter": one.reporter,
+        "at": rfc3339_of(one.at),
+        "place": one.place,
+        "versions": [version.as_json() for version in one.versions],
+        "acknowledged_at": _time(one.acknowledged_at),
+        "answered_at": _time(one.answered_at),
+        "overdue": one.overdue,
+    }
 
 
 def _shown(one: ReceivedReport) -> Iterator[Message]:
@@ -281,9 +289,14 @@ def _mark(mark: str) -> str:
 
 def _status(one: Status) -> dict[str, Any]:
     return {
-        "report_id": one.report_id.hex(), "intake": one.intake, "at": rfc3339_of(one.at), "sent": one.sent,
-        "acknowledged_at": _time(one.acknowledged_at), "flags": dict(one.flags), "overdue": one.overdue,
-    }  # fmt: skip
+        "report_id": one.report_id.hex(),
+        "intake": one.intake,
+        "at": rfc3339_of(one.at),
+        "sent": one.sent,
+        "acknowledged_at": _time(one.acknowledged_at),
+        "flags": dict(one.flags),
+        "overdue": one.overdue,
+    }
 
 
 def _summary(one: Mapping[str, Any]) -> Message:
@@ -299,9 +312,12 @@ def _summary(one: Mapping[str, Any]) -> Message:
 
 def _refused(one: Out, refusal: Refusal) -> dict[str, Any]:
     return {
-        "report_id": one.report_id.hex(), "kind": one.kind, "cause": refusal.cause, "tries": refusal.tries,
+        "report_id": one.report_id.hex(),
+        "kind": one.kind,
+        "cause": refusal.cause,
+        "tries": refusal.tries,
         "tried_at": rfc3339_of(moment(refusal.at)),
-    }  # fmt: skip
+    }
 
 
 def _not_taken(one: Out, refusal: Refusal) -> Message:

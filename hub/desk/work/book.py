@@ -60,9 +60,16 @@ class WorkBook:
                 return before
             step = made.step
             row = (
-                entry_id, made.ref, step.event_type, step.case_id, step.person_id, made.addressee,
-                written_time(step.occurred_at), json.dumps(written(step.fields), ensure_ascii=False), written_time(at),
-            )  # fmt: skip
+                entry_id,
+                made.ref,
+                step.event_type,
+                step.case_id,
+                step.person_id,
+                made.addressee,
+                written_time(step.occurred_at),
+                json.dumps(written(step.fields), ensure_ascii=False),
+                written_time(at),
+            )
             self._db.execute("INSERT INTO work_entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
             if key:
                 self._db.execute("INSERT INTO work_answers VALUES (?, ?)", (key, json.dumps(answer)))
@@ -94,9 +101,13 @@ class WorkBook:
             query, (bound,)
         ):
             step = WorkStep(
-                event_type=kind, sender=self._agency, case_id=case_id, person_id=person_id,
-                occurred_at=datetime.fromisoformat(said_at), fields=read(kind, json.loads(fields)),
-            )  # fmt: skip
+                event_type=kind,
+                sender=self._agency,
+                case_id=case_id,
+                person_id=person_id,
+                occurred_at=datetime.fromisoformat(said_at),
+                fields=read(kind, json.loads(fields)),
+            )
             yield Kept(
                 entry_id, WorkEntry(ref=ref, step=step, addressee=to), datetime.fromisoformat(recorded)
             )

@@ -171,11 +171,15 @@ class _Here:
         step, config = kept.entry.step, self.at.desk.config
         cells: dict[str, object] = {**dict.fromkeys(columns()), **written(step.fields)}
         cells |= {
-            "entry_id": kept.entry_id, "event_type": step.event_type, "case_id": step.case_id,
-            "person_id": step.person_id, "about": "person" if step.person_id else "family",
-            "sent_to": kept.entry.addressee, "said_at": written_time(step.occurred_at),
+            "entry_id": kept.entry_id,
+            "event_type": step.event_type,
+            "case_id": step.case_id,
+            "person_id": step.person_id,
+            "about": "person" if step.person_id else "family",
+            "sent_to": kept.entry.addressee,
+            "said_at": written_time(step.occurred_at),
             "recorded_at": written_time(kept.recorded_at),
-        }  # fmt: skip
+        }
         row = Row(STREAM, kept.entry_id, STREAM, cells, micros(kept.recorded_at))
         found = list(Mapper.of(config, self.names).events(row, {}))
         events = [one for one in found if isinstance(one, MappedEvent)]
@@ -205,12 +209,18 @@ def _thread_told(ref: str, entries: list[Kept]) -> dict[str, Any]:
     found = thread(ref, [one.entry.step for one in entries])
     first = entries[0].entry.step
     return {
-        "ref": ref, "person": first.person_id or None, "ended": bool(found and found.ended),
+        "ref": ref,
+        "person": first.person_id or None,
+        "ended": bool(found and found.ended),
         "steps": [
-            {"event": one.entry.step.event_type, "at": rfc3339_of(one.entry.step.occurred_at),
-             "fields": to_json(one.entry.step.fields)} for one in entries
+            {
+                "event": one.entry.step.event_type,
+                "at": rfc3339_of(one.entry.step.occurred_at),
+                "fields": to_json(one.entry.step.fields),
+            }
+            for one in entries
         ],
-    }  # fmt: skip
+    }
 
 
 def rfc3339_of(at: datetime) -> str:

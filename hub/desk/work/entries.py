@@ -90,13 +90,22 @@ def _of(start: WorkStep) -> _About:
 
 
 def _made(
-    event_type: str, ref: str, about: _About, said: Values, office: WorkOffice, fields: Mapping[str, Any],
+    event_type: str,
+    ref: str,
+    about: _About,
+    said: Values,
+    office: WorkOffice,
+    fields: Mapping[str, Any],
     addressee: str | None = None,
-) -> WorkEntry:  # fmt: skip
+) -> WorkEntry:
     step = WorkStep(
-        event_type=event_type, sender=office.agency, case_id=about.case_id, person_id=about.person_id,
-        occurred_at=said["at"], fields={name: value for name, value in fields.items() if value not in (None, [])},
-    )  # fmt: skip
+        event_type=event_type,
+        sender=office.agency,
+        case_id=about.case_id,
+        person_id=about.person_id,
+        occurred_at=said["at"],
+        fields={name: value for name, value in fields.items() if value not in (None, [])},
+    )
     return WorkEntry(ref=ref, step=step, addressee=addressee)
 
 
@@ -150,8 +159,12 @@ def _task(said: Values, office: WorkOffice) -> WorkEntry:
 
 def _ack(said: Values, office: WorkOffice) -> WorkEntry:
     start = _open(said, office, "agreement").start
-    fields = {"agreement_ref": said["ref"], **_taken(said, "by how"), "date": _day(said),
-              **_taken(start.fields, "owner awaits")}  # fmt: skip
+    fields = {
+        "agreement_ref": said["ref"],
+        **_taken(said, "by how"),
+        "date": _day(said),
+        **_taken(start.fields, "owner awaits"),
+    }
     return _made("AgreementAcknowledged", said["ref"], _of(start), said, office, fields)
 
 
@@ -162,8 +175,12 @@ def _close(said: Values, office: WorkOffice) -> WorkEntry:
     if moved and "date" in said and said["date"] < berlin_day(said["at"]):
         raise WorkError("due_past", "date", "lies before the day of the entry", "name today or a later day")
     day = said.get("date") if moved else _day(said)
-    fields = {"agreement_ref": said["ref"], "outcome": said["outcome"], "date": day,
-              **_taken(start.fields, "owner awaits")}  # fmt: skip
+    fields = {
+        "agreement_ref": said["ref"],
+        "outcome": said["outcome"],
+        "date": day,
+        **_taken(start.fields, "owner awaits"),
+    }
     return _made("AgreementClosed", said["ref"], _of(start), said, office, fields)
 
 
@@ -270,8 +287,10 @@ def _assess(said: Values, office: WorkOffice) -> WorkEntry:
             "not_yours", "assessed_by", "this agency cannot assess for it", "record its own, or the family's"
         )
     ref = office.new_ref()
-    fields = {"grid_version": grid_version(berlin_day(said["at"])),
-              **_taken(said, "dimension step assessed_by talk_ref")}  # fmt: skip
+    fields = {
+        "grid_version": grid_version(berlin_day(said["at"])),
+        **_taken(said, "dimension step assessed_by talk_ref"),
+    }
     return _made("RasterAssessed", ref, _about(said, office), said, office, fields)
 
 
@@ -284,7 +303,19 @@ def _ending(event_type: str) -> Callable[[Values, WorkOffice], WorkEntry]:
 
 
 _MAKERS: Mapping[str, Callable[[Values, WorkOffice], WorkEntry]] = {
-    "talk": _talk, "agree": _agree, "ack": _ack, "close": _close, "task": _task, "done": _done, "refer": _refer,
-    "apply": _apply, "answer": _answer, "query": _query, "document": _document, "decide": _decide,
-    "assess": _assess, "stepdown": _ending("StepDownAgreed"), "end": _ending("JointCaseEnded"),
-}  # fmt: skip
+    "talk": _talk,
+    "agree": _agree,
+    "ack": _ack,
+    "close": _close,
+    "task": _task,
+    "done": _done,
+    "refer": _refer,
+    "apply": _apply,
+    "answer": _answer,
+    "query": _query,
+    "document": _document,
+    "decide": _decide,
+    "assess": _assess,
+    "stepdown": _ending("StepDownAgreed"),
+    "end": _ending("JointCaseEnded"),
+}

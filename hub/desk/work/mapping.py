@@ -20,9 +20,13 @@ def work_streams() -> Mapping[str, Any]:
 
 def _events(schema: EventSchema) -> Iterator[Mapping[str, Any]]:
     common = {
-        "type": schema.event_type, "case": "case_id", "occurred_at": "said_at", "addressee": "sent_to",
-        "fields": {name: _source(schema, name) for name in schema.fields}, **dict.fromkeys(CIRCUMSTANCES, ABSENT),
-    }  # fmt: skip
+        "type": schema.event_type,
+        "case": "case_id",
+        "occurred_at": "said_at",
+        "addressee": "sent_to",
+        "fields": {name: _source(schema, name) for name in schema.fields},
+        **dict.fromkeys(CIRCUMSTANCES, ABSENT),
+    }
     for about, more in (("person", {"subject": "person_id"}), ("family", {"ordinal": 1})):
         words = {"event_type": schema.event_type, "about": about}
         yield {**common, **more, "when": [{"column": column, "in": [word]} for column, word in words.items()]}

@@ -78,8 +78,9 @@ def values(verb: str, said: object, now: datetime, agency: str, kind: str, agenc
     rules = rules_of(verb).of(given)
     for name in said:
         if name not in rules:
-            raise WorkError("unknown_field", str(name)[:LONGEST], "there is no such field",
-                            "fields: " + ", ".join(rules))  # fmt: skip
+            raise WorkError(
+                "unknown_field", str(name)[:LONGEST], "there is no such field", "fields: " + ", ".join(rules)
+            )
     for name, rule in rules.items():
         if rule.required and name not in given:
             raise WorkError("missing_field", name, "is missing", "add it")
@@ -98,9 +99,11 @@ def _check_sentence(verb: str, found: Values) -> None:
         raise WorkError("missing_field", "code", "is missing", "name a code, a text, or both")
     if "text" in found and not (found.get("read_back") is True and found.get("released_by")):
         raise WorkError(
-            "not_read_back", "text", "the sentence was not read back and released",
+            "not_read_back",
+            "text",
+            "the sentence was not read back and released",
             "read it back, set read_back, and name in released_by who agreed",
-        )  # fmt: skip
+        )
 
 
 def _text(value: object, rule: FieldRule, _: Reading) -> str:
@@ -131,8 +134,11 @@ def _codes(value: object, rule: FieldRule, reading: Reading) -> list[str]:
 
 def _owner(value: object, rule: FieldRule, _: Reading) -> str:
     if not isinstance(value, str) or not is_owner(value) or len(value) > LONGEST:
-        raise _code(rule.name, "is no owner code",
-                    "one of: " + ", ".join((*FIXED, "provider:AGENCY", "office:AGENCY")))  # fmt: skip
+        raise _code(
+            rule.name,
+            "is no owner code",
+            "one of: " + ", ".join((*FIXED, "provider:AGENCY", "office:AGENCY")),
+        )
     return value
 
 
@@ -190,12 +196,17 @@ def _stamp(value: object, rule: FieldRule, reading: Reading) -> Mapping[str, str
         raise _code(rule.name, "is no stamp", "write an object with " + ", ".join(_STAMP))
     for name in value:
         if name not in _STAMP:
-            raise WorkError("unknown_field", f"{rule.name}.{str(name)[:LONGEST]}", "there is no such field",
-                            "fields: " + ", ".join(_STAMP))  # fmt: skip
+            raise WorkError(
+                "unknown_field",
+                f"{rule.name}.{str(name)[:LONGEST]}",
+                "there is no such field",
+                "fields: " + ", ".join(_STAMP),
+            )
     return {
         name: _text(value[name], FieldRule(f"{rule.name}.{name}", "text"), reading)
-        for name in _STAMP if value.get(name) is not None
-    }  # fmt: skip
+        for name in _STAMP
+        if value.get(name) is not None
+    }
 
 
 def _dimension(value: object, rule: FieldRule, reading: Reading) -> str:
@@ -243,9 +254,22 @@ def _name(code: str) -> Callable[[object, FieldRule, Reading], str]:
 
 
 _READERS: Mapping[str, Callable[[Any, FieldRule, Reading], Any]] = {
-    "text": _text, "choice": _choice, "code": _listed, "codes": _codes, "owner": _owner, "owners": _owners,
-    "addressee": _addressee, "day": _day, "due": _due, "time": _time, "flag": _flag, "stamp": _stamp,
-    "dimension": _dimension, "grid_step": _grid_step, "case": _name("unknown_case"),
-    "person": _name("unknown_person"), "ref": _name("unknown_ref"),
+    "text": _text,
+    "choice": _choice,
+    "code": _listed,
+    "codes": _codes,
+    "owner": _owner,
+    "owners": _owners,
+    "addressee": _addressee,
+    "day": _day,
+    "due": _due,
+    "time": _time,
+    "flag": _flag,
+    "stamp": _stamp,
+    "dimension": _dimension,
+    "grid_step": _grid_step,
+    "case": _name("unknown_case"),
+    "person": _name("unknown_person"),
+    "ref": _name("unknown_ref"),
     "moment": lambda value, _rule, reading: reading.at,
-}  # fmt: skip
+}

@@ -29,9 +29,13 @@ def shown_steps(
             before = found.get(entry_id)
             fields = {**(before.fields if before else {}), **step.fields}
             found[entry_id] = WorkStep(
-                event_type=step.event_type, sender=step.sender, case_id=step.case_id, person_id=step.person_id,
-                occurred_at=step.occurred_at, fields=fields,
-            )  # fmt: skip
+                event_type=step.event_type,
+                sender=step.sender,
+                case_id=step.case_id,
+                person_id=step.person_id,
+                occurred_at=step.occurred_at,
+                fields=fields,
+            )
     return list(found.values())
 
 
@@ -79,9 +83,14 @@ def _steps(
             continue
         for entry in content.get("entries", ()):
             if entry["type"] in REF_OF:
-                yield str(entry["id"]), WorkStep(
-                    event_type=entry["type"], sender=sender, case_id=case.local_id,
-                    person_id=person.local_id if person and person.kind == "person" else "",
-                    occurred_at=datetime.fromisoformat(entry["occurred_at"]),
-                    fields=dict(from_json(event_schema(entry["type"]), entry["fields"])),
-                )  # fmt: skip
+                yield (
+                    str(entry["id"]),
+                    WorkStep(
+                        event_type=entry["type"],
+                        sender=sender,
+                        case_id=case.local_id,
+                        person_id=person.local_id if person and person.kind == "person" else "",
+                        occurred_at=datetime.fromisoformat(entry["occurred_at"]),
+                        fields=dict(from_json(event_schema(entry["type"]), entry["fields"])),
+                    ),
+                )

@@ -87,22 +87,37 @@ class Sight:
         rules = {**dict.fromkeys(said, REDUCED), **judged.dropped, **decision.dropped}
         dropped = {name: rules[name] for name in sorted(said - seen)}
         return {
-            "recipient": recipient.controller, "role": recipient.role, "worker": recipient.worker,
-            "outcome": _outcome(decision.outcome, seen, dropped), "kept": sorted(seen), "dropped": dropped,
+            "recipient": recipient.controller,
+            "role": recipient.role,
+            "worker": recipient.worker,
+            "outcome": _outcome(decision.outcome, seen, dropped),
+            "kept": sorted(seen),
+            "dropped": dropped,
             "needed": [*decision.needed, *map(str, decision.nearly)],
-        }  # fmt: skip
+        }
 
     def _decision(
-        self, event: MappedEvent, recipient: Recipient, consents: Sequence[Consent], at: datetime, *, objected: bool
-    ) -> Decision:  # fmt: skip
+        self,
+        event: MappedEvent,
+        recipient: Recipient,
+        consents: Sequence[Consent],
+        at: datetime,
+        *,
+        objected: bool,
+    ) -> Decision:
         facts = facts_of(event, consents, objected=objected)
         facts = replace(
             facts, fields={name: facts.fields[name] for name in event.payload if name in facts.fields}
         )
         request = Request(
-            at=at, purpose=PURPOSE, sender=self.sender, recipient=recipient, subject=subject_of(event), event=facts,
+            at=at,
+            purpose=PURPOSE,
+            sender=self.sender,
+            recipient=recipient,
+            subject=subject_of(event),
+            event=facts,
             consents=consents,
-        )  # fmt: skip
+        )
         return decide(self.gate.policy, request)
 
     def _start(
@@ -117,10 +132,16 @@ class Sight:
                 return None
             labels = {name: event.categories.get(name, "VB") for name in start.fields}
             return Released(
-                ref="start", person=event.subject_ref, sender=start.sender, event_type=start.event_type,
-                occurred_at=start.occurred_at, fields=start.fields, categories=labels, kept=tuple(start.fields),
+                ref="start",
+                person=event.subject_ref,
+                sender=start.sender,
+                event_type=start.event_type,
+                occurred_at=start.occurred_at,
+                fields=start.fields,
+                categories=labels,
+                kept=tuple(start.fields),
                 obliged=self._reduced(recipient, start.sender, labels.values(), at),
-            )  # fmt: skip
+            )
         judged = EgressGate(self.sender, self.gate, self.knowledge).of(start, at)
         consents = self.knowledge.consents(start.subject_ref, at)
         decision = self._decision(judged.event, recipient, consents, at, objected=judged.objected)
@@ -148,10 +169,16 @@ def _workers(role: Declared, consents: Iterable[Consent]) -> Sequence[str | None
 
 def _released(event: MappedEvent, kept: frozenset[str], decision: Decision) -> Released:
     return Released(
-        ref="entry", person=event.subject_ref, sender="(this agency)", event_type=event.schema.event_type,
-        occurred_at=moment(event.occurred_at), fields={name: event.payload[name] for name in kept},
-        categories=event.categories, kept=tuple(kept), obliged=obliged_categories(decision.obligations),
-    )  # fmt: skip
+        ref="entry",
+        person=event.subject_ref,
+        sender="(this agency)",
+        event_type=event.schema.event_type,
+        occurred_at=moment(event.occurred_at),
+        fields={name: event.payload[name] for name in kept},
+        categories=event.categories,
+        kept=tuple(kept),
+        obliged=obliged_categories(decision.obligations),
+    )
 
 
 def _seen(entry: Released, start: Released | None, recipient: Recipient) -> frozenset[str]:

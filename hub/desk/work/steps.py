@@ -30,16 +30,26 @@ REF_OF: Mapping[str, tuple[str, str]] = MappingProxyType(
 
 STARTS: Mapping[str, str] = MappingProxyType(
     {
-        "agreement": "AgreementMade", "task": "TaskAssigned", "talk": "ThreeWayTalkScheduled",
-        "referral": "ReferralSent", "application": "ApplicationSubmitted",
+        "agreement": "AgreementMade",
+        "task": "TaskAssigned",
+        "talk": "ThreeWayTalkScheduled",
+        "referral": "ReferralSent",
+        "application": "ApplicationSubmitted",
     }
-)  # fmt: skip
+)
 ENDS = frozenset(
     {
-        "AgreementClosed", "TaskDone", "ThreeWayTalkHeld", "FamilyConferenceHeld", "TalkCancelled",
-        "ReferralDeclined", "ReferralCompleted", "ReferralTakenBack", "ApplicationDecided",
+        "AgreementClosed",
+        "TaskDone",
+        "ThreeWayTalkHeld",
+        "FamilyConferenceHeld",
+        "TalkCancelled",
+        "ReferralDeclined",
+        "ReferralCompleted",
+        "ReferralTakenBack",
+        "ApplicationDecided",
     }
-)  # fmt: skip
+)
 FOLLOWING = frozenset({"AgreementAcknowledged", "AgreementClosed", "TaskDone"})
 """What is shown only beside its start (contract `reduce`)."""
 WORK_EVENTS = (*REF_OF, "RasterAssessed", "StepDownAgreed", "JointCaseEnded")

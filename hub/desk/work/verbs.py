@@ -127,8 +127,9 @@ VERBS: Mapping[str, VerbRules] = MappingProxyType(
             "Eine Vereinbarung festhalten.",
             "case* person owner* code text due awaits talk_ref read_back released_by",
         ),
-        "ack": _verb("Festhalten, wer eine Vereinbarung bestätigt hat.", "ref* by* how*",
-                     ref=("ref", ("agreement",))),
+        "ack": _verb(
+            "Festhalten, wer eine Vereinbarung bestätigt hat.", "ref* by* how*", ref=("ref", ("agreement",))
+        ),
         "close": _verb("Eine Vereinbarung abschließen.", "ref* outcome* date", ref=("ref", ("agreement",))),
         "task": _verb(
             "Eine Aufgabe festhalten.",
@@ -148,12 +149,17 @@ VERBS: Mapping[str, VerbRules] = MappingProxyType(
             ref=("ref", ("application",)),
         ),
         "answer": _verb("Auf eine Verweisung antworten.", "ref* step* missing", ref=("ref", ("referral",))),
-        "query": _verb("Zu einem Antrag Fehlendes nachfordern.", "ref* missing*",
-                       ref=("ref", ("application",))),
-        "document": _verb("Ein Dokument als eingegangen festhalten.", "ref* document*",
-                          ref=("ref", ("application", "referral"))),
-        "decide": _verb("Die Entscheidung über einen Antrag festhalten.", "ref* result*",
-                        ref=("ref", ("application",))),
+        "query": _verb(
+            "Zu einem Antrag Fehlendes nachfordern.", "ref* missing*", ref=("ref", ("application",))
+        ),
+        "document": _verb(
+            "Ein Dokument als eingegangen festhalten.",
+            "ref* document*",
+            ref=("ref", ("application", "referral")),
+        ),
+        "decide": _verb(
+            "Die Entscheidung über einen Antrag festhalten.", "ref* result*", ref=("ref", ("application",))
+        ),
         "assess": _verb(
             "Eine Einschätzung im Raster festhalten.",
             "case* person dimension* step assessed_by* talk_ref",
@@ -161,10 +167,14 @@ VERBS: Mapping[str, VerbRules] = MappingProxyType(
         ),
         "stepdown": _verb(
             "Den Übergang in die Zeit ohne gemeinsame Fallarbeit festhalten.",
-            "case* person next_step date* look_again reason_code", reason_code=_ENDS,
+            "case* person next_step date* look_again reason_code",
+            reason_code=_ENDS,
         ),
-        "end": _verb("Das Ende der gemeinsamen Fallarbeit festhalten.",
-                     "case* person next_step date* look_again reason_code", reason_code=_ENDS),
+        "end": _verb(
+            "Das Ende der gemeinsamen Fallarbeit festhalten.",
+            "case* person next_step date* look_again reason_code",
+            reason_code=_ENDS,
+        ),
     }
-)  # fmt: skip
+)
 """Verb → the rules of its object."""

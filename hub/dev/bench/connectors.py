@@ -101,10 +101,15 @@ def _snapshot_diff(rows: int) -> dict[str, Any]:
         seconds, worked = time.perf_counter() - started, time.process_time() - worked
         changed = sum(len(batch.rows) for batch in source.read(["helps"], 1000))
     return {
-        "rows": rows, "changed": changed, "refused": len(incidents),
-        "seconds": round(seconds, 2), "cpu_seconds": round(worked, 2),
-        "rows_per_s": round(rows / seconds), "peak_rss_mb": _peak_mb(), "of_which_before_mb": before,
-    }  # fmt: skip
+        "rows": rows,
+        "changed": changed,
+        "refused": len(incidents),
+        "seconds": round(seconds, 2),
+        "cpu_seconds": round(worked, 2),
+        "rows_per_s": round(rows / seconds),
+        "peak_rss_mb": _peak_mb(),
+        "of_which_before_mb": before,
+    }
 
 
 def _sql_table(rows: int) -> dict[str, Any]:
@@ -121,9 +126,13 @@ def _sql_table(rows: int) -> dict[str, Any]:
         source.close()
         state.close()
     return {
-        "rows": taken, "seconds": round(seconds, 2), "cpu_seconds": round(worked, 2),
-        "rows_per_s": round(taken / seconds), "peak_rss_mb": _peak_mb(), "of_which_before_mb": before,
-    }  # fmt: skip
+        "rows": taken,
+        "seconds": round(seconds, 2),
+        "cpu_seconds": round(worked, 2),
+        "rows_per_s": round(taken / seconds),
+        "peak_rss_mb": _peak_mb(),
+        "of_which_before_mb": before,
+    }
 
 
 def _fill(file: Path, rows: int) -> None:
@@ -132,10 +141,18 @@ def _fill(file: Path, rows: int) -> None:
     database.execute(f"CREATE TABLE helps ({columns})")
     database.execute("CREATE INDEX helps_stand ON helps (stand, nr)")
     entries = (
-        (f"{n:010}", f"{n % 40_000:07}", f"{n % 60_000:08}", "31", f"Träger {n % 97}", "2026-02-01", "9999-12-31",
-         f"2026-11-{1 + n * 15 // rows:02} {n % 24:02}:00:00")
+        (
+            f"{n:010}",
+            f"{n % 40_000:07}",
+            f"{n % 60_000:08}",
+            "31",
+            f"Träger {n % 97}",
+            "2026-02-01",
+            "9999-12-31",
+            f"2026-11-{1 + n * 15 // rows:02} {n % 24:02}:00:00",
+        )
         for n in range(rows)
-    )  # fmt: skip
+    )
     with database:
         database.executemany("INSERT INTO helps VALUES (?, ?, ?, ?, ?, ?, ?, ?)", entries)
     database.close()

@@ -195,10 +195,15 @@ class _Bench:
 
     def _env(self, url: str, group: str) -> dict[str, str]:
         return {
-            "HUB_HOST": "kafka", "HUB_KAFKA_BOOTSTRAP": self._bootstrap, "HUB_DATABASE_URL": url,
-            "HUB_GROUP": f"{self._name}.{group}", **{f"HUB_{name.upper()}": one for name, one in self._keys.items()},
-            "HUB_CHUNK": str(CHUNK), "HUB_AGENCIES": str(self._folder / "agencies.toml"), "HUB_METRICS_PORT": "0",
-        }  # fmt: skip
+            "HUB_HOST": "kafka",
+            "HUB_KAFKA_BOOTSTRAP": self._bootstrap,
+            "HUB_DATABASE_URL": url,
+            "HUB_GROUP": f"{self._name}.{group}",
+            **{f"HUB_{name.upper()}": one for name, one in self._keys.items()},
+            "HUB_CHUNK": str(CHUNK),
+            "HUB_AGENCIES": str(self._folder / "agencies.toml"),
+            "HUB_METRICS_PORT": "0",
+        }
 
     def _parts(self, url: str) -> Parts:
         return build_parts(self._settings(url), Given(agencies=agencies()))

@@ -41,19 +41,26 @@ def key_service(folder: Path) -> Iterator[Mapping[str, str]]:
     (folder / "agencies.toml").write_text(f'[[agency]]\nid = "{JC}"\nkind = "jobcenter"\n')
     own, hub = files["service"], files["hub"]
     env = {
-        "HUB_AGENCIES": str(folder / "agencies.toml"), "HUB_KEK": as_text(new_master()), "HUB_DATA": str(folder),
-        "HUB_KEY_DATABASE_URL": f"sqlite:///{folder / 'keys.sqlite'}", "HUB_LEDGER_FILE": str(folder / "ledger"),
+        "HUB_AGENCIES": str(folder / "agencies.toml"),
+        "HUB_KEK": as_text(new_master()),
+        "HUB_DATA": str(folder),
+        "HUB_KEY_DATABASE_URL": f"sqlite:///{folder / 'keys.sqlite'}",
+        "HUB_LEDGER_FILE": str(folder / "ledger"),
         "HUB_METRICS_PORT": "0",
-        "HUB_TLS_CA": str(own.ca), "HUB_TLS_CERT": str(own.cert), "HUB_TLS_KEY": str(own.key),
-    }  # fmt: skip
+        "HUB_TLS_CA": str(own.ca),
+        "HUB_TLS_CERT": str(own.cert),
+        "HUB_TLS_KEY": str(own.key),
+    }
     command = [sys.executable, "-m", "hub", "keys", "serve", "--port", str(port)]
     service = Child(command, log=folder / "service.log", env=os.environ | env)
     try:
         service.wait_until(lambda: listening(port), seconds=60)
         yield {
-            "key_service_url": f"https://127.0.0.1:{port}", "tls_ca": str(hub.ca), "tls_cert": str(hub.cert),
+            "key_service_url": f"https://127.0.0.1:{port}",
+            "tls_ca": str(hub.ca),
+            "tls_cert": str(hub.cert),
             "tls_key": str(hub.key),
-        }  # fmt: skip
+        }
     finally:
         service.stop()
 

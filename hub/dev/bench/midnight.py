@@ -135,9 +135,13 @@ def _measured(parts: Parts) -> Mapping[str, float]:
         if not done.more:
             break
     return {
-        "seconds": round(time.perf_counter() - began, 2), "calls": calls, "longest_call_s": round(longest, 2),
-        "raised": raised, "peak_mb_more": round(_memory("VmHWM") - before, 1), "mb_before": round(before, 1),
-    }  # fmt: skip
+        "seconds": round(time.perf_counter() - began, 2),
+        "calls": calls,
+        "longest_call_s": round(longest, 2),
+        "raised": raised,
+        "peak_mb_more": round(_memory("VmHWM") - before, 1),
+        "mb_before": round(before, 1),
+    }
 
 
 def _forget_peak() -> float:

@@ -84,9 +84,11 @@ class Workload:
             person = ("mother", "child")[rest % 2]
             family, month = (rest // 2) % self.families, rest // 2 // self.families
             payload = {
-                "kind": ("RB", "KDU", "HEIZ")[line], "amount": Decimal(56300 + number % 977).scaleb(-2),
-                "month": f"{2026 + month // 12}-{month % 12 + 1:02}", "provisional": False,
-            }  # fmt: skip
+                "kind": ("RB", "KDU", "HEIZ")[line],
+                "amount": Decimal(56300 + number % 977).scaleb(-2),
+                "month": f"{2026 + month // 12}-{month % 12 + 1:02}",
+                "provisional": False,
+            }
             yield _Fact(
                 JC, family, person, "BenefitGranted", payload, (_consent_id(family, person),), ordinal=number
             )
@@ -107,12 +109,21 @@ class Workload:
     def _grant(self, family: int, person: str) -> _Fact:
         consent = _consent_id(family, person)
         payload = {
-            "id": consent, "subject": self.subject_ref(JC, family, person),
-            "granted_by": [self.subject_ref(JC, family, "mother")], "sender": JC, "recipients": [JA],
-            "recipient_workers": [], "purposes": ["joint_case_management"], "categories": ["EG", "ID", "LB", "LS"],
-            "form": "written", "explicit_special": False, "notices": ["purpose", "refusal", "withdrawal"],
-            "text_version": "bench", "proof_hash": "sha256:bench", "granted_at": SIGNED_AT,
-        }  # fmt: skip
+            "id": consent,
+            "subject": self.subject_ref(JC, family, person),
+            "granted_by": [self.subject_ref(JC, family, "mother")],
+            "sender": JC,
+            "recipients": [JA],
+            "recipient_workers": [],
+            "purposes": ["joint_case_management"],
+            "categories": ["EG", "ID", "LB", "LS"],
+            "form": "written",
+            "explicit_special": False,
+            "notices": ["purpose", "refusal", "withdrawal"],
+            "text_version": "bench",
+            "proof_hash": "sha256:bench",
+            "granted_at": SIGNED_AT,
+        }
         return _Fact(JC, family, person, "ConsentGranted", payload, consent_id=consent)
 
     def _publish(self, log: EventLog, facts: Iterable[_Fact]) -> int:
@@ -147,10 +158,19 @@ class Workload:
         kind = self._kinds[fact.agency]
         fields = schema.categories(fact.payload, on=SIGNED_AT.date(), entrusted=False, controller_kind=kind)
         return _blank(fact.type, schema.fingerprint, LEGAL_DOMAINS[kind])._replace(
-            record_ref=record, event_id=event_id, controller_id=fact.agency, subject_ref=ref,
-            case_ref=names.case(str(fact.family)), source_version=1, occurred_at=now, recorded_at=now, fields=fields,
-            consents=list(fact.consents), consent_id=fact.consent_id, boxes=_boxes(schema, fact, fields, event_id, key),
-        )  # fmt: skip
+            record_ref=record,
+            event_id=event_id,
+            controller_id=fact.agency,
+            subject_ref=ref,
+            case_ref=names.case(str(fact.family)),
+            source_version=1,
+            occurred_at=now,
+            recorded_at=now,
+            fields=fields,
+            consents=list(fact.consents),
+            consent_id=fact.consent_id,
+            boxes=_boxes(schema, fact, fields, event_id, key),
+        )
 
 
 def _boxes(
@@ -167,13 +187,40 @@ def _boxes(
 def _blank(event_type: str, schema: bytes, legal_domain: str) -> Envelope:
     """What all events of the workload have in common."""
     return Envelope(
-        record_ref=b"", event_id=b"", publication=1, event_type=event_type, schema=schema, controller_id="",
-        legal_domain=legal_domain, subject_ref="", case_ref="", source_version=1, occurred_at=0, recorded_at=0,
-        valid_from=None, valid_to=None, fields={}, purposes=["joint_case_management"], consents=[], norm=None,
-        task_norm=None, attested_by=None, entrusted_by=None, source_203=False, objected_76=False, task_class=None,
-        connection=None, merges_with=None, endangers_help=False, disputed=[], addressee=None, consent_id=None,
-        valid_until=None, scope=None, boxes={},
-    )  # fmt: skip
+        record_ref=b"",
+        event_id=b"",
+        publication=1,
+        event_type=event_type,
+        schema=schema,
+        controller_id="",
+        legal_domain=legal_domain,
+        subject_ref="",
+        case_ref="",
+        source_version=1,
+        occurred_at=0,
+        recorded_at=0,
+        valid_from=None,
+        valid_to=None,
+        fields={},
+        purposes=["joint_case_management"],
+        consents=[],
+        norm=None,
+        task_norm=None,
+        attested_by=None,
+        entrusted_by=None,
+        source_203=False,
+        objected_76=False,
+        task_class=None,
+        connection=None,
+        merges_with=None,
+        endangers_help=False,
+        disputed=[],
+        addressee=None,
+        consent_id=None,
+        valid_until=None,
+        scope=None,
+        boxes={},
+    )
 
 
 def _consent_id(family: int, person: str) -> str:

@@ -84,8 +84,13 @@ class LocalMariaDB:
         if self._user:
             self._folder.path.chmod(0o755)
             shutil.chown(self._folder.path, self._user)
-        command = [program("mariadb-install-db", remedy=_REMEDY), "--no-defaults", f"--datadir={self._data}",
-                   "--auth-root-authentication-method=normal", "--skip-test-db"]  # fmt: skip
+        command = [
+            program("mariadb-install-db", remedy=_REMEDY),
+            "--no-defaults",
+            f"--datadir={self._data}",
+            "--auth-root-authentication-method=normal",
+            "--skip-test-db",
+        ]
         done = subprocess.run(
             command, capture_output=True, text=True, check=False, cwd=self._folder.path, user=self._user
         )

@@ -11,9 +11,19 @@ from typing import Literal
 Role = Literal["mother", "father", "partner", "child"]
 Origin = Literal["de", "tr", "bg"]
 Plan = Literal[
-    "none", "full", "one_way", "some_categories", "one_custodian", "oral", "refused", "withdrawn", "narrowed",
-    "expiring", "coming_of_age", "widened",
-]  # fmt: skip
+    "none",
+    "full",
+    "one_way",
+    "some_categories",
+    "one_custodian",
+    "oral",
+    "refused",
+    "withdrawn",
+    "narrowed",
+    "expiring",
+    "coming_of_age",
+    "widened",
+]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -103,8 +113,9 @@ CAST: tuple[Model, ...] = (
     Model(kind="teenagers", members=_TEENS, consent="full", help="30", measure="1645"),
     Model(kind="turns_fifteen", members=_TURNS_15, consent="coming_of_age", help="30", need="0330"),
     Model(kind="eighteen", members=_GROWN_UP, consent="full", signed_at=JA, help="41", measure="16I"),
-    Model(kind="large", members=couple(1, 4, 7, 10, 13, 16), origin="tr", consent="some_categories",
-          help="31"),
+    Model(
+        kind="large", members=couple(1, 4, 7, 10, 13, 16), origin="tr", consent="some_categories", help="31"
+    ),
     Model(kind="single", members=lone(age=52), youth_office=False, measure="16I", need="0340"),
     Model(kind="couple_jobcenter_only", members=couple(4), youth_office=False, need="0320"),
     Model(kind="youth_office_only", members=couple(9), jobcenter=False, help="33", origin="bg"),
@@ -113,19 +124,47 @@ CAST: tuple[Model, ...] = (
     Model(kind="withdrawn", members=lone(7), consent="withdrawn", help="31", measure="16A2", need="0330"),
     Model(kind="expiring", members=couple(12), consent="expiring", signed_at=JA, help="28", measure="16E"),
     Model(kind="widened", members=lone(4, 9), origin="tr", consent="widened", help="31", measure="1645"),
-    Model(kind="entrusted", members=lone(13), consent="narrowed", signed_at=JA, help="35a",
-          measure="16A3", entrusted=True, source_203=True, need="0350"),
-    Model(kind="special", members=couple(2), origin="bg", consent="one_way", help="31", measure="16A4",
-          need="0340", sanction=True),
+    Model(
+        kind="entrusted",
+        members=lone(13),
+        consent="narrowed",
+        signed_at=JA,
+        help="35a",
+        measure="16A3",
+        entrusted=True,
+        source_203=True,
+        need="0350",
+    ),
+    Model(
+        kind="special",
+        members=couple(2),
+        origin="bg",
+        consent="one_way",
+        help="31",
+        measure="16A4",
+        need="0340",
+        sanction=True,
+    ),
     Model(kind="one_office_each", members=_ONE_EACH, consent="full", signed_at=JA, help="34"),
-)  # fmt: skip
+)
 
 _HELPS = ("27(2)", "27(3)", "28", "29", "30", "31", "31", "31", "32", "33", "34", "35", "35a")
 _MEASURES = ("1645", "1645", "1645", "16A1", "16A2", "16A3", "16A4", "16E", "16I", "16K")
 _PLANS: tuple[Plan, ...] = (
-    "full", "full", "full", "full", "some_categories", "one_way", "one_custodian", "oral", "refused",
-    "refused", "withdrawn", "narrowed", "expiring",
-)  # fmt: skip
+    "full",
+    "full",
+    "full",
+    "full",
+    "some_categories",
+    "one_way",
+    "one_custodian",
+    "oral",
+    "refused",
+    "refused",
+    "withdrawn",
+    "narrowed",
+    "expiring",
+)
 
 
 def _adults_only(rng: random.Random) -> tuple[Member, ...]:
@@ -154,7 +193,14 @@ def draw_model(rng: random.Random) -> Model:
     if where >= 0.108:
         return Model(kind="drawn", members=members, origin=origin, help=help_, jobcenter=False)
     return Model(
-        kind="drawn", members=members, origin=origin, help=help_, measure=measure, consent=rng.choice(_PLANS),
-        signed_at=rng.choice(("jobcenter", "youth_office")), entrusted=rng.random() < 0.1,
-        source_203=rng.random() < 0.1, need="0330" if members[1].role == "child" else None,
-    )  # fmt: skip
+        kind="drawn",
+        members=members,
+        origin=origin,
+        help=help_,
+        measure=measure,
+        consent=rng.choice(_PLANS),
+        signed_at=rng.choice(("jobcenter", "youth_office")),
+        entrusted=rng.random() < 0.1,
+        source_203=rng.random() < 0.1,
+        need="0330" if members[1].role == "child" else None,
+    )

@@ -18,14 +18,31 @@ FEW = ("ID", "FK", "TM")
 ALL_NOTICES = ("purpose", "refusal", "withdrawal")
 
 WORDS = {
-    "ID": "stammdaten", "HH": "haushalt", "FK": "ansprechperson", "TM": "termine", "LS": "leistungsbezug",
-    "LB": "leistungshoehe", "EG": "eingliederung", "LM": "minderung", "BT": "bildung_teilhabe",
-    "HS": "hilfen", "HP": "hilfeplan", "HI": "hilfegruende", "A65": "anvertraut", "KO": "kosten",
-    "G9": "gesundheit", "VB": "vereinbarungen", "IN": "indikatoren", "VG": "vorgaenge",
-    "joint_case_management": "gemeinsame_fallarbeit", "benefit_administration": "leistungsgewaehrung",
-    "cost_contribution": "kostenbeitrag", "written": "schriftlich", "electronic": "elektronisch",
+    "ID": "stammdaten",
+    "HH": "haushalt",
+    "FK": "ansprechperson",
+    "TM": "termine",
+    "LS": "leistungsbezug",
+    "LB": "leistungshoehe",
+    "EG": "eingliederung",
+    "LM": "minderung",
+    "BT": "bildung_teilhabe",
+    "HS": "hilfen",
+    "HP": "hilfeplan",
+    "HI": "hilfegruende",
+    "A65": "anvertraut",
+    "KO": "kosten",
+    "G9": "gesundheit",
+    "VB": "vereinbarungen",
+    "IN": "indikatoren",
+    "VG": "vorgaenge",
+    "joint_case_management": "gemeinsame_fallarbeit",
+    "benefit_administration": "leistungsgewaehrung",
+    "cost_contribution": "kostenbeitrag",
+    "written": "schriftlich",
+    "electronic": "elektronisch",
     "oral": "muendlich",
-}  # fmt: skip
+}
 """What the printed form calls a category, purpose or form; the jobcenter's system keeps it in capitals."""
 
 

@@ -60,18 +60,38 @@ _table(
     "T_SACHBEARBEITER", _code("SB_ID"), *_text("NAME", "VORNAME", "FUNKTION", "TELEFON", "EMAIL", "SPRACHEN")
 )
 _table(
-    "T_ZUSTAENDIGKEIT", _number("ZUST_ID"), *_text("SB_ID", "FUNKTION", "BUCHSTABE_VON", "BUCHSTABE_BIS"),
+    "T_ZUSTAENDIGKEIT",
+    _number("ZUST_ID"),
+    *_text("SB_ID", "FUNKTION", "BUCHSTABE_VON", "BUCHSTABE_BIS"),
     *_dates("GUELTIG_VON", "GUELTIG_BIS"),
-)  # fmt: skip
+)
 _table(
-    "T_PERSON", _code("KDNR"), *_text("NACHNAME", "VORNAME"), *_dates("GEBDAT"),
-    *_text("GESCHLECHT", "STAATSANG", "STRASSE", "HAUSNR", "PLZ", "ORT", "SOZIALRAUM", "TELEFON", "EMAIL",
-           "SPRACHE", "DOLMETSCHER", "EINSICHTSFAEHIG"),
-)  # fmt: skip
+    "T_PERSON",
+    _code("KDNR"),
+    *_text("NACHNAME", "VORNAME"),
+    *_dates("GEBDAT"),
+    *_text(
+        "GESCHLECHT",
+        "STAATSANG",
+        "STRASSE",
+        "HAUSNR",
+        "PLZ",
+        "ORT",
+        "SOZIALRAUM",
+        "TELEFON",
+        "EMAIL",
+        "SPRACHE",
+        "DOLMETSCHER",
+        "EINSICHTSFAEHIG",
+    ),
+)
 _table(
-    "T_BG", _code("BG_NR"), *_text("KDNR_VERTRETER", "STATUS"),
-    *_dates("BEGINN", "ENDE", "BEWILLIGT_VON", "BEWILLIGT_BIS"), *_text("VORLAEUFIG", "ENDGRUND"),
-)  # fmt: skip
+    "T_BG",
+    _code("BG_NR"),
+    *_text("KDNR_VERTRETER", "STATUS"),
+    *_dates("BEGINN", "ENDE", "BEWILLIGT_VON", "BEWILLIGT_BIS"),
+    *_text("VORLAEUFIG", "ENDGRUND"),
+)
 _table("T_BG_MITGLIED", _number("MITGLIED_ID"), *_text("BG_NR", "KDNR", "ROLLE"), *_dates("VON", "BIS"))
 _table(
     "T_FALLZUSTAENDIGKEIT",
@@ -80,46 +100,98 @@ _table(
     *_dates("VON", "BIS"),
 )
 _table(
-    "T_LEISTUNG", _number("LEISTUNG_ID"), *_text("BG_NR", "KDNR", "MONAT", "LEISTUNGSART", "BETRAG"),
-    *_dates("ZEITRAUM_VON", "ZEITRAUM_BIS"), *_text("VORLAEUFIG"),
-)  # fmt: skip
+    "T_LEISTUNG",
+    _number("LEISTUNG_ID"),
+    *_text("BG_NR", "KDNR", "MONAT", "LEISTUNGSART", "BETRAG"),
+    *_dates("ZEITRAUM_VON", "ZEITRAUM_BIS"),
+    *_text("VORLAEUFIG"),
+)
 _table(
-    "T_MASSNAHME", _number("MASSNAHME_ID"), *_text("KDNR", "BG_NR", "NORM", "TRAEGER_NR", "TRAEGER_NAME"),
-    *_dates("BEGINN", "ENDE"), *_text("STATUS", "ERGEBNIS", "BEMERKUNG"),
-)  # fmt: skip
+    "T_MASSNAHME",
+    _number("MASSNAHME_ID"),
+    *_text("KDNR", "BG_NR", "NORM", "TRAEGER_NR", "TRAEGER_NAME"),
+    *_dates("BEGINN", "ENDE"),
+    *_text("STATUS", "ERGEBNIS", "BEMERKUNG"),
+)
 _table(
-    "T_TERMIN", _number("TERMIN_ID"), *_text("KDNR", "BG_NR", "ART"), Column("BEGINN", DateTime),
+    "T_TERMIN",
+    _number("TERMIN_ID"),
+    *_text("KDNR", "BG_NR", "ART"),
+    Column("BEGINN", DateTime),
     *_text("ORT", "TEILNEHMER", "STATUS", "VEREINBARUNG_NR", "SB_ID"),
-)  # fmt: skip
+)
 _table(
-    "T_KOOPPLAN", _number("KOOPPLAN_ID"), *_text("KDNR", "BG_NR"), Column("FASSUNG", Integer),
-    *_text("ZIEL_CODE", "SCHRITTE"), *_dates("VEREINBART_AM", "NAECHSTE_PRUEFUNG"), *_text("BEMERKUNG"),
-)  # fmt: skip
+    "T_KOOPPLAN",
+    _number("KOOPPLAN_ID"),
+    *_text("KDNR", "BG_NR"),
+    Column("FASSUNG", Integer),
+    *_text("ZIEL_CODE", "SCHRITTE"),
+    *_dates("VEREINBART_AM", "NAECHSTE_PRUEFUNG"),
+    *_text("BEMERKUNG"),
+)
 _table(
-    "T_MINDERUNG", _number("MINDERUNG_ID"), *_text("KDNR", "BG_NR", "NORM"), Column("PROZENT", Integer),
+    "T_MINDERUNG",
+    _number("MINDERUNG_ID"),
+    *_text("KDNR", "BG_NR", "NORM"),
+    Column("PROZENT", Integer),
     *_dates("VON", "BIS", "AUFGEHOBEN_AM"),
-)  # fmt: skip
+)
 _table("T_WIDERSPRUCH", _number("WIDERSPRUCH_ID"), *_text("KDNR", "NORM", "UMFANG"), *_dates("ERHOBEN_AM"))
 _table(
-    "T_EINWILLIGUNG", _code("EINW_NR"),
-    *_text("KDNR", "BG_NR", "UNTERZEICHNER", "ABSENDER", "EMPFAENGER", "EMPF_MITARBEITER", "ZWECKE",
-           "KATEGORIEN", "FORM", "AUSDR_BESONDERE", "HINW_ZWECK", "HINW_FOLGEN", "HINW_WIDERRUF", "TEXTFASSUNG",
-           "NACHWEIS"),
-    Column("ERTEILT_AM", DateTime), Column("GUELTIG_BIS", DateTime), *_text("SPRACHE"),
-)  # fmt: skip
+    "T_EINWILLIGUNG",
+    _code("EINW_NR"),
+    *_text(
+        "KDNR",
+        "BG_NR",
+        "UNTERZEICHNER",
+        "ABSENDER",
+        "EMPFAENGER",
+        "EMPF_MITARBEITER",
+        "ZWECKE",
+        "KATEGORIEN",
+        "FORM",
+        "AUSDR_BESONDERE",
+        "HINW_ZWECK",
+        "HINW_FOLGEN",
+        "HINW_WIDERRUF",
+        "TEXTFASSUNG",
+        "NACHWEIS",
+    ),
+    Column("ERTEILT_AM", DateTime),
+    Column("GUELTIG_BIS", DateTime),
+    *_text("SPRACHE"),
+)
 _table(
-    "T_EINWILLIGUNG_WIDERRUF", _code("WIDERRUF_NR"), *_text("EINW_NR"), Column("WIDERRUFEN_AM", DateTime),
+    "T_EINWILLIGUNG_WIDERRUF",
+    _code("WIDERRUF_NR"),
+    *_text("EINW_NR"),
+    Column("WIDERRUFEN_AM", DateTime),
     *_text("UMFANG", "KATEGORIEN", "ZWECKE", "EMPFAENGER", "GRUND"),
-)  # fmt: skip
+)
 _table(
-    "T_PAARUNGSCODE", _number("PAARUNG_ID"), *_text("BG_NR", "KDNR", "CODE"), Column("MITGLIED_NR", Integer),
+    "T_PAARUNGSCODE",
+    _number("PAARUNG_ID"),
+    *_text("BG_NR", "KDNR", "CODE"),
+    Column("MITGLIED_NR", Integer),
     *_dates("ERFASST_AM"),
-)  # fmt: skip
+)
 
-FREE_TEXT = frozenset({
-    "NAME", "NACHNAME", "VORNAME", "STRASSE", "HAUSNR", "ORT", "SOZIALRAUM", "TELEFON", "EMAIL",
-    "TRAEGER_NAME", "BEMERKUNG", "VEREINBARUNG_NR",
-})  # fmt: skip
+FREE_TEXT = frozenset(
+    {
+        "NAME",
+        "NACHNAME",
+        "VORNAME",
+        "STRASSE",
+        "HAUSNR",
+        "ORT",
+        "SOZIALRAUM",
+        "TELEFON",
+        "EMAIL",
+        "TRAEGER_NAME",
+        "BEMERKUNG",
+        "VEREINBARUNG_NR",
+    }
+)
 """Columns in which a canary is planted: all that hold what a person typed."""
 
 

@@ -65,14 +65,30 @@ def member(family: Family, home: Home, p: Person, n: int, start: date, *, until:
 def staff() -> TABLE_ROWS:
     """The directory: who answers for which letters. It holds no client data."""
     for n, w in enumerate(JOBCENTER_STAFF, start=1):
-        yield "T_SACHBEARBEITER", {
-            "SB_ID": w.id, "NAME": w.surname, "VORNAME": w.given_name, "FUNKTION": w.function,
-            "TELEFON": w.phone, "EMAIL": w.email, "SPRACHEN": w.languages,
-        }  # fmt: skip
-        yield "T_ZUSTAENDIGKEIT", {
-            "ZUST_ID": n, "SB_ID": w.id, "FUNKTION": w.function, "BUCHSTABE_VON": w.scope[0],
-            "BUCHSTABE_BIS": w.scope[-1], "GUELTIG_VON": date(2026, 1, 1), "GUELTIG_BIS": OPEN_END,
-        }  # fmt: skip
+        yield (
+            "T_SACHBEARBEITER",
+            {
+                "SB_ID": w.id,
+                "NAME": w.surname,
+                "VORNAME": w.given_name,
+                "FUNKTION": w.function,
+                "TELEFON": w.phone,
+                "EMAIL": w.email,
+                "SPRACHEN": w.languages,
+            },
+        )
+        yield (
+            "T_ZUSTAENDIGKEIT",
+            {
+                "ZUST_ID": n,
+                "SB_ID": w.id,
+                "FUNKTION": w.function,
+                "BUCHSTABE_VON": w.scope[0],
+                "BUCHSTABE_BIS": w.scope[-1],
+                "GUELTIG_VON": date(2026, 1, 1),
+                "GUELTIG_BIS": OPEN_END,
+            },
+        )
 
 
 def assignment(

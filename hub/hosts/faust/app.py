@@ -69,9 +69,11 @@ def _credentials(security: BrokerSecurity) -> faust.auth.Credentials | None:
     if security.protocol == "ssl":
         return faust.SSLCredentials(security.context())
     return faust.SASLCredentials(
-        username=security.user, password=security.password(), ssl_context=security.context(),
+        username=security.user,
+        password=security.password(),
+        ssl_context=security.context(),
         mechanism=security.mechanism,
-    )  # fmt: skip
+    )
 
 
 def _agent(reading: ReadingTask, handle: Handle) -> Callable[[Any], Awaitable[None]]:

@@ -77,9 +77,11 @@ class Connections:
         self._lock = Lock()
         self._all: set[Connection] = set()
         self._seconds = {
-            Phase.HANDSHAKE: limits.handshake_seconds, Phase.IDLE: limits.idle_seconds,
-            Phase.ASKING: limits.question_seconds, Phase.TAKING: limits.answer_seconds,
-        }  # fmt: skip
+            Phase.HANDSHAKE: limits.handshake_seconds,
+            Phase.IDLE: limits.idle_seconds,
+            Phase.ASKING: limits.question_seconds,
+            Phase.TAKING: limits.answer_seconds,
+        }
 
     def arrived(self, accepted: socket, address: str) -> Connection:
         """Somebody connected; whose handshake has lasted longest makes room."""

@@ -42,9 +42,16 @@ class KeyServer(ThreadingHTTPServer):
     request_queue_size = 128
 
     def __init__(
-        self, service: KeyService, files: TlsFiles, host: str, port: int, *, limits: ConnectionLimits | None = None,
-        answered: Answered = _unheard, closed: Closed = _unheard,
-    ) -> None:  # fmt: skip
+        self,
+        service: KeyService,
+        files: TlsFiles,
+        host: str,
+        port: int,
+        *,
+        limits: ConnectionLimits | None = None,
+        answered: Answered = _unheard,
+        closed: Closed = _unheard,
+    ) -> None:
         """Raises ConfigurationError for certificates that cannot be used or an address that is taken."""
         server_context(files)
         self._files, self._agencies = files, service.controllers

@@ -72,17 +72,19 @@ class KeyService:
         if verb not in self._for_hub:
             raise wire.malformed()
         raise ConfigurationError(
-            "this question is out of reach for a connector: only the hub may ask it", place=f"/v1/{verb}",
+            "this question is out of reach for a connector: only the hub may ask it",
+            place=f"/v1/{verb}",
             remedy="give the process the hub's certificate, or let the hub do it",
-        )  # fmt: skip
+        )
 
     def _known(self, peer: Peer | None) -> Peer:
         """Who may ask at all: an agency that takes part no longer may not, whatever its certificate says."""
         if peer is None or (peer.role == "connector" and peer.controller not in self.controllers):
             raise ConfigurationError(
-                "this certificate belongs to nobody who takes part", place="key service",
+                "this certificate belongs to nobody who takes part",
+                place="key service",
                 remedy="its alternative name must be urn:fallbruecke:hub or urn:fallbruecke:connector:<agency>",
-            )  # fmt: skip
+            )
         return peer
 
     def _seal(self, peer: Peer, question: dict[str, Any]) -> dict[str, Any]:

@@ -59,9 +59,10 @@ class Shares:
             lacking = max(0.0, sealing - saved) / self._rate
             if lacking > _PATIENCE:
                 raise TryAgain(
-                    f"this agency seals with more than {self._rate:g} keys a second", place="key service",
+                    f"this agency seals with more than {self._rate:g} keys a second",
+                    place="key service",
                     remedy="it is tried again; HUB_KEY_SEALS_PER_SECOND at the key service allows more",
-                )  # fmt: skip
+                )
             mine.left, mine.at = saved - sealing, now
         if lacking:
             time.sleep(lacking)

@@ -43,9 +43,14 @@ class Worker:
     stand for those of the role."""
 
     def __init__(
-        self, parts: Parts, role: WorkerRole, options: Options, observe: Observe, own: RoleTasks | None = None,
+        self,
+        parts: Parts,
+        role: WorkerRole,
+        options: Options,
+        observe: Observe,
+        own: RoleTasks | None = None,
         stopping: Event | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._parts, self._role, self._options, self._observe = parts, role, options, observe
         self._tasks = own or tasks_of(role, parts, options.pace)
         self._seeker = OffsetSeeker(parts, self._tasks.readings)

@@ -28,9 +28,13 @@ class RetryPolicy:
         """The result of `work` once it succeeds; raises ServiceUnavailable after `seconds`, RetryInterrupted when the
         worker stops."""
         retry = Retry(
-            errors=(ServiceUnavailable,), first=_FIRST, longest=_LONGEST, seconds=self.seconds,
-            on_retry=partial(_report, what), sleep=self.rest,
-        )  # fmt: skip
+            errors=(ServiceUnavailable,),
+            first=_FIRST,
+            longest=_LONGEST,
+            seconds=self.seconds,
+            on_retry=partial(_report, what),
+            sleep=self.rest,
+        )
         return retry.call(work)
 
     def rest(self, seconds: float) -> None:

@@ -215,9 +215,13 @@ class Declarations:
         for name, one in sealed:
             fields, state = content(one, "proof", keys)
             grant = _Grant(
-                one.controller_id, str(one.consent_id), _subject(one), (one.recorded_at, one.event_id), fields,
+                one.controller_id,
+                str(one.consent_id),
+                _subject(one),
+                (one.recorded_at, one.event_id),
+                fields,
                 state in ("erased", "fenced"),
-            )  # fmt: skip
+            )
             first = held.get(name)
             if first is None or (not grant.readable, grant.order) < (not first.readable, first.order):
                 held[name] = grant

@@ -129,9 +129,13 @@ def shown_now(connection: Connection, parts: Parts, found: EventTraces) -> Itera
 def _unopened(parts: Parts, one: Evidence, where: str) -> HistoryStep:
     """A record whose boxes do not open: nobody is shown it, and the code says why."""
     return HistoryStep(
-        at=micros(parts.clock.now()), point="disclose", where=where, outcome="unreadable",
-        rules=(_CODES.get(one.content.state, one.content.state),), now=True,
-    )  # fmt: skip
+        at=micros(parts.clock.now()),
+        point="disclose",
+        where=where,
+        outcome="unreadable",
+        rules=(_CODES.get(one.content.state, one.content.state),),
+        now=True,
+    )
 
 
 def _files(connection: Connection, parts: Parts, joint: Iterable[str]) -> Iterable[CaseFile]:
@@ -154,14 +158,28 @@ def _answer(parts: Parts, file: CaseFile, one: Evidence, question: Question, whe
     if not is_joint(question, one, known):
         dropped = dict.fromkeys(one.envelope.fields, NOT_LINKED)
         return HistoryStep(
-            at=at, point="disclose", where=where, outcome="deny", rules=(NOT_LINKED,), dropped=dropped,
-            recipient=recipient, now=True,
-        )  # fmt: skip
+            at=at,
+            point="disclose",
+            where=where,
+            outcome="deny",
+            rules=(NOT_LINKED,),
+            dropped=dropped,
+            recipient=recipient,
+            now=True,
+        )
     decision = decide(
         parts.gate.policy, request_of(parts.agencies, question, one.envelope, known, file.names)
     )
     kept = decision.kept if decision.outcome in ("allow", "redact") else ()
     return HistoryStep(
-        at=at, point="disclose", where=where, outcome=decision.outcome, rules=decision.rules, kept=tuple(kept),
-        dropped=decision.dropped, recipient=recipient, nearly=decision.nearly, now=True,
-    )  # fmt: skip
+        at=at,
+        point="disclose",
+        where=where,
+        outcome=decision.outcome,
+        rules=decision.rules,
+        kept=tuple(kept),
+        dropped=decision.dropped,
+        recipient=recipient,
+        nearly=decision.nearly,
+        now=True,
+    )

@@ -29,9 +29,12 @@ from hub.web.viewers import ViewerDirectory
 
 Endpoint = tuple[str, Callable[..., object], list[str]]
 _INTERPRETED = {
-    "none": "ohne Dolmetschen", "professional": "Dolmetscherin oder Dolmetscher", "mediator": "Sprachmittlung",
-    "companion": "Begleitperson der Familie", "worker": "Fachkraft spricht die Sprache",
-}  # fmt: skip
+    "none": "ohne Dolmetschen",
+    "professional": "Dolmetscherin oder Dolmetscher",
+    "mediator": "Sprachmittlung",
+    "companion": "Begleitperson der Familie",
+    "worker": "Fachkraft spricht die Sprache",
+}
 _WRONG = {
     "nobody has signed": "Es ist noch keine Unterschrift angekreuzt.",
     "nothing is ticked": "Es ist nichts angekreuzt. Wer alles zurücknehmen möchte, tut das unter „Etwas zurücknehmen“.",
@@ -63,9 +66,13 @@ class DeskWeb:
     """The endpoints. What reads or writes files runs in a thread; `woken` hears of what there is to publish."""
 
     def __init__(
-        self, parts: Parts, directory: ViewerDirectory, desks: Mapping[str, Desk], pages: Environment,
+        self,
+        parts: Parts,
+        directory: ViewerDirectory,
+        desks: Mapping[str, Desk],
+        pages: Environment,
         woken: Callable[[], None],
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._parts, self._directory, self._desks, self._pages, self._woken = (
             parts,
             directory,
@@ -142,10 +149,13 @@ class DeskWeb:
             raise UsageError("no such family at this desk", place="consent desk", remedy="choose again")
         directions = desk.directions()
         setting = Setting(
-            office=office, names={one.id: one.name for one in self._parts.agencies.values()}, directions=directions,
+            office=office,
+            names={one.id: one.name for one in self._parts.agencies.values()},
+            directions=directions,
             offered={one.key: desk.offered(one, now) for one in directions},
-            text=consent_text(language_of(posted), berlin_day(now)), at=now,
-        )  # fmt: skip
+            text=consent_text(language_of(posted), berlin_day(now)),
+            at=now,
+        )
         return At(desk, case, family, setting, posted)
 
     def _table(self, request: Request, at: At) -> Response:
@@ -162,9 +172,15 @@ class DeskWeb:
         ticks = start_ticks(at.family, at.setting) if first else ticks_of(at.posted, at.family, at.setting)
         page = table_page(at.family, at.desk.table(at.family, at.setting.at), ticks, at.setting)
         return self._page(
-            template, 422 if wrong else 200, page=page, ticks=ticks, wrong=wrong, interpreters=_INTERPRETED,
-            standing=any(one.in_force(at.setting.at) for one in at.family.standing), **self._common(at),
-        )  # fmt: skip
+            template,
+            422 if wrong else 200,
+            page=page,
+            ticks=ticks,
+            wrong=wrong,
+            interpreters=_INTERPRETED,
+            standing=any(one.in_force(at.setting.at) for one in at.family.standing),
+            **self._common(at),
+        )
 
     def _sign(self, request: Request, at: At) -> Response:
         ticks = ticks_of(at.posted, at.family, at.setting)
@@ -192,11 +208,15 @@ class DeskWeb:
 
     def _take_back(self, request: Request, at: At, wrong: str = "") -> Response:
         return self._page(
-            "desk_withdraw.html", 422 if wrong else 200, wrong=wrong, setting=at.setting,
-            members=at.family.household.members, categories=list(dict.fromkeys(
-                code for codes in at.setting.offered.values() for code in codes)),
-            recipients=dict.fromkeys(one.recipient for one in at.setting.directions), **self._common(at),
-        )  # fmt: skip
+            "desk_withdraw.html",
+            422 if wrong else 200,
+            wrong=wrong,
+            setting=at.setting,
+            members=at.family.household.members,
+            categories=list(dict.fromkeys(code for codes in at.setting.offered.values() for code in codes)),
+            recipients=dict.fromkeys(one.recipient for one in at.setting.directions),
+            **self._common(at),
+        )
 
     def _state(self, request: Request, at: At) -> Response:
         taken = bool(at.posted.get("zurueck"))
@@ -207,9 +227,15 @@ class DeskWeb:
         underway = not receipts and just_ended(at.family, at.setting.at)
         waiting = any(one.waiting for one in receipts) or (underway if taken else not opened)
         return self._page(
-            "desk_state.html", sights=sights, receipts=receipts, taken=taken, waiting=waiting, process=process,
-            here=f"{at.path}/stand?{request.url.query}", **self._common(at),
-        )  # fmt: skip
+            "desk_state.html",
+            sights=sights,
+            receipts=receipts,
+            taken=taken,
+            waiting=waiting,
+            process=process,
+            here=f"{at.path}/stand?{request.url.query}",
+            **self._common(at),
+        )
 
     def _copy(self, request: Request, at: At) -> Response:
         process = request.path_params["process"]
@@ -230,10 +256,15 @@ class DeskWeb:
 
     def _common(self, at: At) -> dict[str, Any]:
         return {
-            "w": desk_words(at.language), "say": lambda name, **given: say(at.language, name, **given),
-            "t": at.setting.text, "lang": at.setting.text.code, "language": at.language, "path": at.path,
-            "languages": self._languages(), "office": at.setting.names[at.setting.office],
-        }  # fmt: skip
+            "w": desk_words(at.language),
+            "say": lambda name, **given: say(at.language, name, **given),
+            "t": at.setting.text,
+            "lang": at.setting.text.code,
+            "language": at.language,
+            "path": at.path,
+            "languages": self._languages(),
+            "office": at.setting.names[at.setting.office],
+        }
 
     def _languages(self) -> list[tuple[str, str, str]]:
         today = berlin_day(self._parts.clock.now())

@@ -30,11 +30,14 @@ def ticks_of(posted: Posted, family: Family, setting: Setting) -> Ticks:
         signed={person: frozenset(signers) for person, signers in signed.items()},
         opened=_opened(posted.get("open", ()), setting),
         purposes=frozenset(posted.get("purpose", ())) & set(OFFERED_PURPOSES),
-        workers={one.key: worker for one in setting.directions if (worker := _first(posted, f"worker {one.key}"))},
+        workers={
+            one.key: worker for one in setting.directions if (worker := _first(posted, f"worker {one.key}"))
+        },
         interpreter=interpreter if interpreter in INTERPRETERS else "none",
-        valid_until=_day(_first(posted, "until")), code=_first(posted, "code"),
+        valid_until=_day(_first(posted, "until")),
+        code=_first(posted, "code"),
         places={ref: int(place) for ref in refs if (place := _first(posted, f"place {ref}")).isdecimal()},
-    )  # fmt: skip
+    )
 
 
 def _opened(pairs: Iterable[str], setting: Setting) -> dict[str, frozenset[str]]:

@@ -136,15 +136,20 @@ def table_page(family: Family, table: SigningTable, ticks: Ticks, setting: Setti
         own = [one for one in setting.directions if one.sender.controller == setting.office]
         back = [one for one in setting.directions if one.sender.controller != setting.office]
         return TablePage(
-            text=setting.text, names=setting.names, office=setting.names[setting.office],
+            text=setting.text,
+            names=setting.names,
+            office=setting.names[setting.office],
             persons=tuple(
-                _person(family, member, n, ticks, setting) for n, member in enumerate(family.household.members, 1)
+                _person(family, member, n, ticks, setting)
+                for n, member in enumerate(family.household.members, 1)
             ),
             columns=tuple(_column(one, ticks, setting) for one in setting.directions),
             purposes=tuple(_purposes(ticks, setting)),
-            previews=tuple(preview for one in own for preview in _previews(family, table, one, ticks, setting)),
+            previews=tuple(
+                preview for one in own for preview in _previews(family, table, one, ticks, setting)
+            ),
             back=tuple(_back(one, ticks, setting) for one in back),
-        )  # fmt: skip
+        )
 
 
 def _goes(consent: Consent, direction: Direction) -> bool:
@@ -160,11 +165,14 @@ def _person(family: Family, member: Member, number: int, ticks: Ticks, setting: 
     refs = sorted(needed, key=lambda ref: names.get(ref, ref)) if needed else maybe
     lacking = missing(member, signed, setting.at) if signed else None
     return Person(
-        member.ref, member.name, day_text(member.birth_date) if member.birth_date else "",
+        member.ref,
+        member.name,
+        day_text(member.birth_date) if member.birth_date else "",
         tuple(Signer(f"{member.ref}:{ref}", names.get(ref, "?"), ref in signed) for ref in refs),
-        needed is not None, ", ".join(names.get(ref, "?") for ref in sorted(lacking or ())),
+        needed is not None,
+        ", ".join(names.get(ref, "?") for ref in sorted(lacking or ())),
         str(ticks.places.get(member.ref, number)),
-    )  # fmt: skip
+    )
 
 
 def _column(direction: Direction, ticks: Ticks, setting: Setting) -> Column:
@@ -174,10 +182,14 @@ def _column(direction: Direction, ticks: Ticks, setting: Setting) -> Column:
         "form", "says", sender=names[direction.sender.controller], recipient=names[direction.recipient]
     )
     boxes = (
-        Tick(f"{direction.key}={code}", text.word("categories", code, "name"), text.word("categories", code, "text"),
-             code in opened)
+        Tick(
+            f"{direction.key}={code}",
+            text.word("categories", code, "name"),
+            text.word("categories", code, "text"),
+            code in opened,
+        )
         for code in setting.offered[direction.key]
-    )  # fmt: skip
+    )
     seen = text.word("recipients", direction.kind)
     return Column(direction.key, heading, seen, tuple(boxes), ticks.workers.get(direction.key, ""))
 
@@ -215,12 +227,17 @@ def _preview(
     others = [one for one in sights if one is not main and one.role.role != "coordinator"]
     opened = ticks.opened.get(direction.key, frozenset())
     return Preview(
-        anchor, member.name,
+        anchor,
+        member.name,
         say(language, "sees", recipient=recipient, role=word("roles", main.role.role)),
-        tuple(in_words([_entry(seen) for seen in main.seen], setting, {s.record_ref for s in main.seen if s.by_norm})),
+        tuple(
+            in_words(
+                [_entry(seen) for seen in main.seen], setting, {s.record_ref for s in main.seen if s.by_norm}
+            )
+        ),
         tuple(_other(one, setting) for one in others),
         tuple(_closed(main, opened, direction, setting)),
-    )  # fmt: skip
+    )
 
 
 def _closed(main: Sight, opened: frozenset[str], direction: Direction, setting: Setting) -> Iterable[str]:

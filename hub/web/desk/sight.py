@@ -25,8 +25,12 @@ from hub.web.desk.page import Setting, Shown, in_words
 from hub.web.desk.words import say
 from hub.web.wording import moment_text, speaking, word, words
 
-_MAIN = {"jobcenter": "jc_case_manager", "youth_welfare": "ja_asd", "provider": "provider_worker",
-         "social_office": "office_clerk"}  # fmt: skip
+_MAIN = {
+    "jobcenter": "jc_case_manager",
+    "youth_welfare": "ja_asd",
+    "provider": "provider_worker",
+    "social_office": "office_clerk",
+}
 
 
 UNDERWAY = timedelta(seconds=60)
@@ -79,9 +83,10 @@ class Sightings:
                 people.setdefault(names[part.person], []).extend(in_words(part.entries, setting))
         recipient, language = setting.names[direction.recipient], setting.text.language
         return NowSeen(
-            say(language, "now", recipient=recipient), say(language, "now_none", recipient=recipient),
+            say(language, "now", recipient=recipient),
+            say(language, "now_none", recipient=recipient),
             tuple(SeenPerson(name, tuple(entries)) for name, entries in people.items()),
-        )  # fmt: skip
+        )
 
     def _redacted(self, family: Family, direction: Direction) -> tuple[RedactedView, dict[str, str]]:
         """Under the locks of every look; the names are the desk's own."""
@@ -91,9 +96,13 @@ class Sightings:
 
         def answer(file: CaseFile) -> tuple[RedactedView, CaseFile, Question]:
             recipient = Recipient(
-                controller=to.id, kind=to.kind, role=_MAIN[to.kind], worker=worker,
-                assigned=file.case_of(to.id) is not None, undertaking=to.undertaking,
-            )  # fmt: skip
+                controller=to.id,
+                kind=to.kind,
+                role=_MAIN[to.kind],
+                worker=worker,
+                assigned=file.case_of(to.id) is not None,
+                undertaking=to.undertaking,
+            )
             question = Question(recipient, PURPOSE, parts.clock.now())
             made = redact(parts.gate.policy, parts.agencies, question, file.evidence, file.known, file.names)
             return made, file, question
@@ -170,8 +179,9 @@ def _merged(receipts: Iterable[Receipt], setting: Setting) -> Iterable[Answered]
         last = max(mine, key=lambda one: one.answered_at or 0)
         yield Answered(
             say(setting.text.language, "had", recipient=whose, what=what),
-            say(setting.text.language, "answer_none") if open_ else _answer(last, setting), bool(open_),
-        )  # fmt: skip
+            say(setting.text.language, "answer_none") if open_ else _answer(last, setting),
+            bool(open_),
+        )
 
 
 def _label(event_type: str) -> str:

@@ -34,10 +34,22 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
 
 def _row(number: int, **change: Any) -> tuple[Any, ...]:
     row = {
-        "generation": 1, "event_id": f"{number:032x}", "publication": 1, "record_ref": ODD, "source_version": 2**62,
-        "subject": "a:p", "case_key": "a:f", "event_type": "X", "consent_id": None, "occurred_at": -1, "received_at": 0,
-        "valid_from": None, "valid_until": None, "scope": ODD, "envelope": bytes(range(256)),
-    }  # fmt: skip
+        "generation": 1,
+        "event_id": f"{number:032x}",
+        "publication": 1,
+        "record_ref": ODD,
+        "source_version": 2**62,
+        "subject": "a:p",
+        "case_key": "a:f",
+        "event_type": "X",
+        "consent_id": None,
+        "occurred_at": -1,
+        "received_at": 0,
+        "valid_from": None,
+        "valid_until": None,
+        "scope": ODD,
+        "envelope": bytes(range(256)),
+    }
     return tuple((row | change).values())
 
 
@@ -204,9 +216,12 @@ def test_marks_keep_their_age_and_lose_their_number(store: Store) -> None:
 def test_epochs_rise_for_everybody_concerned_and_nobody_else(store: Store) -> None:
     with store.transaction() as connection:
         subjects.register(connection, [("a:p_1", "a:f_1"), ("a:p_2", "a:f_1"), ("a:p_9", "a:f_9")])
-        assert subjects.newcomers(connection, [("a:p_1", "a:f_1"), ("a:p_1", "a:f_2"), ("a:p_3", "a:f_1")]) == {
-            "a:p_1", "a:p_3",
-        }  # fmt: skip
+        assert subjects.newcomers(
+            connection, [("a:p_1", "a:f_1"), ("a:p_1", "a:f_2"), ("a:p_3", "a:f_1")]
+        ) == {
+            "a:p_1",
+            "a:p_3",
+        }
         assert subjects.raise_epochs(connection, ["a:p_1"], 1) == 3
         epochs = {
             key: state.epoch

@@ -171,10 +171,17 @@ class Offices:
     def facts(self, agency: str) -> list[tuple[Any, ...]]:
         """What was published, comparable between runs: nonces and times of recording aside, each number once."""
         found = {
-            (e["event_id"].hex(), e["publication"], e["event_type"], e["subject_ref"], e["source_version"],
-             tuple(e["consents"]), repr(sorted(self.content(agency, e).items())))
+            (
+                e["event_id"].hex(),
+                e["publication"],
+                e["event_type"],
+                e["subject_ref"],
+                e["source_version"],
+                tuple(e["consents"]),
+                repr(sorted(self.content(agency, e).items())),
+            )
             for e in self.envelopes(agency)
-        }  # fmt: skip
+        }
         return sorted(found)
 
     def close(self) -> None:

@@ -103,9 +103,14 @@ def test_what_was_erased_comes_back_under_no_new_number(bench: Bench) -> None:
     bench.all(0)
     subject, erased_at = bench.key.person("P0000000"), evening(0) + timedelta(hours=1)
     entry = {
-        "kind": "erased", "at": micros(erased_at), "agency": AGENCY, "consent_id": None, "subject_ref": subject,
-        "key_version": None, "box": None,
-    }  # fmt: skip
+        "kind": "erased",
+        "at": micros(erased_at),
+        "agency": AGENCY,
+        "consent_id": None,
+        "subject_ref": subject,
+        "key_version": None,
+        "box": None,
+    }
     register = topics()["register"].of(AGENCY)
     bench._log.append(register, [Outgoing(b"erased", encode_single(record_schema("register"), entry))])
     bench.all(1)
@@ -117,9 +122,10 @@ def test_what_was_erased_comes_back_under_no_new_number(bench: Bench) -> None:
     bench.write(tables, 2)
     bench.all(2)
     came = [
-        moment(e["occurred_at"]) for e in bench._envelopes(sent)
+        moment(e["occurred_at"])
+        for e in bench._envelopes(sent)
         if e["subject_ref"] == subject and e["event_type"] == "PersonRegistered"
-    ]  # fmt: skip
+    ]
     assert came == [datetime(2026, 11, 18, 8, tzinfo=BERLIN)]
     assert bench.waiting() == []
     assert not withdrawn(bench)

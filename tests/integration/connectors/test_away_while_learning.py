@@ -46,9 +46,10 @@ def came(bench: Bench, sent: Any) -> list[Any]:
     """What of the person whose consent is gone left with content."""
     mine = bench.key.person("P0000000")
     return [
-        e["boxes"] for e in bench._envelopes(sent)
+        e["boxes"]
+        for e in bench._envelopes(sent)
         if e["subject_ref"] == mine and e["event_type"] == "PersonRegistered" and e["boxes"]
-    ]  # fmt: skip
+    ]
 
 
 @pytest.mark.parametrize("nth", range(1, LOOKS))

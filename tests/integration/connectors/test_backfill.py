@@ -28,9 +28,13 @@ START = evening(1)
 BATCH, PEOPLE = 50, 1333  # with half as many consents: 2,000 rows
 JC = "jc-seestadt"
 WITHDRAWN = {
-    "type": "ConsentWithdrawn", "subject": "person", "case": "family", "occurred_at": "withdrawn",
-    "when": [{"column": "withdrawn", "filled": True}], "fields": {"consent_id": "number"},
-}  # fmt: skip
+    "type": "ConsentWithdrawn",
+    "subject": "person",
+    "case": "family",
+    "occurred_at": "withdrawn",
+    "when": [{"column": "withdrawn", "filled": True}],
+    "fields": {"consent_id": "number"},
+}
 
 
 class Office:
@@ -78,8 +82,12 @@ class Office:
     def _trial(url: str) -> Any:
         class OfficeTrial(Trial):
             settings: Mapping[str, Any] = {
-                "url": url, "reconcile_minutes": 0.15, "overlap_seconds": 60, "vanish_rows": 1000, "vanish_limit": 1.0,
-            }  # fmt: skip
+                "url": url,
+                "reconcile_minutes": 0.15,
+                "overlap_seconds": 60,
+                "vanish_rows": 1000,
+                "vanish_limit": 1.0,
+            }
             streams: Mapping[str, Any] = {name: {"table": name, "version": "changed"} for name in COLUMNS}
 
         return OfficeTrial
@@ -192,9 +200,15 @@ def live(bench: Bench, at: datetime, point: str, count: int) -> int:
 
 
 @pytest.mark.parametrize("count", [1, 3])
-@pytest.mark.parametrize("point", [
-    "connector.before_publish", "connector.after_publish", "connector.before_backfill_save", "connector.after_save",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "point",
+    [
+        "connector.before_publish",
+        "connector.after_publish",
+        "connector.before_backfill_save",
+        "connector.after_save",
+    ],
+)
 def test_killed_and_gone_on_with_it_is_the_same(point: str, count: int, tmp_path: Path) -> None:
     found = []
     for name, deaths in (("whole", 0), ("killed", 2)):
@@ -300,9 +314,10 @@ def test_a_field_mapped_late_leaves_for_rows_that_nobody_touches(kind: str, tmp_
 def told_of(bench: Bench, after: Mapping[str, int]) -> list[tuple[int, list[str]]]:
     """Number and ground of what was said of the first person."""
     return [
-        (e["publication"], sorted(e["consents"])) for e in bench._envelopes(after)
+        (e["publication"], sorted(e["consents"]))
+        for e in bench._envelopes(after)
         if e["subject_ref"] == person(bench, 0) and e["event_type"] == "PersonRegistered"
-    ]  # fmt: skip
+    ]
 
 
 @pytest.mark.parametrize(("kind", "key"), [("snapshot_csv", "number"), ("sql", ["family", "number"])])

@@ -29,9 +29,26 @@ def test_what_is_in_order_says_so_and_nothing_is_left_behind(house: Path) -> Non
     found = lines(house, code=0)
     assert found["ok"]
     assert {line["name"] for line in found["checks"]} == {
-        "config", "agency_key", "key_ring", "policy", "state", "pseudonyms", "running", "source", "columns", "codes",
-        "circumstances", "consents", "lookups", "rows", "kek", "keys", "log", "topics", "register",
-    }  # fmt: skip
+        "config",
+        "agency_key",
+        "key_ring",
+        "policy",
+        "state",
+        "pseudonyms",
+        "running",
+        "source",
+        "columns",
+        "codes",
+        "circumstances",
+        "consents",
+        "lookups",
+        "rows",
+        "kek",
+        "keys",
+        "log",
+        "topics",
+        "register",
+    }
     assert all(line["remedy"] == "" for line in found["checks"])
     assert sorted(path.name for path in house.parent.iterdir()) == before
 
@@ -156,9 +173,12 @@ def test_a_running_connector_is_named_and_not_disturbed(house: Path, offices: An
 @pytest.mark.parametrize(("days", "ok"), [(60, True), (13, False), (-2, False)])
 def test_certificates_are_pointed_out_before_they_end(house: Path, offices: Any, days: int, ok: bool) -> None:
     made = make_certificates(house.parent / "certs", ["jc-seestadt"])["connector-jc-seestadt"]
-    offices.edit("jc-seestadt", lambda toml: toml.replace(
-        "[keys]\n", '[keys]\ntls_ca = "certs/ca.pem"\ntls_cert = "certs/connector-jc-seestadt.pem"\n'
-    ))  # fmt: skip
+    offices.edit(
+        "jc-seestadt",
+        lambda toml: toml.replace(
+            "[keys]\n", '[keys]\ntls_ca = "certs/ca.pem"\ntls_cert = "certs/connector-jc-seestadt.pem"\n'
+        ),
+    )
     then = min(not_after(made.ca), not_after(made.cert)) - timedelta(days=days)
     (house.parent / "clock").write_text(then.isoformat(), encoding="ascii")
     result = CliRunner().invoke(app, ["check", str(house), "--json"])

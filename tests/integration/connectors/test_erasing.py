@@ -27,9 +27,10 @@ def erased(
         offices.step(offices.source(JC), tools.evening(day))
         offices.close_all()
     subject = next(
-        e["subject_ref"] for e in offices.envelopes(JC, "events")
+        e["subject_ref"]
+        for e in offices.envelopes(JC, "events")
         if e["subject_ref"].startswith("p_") and kind in e["event_type"]
-    )  # fmt: skip
+    )
     before = events_of(offices, subject)
     at = tools.evening(days - 1) + timedelta(hours=1)
     offices.keys(JC).destroy(KeyRef("box", JC, subject))
@@ -47,10 +48,20 @@ def later_consent(offices: Any, subject: str, at: datetime, **changes: Any) -> N
         if content["sender"] == JC
     )
     consent = {
-        "id": "later", "sender": JC, "signed": True, "form": "written", "text_version": "2", "proof_hash": "sha256:0",
-        **{name: list(old.get(name) or ()) for name in names}, "explicit_special": False,
-        "granted_at": at.isoformat(), "valid_until": None, "withdrawn_at": None, "scoped_withdrawals": [], **changes,
-    }  # fmt: skip
+        "id": "later",
+        "sender": JC,
+        "signed": True,
+        "form": "written",
+        "text_version": "2",
+        "proof_hash": "sha256:0",
+        **{name: list(old.get(name) or ()) for name in names},
+        "explicit_special": False,
+        "granted_at": at.isoformat(),
+        "valid_until": None,
+        "withdrawn_at": None,
+        "scoped_withdrawals": [],
+        **changes,
+    }
     offices.register(JC, subject, consent, at)
 
 

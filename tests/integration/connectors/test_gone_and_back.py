@@ -27,13 +27,19 @@ CANDIDATES = (
 )
 FILES = (*CANDIDATES[:2], Candidate("xml", xml_build, xml_spec, XmlTrial))
 GONE: dict[str, Any] = {
-    "type": "PersonChanged", "subject": "number", "case": "family", "occurred_at": "@version",
+    "type": "PersonChanged",
+    "subject": "number",
+    "case": "family",
+    "occurred_at": "@version",
     "fields": {"names": {"constant": "gone"}},
-}  # fmt: skip
+}
 RECORDED: dict[str, Any] = {
-    "type": "SubjectRecorded", "subject": "person", "case": "family", "occurred_at": "granted",
+    "type": "SubjectRecorded",
+    "subject": "person",
+    "case": "family",
+    "occurred_at": "granted",
     "fields": {"birth_date": {"constant": date(1990, 2, 28)}, "capable": {"constant": True}},
-}  # fmt: skip
+}
 """Who signs stays known, whoever vanishes."""
 
 

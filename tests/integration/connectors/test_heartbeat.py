@@ -161,20 +161,25 @@ def test_an_input_that_is_held_is_said(living: Living, monkeypatch: pytest.Monke
 def test_certificates_are_named_by_what_they_are_for(house: Path, offices: Any, tools: Any) -> None:
     made = make_certificates(house.parent / "certs", [JC])[f"connector-{JC}"]
     (house.parent / "certs" / "broken.pem").write_text("no certificate")
-    offices.edit(JC, lambda toml: toml.replace(
-        "[keys]\n", '[keys]\ntls_ca = "certs/broken.pem"\ntls_cert = "certs/connector-jc-seestadt.pem"\n'
-    ).replace(
-        "[log]\n", f'[log]\nsecurity = "ssl"\nca = "{made.ca}"\ncert = "{made.cert}"\nkey = "{made.key}"\n'
-    ))  # fmt: skip
+    offices.edit(
+        JC,
+        lambda toml: toml.replace(
+            "[keys]\n", '[keys]\ntls_ca = "certs/broken.pem"\ntls_cert = "certs/connector-jc-seestadt.pem"\n'
+        ).replace(
+            "[log]\n",
+            f'[log]\nsecurity = "ssl"\nca = "{made.ca}"\ncert = "{made.cert}"\nkey = "{made.key}"\n',
+        ),
+    )
     config = load_config(house)
     assert {one.which for one in certificates(config) if one.not_after is None} == {"key_service_ca"}
     now = tools.evening(0)
     HeartbeatSender(config, offices.log, ManualClock(now)).beat(StepStatus(at=now, state="running"))
     (one,) = heard(offices)
     assert one.certificates == {
-        "broker_ca": micros(not_after(made.ca)), "broker_client": micros(not_after(made.cert)),
+        "broker_ca": micros(not_after(made.ca)),
+        "broker_client": micros(not_after(made.cert)),
         "key_service_client": micros(not_after(made.cert)),
-    }  # fmt: skip
+    }
 
 
 @pytest.mark.parametrize("error", [ServiceUnavailable, ConfigurationError, sqlite3.OperationalError])

@@ -63,8 +63,11 @@ def test_a_strange_export_is_recognised_and_previewed(north: Path, tmp_path: Pat
     result = init(out, "--folder", str(north), "--encoding", "utf-8", "--delimiter", ",", "--json")
     assert result.exit_code == 0, result.output
     assert json.loads(result.stdout)["events"] == [
-        "HelpStarted", "MemberJoined", "PersonRegistered", "SubjectRecorded",
-    ]  # fmt: skip
+        "HelpStarted",
+        "MemberJoined",
+        "PersonRegistered",
+        "SubjectRecorded",
+    ]
     shown = json.loads(called("preview", str(out), "--json").stdout)
     types = [record["event_type"] for record in shown["records"]]
     assert sorted(set(types)) == ["HelpStarted", "MemberJoined", "PersonRegistered", "SubjectRecorded"]
@@ -271,8 +274,11 @@ def test_plain_files_in_a_folder_reach_the_preview(tmp_path: Path) -> None:
     assert (made["settings"]["inbox"], made["settings"]["together"]) == (".", True)
     shown = json.loads(called("preview", str(out), "--json").stdout)
     assert {record["event_type"] for record in shown["records"]} == {
-        "HelpStarted", "MemberJoined", "PersonRegistered", "SubjectRecorded",
-    }  # fmt: skip
+        "HelpStarted",
+        "MemberJoined",
+        "PersonRegistered",
+        "SubjectRecorded",
+    }
     assert sorted(path.name for path in (tmp_path / "export").iterdir()) == sorted(NORTH)
 
 
@@ -326,8 +332,9 @@ def test_a_consent_and_its_withdrawal_in_one_row(tmp_path: Path) -> None:
 def test_a_number_that_counts_within_a_case_names_nobody_alone(tmp_path: Path) -> None:
     rows = "".join(
         f"F{case},{person},Zuname{case},Vor{case}{person},0{person}.0{case}.1990,weiblich\n"
-        for case in range(1, 4) for person in range(1, 4)
-    )  # fmt: skip
+        for case in range(1, 4)
+        for person in range(1, 4)
+    )
     header = "Fall-Nr,PersonID,Zuname,Vorname,Geb-Dat,Geschlecht\n"
     out = tmp_path / "source.toml"
     made = proposed(out, plain(tmp_path / "export", {"klienten.csv": header + rows}))
@@ -370,10 +377,18 @@ def test_an_existing_file_is_left_alone(north: Path, tmp_path: Path) -> None:
 
 
 PEOPLE = [
-    {"personId": str(n), "nachname": f"Zuname{n}", "vorname": "Ida", "geburtsdatum": "1990-02-03", "geschlecht": "w",
-     "fall": {"nr": f"F{n}"}, "tags": ["a", "b"]} | ({"telefon": "0231"} if n else {})
+    {
+        "personId": str(n),
+        "nachname": f"Zuname{n}",
+        "vorname": "Ida",
+        "geburtsdatum": "1990-02-03",
+        "geschlecht": "w",
+        "fall": {"nr": f"F{n}"},
+        "tags": ["a", "b"],
+    }
+    | ({"telefon": "0231"} if n else {})
     for n in range(3)
-]  # fmt: skip
+]
 
 
 def test_an_interface_is_asked_and_its_proposal_previews(tmp_path: Path) -> None:

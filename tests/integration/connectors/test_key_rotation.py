@@ -191,9 +191,10 @@ def test_connectors_that_share_too_little_are_refused(offices: Any, house: Path)
     other = house.with_name("other.toml")
     text = house.read_text(encoding="utf-8")
     for change in (
-        ('"state/pseudonyms.sqlite"', '"state/others.sqlite"'), ('"agency.key"', '"controller.kek"'),
+        ('"state/pseudonyms.sqlite"', '"state/others.sqlite"'),
+        ('"agency.key"', '"controller.kek"'),
         (f'id = "{JC}"', 'id = "jc-luenen"'),
-    ):  # fmt: skip
+    ):
         assert change[0] in text
         other.write_text(text.replace(*change), encoding="utf-8")
         with pytest.raises(HubError) as error:

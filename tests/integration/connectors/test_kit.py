@@ -37,9 +37,21 @@ def room() -> Iterator[Path]:
 def run_kit(folder: Path, source: str) -> "subprocess.CompletedProcess[str]":
     """The kit as its users call it, in their own folder."""
     command = [
-        sys.executable, "-m", "pytest", "-p", "connectors.kit.plugin", "-p", "no:cacheprovider", "-q",
-        "-W", "error", "--hub-rows", "400", "--hub-connector", source,
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "pytest",
+        "-p",
+        "connectors.kit.plugin",
+        "-p",
+        "no:cacheprovider",
+        "-q",
+        "-W",
+        "error",
+        "--hub-rows",
+        "400",
+        "--hub-connector",
+        source,
+    ]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300, check=False)
 
 

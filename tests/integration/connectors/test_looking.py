@@ -102,8 +102,12 @@ def test_a_criterion_nobody_agreed_on_is_refused(tmp_path: Path) -> None:
 
 def test_the_packaged_groups_are_those_of_the_practice() -> None:
     assert [group.id for group in load_groups(packaged())] == [
-        "long_term", "school_to_work", "single_parents", "large_households", "language",
-    ]  # fmt: skip
+        "long_term",
+        "school_to_work",
+        "single_parents",
+        "large_households",
+        "language",
+    ]
 
 
 def test_nobody_is_found_in_nothing() -> None:

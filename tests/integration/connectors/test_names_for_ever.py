@@ -24,8 +24,9 @@ FAMILIES = 2
 Actions = list[tuple[str, int]]
 actions = st.lists(
     st.tuples(st.sampled_from(["rotate", "new", "change", "renumber", "restart", "step"]), st.integers(0, 9)),
-    min_size=4, max_size=10,
-)  # fmt: skip
+    min_size=4,
+    max_size=10,
+)
 
 
 class House:
@@ -46,9 +47,14 @@ class House:
 
     def write(self) -> None:
         consents = [
-            {"number": f"C{n}", "person": row["number"], "family": row["family"], "granted": "2026-10-02 09:00:00"}
+            {
+                "number": f"C{n}",
+                "person": row["number"],
+                "family": row["family"],
+                "granted": "2026-10-02 09:00:00",
+            }
             for n, row in enumerate(self.people)
-        ]  # fmt: skip
+        ]
         self.bench.write({"people": self.people, "consents": consents}, 0)
 
     def do(self, action: str, n: int) -> None:
@@ -99,9 +105,15 @@ class House:
         count = len(self.people)
         self.numbers.append([f"P{count}"])
         self.people.append(
-            {"number": f"P{count}", "family": f"F{n % FAMILIES}", "name": f"Name {count}", "born": "1990-02-28",
-             "since": "2026-10-01 08:00:00", "remark": ""}
-        )  # fmt: skip
+            {
+                "number": f"P{count}",
+                "family": f"F{n % FAMILIES}",
+                "name": f"Name {count}",
+                "born": "1990-02-28",
+                "since": "2026-10-01 08:00:00",
+                "remark": "",
+            }
+        )
 
     def _renumber(self, who: int) -> None:
         """The agency says it before its system does, as it must."""

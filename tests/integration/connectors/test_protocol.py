@@ -29,12 +29,20 @@ def consent_of(envelope: dict[str, Any], content: dict[str, Any], **changes: Any
     names = ("recipients", "recipient_workers", "purposes", "categories", "notices")
     return {
         "name": changes.get("id", envelope["consent_id"]),
-        "id": content["id"], "sender": content["sender"], "signed": True, "form": "written",
+        "id": content["id"],
+        "sender": content["sender"],
+        "signed": True,
+        "form": "written",
         **{name: list(content.get(name) or ()) for name in names},
-        "explicit_special": bool(content.get("explicit_special")), "text_version": "2026-01", "proof_hash": "sha256:0",
-        "granted_at": content["granted_at"].isoformat(), "valid_until": None, "withdrawn_at": None,
-        "scoped_withdrawals": [], **changes,
-    }  # fmt: skip
+        "explicit_special": bool(content.get("explicit_special")),
+        "text_version": "2026-01",
+        "proof_hash": "sha256:0",
+        "granted_at": content["granted_at"].isoformat(),
+        "valid_until": None,
+        "withdrawn_at": None,
+        "scoped_withdrawals": [],
+        **changes,
+    }
 
 
 def granted(offices: Any, agency: str = JC) -> list[tuple[dict[str, Any], dict[str, Any]]]:

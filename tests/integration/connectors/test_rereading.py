@@ -73,10 +73,11 @@ def test_a_stream_that_stands_still_is_not_taken_for_its_end(world: SqlWorld) ->
 @pytest.mark.parametrize(
     ("kind", "values"),
     [
-        (Integer, [2, 9, 10, -1]), (Numeric(8, 2), [Decimal("2.50"), Decimal("10.00"), Decimal("-1.25")]),
+        (Integer, [2, 9, 10, -1]),
+        (Numeric(8, 2), [Decimal("2.50"), Decimal("10.00"), Decimal("-1.25")]),
         (Uuid, [UUID(int=n << 100) for n in (1, 2, 30)]),
     ],
-)  # fmt: skip
+)
 def test_keys_of_every_kind(kind: Any, values: list[Any], tmp_path: Path, database_url: str) -> None:
     world = SqlWorld(tmp_path, database_url, table=orders(key=kind))
     world.put(*((value, "f", "x", at(0)) for value in values))
@@ -87,9 +88,16 @@ def test_keys_of_every_kind(kind: Any, values: list[Any], tmp_path: Path, databa
 
 
 VALUES = st.one_of(
-    st.integers(), st.text(max_size=20), st.decimals(allow_nan=False, allow_infinity=False), st.dates(),
-    st.datetimes(), st.datetimes(timezones=st.just(UTC)), st.binary(max_size=8), st.none(), st.booleans(),
-)  # fmt: skip
+    st.integers(),
+    st.text(max_size=20),
+    st.decimals(allow_nan=False, allow_infinity=False),
+    st.dates(),
+    st.datetimes(),
+    st.datetimes(timezones=st.just(UTC)),
+    st.binary(max_size=8),
+    st.none(),
+    st.booleans(),
+)
 
 
 @given(st.lists(VALUES, min_size=1, max_size=3))

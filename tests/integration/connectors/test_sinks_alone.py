@@ -64,10 +64,19 @@ def _send(
     box = {"subject_ref": ref.subject, "sender": JC, "box": seal(key.cipher, key.version, content, bound)}
     now = micros(world.clock.now())
     view = {
-        "view_id": view_id, "recipient": JA, "role": "ja_asd", "worker": worker or None, "case_ref": case,
-        "generation": 1, "version": version, "as_of": now, "not_after": now + 3_600_000_000, "removed": removed,
-        "parts": [] if removed else [box], "policy_version": "x",
-    }  # fmt: skip
+        "view_id": view_id,
+        "recipient": JA,
+        "role": "ja_asd",
+        "worker": worker or None,
+        "case_ref": case,
+        "generation": 1,
+        "version": version,
+        "as_of": now,
+        "not_after": now + 3_600_000_000,
+        "removed": removed,
+        "parts": [] if removed else [box],
+        "policy_version": "x",
+    }
     parts.log.append(topics()["views"].of(JA), [Outgoing(case.encode(), encode_single(VIEW, view))])
 
 

@@ -247,9 +247,10 @@ def test_an_account_with_the_right_to_some_columns_only(tmp_path: Path, database
     world = SqlWorld(tmp_path, database_url, database_url.replace("hub@", "leser@"))
     world.put(("a", "f", "x", at(0)))
     for statement in (
-        "DROP ROLE IF EXISTS leser", "CREATE ROLE leser LOGIN",
+        "DROP ROLE IF EXISTS leser",
+        "CREATE ROLE leser LOGIN",
         'GRANT SELECT ("Straße", "order", "select", "Geändert am") ON "group" TO leser',
-    ):  # fmt: skip
+    ):
         world.say(statement)
     assert world.step() == []
     assert world.taken() == ["a"]
@@ -327,9 +328,11 @@ def test_a_view_and_a_table_that_the_account_may_only_read_or_not_are_looked_at(
     world.close()
     world = SqlWorld(tmp_path, database_url)
     for statement in (
-        "DROP ROLE IF EXISTS zuschauer", "CREATE ROLE zuschauer LOGIN", "CREATE TABLE offen (a text)",
+        "DROP ROLE IF EXISTS zuschauer",
+        "CREATE ROLE zuschauer LOGIN",
+        "CREATE TABLE offen (a text)",
         "GRANT SELECT ON offen TO zuschauer",
-    ):  # fmt: skip
+    ):
         world.say(statement)
     found = {table.name: list(table.columns) for table in look(database_url.replace("hub@", "zuschauer@"))}
     assert found == {"group": [], "offen": ["a"]}

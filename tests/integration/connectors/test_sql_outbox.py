@@ -20,13 +20,20 @@ from hub.errors import ConfigurationError
 
 KEY = AgencyKey(b"k" * 32)
 OUTBOX = Table(
-    "outbox", MetaData(), Column("nr", Integer, primary_key=True), Column("art", String(20)),
-    Column("daten", Text), Column("am", String(20)),
-)  # fmt: skip
+    "outbox",
+    MetaData(),
+    Column("nr", Integer, primary_key=True),
+    Column("art", String(20)),
+    Column("daten", Text),
+    Column("am", String(20)),
+)
 HELP = {
-    "type": "HelpStarted", "subject": "person.nr", "case": "fall", "occurred_at": "am",
+    "type": "HelpStarted",
+    "subject": "person.nr",
+    "case": "fall",
+    "occurred_at": "am",
     "fields": {"paragraph": "par", "place": "ort"},
-}  # fmt: skip
+}
 
 
 class Outbox:
@@ -36,21 +43,34 @@ class Outbox:
         OUTBOX.metadata.create_all(self.engine)
         self.now = datetime(2026, 11, 16, 12, tzinfo=UTC)
         self.settings: dict[str, Any] = {
-            "table": "outbox", "id": "nr", "kind": "art", "payload": "daten", "columns": ["am"],
-        }  # fmt: skip
+            "table": "outbox",
+            "id": "nr",
+            "kind": "art",
+            "payload": "daten",
+            "columns": ["am"],
+        }
         self.streams: dict[str, Any] = {
-            "hilfen": {"key": ["id"], "entries": ["HILFE"], "optional": ["ort", "weg"], "events": [HELP],
-                       "gone": {"column": "weg", "in": ["True"]}},
+            "hilfen": {
+                "key": ["id"],
+                "entries": ["HILFE"],
+                "optional": ["ort", "weg"],
+                "events": [HELP],
+                "gone": {"column": "weg", "in": ["True"]},
+            },
             "andere": {"key": ["id"], "events": [HELP]},
-        }  # fmt: skip
+        }
         self._open: list[Any] = []
 
     def config(self) -> Any:
-        return parse_config({
-            "agency": {"id": "jc-x", "kind": "jobcenter"},
-            "connector": {"kind": "sql_outbox", "state": "s", "pseudonyms": "p"},
-            "settings": {"url": self.url} | self.settings, "streams": self.streams,
-        }, self.folder)  # fmt: skip
+        return parse_config(
+            {
+                "agency": {"id": "jc-x", "kind": "jobcenter"},
+                "connector": {"kind": "sql_outbox", "state": "s", "pseudonyms": "p"},
+                "settings": {"url": self.url} | self.settings,
+                "streams": self.streams,
+            },
+            self.folder,
+        )
 
     def write(self, connection: Any, number: int, art: str = "HILFE", raw: str = "", **said: Any) -> None:
         payload = {"id": said.get("id", number), "person": {"nr": "P1"}, "fall": "F1", "par": "31", **said}

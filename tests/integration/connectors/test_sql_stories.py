@@ -14,13 +14,15 @@ KEYS = st.sampled_from(["a", "b", "c", "d", "e", "f", "g"])
 WRITES = st.tuples(st.just("put"), KEYS, st.sampled_from([0, 1, 1, 2, 3, 300, 301]))
 STORIES = st.lists(
     st.one_of(
-        WRITES, WRITES, st.tuples(st.just("remove"), KEYS, st.just(0)),
+        WRITES,
+        WRITES,
+        st.tuples(st.just("remove"), KEYS, st.just(0)),
         st.tuples(st.just("step"), st.just(""), st.integers(0, 3)),
         st.tuples(st.just("compare"), st.just(""), st.integers(0, 3)),
         st.tuples(st.just("restart"), st.just(""), st.just(0)),
     ),
     max_size=25,
-)  # fmt: skip
+)
 """Versions 0 to 3 lie four hours below 300: far beyond the overlap of a minute. A number with a step: the batch in
 which it dies (0: it lives)."""
 

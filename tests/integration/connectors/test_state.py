@@ -36,8 +36,9 @@ def test_rows_read_before(state: State) -> None:
 
 def test_publications(state: State) -> None:
     entries = [
-        Published(b"r%d" % n, f"p{n}", n, 1, b"w", frozenset({"x"}), frozenset(), n, sent=True) for n in range(MANY)
-    ]  # fmt: skip
+        Published(b"r%d" % n, f"p{n}", n, 1, b"w", frozenset({"x"}), frozenset(), n, sent=True)
+        for n in range(MANY)
+    ]
     with state.transaction():
         state.save_published(entries)
     found = state.published([b"none", *(entry.record_ref for entry in reversed(entries))])

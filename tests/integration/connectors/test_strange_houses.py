@@ -106,17 +106,17 @@ subject = "P"
 case = { lookup = "case", by = "P", column = "CSE" }
 occurred_at = { column = "WDR", date = "epoch_days" }
 fields = { consent_id = "CID" }
-"""  # fmt: skip
+"""
 DUMPED = {
     "LNK": "REG|NUM|CSE|FR|TO\n044|1|88|01-APR-2026|\\N\n044|2|88|01-APR-2026|31-MAY-2026\n045|1|\\N|01-APR-2026|\\N",
-    "PRS": 'REG|NUM|VALID|UNTIL|SUR|FORE|DOB|STS\n044|1|20240101|20260630|Weiß|Änne|1991032|A\n'
+    "PRS": "REG|NUM|VALID|UNTIL|SUR|FORE|DOB|STS\n044|1|20240101|20260630|Weiß|Änne|1991032|A\n"
     '044|1|20260701|99991231|Weiß-Öz|"Änne|1991032|A\n044|2|20240101|99991231|Weiß|Jörn|2016366|A\n'
     "045|1|20240101|99991231|Groß|Uwe|1970100|A\n044|9|20240101|99991231|Alt|Ida|1970100|D",
     "PAY": "REG|NUM|PER|AMT|BOOKED|STS\n044|1|202611|56300|1793487600|A\n044|1|202610|1250-|1793487600|A\n"
     "044|2|202611|39000|1793487600|D\n044|\\N|202611|1|1793487600|A",
     "CNS": "CID|REG|NUM|BY|REG2|BY2|DAY|C_ID|C_LB|N1|N2|N3|WDR\n1|044|1|1|\\N|\\N|20760|1|0|1|1|1|\\N\n"
     "2|044|2|1|044|3|20760|1|1|1|1|1|20770",
-}  # fmt: skip
+}
 ACTS = """
 [settings]
 folder = "drop"
@@ -201,7 +201,7 @@ case = "az"
 occurred_at = "start"
 endangers_help = "safe"
 fields = { paragraph = { column = "para", pattern = '§ *([0-9]+[a-z]?)' }, start = "start" }
-"""  # fmt: skip
+"""
 ACT = """<?xml version="1.0" encoding="UTF-8"?>
 <f:Akte xmlns:f="urn:fall" xmlns:p="urn:person" AZ="4711/26"><p:Person Nr="P1" Name="Weiß"/>
 <f:Sorge Kind="P2" Seit="2016-12-31+01:00"><f:Inhaber Ref="P1"/>
@@ -251,8 +251,9 @@ def test_amounts_with_their_sign_behind_and_what_nobody_is_named_for(dump: Path)
     events, faults = told(dump)
     payments = events["BenefitGranted"]
     assert [(event.payload["amount"], event.payload["month"]) for event in payments] == [
-        (Decimal("563.00"), "2026-11"), (Decimal("-12.50"), "2026-10"),
-    ]  # fmt: skip
+        (Decimal("563.00"), "2026-11"),
+        (Decimal("-12.50"), "2026-10"),
+    ]
     assert {event.subject_ref for event in payments} == {KEY.person("044-1")}
     found = {(fault.event_type, fault.column, fault.reason) for fault in faults}
     assert found == {("BenefitGranted", "P", "subject_missing"), ("MemberJoined", "CSE", "case_missing")}

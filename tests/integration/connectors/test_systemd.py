@@ -31,8 +31,11 @@ def test_the_unit_is_shut_off_from_the_machine() -> None:
     if tool := shutil.which("systemd-analyze"):
         done = subprocess.run(
             [tool, "security", "--offline=true", "--no-pager", str(UNIT)],
-            capture_output=True, text=True, check=False, timeout=60,
-        )  # fmt: skip
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
         found = re.search(r"exposure level for \S+ ([\d.]+)", done.stdout)
         assert found, done.stderr
         assert float(found[1]) <= EXPOSED_AT_MOST

@@ -226,8 +226,10 @@ def tables(folder: Path) -> None:
 
 
 HOUSES: dict[str, tuple[str, Callable[[Path], None]]] = {
-    "pipes": (PIPES, pipes), "tree": (TREE, tree), "tables": (COMMON.replace("KIND", "sql") + _TABLES, tables),
-}  # fmt: skip
+    "pipes": (PIPES, pipes),
+    "tree": (TREE, tree),
+    "tables": (COMMON.replace("KIND", "sql") + _TABLES, tables),
+}
 
 
 def told(folder: Path, house: str) -> list[tuple[str, str, str, str]]:

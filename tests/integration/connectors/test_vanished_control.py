@@ -11,17 +11,28 @@ from connectors.kit.bench import Bench, evening, families
 from tests.integration.connectors.test_gone_and_back import CANDIDATES
 
 OBJECTS: dict[str, Any] = {
-    "type": "ObjectionRaised", "subject": "number", "case": "family", "occurred_at": "since",
-    "when": [{"column": "remark", "in": ["objects"]}], "fields": {"norm": {"constant": "76"}},
-}  # fmt: skip
+    "type": "ObjectionRaised",
+    "subject": "number",
+    "case": "family",
+    "occurred_at": "since",
+    "when": [{"column": "remark", "in": ["objects"]}],
+    "fields": {"norm": {"constant": "76"}},
+}
 WITHDRAWS: dict[str, Any] = {
-    "type": "ConsentWithdrawn", "subject": "number", "case": "family", "occurred_at": "since",
-    "when": [{"column": "remark", "in": ["withdraws"]}], "fields": {"consent_id": {"constant": "C0000006"}},
-}  # fmt: skip
+    "type": "ConsentWithdrawn",
+    "subject": "number",
+    "case": "family",
+    "occurred_at": "since",
+    "when": [{"column": "remark", "in": ["withdraws"]}],
+    "fields": {"consent_id": {"constant": "C0000006"}},
+}
 CUSTODY: dict[str, Any] = {
-    "type": "CustodyChanged", "subject": "number", "case": "family", "occurred_at": "since",
+    "type": "CustodyChanged",
+    "subject": "number",
+    "case": "family",
+    "occurred_at": "since",
     "fields": {"custodians": {"constant": []}},
-}  # fmt: skip
+}
 
 
 @pytest.fixture(params=CANDIDATES, ids=lambda candidate: candidate.name)
@@ -72,9 +83,12 @@ def test_a_consent_of_which_nobody_has_the_paper_is_withdrawn(bench: Bench) -> N
 
 def test_what_the_configuration_says_of_a_vanished_consent_is_said(bench: Bench) -> None:
     bench.raw["streams"]["consents"]["on_vanish"] = {
-        "type": "PersonChanged", "subject": "person", "case": "family", "occurred_at": "@version",
+        "type": "PersonChanged",
+        "subject": "person",
+        "case": "family",
+        "occurred_at": "@version",
         "fields": {"names": {"constant": "archived"}},
-    }  # fmt: skip
+    }
     everybody = families(40)
     bench.write(everybody, 0)
     bench.all(0)

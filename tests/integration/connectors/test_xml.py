@@ -206,7 +206,7 @@ FOREIGN = '<!DOCTYPE a [<!ENTITY f SYSTEM "file:///etc/hostname">]>'
         ("<a><b></a>", "unreadable_xml"),
         ("", "truncated"),
     ],
-)  # fmt: skip
+)
 def test_what_is_not_sound_is_refused_whole(built: Build, content: str | bytes, reason: str) -> None:
     house = built()
     house.put(content)
@@ -473,7 +473,7 @@ def test_a_token_that_does_not_end_is_refused_early(built: Build, start: str) ->
         ("cp1252", XML.format(encoding="cp1252").encode()),
     ],
     ids=["cp1252 as latin-1", "cp1252 as latin-9", "UTF-8 as latin-1", "UTF-8 as cp1252"],
-)  # fmt: skip
+)
 def test_bytes_that_contradict_what_was_agreed(built: Build, encoding: str, data: bytes) -> None:
     house = built(encoding)
     house.put(data)

@@ -27,13 +27,26 @@ class Views:
         names.add({CASE: Local("case", "33107BG0000001"), PERSON: Local("person", "331A055433")})
         names.close()
 
-    def send(self, version: int, place_: str = "Hafen", *, role: str = "jc_case_manager", minutes: int = 60,
-             removed: bool = False, generation: int = 1) -> None:  # fmt: skip
+    def send(
+        self,
+        version: int,
+        place_: str = "Hafen",
+        *,
+        role: str = "jc_case_manager",
+        minutes: int = 60,
+        removed: bool = False,
+        generation: int = 1,
+    ) -> None:
         view_id = version.to_bytes(16, "big")
         ref = KeyRef("view", JC, PERSON, "ja-seestadt")
         key = self.keys.sealing([ref])[ref]
-        entry = {"type": "HelpStarted", "id": "r1", "occurred_at": "2026-10-01T00:00:00+02:00",
-                 "fields": {"place": place_, "paragraph": "31"}, "marked": ["place"]}  # fmt: skip
+        entry = {
+            "type": "HelpStarted",
+            "id": "r1",
+            "occurred_at": "2026-10-01T00:00:00+02:00",
+            "fields": {"place": place_, "paragraph": "31"},
+            "marked": ["place"],
+        }
         content = orjson.dumps({"entries": [entry], "withheld": ["HP"]})
         bound = place("view", VIEW.fingerprint, view_id, PERSON, "ja-seestadt", key.version)
         part = {
@@ -42,10 +55,18 @@ class Views:
             "box": seal(key.cipher, key.version, content, bound),
         }
         view = {
-            "view_id": view_id, "recipient": JC, "role": role, "case_ref": CASE, "generation": generation,
-            "version": version, "as_of": micros(self.now), "not_after": micros(self.now + timedelta(minutes=minutes)),
-            "removed": removed, "parts": [] if removed else [part], "policy_version": "x",
-        }  # fmt: skip
+            "view_id": view_id,
+            "recipient": JC,
+            "role": role,
+            "case_ref": CASE,
+            "generation": generation,
+            "version": version,
+            "as_of": micros(self.now),
+            "not_after": micros(self.now + timedelta(minutes=minutes)),
+            "removed": removed,
+            "parts": [] if removed else [part],
+            "policy_version": "x",
+        }
         self.raw(encode_single(VIEW, view))
 
     def raw(self, value: bytes) -> None:

@@ -295,13 +295,16 @@ def test_what_the_intake_cannot_read_stands_in_its_inbox_all_the_same(path: tupl
     ends.report()
     letter = decode(records(log, topic)[0].value)
     assert letter is not None
-    log.append(topic, [
-        Outgoing(b"k", b"\xff no letter"),
-        Outgoing(b"k", encode(letter._replace(report_id=bytes(16)))),
-        Outgoing(b"k", encode(letter._replace(kind="answered"))),
-        Outgoing(b"k", encode(letter._replace(recipient="ja-elsewhere"))),
-        Outgoing(b"k", encode(letter._replace(report_id=b"1" * 16, sender="jc-forged", at=-(2**63)))),
-    ])  # fmt: skip
+    log.append(
+        topic,
+        [
+            Outgoing(b"k", b"\xff no letter"),
+            Outgoing(b"k", encode(letter._replace(report_id=bytes(16)))),
+            Outgoing(b"k", encode(letter._replace(kind="answered"))),
+            Outgoing(b"k", encode(letter._replace(recipient="ja-elsewhere"))),
+            Outgoing(b"k", encode(letter._replace(report_id=b"1" * 16, sender="jc-forged", at=-(2**63)))),
+        ],
+    )
     found = [tuple(version["marks"]) for one in ends.inbox() for version in one["versions"]]
     assert sorted(found) == [(), ("no_letter",), ("no_letter",), ("other_sender", "unopened"), ("unopened",)]
     assert "sofort anrufen" in ends.call("inbox", ends.office).output

@@ -75,9 +75,23 @@ def test_grant_list_withdraw_and_object(demo: Demo, home: Home) -> None:
         str(one.jobcenter_id) for one in sorted(home.in_jobcenter, key=lambda p: p.birth_date)
     )
     granted = answer(
-        "grant", config, "--case", case, "--signed", f"{father}={father}", "--signed", f"{child}={father},{mother}",
-        "--to", f"{THERE}=ID,EG", "--language", "tr", "--interpreter", "mediator", "--until", "2027-01-31",
-    )  # fmt: skip
+        "grant",
+        config,
+        "--case",
+        case,
+        "--signed",
+        f"{father}={father}",
+        "--signed",
+        f"{child}={father},{mother}",
+        "--to",
+        f"{THERE}=ID,EG",
+        "--language",
+        "tr",
+        "--interpreter",
+        "mediator",
+        "--until",
+        "2027-01-31",
+    )
     assert len(granted["consents"]) == 2
     assert len(granted["missing"]) == 1, "who holds custody is not known at the jobcenter"
     listed = answer("list", config, "--case", case)["consents"]

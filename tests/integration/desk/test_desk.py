@@ -52,8 +52,10 @@ def ticks(found: Family, at: date, opened: Mapping[str, set[str]]) -> Ticks:
     return Ticks(
         signed={m.ref: frozenset({m.ref} if m.ref in adults else adults) for m in found.household.members},
         opened={key: frozenset(codes) for key, codes in opened.items()},
-        purposes=frozenset({"joint_case_management"}), workers={}, interpreter="professional",
-    )  # fmt: skip
+        purposes=frozenset({"joint_case_management"}),
+        workers={},
+        interpreter="professional",
+    )
 
 
 def shown(demo: Demo, home: Home, agency: str, role: str) -> set[str]:

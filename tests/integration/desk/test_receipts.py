@@ -34,9 +34,12 @@ def world(tmp_path: Path) -> Iterator[World]:
 def sink(world: World, tmp_path: Path) -> Iterator[ViewSink]:
     url = f"sqlite:///{tmp_path / 'staging.sqlite'}"
     made = open_sink(
-        JC, StagingSettings(url=url, batch=100), world.parts.keys, world.parts.log,
+        JC,
+        StagingSettings(url=url, batch=100),
+        world.parts.keys,
+        world.parts.log,
         Pseudonyms(tmp_path / "pseudonyms.sqlite"),
-    )  # fmt: skip
+    )
     made.check()
     yield made
     made.close()
@@ -54,8 +57,11 @@ def test_a_withdrawal_ends_with_a_receipt(world: World, sink: ViewSink) -> None:
     assert before is not None
     (shown,) = before.receipts
     assert (shown.recipient, shown.role, shown.fields, shown.told_at) == (
-        JC, "jc_case_manager", EVERYTHING, None,
-    )  # fmt: skip
+        JC,
+        "jc_case_manager",
+        EVERYTHING,
+        None,
+    )
     assert (shown.still, before.signed) == (EVERYTHING, True)
     world.wait(hours=1)
     world.ja.withdraws("c2", CHILD)

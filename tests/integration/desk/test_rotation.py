@@ -97,14 +97,19 @@ def test_who_was_known_before_signs_afterwards_and_is_let_in(demos: tuple[Demo, 
     assert found
     old = AgencyKey(seeded("jobcenter"))
     assert (found.household.ref, found.household.members[0].ref) == (
-        old.case(found.household.id), old.person(found.household.members[0].id)
-    )  # fmt: skip
+        old.case(found.household.id),
+        old.person(found.household.members[0].id),
+    )
     adults = {one.ref for one in found.household.members if one.adult(now.date())}
     form = Ticks(
-        signed={one.ref: frozenset({one.ref} if one.ref in adults else adults) for one in found.household.members},
-        opened={f"{JC}>{JA}": frozenset({"ID", "EG"})}, purposes=frozenset({"joint_case_management"}), workers={},
+        signed={
+            one.ref: frozenset({one.ref} if one.ref in adults else adults) for one in found.household.members
+        },
+        opened={f"{JC}>{JA}": frozenset({"ID", "EG"})},
+        purposes=frozenset({"joint_case_management"}),
+        workers={},
         interpreter="professional",
-    )  # fmt: skip
+    )
     before = demo.counts()["admitted"]
     desk.sign(found, form, desk.directions(), consent_text("tr", date(2026, 6, 5)), now)
     demo.settle()

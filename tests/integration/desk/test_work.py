@@ -51,8 +51,10 @@ def _sign(demo: Demo, home: Home) -> None:
     ticks = Ticks(
         signed={m.ref: frozenset({m.ref} if m.ref in adults else adults) for m in found.household.members},
         opened={one.key: frozenset({"VB", "TM", "VG"}) for one in desk.directions()},
-        purposes=frozenset({"joint_case_management"}), workers={}, interpreter="none",
-    )  # fmt: skip
+        purposes=frozenset({"joint_case_management"}),
+        workers={},
+        interpreter="none",
+    )
     desk.sign(found, ticks, desk.directions(), consent_text("de", berlin_day(now)), now)
     demo.settle()
 
@@ -71,13 +73,15 @@ def shown(demo: Demo, home: Home, agency: str, role: str) -> Mapping[str, Mappin
     case = home.bg_number if agency == JC else home.case_number
     asking = Recipient(
         controller=of.id, kind=of.kind, role=role, worker=None, assigned=True, undertaking=False
-    )  # fmt: skip
+    )
     view = open_view(demo.parts, key.case(str(case)), asking, "joint_case_management")
     return {
         entry.event_type: entry.fields
-        for part in view.redacted.parts if part.sender != agency
-        for entry in part.entries if entry.event_type in WORK_EVENTS
-    }  # fmt: skip
+        for part in view.redacted.parts
+        if part.sender != agency
+        for entry in part.entries
+        if entry.event_type in WORK_EVENTS
+    }
 
 
 def of_role(answer: Mapping[str, Any], role: str) -> Mapping[str, Any]:

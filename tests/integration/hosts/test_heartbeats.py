@@ -57,8 +57,10 @@ def strict_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def refuse(bootstrap: str, topic: str) -> None:
     """From now on nobody may write to this topic; reading goes on."""
     everybody = {
-        "principal": "User:*", "host": "*", "resource_pattern": ResourcePattern(ResourceType.TOPIC, topic),
-    }  # fmt: skip
+        "principal": "User:*",
+        "host": "*",
+        "resource_pattern": ResourcePattern(ResourceType.TOPIC, topic),
+    }
     admin = KafkaAdminClient(bootstrap_servers=bootstrap)
     try:
         rules = ((ACLPermissionType.ALLOW, ACLOperation.ALL), (ACLPermissionType.DENY, ACLOperation.WRITE))
@@ -92,9 +94,10 @@ class Seen:
     def success(self, agency: str, connector: str) -> float:
         """When, as far as it was heard; 0 for never."""
         found = (
-            value for labels, value in self._series("hub_connector_last_success_timestamp_seconds")
+            value
+            for labels, value in self._series("hub_connector_last_success_timestamp_seconds")
             if (labels["agency"], labels["source"]) == (agency, connector)
-        )  # fmt: skip
+        )
         return next(found, 0.0)
 
     def until(self, true: Callable[[dict[tuple[str, str], str]], bool]) -> None:

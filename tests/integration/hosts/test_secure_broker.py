@@ -100,9 +100,12 @@ def test_the_clients_of_agency_and_operator_get_in(secure: Secure, door: str) ->
 def test_a_worker_gets_in(secure: Secure, postgres: str, tmp_path: Path) -> None:
     """The batch producer and Faust, by SCRAM over TLS."""
     env = {
-        "HUB_KAFKA_BOOTSTRAP": secure.sasl, "HUB_KAFKA_SECURITY": "sasl_ssl", "HUB_KAFKA_CA": str(secure.ca),
-        "HUB_KAFKA_USER": "hub", "HUB_KAFKA_PASSWORD_FILE": str(secure.password_file),
-    }  # fmt: skip
+        "HUB_KAFKA_BOOTSTRAP": secure.sasl,
+        "HUB_KAFKA_SECURITY": "sasl_ssl",
+        "HUB_KAFKA_CA": str(secure.ca),
+        "HUB_KAFKA_USER": "hub",
+        "HUB_KAFKA_PASSWORD_FILE": str(secure.password_file),
+    }
     with rig(secure.plain, postgres, tmp_path, **env) as made:
         families = Families(made, 2)
         families.meet()

@@ -89,14 +89,27 @@ def test_it_is_as_it_was_read(name: str) -> None:
 
 def test_what_is_overridden_is_there() -> None:
     overridden = {
-        "perform_seek", "on_partitions_revoked", "getmany", "ack", "_new_offset", "_add_gap", "_commit",
-    }  # fmt: skip
+        "perform_seek",
+        "on_partitions_revoked",
+        "getmany",
+        "ack",
+        "_new_offset",
+        "_add_gap",
+        "_commit",
+    }
     assert overridden <= vars(BatchConsumer).keys()
     assert all(hasattr(ThreadDelegateConsumer, name) for name in overridden)
 
 
 def test_chunks_come_from_each_partition_in_turn() -> None:
     fetched = {("t", 0): [1, 2, 3, 4, 5], ("t", 1): [6], ("u", 0): [7, 8, 9]}
-    assert [(partition.topic, partition.partition, list(chunk)) for partition, chunk in in_turn(fetched, 2)] == [
-        ("t", 0, [1, 2]), ("t", 1, [6]), ("u", 0, [7, 8]), ("t", 0, [3, 4]), ("u", 0, [9]), ("t", 0, [5]),
-    ]  # fmt: skip
+    assert [
+        (partition.topic, partition.partition, list(chunk)) for partition, chunk in in_turn(fetched, 2)
+    ] == [
+        ("t", 0, [1, 2]),
+        ("t", 1, [6]),
+        ("u", 0, [7, 8]),
+        ("t", 0, [3, 4]),
+        ("u", 0, [9]),
+        ("t", 0, [5]),
+    ]

@@ -27,18 +27,26 @@ def service(tmp_path: Path) -> Iterator[RunningService]:
 def settings(service: RunningService) -> Settings:
     hub = service.certificates["hub"]
     return load_settings(
-        key_service_url=service.url, tls_ca=hub.ca, tls_cert=hub.cert, tls_key=hub.key,
-        kafka_security="ssl", kafka_ca=hub.ca, kafka_cert=hub.cert, kafka_key=hub.key,
-    )  # fmt: skip
+        key_service_url=service.url,
+        tls_ca=hub.ca,
+        tls_cert=hub.cert,
+        tls_key=hub.key,
+        kafka_security="ssl",
+        kafka_ca=hub.ca,
+        kafka_cert=hub.cert,
+        kafka_key=hub.key,
+    )
 
 
 def test_every_certificate_is_told_with_its_end(service: RunningService) -> None:
     hub, shown = service.certificates["hub"], service.certificates["service"]
     assert OwnCertificates(settings(service))(NOW) == {
-        "broker_ca": not_after(hub.ca).timestamp(), "broker_client": not_after(hub.cert).timestamp(),
-        "key_service_ca": not_after(hub.ca).timestamp(), "key_service_client": not_after(hub.cert).timestamp(),
+        "broker_ca": not_after(hub.ca).timestamp(),
+        "broker_client": not_after(hub.cert).timestamp(),
+        "key_service_ca": not_after(hub.ca).timestamp(),
+        "key_service_client": not_after(hub.cert).timestamp(),
         "key_service_server": not_after(shown.cert).timestamp(),
-    }  # fmt: skip
+    }
 
 
 def test_a_service_that_is_away_is_left_out_and_asked_again_later(service: RunningService) -> None:

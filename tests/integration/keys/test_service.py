@@ -197,13 +197,22 @@ def test_what_is_wrong_ends_it_at_the_start(
     KeyDatabase(f"sqlite:///{tmp_path / 'keys.sqlite'}", lambda: [master]).close()
     (tmp_path / "agencies.toml").write_text('[[agency]]\nid = "jc"\nkind = "jobcenter"\n')
     env = {
-        "HUB_KEK": as_text(master), "HUB_KEY_DATABASE_URL": "sqlite:///keys.sqlite", "HUB_TLS_CA": str(files.ca),
-        "HUB_TLS_CERT": str(files.cert), "HUB_TLS_KEY": str(files.key), "HUB_AGENCIES": "agencies.toml",
-    } | wrong  # fmt: skip
+        "HUB_KEK": as_text(master),
+        "HUB_KEY_DATABASE_URL": "sqlite:///keys.sqlite",
+        "HUB_TLS_CA": str(files.ca),
+        "HUB_TLS_CERT": str(files.cert),
+        "HUB_TLS_KEY": str(files.key),
+        "HUB_AGENCIES": "agencies.toml",
+    } | wrong
     ended = subprocess.run(
         [sys.executable, "-m", "hub", "keys", "serve", "--port", "0"],
-        env=_environment() | env, cwd=tmp_path, timeout=60, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        env=_environment() | env,
+        cwd=tmp_path,
+        timeout=60,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert ended.returncode == 78, ended.stderr
     assert as_text(master) not in ended.stderr
 

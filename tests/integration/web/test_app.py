@@ -204,9 +204,15 @@ def test_lag_and_what_waits_are_measured(world: World) -> None:
     world.help(key="another")
     world.wait(seconds=30)
     row = {
-        "stage": "admit", "topic": f"agency.{JC}.events", "partition": 0, "offset": 7, "lane": "l",
-        "reason": "unsealed", "at": 1, "released": False,
-    }  # fmt: skip
+        "stage": "admit",
+        "topic": f"agency.{JC}.events",
+        "partition": 0,
+        "offset": 7,
+        "lane": "l",
+        "reason": "unsealed",
+        "at": 1,
+        "released": False,
+    }
     with world.parts.store.transaction() as connection:
         connection.execute(insert(tables.quarantine).values(row))
         connection.execute(insert(tables.dirty).values(case_key="c", number=1, since=5_000_000, urgent=False))

@@ -18,11 +18,27 @@ from hub.ports import Outgoing
 from tests.unit.cli.conftest import World, answer, hub
 
 CHECKS = [
-    "python", "settings", "disk_space", "agencies", "policy", "kek", "key_database_apart", "key_database", "ledger",
-    "store", "read_models",
-    "clock", "broken_narrowing", "control_records",
-    "log", "topics", "danger_acknowledged", "connectors", "positions", "consents_caught_up",
-]  # fmt: skip
+    "python",
+    "settings",
+    "disk_space",
+    "agencies",
+    "policy",
+    "kek",
+    "key_database_apart",
+    "key_database",
+    "ledger",
+    "store",
+    "read_models",
+    "clock",
+    "broken_narrowing",
+    "control_records",
+    "log",
+    "topics",
+    "danger_acknowledged",
+    "connectors",
+    "positions",
+    "consents_caught_up",
+]
 
 
 def _by_name(found: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -67,8 +83,9 @@ def test_who_is_silent_is_told_by_doctor_and_connectors(world: World) -> None:
     earlier.close()
     found = answer("connectors", code=1)
     assert [(one["connector"], one["state"], one["said"]) for one in found["connectors"]] == [
-        ("sink", "stopped", "stopped"), ("source", "silent", "running"),
-    ]  # fmt: skip
+        ("sink", "stopped", "stopped"),
+        ("source", "silent", "running"),
+    ]
     assert 7199 <= found["connectors"][1]["age_s"] < 7300
     shown = hub("connectors").output
     assert "silent" in shown

@@ -134,8 +134,11 @@ def test_held_and_parked(world: World) -> None:
     ids = dict.fromkeys(_published(world))
     found = [answer("explain", event_id) for event_id in ids]
     assert sorted(outcome for one in found for _, outcome in _points(one)) == [
-        "held", "parked", "published", "published",
-    ]  # fmt: skip
+        "held",
+        "parked",
+        "published",
+        "published",
+    ]
 
 
 def test_a_consent_is_explained_too(world: World) -> None:

@@ -69,8 +69,9 @@ def test_the_whole_way_with_every_place(world: World) -> None:
     ] == [f"agency.{JA}.views"]
     assert answer["trail"][2]["where"].startswith("hub.cases/")
     assert {step["recipient"] for step in answer["trail"] if step.get("now")} == {
-        f"{JA}/ja_asd", f"{JA}/ja_wjh",
-    }  # fmt: skip
+        f"{JA}/ja_asd",
+        f"{JA}/ja_wjh",
+    }
 
 
 def test_in_german_and_in_english(world: World) -> None:
@@ -150,8 +151,11 @@ def test_a_second_publication_stands_beside_the_first(world: World) -> None:
     world.run()
     answer = told(world, event)
     assert [one for one in outcomes(answer) if one.startswith(("publish", "admit"))] == [
-        "publish published", "admit withheld", "publish published", "admit admitted",
-    ]  # fmt: skip
+        "publish published",
+        "admit withheld",
+        "publish published",
+        "admit admitted",
+    ]
     assert len({step["where"] for step in answer["trail"] if step["point"] == "publish"}) == 2
 
 
@@ -162,8 +166,13 @@ def test_quarantine_waiting_and_holds_say_why(world: World) -> None:
     )
     world.jc.send(bad._replace(controller_id=JA), kind="events")
     behind = world.measure(provider=SECRET, key="m2")
-    lonely = world.jc.say("MeasureStarted", CHILD, {"norm": "16d", "provider": SECRET, "status": "x"}, family="other",
-                          consents=["c-unknown"])  # fmt: skip
+    lonely = world.jc.say(
+        "MeasureStarted",
+        CHILD,
+        {"norm": "16d", "provider": SECRET, "status": "x"},
+        family="other",
+        consents=["c-unknown"],
+    )
     world.run()
     assert [one for one in outcomes(told(world, bad)) if "quarantine" in one] == ["quarantine quarantined"]
     (rule,) = next(step for step in told(world, bad)["trail"] if step["point"] == "quarantine")["rules"]

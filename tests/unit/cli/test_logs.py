@@ -36,8 +36,12 @@ def test_only_what_is_listed_is_said(stderr: StringIO) -> None:
     said = line(stderr)
     assert said.pop("timestamp")
     assert said == {
-        "event": "worker.waiting", "level": "warning", "pid": 7, "stage": "admit", "left_out": ["names", "payload"],
-    }  # fmt: skip
+        "event": "worker.waiting",
+        "level": "warning",
+        "pid": 7,
+        "stage": "admit",
+        "left_out": ["names", "payload"],
+    }
 
 
 @pytest.mark.parametrize("value", [{"names": CANARY}, [CANARY], ValueError(CANARY), CANARY.encode()])
@@ -61,10 +65,13 @@ def test_every_line_of_the_code_keeps_to_the_list() -> None:
         keyword.arg
         for path in [*(ROOT / "hub").rglob("*.py"), *(ROOT / "connectors").rglob("*.py")]
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
-        and isinstance(node.func.value, ast.Name) and node.func.value.id == "log"
-        for keyword in node.keywords if keyword.arg
-    }  # fmt: skip
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and isinstance(node.func.value, ast.Name)
+        and node.func.value.id == "log"
+        for keyword in node.keywords
+        if keyword.arg
+    }
     assert len(said) > 15
     assert said <= ALLOWED
 

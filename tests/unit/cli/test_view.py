@@ -114,8 +114,14 @@ def test_what_cannot_be_asked_names_what_can(family: World, options: list[str], 
 
 def test_people_read_tables(family: World) -> None:
     shown = hub(
-        "view", _of(family.youth_office.case("family")), "--agency", YOUTH_OFFICE, "--role", "ja_asd",
-        "--purpose", "joint_case_management",
-    )  # fmt: skip
+        "view",
+        _of(family.youth_office.case("family")),
+        "--agency",
+        YOUTH_OFFICE,
+        "--role",
+        "ja_asd",
+        "--purpose",
+        "joint_case_management",
+    )
     assert "MeasureStarted" in shown.output
     assert "As of " in shown.output

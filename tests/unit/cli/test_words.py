@@ -6,10 +6,15 @@ from hub.cli.connect.words import ago, counted
 @pytest.mark.parametrize(
     ("seconds", "said"),
     [
-        (None, "noch nie"), (-3, "vor 0 s"), (119, "vor 119 s"), (120, "vor 2 min"), (7199, "vor 119 min"),
-        (7200, "vor 2 h"), (172_800, "vor 2 Tagen"),
+        (None, "noch nie"),
+        (-3, "vor 0 s"),
+        (119, "vor 119 s"),
+        (120, "vor 2 min"),
+        (7199, "vor 119 min"),
+        (7200, "vor 2 h"),
+        (172_800, "vor 2 Tagen"),
     ],
-)  # fmt: skip
+)
 def test_the_largest_unit_of_which_there_are_two(seconds: int | None, said: str) -> None:
     assert ago(seconds) == said
 

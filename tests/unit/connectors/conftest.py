@@ -22,18 +22,39 @@ def make_event() -> Callable[..., MappedEvent]:
         schema = event_schema(event_type)
         occurred = datetime.fromisoformat(on).replace(tzinfo=UTC)
         given: dict[str, Any] = {
-            "schema": schema, "stream": "s", "place": f"s/{key}", "source_key": key, "subject_id": "1", "case_id": "2",
-            "subject_ref": KEY.person("1"), "case_ref": KEY.case("2"),
-            "record_ref": KEY.record_ref("s", key, event_type, "1"), "source_version": micros(occurred) + 1,
-            "occurred_at": micros(occurred), "valid_from": None, "valid_to": None, "payload": payload,
+            "schema": schema,
+            "stream": "s",
+            "place": f"s/{key}",
+            "source_key": key,
+            "subject_id": "1",
+            "case_id": "2",
+            "subject_ref": KEY.person("1"),
+            "case_ref": KEY.case("2"),
+            "record_ref": KEY.record_ref("s", key, event_type, "1"),
+            "source_version": micros(occurred) + 1,
+            "occurred_at": micros(occurred),
+            "valid_from": None,
+            "valid_to": None,
+            "payload": payload,
             "categories": schema.categories(
                 payload, on=occurred.date(), entrusted=False, controller_kind="youth_welfare"
             ),
-            "purposes": ("joint_case_management",), "norm": None, "task_norm": None, "attested_by": None,
+            "purposes": ("joint_case_management",),
+            "norm": None,
+            "task_norm": None,
+            "attested_by": None,
             "named": None,
-            "entrusted_by": None, "source_203": False, "objected_76": False, "task_class": None, "connection": None,
-            "merges_with": None, "endangers_help": False, "disputed": (), "addressee": None, "key": KEY,
-        }  # fmt: skip
+            "entrusted_by": None,
+            "source_203": False,
+            "objected_76": False,
+            "task_class": None,
+            "connection": None,
+            "merges_with": None,
+            "endangers_help": False,
+            "disputed": (),
+            "addressee": None,
+            "key": KEY,
+        }
         return MappedEvent(**given | changes)
 
     return make

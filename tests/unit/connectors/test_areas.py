@@ -36,11 +36,15 @@ def code(table: Path, plz: str, street: str, number: str) -> str | None:
 @pytest.mark.parametrize(
     ("plz", "street", "number", "expected"),
     [
-        ("18999", "Seestraße", "7", "SR01"), ("18999", "SEESTRASSE", "7a", "SR01"), ("18999", "Seestr.", "8", "SR02"),
-        ("18999", "Hafenweg", "", "SR03"), ("18998", "Irgendwo", "5", "SR04"), ("18998", "Am  Wall", "100", "SR05"),
+        ("18999", "Seestraße", "7", "SR01"),
+        ("18999", "SEESTRASSE", "7a", "SR01"),
+        ("18999", "Seestr.", "8", "SR02"),
+        ("18999", "Hafenweg", "", "SR03"),
+        ("18998", "Irgendwo", "5", "SR04"),
+        ("18998", "Am  Wall", "100", "SR05"),
         ("", "", "", None),
     ],
-)  # fmt: skip
+)
 def test_known_addresses(table: Path, plz: str, street: str, number: str, expected: str | None) -> None:
     assert code(table, plz, street, number) == expected
 
@@ -48,10 +52,13 @@ def test_known_addresses(table: Path, plz: str, street: str, number: str, expect
 @pytest.mark.parametrize(
     ("plz", "street", "number"),
     [
-        ("18999", "Seestraße", "21"), ("18999", "Seestraße", ""), ("18999", "Seeweg", "1"), ("18998", "Am Wall", "99"),
+        ("18999", "Seestraße", "21"),
+        ("18999", "Seestraße", ""),
+        ("18999", "Seeweg", "1"),
+        ("18998", "Am Wall", "99"),
         ("18997", "Hafenweg", "1"),
     ],
-)  # fmt: skip
+)
 def test_an_unknown_address_is_held_and_not_shown(table: Path, plz: str, street: str, number: str) -> None:
     with pytest.raises(DataError) as error:
         code(table, plz, street, number)
@@ -62,10 +69,14 @@ def test_an_unknown_address_is_held_and_not_shown(table: Path, plz: str, street:
 @pytest.mark.parametrize(
     "lines",
     [
-        "18999;Seestraße;1;20;;SR01\n18999;Seestr.;20;30;gerade;SR02\n", "18999;Seestraße;1;20;links;SR01\n",
-        "18999;Seestraße;eins;;;SR01\n", "18999;;1;20;;SR01\n", ";Seestraße;;;;SR01\n", "18999;Seestraße\n",
+        "18999;Seestraße;1;20;;SR01\n18999;Seestr.;20;30;gerade;SR02\n",
+        "18999;Seestraße;1;20;links;SR01\n",
+        "18999;Seestraße;eins;;;SR01\n",
+        "18999;;1;20;;SR01\n",
+        ";Seestraße;;;;SR01\n",
+        "18999;Seestraße\n",
     ],
-)  # fmt: skip
+)
 def test_a_faulty_file_is_refused_with_its_line(tmp_path: Path, lines: str) -> None:
     path = tmp_path / "areas.csv"
     path.write_text(HEAD + lines, encoding="utf-8")

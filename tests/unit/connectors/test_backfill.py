@@ -71,9 +71,11 @@ def test_where_it_stands_is_not_shown(requests: Backfills) -> None:
 
 
 @given(
-    rate=st.integers(1, 5000), interval=st.floats(0, 60), batch=st.integers(1, 2000),
+    rate=st.integers(1, 5000),
+    interval=st.floats(0, 60),
+    batch=st.integers(1, 2000),
     passing=st.lists(st.floats(-5, 100), max_size=60),
-)  # fmt: skip
+)
 def test_on_average_no_more_than_the_rate_and_never_less_than_it_allows(
     rate: int, interval: float, batch: int, passing: list[float]
 ) -> None:

@@ -83,29 +83,48 @@ def named_by(raw: dict[str, Any], lookup: str, *, also: str = "", on_vanish: boo
         (lambda c: named_by(c, "haushalte", on_vanish=True), "config.streams.personen.on_vanish"),
         (lambda c: c["streams"]["personen"].update(key=[1]), "config.streams.personen.key[0]"),
         (lambda c: c["streams"]["personen"].pop("key"), "config.streams.personen.key"),
-        (lambda c: c["streams"]["personen"]["events"][0].update(type="Geraten"), "config.streams.personen.events[0]"),
-        (lambda c: c["streams"]["personen"]["events"][0].update(type="DangerReported"), "config.streams.personen"),
-        (lambda c: c["streams"]["personen"]["events"][1]["fields"].update(shoe="X"), "config.streams.personen"),
-        (lambda c: c["streams"]["personen"]["events"][1].pop("occurred_at"), "config.streams.personen.events[1]"),
+        (
+            lambda c: c["streams"]["personen"]["events"][0].update(type="Geraten"),
+            "config.streams.personen.events[0]",
+        ),
+        (
+            lambda c: c["streams"]["personen"]["events"][0].update(type="DangerReported"),
+            "config.streams.personen",
+        ),
+        (
+            lambda c: c["streams"]["personen"]["events"][1]["fields"].update(shoe="X"),
+            "config.streams.personen",
+        ),
+        (
+            lambda c: c["streams"]["personen"]["events"][1].pop("occurred_at"),
+            "config.streams.personen.events[1]",
+        ),
         (
             lambda c: c["streams"]["einwilligungen"]["events"][0]["fields"].pop("sender"),
             "config.streams.einwilligungen.events[0].fields",
         ),
-        (lambda c: c["streams"]["personen"]["events"][1].update(ground={"task_norm": "X"}), "config.streams.personen"),
+        (
+            lambda c: c["streams"]["personen"]["events"][1].update(ground={"task_norm": "X"}),
+            "config.streams.personen",
+        ),
         (
             lambda c: c["streams"]["personen"]["events"][0]["fields"].update(birth_date="@version"),
             "config.streams.personen.events[0].fields.birth_date",
         ),
         (
-            lambda c: c["streams"]["personen"]["events"][0].update(occurred_at={"columns": ["@version", "KDNR"]}),
+            lambda c: c["streams"]["personen"]["events"][0].update(
+                occurred_at={"columns": ["@version", "KDNR"]}
+            ),
             "config.streams.personen.events[0].occurred_at",
         ),
         (
-            lambda c: c["streams"]["personen"]["events"][0].update(disputed={"flags": {"birth_date": "@version"}}),
+            lambda c: c["streams"]["personen"]["events"][0].update(
+                disputed={"flags": {"birth_date": "@version"}}
+            ),
             "config.streams.personen.events[0].disputed",
         ),
     ],
-)  # fmt: skip
+)
 def test_every_mistake_names_its_place(change: Any, place: str) -> None:
     raw = deepcopy(example())
     change(raw)
@@ -129,7 +148,7 @@ def test_every_mistake_names_its_place(change: Any, place: str) -> None:
         ("youth_office", lambda c: c["settings"].update(vanish_limit=5), csv_settings),
         ("youth_office", lambda c: c["streams"]["hilfen"].pop("file"), csv_settings),
     ],
-)  # fmt: skip
+)
 def test_the_kinds_check_their_own_settings(name: str, change: Any, settings: Any) -> None:
     raw = deepcopy(example(name))
     change(raw)

@@ -66,11 +66,18 @@ def test_never_changed_counts_as_the_first_version(version: Version) -> None:
 @pytest.mark.parametrize(
     ("version", "kind"),
     [
-        (4711, "number"), (Decimal(4711), "number"), (NAIVE, "time"), (NOW, "time with zone"),
-        (date(2026, 11, 16), "date"), ("2026-11-16", "text"), ("16.11.2026", ""), (1.5, ""), (b"\x00\x01", ""),
+        (4711, "number"),
+        (Decimal(4711), "number"),
+        (NAIVE, "time"),
+        (NOW, "time with zone"),
+        (date(2026, 11, 16), "date"),
+        ("2026-11-16", "text"),
+        ("16.11.2026", ""),
+        (1.5, ""),
+        (b"\x00\x01", ""),
         (True, ""),
     ],
-)  # fmt: skip
+)
 def test_what_can_be_a_version(version: object, kind: str) -> None:
     german = Ordering(Style(timestamp="%d.%m.%Y"), overlap_seconds=60, overlap_numbers=0)
     assert german.kind(version) == kind

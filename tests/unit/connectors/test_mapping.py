@@ -18,12 +18,28 @@ from hub.errors import ConfigurationError
 
 KEY = AgencyKey(b"k" * 32)
 HELP = {
-    "type": "HelpStarted", "subject": "P", "case": "F", "occurred_at": "VON", "valid_to": "BIS",
-    "entrusted_by": "VERTRAUT", "source_203": "ARZT", "fields": {"paragraph": "PAR", "place": "ORT"},
-}  # fmt: skip
+    "type": "HelpStarted",
+    "subject": "P",
+    "case": "F",
+    "occurred_at": "VON",
+    "valid_to": "BIS",
+    "entrusted_by": "VERTRAUT",
+    "source_203": "ARZT",
+    "fields": {"paragraph": "PAR", "place": "ORT"},
+}
 MARCH = 1_772_704_800_000_000  # 2026-03-05T10:00:00Z
-CELLS = {"ID": "7", "P": "0012", "F": "9", "VON": "01.10.2026", "BIS": "31.12.9999", "VERTRAUT": "", "ARZT": "nein",
-         "PAR": "31", "ORT": "Lünen", "FREITEXT": "geheim"}  # fmt: skip
+CELLS = {
+    "ID": "7",
+    "P": "0012",
+    "F": "9",
+    "VON": "01.10.2026",
+    "BIS": "31.12.9999",
+    "VERTRAUT": "",
+    "ARZT": "nein",
+    "PAR": "31",
+    "ORT": "Lünen",
+    "FREITEXT": "geheim",
+}
 
 
 def mapper(*events: dict[str, Any], **stream: Any) -> Mapper:
@@ -211,8 +227,13 @@ def test_a_held_row_is_held_whole() -> None:
 
 
 def test_what_narrows_is_said_of_a_held_row_too() -> None:
-    withdrawn = {"type": "ConsentWithdrawn", "subject": "P", "case": "F", "occurred_at": "VON",
-                 "fields": {"consent_id": "ID"}}  # fmt: skip
+    withdrawn = {
+        "type": "ConsentWithdrawn",
+        "subject": "P",
+        "case": "F",
+        "occurred_at": "VON",
+        "fields": {"consent_id": "ID"},
+    }
     held, said = mapper(HELP, withdrawn).events(row(PAR="99"), {})
     assert isinstance(held, Unmapped)
     assert isinstance(said, MappedEvent)
@@ -261,8 +282,13 @@ def test_a_person_of_two_cases_has_the_record_in_both() -> None:
 def test_a_vanished_row_says_only_what_the_mapping_says() -> None:
     gone = row()._replace(gone=True)
     assert list(mapper(HELP).events(gone, {})) == []
-    vanish = {"type": "HelpEnded", "subject": "P", "case": "F", "occurred_at": "@version",
-              "fields": {"paragraph": "PAR", "end_code": {"constant": "50"}}}  # fmt: skip
+    vanish = {
+        "type": "HelpEnded",
+        "subject": "P",
+        "case": "F",
+        "occurred_at": "@version",
+        "fields": {"paragraph": "PAR", "end_code": {"constant": "50"}},
+    }
     event = one(mapper(HELP, on_vanish=vanish).events(gone._replace(version=1_795_000_000_000_000), {}))
     assert (event.schema.event_type, event.payload["end_code"], event.occurred_at) == (
         "HelpEnded",
@@ -298,9 +324,12 @@ def test_a_version_whose_hour_never_comes_holds_its_row_and_one_that_comes_twice
 
 def test_a_scope_that_cannot_be_read_withdraws_everything() -> None:
     withdrawn = {
-        "type": "ConsentWithdrawn", "subject": "P", "case": "F", "occurred_at": "VON",
+        "type": "ConsentWithdrawn",
+        "subject": "P",
+        "case": "F",
+        "occurred_at": "VON",
         "fields": {"consent_id": "ID", "scope": {"flags": {"categories": "ORT"}, "codes": "k"}},
-    }  # fmt: skip
+    }
     raw = mapper(HELP)
     config = parse_config(
         {
@@ -359,8 +388,13 @@ def test_an_exclusion_passes_over_no_word_that_it_does_not_know(
 
 
 def test_a_birth_date_ahead_is_none() -> None:
-    person = {"type": "PersonRegistered", "subject": "P", "case": "F", "occurred_at": "VON",
-              "fields": {"names": "ORT", "birth_date": "GEB"}}  # fmt: skip
+    person = {
+        "type": "PersonRegistered",
+        "subject": "P",
+        "case": "F",
+        "occurred_at": "VON",
+        "fields": {"names": "ORT", "birth_date": "GEB"},
+    }
     assert isinstance(one(mapper(person).events(row(GEB="01.02.1990"), {})), MappedEvent)
     for day in ("01.02.2031", "01.01.0001", "04/1990", "1.2.1990"):
         found = one(mapper(person).events(row(GEB=day), {}))
@@ -369,9 +403,14 @@ def test_a_birth_date_ahead_is_none() -> None:
 
 @pytest.mark.parametrize(
     "value",
-    [{"column": "ORT", "factor": 0.01}, {"column": "ORT", "split": ";"}, {"columns": ["ORT", "PAR"]},
-     {"constant": "x", "codes": "k"}, {"column": "ORT", "date": "%m/%Y", "out": "%d.%m.%Y"}],
-)  # fmt: skip
+    [
+        {"column": "ORT", "factor": 0.01},
+        {"column": "ORT", "split": ";"},
+        {"columns": ["ORT", "PAR"]},
+        {"constant": "x", "codes": "k"},
+        {"column": "ORT", "date": "%m/%Y", "out": "%d.%m.%Y"},
+    ],
+)
 def test_a_key_that_says_nothing_of_a_kind_is_refused_at_load(value: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError):
         mapper(HELP | {"fields": {"place": value}})

@@ -17,13 +17,28 @@ UNIQUE = "12345678-1234-5678-1234-567812345678"
 @pytest.mark.parametrize(
     ("raw", "number"),
     [
-        ("4711", "4711"), (" 004711\t", "004711"), ("\u00a04711\u00a0", "4711"), ("47\u200b11", "4711"),
-        ("\ufeff4711", "4711"), ("47\u00ad11", "4711"), ('="004711"', "004711"), ("'004711", "004711"),
-        ("A\u00a01", "A 1"), ("12\u201134", "12-34"), ("Mu\u0308-1", "M\u00fc-1"), (4711, "4711"),
-        (Decimal("4711.00"), "4711"), (4711.0, "4711"), (Single(4711.0), "4711"), (UUID(UNIQUE), UNIQUE),
-        ("123E456789", "123E456789"), ("51.2", "51.2"), (None, ""), ("\u200b", ""),
+        ("4711", "4711"),
+        (" 004711\t", "004711"),
+        ("\u00a04711\u00a0", "4711"),
+        ("47\u200b11", "4711"),
+        ("\ufeff4711", "4711"),
+        ("47\u00ad11", "4711"),
+        ('="004711"', "004711"),
+        ("'004711", "004711"),
+        ("A\u00a01", "A 1"),
+        ("12\u201134", "12-34"),
+        ("Mu\u0308-1", "M\u00fc-1"),
+        (4711, "4711"),
+        (Decimal("4711.00"), "4711"),
+        (4711.0, "4711"),
+        (Single(4711.0), "4711"),
+        (UUID(UNIQUE), UNIQUE),
+        ("123E456789", "123E456789"),
+        ("51.2", "51.2"),
+        (None, ""),
+        ("\u200b", ""),
     ],
-)  # fmt: skip
+)
 def test_it_is_spelt_in_one_way(raw: Any, number: str) -> None:
     assert number_text(raw, "c") == number
 
@@ -31,12 +46,38 @@ def test_it_is_spelt_in_one_way(raw: Any, number: str) -> None:
 @pytest.mark.parametrize(
     "raw",
     [
-        "1,23457E+11", "1.2E11", "1E11", "4711.0", "4711,00", "['P1']", "{P1,P2}", "b'4711'", '"4711"', "=4711", "nan",
-        "NULL", "#WERT!", "####", "47\x0011", "47\ud83d", "\u0664\u0667", b"4711", memoryview(b"4711"), ["4711"], True,
-        Decimal("4711.5"), Decimal("1E+11"), Decimal("NaN"), 4711.5, float("inf"), 1.2345678901234568e17,
-        Single(123456792.0), date(2026, 4, 1), OutOfRange("infinity"),
+        "1,23457E+11",
+        "1.2E11",
+        "1E11",
+        "4711.0",
+        "4711,00",
+        "['P1']",
+        "{P1,P2}",
+        "b'4711'",
+        '"4711"',
+        "=4711",
+        "nan",
+        "NULL",
+        "#WERT!",
+        "####",
+        "47\x0011",
+        "47\ud83d",
+        "\u0664\u0667",
+        b"4711",
+        memoryview(b"4711"),
+        ["4711"],
+        True,
+        Decimal("4711.5"),
+        Decimal("1E+11"),
+        Decimal("NaN"),
+        4711.5,
+        float("inf"),
+        1.2345678901234568e17,
+        Single(123456792.0),
+        date(2026, 4, 1),
+        OutOfRange("infinity"),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_relied_on_is_refused_and_not_shown(raw: Any) -> None:
     with pytest.raises(DataError) as caught:
         number_text(raw, "c")

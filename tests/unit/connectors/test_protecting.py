@@ -26,5 +26,9 @@ def test_a_name_or_a_step_to_it_protects(column: str, kind: str) -> None:
 def test_members_of_an_outbox_name_what_protects_in_lists() -> None:
     payload = '{"nr": 1, "akte": {"az": 2}, "meldungen": [{"grund": "x", "sperre": {"Sperrvermerk": "J"}}]}'
     assert members(payload) == {
-        "nr", "akte.az", "meldungen", "meldungen.sperre", "meldungen.sperre.Sperrvermerk",
-    }  # fmt: skip
+        "nr",
+        "akte.az",
+        "meldungen",
+        "meldungen.sperre",
+        "meldungen.sperre.Sperrvermerk",
+    }

@@ -12,9 +12,14 @@ from hub.domain.clock import BERLIN
 from hub.errors import ConfigurationError, DataError
 
 GERMAN = Style(
-    date="%d.%m.%Y", timestamp="%d.%m.%Y %H:%M", decimal=",", thousands=".", true=("ja",), false=("nein",),
+    date="%d.%m.%Y",
+    timestamp="%d.%m.%Y %H:%M",
+    decimal=",",
+    thousands=".",
+    true=("ja",),
+    false=("nein",),
     open_end=("31.12.9999",),
-)  # fmt: skip
+)
 MOMENT = datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC)
 INSTANT = "%Y-%m-%dT%H:%M:%S.%f%z"
 CODES = {"sex": {"w": "f", "m": "m"}}
@@ -73,7 +78,7 @@ def take(raw: Any, row: dict[str, object], kind: str) -> Any:
         ("c", ["Demir, A.", "Öz"], "strings", ["Demir, A.", "Öz"]),
         ({"column": "c", "out": "%Y-%m"}, datetime(2026, 10, 31, 23, tzinfo=UTC), "string", "2026-11"),
     ],
-)  # fmt: skip
+)
 def test_it_is_read(raw: Any, cell: object, kind: str, expected: object) -> None:
     assert take(raw, {"c": cell}, kind) == expected
 

@@ -21,10 +21,15 @@ def test_only_the_recipient_opens_it() -> None:
 @pytest.mark.parametrize(
     "changed",
     [
-        {"report_id": bytes(15) + b"1"}, {"kind": "answered"}, {"sender": "jc-b"}, {"recipient": "ja-b"}, {"at": 1},
-        {"up_to": 1}, {"key_id": b"x" * 8},
+        {"report_id": bytes(15) + b"1"},
+        {"kind": "answered"},
+        {"sender": "jc-b"},
+        {"recipient": "ja-b"},
+        {"at": 1},
+        {"up_to": 1},
+        {"key_id": b"x" * 8},
     ],
-)  # fmt: skip
+)
 def test_a_box_cannot_be_moved_or_redated(changed: dict[str, object]) -> None:
     key = new_private_key()
     box = key.public.seal(b"said", LETTER.header)

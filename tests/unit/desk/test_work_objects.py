@@ -89,7 +89,12 @@ SENTENCE = {
         ("agree", {**AGREED, "case": "other", "person": "mother"}, "unknown_person", "person"),
         ("agree", {**AGREED, "at": "2026-09-01T22:30:01Z"}, "unknown_code", "at"),
         ("agree", {**AGREED, "at": "2026-09-01T08:00"}, "unknown_code", "at"),
-        ("talk", {"case": "fam", "kind": "plausch", "date": "2026-10-01", "participants": []}, "unknown_code", "kind"),
+        (
+            "talk",
+            {"case": "fam", "kind": "plausch", "date": "2026-10-01", "participants": []},
+            "unknown_code",
+            "kind",
+        ),
         ("talk", {"case": "fam", "kind": "hilfeplan", "date": "2026-10-01"}, "missing_field", "participants"),
         ("talk", {"ref": "nowhere", "state": "held"}, "unknown_ref", "ref"),
         ("refer", {**REFERRED, "person": None}, "missing_field", "person"),
@@ -102,13 +107,28 @@ SENTENCE = {
         ("apply", {**APPLIED, "stamp": {"project": "x" * 161}}, "too_long", "stamp.project"),
         ("answer", {"ref": "nowhere", "step": "accepted"}, "unknown_ref", "ref"),
         ("query", {"ref": "nowhere", "missing": []}, "unknown_code", "missing"),
-        ("assess", {"case": "fam", "dimension": "arbeit", "step": 6, "assessed_by": "family"}, "unknown_code", "step"),
-        ("assess", {"case": "fam", "dimension": "glück", "assessed_by": "family"}, "unknown_code", "dimension"),
-        ("assess", {"case": "fam", "dimension": "arbeit", "assessed_by": "youth_office"}, "not_yours", "assessed_by"),
+        (
+            "assess",
+            {"case": "fam", "dimension": "arbeit", "step": 6, "assessed_by": "family"},
+            "unknown_code",
+            "step",
+        ),
+        (
+            "assess",
+            {"case": "fam", "dimension": "glück", "assessed_by": "family"},
+            "unknown_code",
+            "dimension",
+        ),
+        (
+            "assess",
+            {"case": "fam", "dimension": "arbeit", "assessed_by": "youth_office"},
+            "not_yours",
+            "assessed_by",
+        ),
         ("end", {"case": "fam", "date": "2026-10-01", "reason_code": "but"}, "unknown_code", "reason_code"),
         ("dance", {}, "unknown_code", "verb"),
     ],
-)  # fmt: skip
+)
 def test_a_wrong_object_is_refused_with_code_and_place(
     verb: str, said: dict[str, Any], code: str, place: str
 ) -> None:
@@ -153,12 +173,16 @@ def test_a_talk_keeps_what_is_not_said_anew() -> None:
     ).ref
     moved = office.say("talk", ref=ref, state="planned", date="2026-10-02").step
     assert (moved.event_type, moved.fields["date"], moved.fields["time"]) == (
-        "ThreeWayTalkScheduled", date(2026, 10, 2), "10:00",
-    )  # fmt: skip
+        "ThreeWayTalkScheduled",
+        date(2026, 10, 2),
+        "10:00",
+    )
     held = office.say("talk", ref=ref, state="held", place="Raum 2").step
     assert (held.event_type, held.fields["date"], held.fields["place"]) == (
-        "FamilyConferenceHeld", date(2026, 10, 2), "Raum 2",
-    )  # fmt: skip
+        "FamilyConferenceHeld",
+        date(2026, 10, 2),
+        "Raum 2",
+    )
     with pytest.raises(WorkError, match="has ended"):
         office.say("talk", ref=ref, state="cancelled")
 

@@ -13,11 +13,24 @@ from tests.unit.policy.cast import HOME
 TABLE = Path(__file__).with_name("reduce.csv")
 FIRST = datetime(2026, 9, 1, 8, tzinfo=UTC)
 EVENTS = {
-    "HS": "HelpStarted", "EG": "MeasureStarted", "TM": "ThreeWayTalkScheduled", "VB": "AgreementMade",
-    "VG": "ReferralSent", "HP": "HelpPlanAgreed", "HI": "HelpPlanAgreed", "KO": "CostBooked", "LS": "BenefitGranted",
-    "LB": "BenefitGranted", "LM": "SanctionImposed", "G9": "HelpStarted", "ID": "PersonRegistered",
-    "HH": "MemberJoined", "BT": "MeasureStarted", "IN": "MilestoneReached", "FK": "WorkerAssigned",
-}  # fmt: skip
+    "HS": "HelpStarted",
+    "EG": "MeasureStarted",
+    "TM": "ThreeWayTalkScheduled",
+    "VB": "AgreementMade",
+    "VG": "ReferralSent",
+    "HP": "HelpPlanAgreed",
+    "HI": "HelpPlanAgreed",
+    "KO": "CostBooked",
+    "LS": "BenefitGranted",
+    "LB": "BenefitGranted",
+    "LM": "SanctionImposed",
+    "G9": "HelpStarted",
+    "ID": "PersonRegistered",
+    "HH": "MemberJoined",
+    "BT": "MeasureStarted",
+    "IN": "MilestoneReached",
+    "FK": "WorkerAssigned",
+}
 """An event with fields of the category (BT and G9: of another one, which a code or a later catalogue relabels)."""
 
 
@@ -53,10 +66,17 @@ def released(
     labels = dict.fromkeys(fields, label) if isinstance(label, str) else label
     names = fields.keys() if kept is None else kept
     return Released(
-        ref=ref, person=person, sender=sender, event_type=event_type, occurred_at=FIRST + timedelta(hours=hours),
-        fields=fields, categories=labels, kept=sorted(names),
-        obliged=frozenset(labels[name] for name in names), marked=marked,
-    )  # fmt: skip
+        ref=ref,
+        person=person,
+        sender=sender,
+        event_type=event_type,
+        occurred_at=FIRST + timedelta(hours=hours),
+        fields=fields,
+        categories=labels,
+        kept=sorted(names),
+        obliged=frozenset(labels[name] for name in names),
+        marked=marked,
+    )
 
 
 def seen(role: str, *records: Released, controller: str = "here") -> list[dict[str, Any]]:

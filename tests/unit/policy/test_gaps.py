@@ -69,11 +69,13 @@ def test_a_key_that_is_missing_is_named(kind: str, path: Path) -> None:
 @pytest.mark.parametrize(
     ("path", "key"),
     [
-        (("sender", "kind"), "sender.kind"), (("recipient", "assigned"), "recipient.assigned"),
-        (("event", "type"), "event.type"), (("event", "fields"), "event.fields"),
+        (("sender", "kind"), "sender.kind"),
+        (("recipient", "assigned"), "recipient.assigned"),
+        (("event", "type"), "event.type"),
+        (("event", "fields"), "event.fields"),
         (("recipient", "role"), "recipient.role"),
     ],
-)  # fmt: skip
+)
 def test_a_danger_report_names_its_few_keys(path: Path, key: str) -> None:
     assert gap(changed(DANGER, path, 5)) == gap(changed(DANGER, path)) == key
 

@@ -60,9 +60,11 @@ def test_what_waits_is_told_beside_what_would_go_but_for_it() -> None:
     signed |= {"categories": ["EG"]}
     unsigned |= {"id": "c2", "granted_by": ["p-other"], "categories": ["LS"]}
     case = put(
-        request(), event__fields={"plan": "EG", "benefit": "LS", "code": "CT"}, consents=[signed, unsigned],
+        request(),
+        event__fields={"plan": "EG", "benefit": "LS", "code": "CT"},
+        consents=[signed, unsigned],
         event__ground={"consents": [signed["id"], "c2"]},
-    )  # fmt: skip
+    )
     found = judged(case, ASD)
     assert (found.kept, found.waiting, found.would) == (
         frozenset(),
@@ -79,9 +81,11 @@ def test_the_rule_of_a_hold_is_one_that_holds() -> None:
 
 def test_a_hold_of_one_role_does_not_outweigh_what_another_keeps() -> None:
     case = put(
-        request("jc_case_manager", "HP"), event__endangers_help=True, recipient__kind="youth_welfare",
+        request("jc_case_manager", "HP"),
+        event__endangers_help=True,
+        recipient__kind="youth_welfare",
         recipient__role="ja_wjh",
-    )  # fmt: skip
+    )
     held = judged(case, MANAGER)
     assert (held.rule, held.held) == ("R17", True)
     verdict = judged(case, MANAGER, role("coordinator"))
@@ -142,10 +146,12 @@ def test_every_role_of_every_agency_is_declared() -> None:
         [default_agency("a", "jobcenter"), default_agency("b", "provider", undertaking=True)]
     )
     assert [(one.controller, one.kind, one.role, one.undertaking) for one in found] == [
-        ("a", "jobcenter", "jc_case_manager", False), ("a", "jobcenter", "jc_benefits", False),
-        ("a", "jobcenter", "coordinator", False), ("b", "provider", "provider_worker", True),
+        ("a", "jobcenter", "jc_case_manager", False),
+        ("a", "jobcenter", "jc_benefits", False),
+        ("a", "jobcenter", "coordinator", False),
+        ("b", "provider", "provider_worker", True),
         ("b", "provider", "coordinator", True),
-    ]  # fmt: skip
+    ]
 
 
 @pytest.mark.parametrize(

@@ -25,8 +25,11 @@ MINE: dict[str, dict[str, Any]] = {
     "owner or awaits is jc_benefits": {"awaits": "jc_benefits"},
 }
 OTHERS: dict[str, Any] = {
-    "provider_id": "there", "participants": ["provider:there"], "owner": "provider:there", "awaits": "ja_asd",
-}  # fmt: skip
+    "provider_id": "there",
+    "participants": ["provider:there"],
+    "owner": "provider:there",
+    "awaits": "ja_asd",
+}
 
 
 def told(row: Row, role: str) -> tuple[str, str]:
@@ -237,8 +240,10 @@ def test_persons_and_senders_have_totals_of_their_own() -> None:
         line("20", "4.00", ref="r3", sender="z"),
     )
     assert sorted((one.person, one.sender, one.fields["amount"]) for one in found) == [
-        ("p1", "there", Decimal(1)), ("p1", "z", Decimal(4)), ("p2", "there", Decimal(2)),
-    ]  # fmt: skip
+        ("p1", "there", Decimal(1)),
+        ("p1", "z", Decimal(4)),
+        ("p2", "there", Decimal(2)),
+    ]
 
 
 def test_a_disputed_line_marks_its_total() -> None:
@@ -302,14 +307,20 @@ def test_a_sentence_stays_when_it_was_read_back_and_released(
 @pytest.mark.parametrize(
     ("event_type", "field", "value"),
     [
-        ("AgreementMade", "what", "kurz"), ("AgreementMade", "who", ["Herr Neumann"]),
-        ("AgreementAcknowledged", "what", "kurz"), ("FamilyConferenceHeld", "what", "kurz"),
-        ("CooperationPlanAgreed", "steps", ["kurz"]), ("CooperationPlanUpdated", "steps", ["kurz"]),
-        ("DangerReported", "signs", ["kurz"]), ("StepDownAgreed", "next_step", "x" * 161),
-        ("ReferralSent", "target", "x" * 161), ("HelpPlanAgreed", "goals", ["Er soll weniger trinken", "a b: c"]),
-        ("AgreementMade", "remarks", "a field that no version of the event has"), ("NoEvent", "kind", "x"),
+        ("AgreementMade", "what", "kurz"),
+        ("AgreementMade", "who", ["Herr Neumann"]),
+        ("AgreementAcknowledged", "what", "kurz"),
+        ("FamilyConferenceHeld", "what", "kurz"),
+        ("CooperationPlanAgreed", "steps", ["kurz"]),
+        ("CooperationPlanUpdated", "steps", ["kurz"]),
+        ("DangerReported", "signs", ["kurz"]),
+        ("StepDownAgreed", "next_step", "x" * 161),
+        ("ReferralSent", "target", "x" * 161),
+        ("HelpPlanAgreed", "goals", ["Er soll weniger trinken", "a b: c"]),
+        ("AgreementMade", "remarks", "a field that no version of the event has"),
+        ("NoEvent", "kind", "x"),
     ],
-)  # fmt: skip
+)
 def test_free_text_never_passes(event_type: str, field: str, value: Any) -> None:
     assert passing(event_type, {field: value}) == {}
     assert dropped(event_type, {field: value}) == {field: "R08"}

@@ -15,27 +15,46 @@ CODES = st.sampled_from(
     ["here", "there", "provider:here", "provider:there", "jc_benefits", "ja_asd", "", None]
 )
 VALUES: Mapping[str, st.SearchStrategy[Any]] = {
-    "provider_id": CODES, "owner": CODES, "awaits": CODES, "participants": st.lists(CODES, max_size=3),
+    "provider_id": CODES,
+    "owner": CODES,
+    "awaits": CODES,
+    "participants": st.lists(CODES, max_size=3),
     "goals": st.lists(st.sampled_from(["work: x", "therapy: x", "plain text"]), max_size=3),
-    "agreement_ref": st.sampled_from(["a-1", "a-2"]), "task_ref": st.sampled_from(["a-1", "a-2"]),
-    "month": st.sampled_from(["2026-09", "2026-10", "soon"]), "kind": st.sampled_from(["20", "22"]),
+    "agreement_ref": st.sampled_from(["a-1", "a-2"]),
+    "task_ref": st.sampled_from(["a-1", "a-2"]),
+    "month": st.sampled_from(["2026-09", "2026-10", "soon"]),
+    "kind": st.sampled_from(["20", "22"]),
     "amount": st.integers(0, 10_000).map(lambda cents: Decimal(cents).scaleb(-2)),
-    "read_back": st.booleans(), "released_by": st.lists(st.just("person"), max_size=1), "text": st.just("a sentence"),
-}  # fmt: skip
+    "read_back": st.booleans(),
+    "released_by": st.lists(st.just("person"), max_size=1),
+    "text": st.just("a sentence"),
+}
 LABELS = {
-    "HelpStarted": "HS", "MeasureStarted": "EG", "HelpPlanAgreed": "HP", "AgreementMade": "VB", "TaskAssigned": "VB",
-    "AgreementClosed": "VB", "TaskDone": "VB", "ThreeWayTalkScheduled": "TM", "BenefitGranted": "LS",
-    "BenefitChanged": "LS", "CaseOpened": "LS",
-}  # fmt: skip
+    "HelpStarted": "HS",
+    "MeasureStarted": "EG",
+    "HelpPlanAgreed": "HP",
+    "AgreementMade": "VB",
+    "TaskAssigned": "VB",
+    "AgreementClosed": "VB",
+    "TaskDone": "VB",
+    "ThreeWayTalkScheduled": "TM",
+    "BenefitGranted": "LS",
+    "BenefitChanged": "LS",
+    "CaseOpened": "LS",
+}
 NAMES = {
-    "HelpStarted": ["paragraph", "provider_id"], "MeasureStarted": ["norm", "provider_id"],
+    "HelpStarted": ["paragraph", "provider_id"],
+    "MeasureStarted": ["norm", "provider_id"],
     "HelpPlanAgreed": ["goals", "provider_id", "review_date"],
     "AgreementMade": ["agreement_ref", "owner", "awaits", "text", "read_back", "released_by"],
-    "TaskAssigned": ["task_ref", "owner", "awaits"], "AgreementClosed": ["agreement_ref", "owner", "outcome"],
-    "TaskDone": ["task_ref", "owner", "date"], "ThreeWayTalkScheduled": ["date", "place", "participants"],
-    "BenefitGranted": ["kind", "amount", "month"], "BenefitChanged": ["kind", "amount", "month"],
+    "TaskAssigned": ["task_ref", "owner", "awaits"],
+    "AgreementClosed": ["agreement_ref", "owner", "outcome"],
+    "TaskDone": ["task_ref", "owner", "date"],
+    "ThreeWayTalkScheduled": ["date", "place", "participants"],
+    "BenefitGranted": ["kind", "amount", "month"],
+    "BenefitChanged": ["kind", "amount", "month"],
     "CaseOpened": ["kind"],
-}  # fmt: skip
+}
 ROLES = ["provider_worker", "jc_benefits", "jc_case_manager", "ja_asd", "coordinator", "ja_wjh"]
 COMPARED = {"provider_id", "owner", "awaits", "participants"}
 
@@ -50,9 +69,14 @@ def records(draw: st.DrawFn) -> Released:
     kept = {name for name in fields if draw(st.booleans())}
     given = {name: value for name, value in fields.items() if value is not None}
     return released(
-        event_type, given, labels, ref=f"r{draw(st.integers(0, 10**6))}", kept=kept & given.keys(),
-        sender=draw(st.sampled_from(["there", "elsewhere"])), hours=draw(st.integers(0, 5)),
-    )  # fmt: skip
+        event_type,
+        given,
+        labels,
+        ref=f"r{draw(st.integers(0, 10**6))}",
+        kept=kept & given.keys(),
+        sender=draw(st.sampled_from(["there", "elsewhere"])),
+        hours=draw(st.integers(0, 5)),
+    )
 
 
 views = st.lists(records(), max_size=6, unique_by=lambda one: one.ref)

@@ -127,8 +127,9 @@ def test_a_cell_may_be_reduced_where_a_reduced_form_exists() -> None:
     with pytest.raises(ConfigurationError, match="no reduced form"):
         tight(own("jc_case_manager", "HS", "R E"))
     assert judged(tight(own("ja_asd", "TM", "R date, place E")), request("ja_asd", "TM")).obligations == (
-        "log_disclosure", "reduce:TM:ja_asd",
-    )  # fmt: skip
+        "log_disclosure",
+        "reduce:TM:ja_asd",
+    )
 
 
 @pytest.mark.parametrize(
@@ -157,11 +158,18 @@ def test_loosening_is_refused_and_names_the_cell_and_why(
 @pytest.mark.parametrize(
     "change",
     [
-        {"role": "mayor"}, {"category": "XX"}, {"id": "Über:alles"}, {"norm": " "}, {"de": ""}, {"en": ""},
+        {"role": "mayor"},
+        {"category": "XX"},
+        {"id": "Über:alles"},
+        {"norm": " "},
+        {"de": ""},
+        {"en": ""},
         {"cell": "?"},
-        {"valid_from": "morgen"}, {"valid_to": date(1, 1, 1), "valid_from": date(2, 1, 1)}, {"colour": "red"},
+        {"valid_from": "morgen"},
+        {"valid_to": date(1, 1, 1), "valid_from": date(2, 1, 1)},
+        {"colour": "red"},
     ],
-)  # fmt: skip
+)
 def test_a_table_that_cannot_be_read_is_refused(change: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError) as caught:
         tight({**own("ja_asd", "EG", "D"), **change})
@@ -193,9 +201,13 @@ def test_an_agency_that_nobody_knows_is_refused(file: Path) -> None:
 
 @settings(max_examples=60)
 @given(
-    st.sampled_from(sorted(HOME)), st.sampled_from(CATEGORIES), st.sampled_from(["D", "own", "R E", "R", "A E", "A"]),
-    st.sampled_from(["", "sender", "recipient", "third"]), st.booleans(), st.booleans(),
-)  # fmt: skip
+    st.sampled_from(sorted(HOME)),
+    st.sampled_from(CATEGORIES),
+    st.sampled_from(["D", "own", "R E", "R", "A E", "A"]),
+    st.sampled_from(["", "sender", "recipient", "third"]),
+    st.booleans(),
+    st.booleans(),
+)
 def test_whatever_is_accepted_never_opens_more(
     role: str, category: str, cell: str, agency: str, on_norm: bool, inside: bool
 ) -> None:

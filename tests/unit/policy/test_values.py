@@ -85,9 +85,12 @@ def test_a_report_reaches_the_intake_from_those_who_may_report(kind: str, *, kep
 def test_three_flags_go_back_to_who_may_report(role: str) -> None:
     flags = dict.fromkeys(("confirmed", "acted", "still_acting"), "K8a")
     case = put(
-        request(role, "K8a"), purpose="danger_protection", sender__kind="youth_welfare", event__type="DangerAnswered",
+        request(role, "K8a"),
+        purpose="danger_protection",
+        sender__kind="youth_welfare",
+        event__type="DangerAnswered",
         event__fields={**flags, "signs": "K8a"},
-    )  # fmt: skip
+    )
     answered = decide(POLICY, parse_request(case))
     assert set(answered.kept) == (set(flags) if role in ("jc_case_manager", "provider_worker") else set())
     assert decide(POLICY, parse_request(put(case, recipient__assigned=False))).kept == ()
@@ -145,8 +148,10 @@ def test_a_wording_may_change_on_the_last_day_of_a_matrix() -> None:
     changed["rule"][place] = {**old, "valid_to": date(2026, 12, 30)}
     changed["rule"].append({**old, "valid_from": date(2026, 12, 31), "de": "Neu gefasst"})
     policy = compile_policy(changed)
-    texts = [decide(policy, parse_request(put(request("ja_asd", "ID"), at=at, consents=[]))).reasons[0].text
-             for at in ("2026-12-30T12:00:00Z", "2026-12-31T12:00:00Z")]  # fmt: skip
+    texts = [
+        decide(policy, parse_request(put(request("ja_asd", "ID"), at=at, consents=[]))).reasons[0].text
+        for at in ("2026-12-30T12:00:00Z", "2026-12-31T12:00:00Z")
+    ]
     assert texts == [old["de"], "Neu gefasst"]
 
 

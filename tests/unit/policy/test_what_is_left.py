@@ -13,10 +13,23 @@ from hub.domain.consent import ALL_NOTICES, Consent, ScopedWithdrawal
 AT = datetime(2026, 9, 1, tzinfo=UTC)
 SOME = st.frozensets(st.sampled_from("abc"), max_size=3)
 CONSENT = Consent(
-    id="c", subject="p", granted_by=("p",), sender="s", recipients=frozenset(), recipient_workers=frozenset(),
-    purposes=frozenset(), categories=frozenset(), form="written", explicit_special=False, notices=ALL_NOTICES,
-    text_version="1", proof_hash="x", granted_at=AT, valid_until=None, withdrawn_at=None,
-)  # fmt: skip
+    id="c",
+    subject="p",
+    granted_by=("p",),
+    sender="s",
+    recipients=frozenset(),
+    recipient_workers=frozenset(),
+    purposes=frozenset(),
+    categories=frozenset(),
+    form="written",
+    explicit_special=False,
+    notices=ALL_NOTICES,
+    text_version="1",
+    proof_hash="x",
+    granted_at=AT,
+    valid_until=None,
+    withdrawn_at=None,
+)
 PARTS = st.lists(
     st.builds(ScopedWithdrawal, at=st.just(AT), purposes=SOME, categories=SOME, recipients=SOME), max_size=4
 )

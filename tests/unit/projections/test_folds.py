@@ -67,14 +67,24 @@ def test_agreements_overdue_first_then_open_then_closed() -> None:
     story.says(JC, "AgreementClosed", agreement_ref="nobody sees its start", outcome="dropped")
     rows = agreements(story.view())
     assert brief(rows, "ref", "kind", "state") == [
-        ("late", "agreement", "overdue"), ("today", "agreement", "open"), ("open", "agreement", "open"),
-        ("t1", "task", "done"), ("kept", "agreement", "kept"),
-    ]  # fmt: skip
+        ("late", "agreement", "overdue"),
+        ("today", "agreement", "open"),
+        ("open", "agreement", "open"),
+        ("t1", "task", "done"),
+        ("kept", "agreement", "kept"),
+    ]
     assert rows[0] == {
-        "ref": "late", "about": "mother", "kind": "agreement", "owner": "person", "text": "Ich melde mich.",
-        "due": "2026-11-15", "state": "overdue", "acknowledged_by": ["jc_case_manager", "person"], "source": JA,
+        "ref": "late",
+        "about": "mother",
+        "kind": "agreement",
+        "owner": "person",
+        "text": "Ich melde mich.",
+        "due": "2026-11-15",
+        "state": "overdue",
+        "acknowledged_by": ["jc_case_manager", "person"],
+        "source": JA,
         "since": "2026-11-01T08:00:00Z",
-    }  # fmt: skip
+    }
     assert rows[2]["text"] == "no_such_code"
     assert keys(rows) == {frozenset(rows[0])}
 
@@ -95,16 +105,24 @@ def test_a_matter_has_one_owner_and_one_clock() -> None:
     story.says(JC, "DocumentReceived", "child", matter_ref="m1", addressee=JA, document="a")
     (row,) = matters(story.view())
     assert row == {
-        "ref": "m1", "about": "child", "kind": "application", "title": "Bildung und Teilhabe",
-        "addressee": JA, "owner_now": "ja_asd", "waiting_since": "2026-11-01T10:00:00Z",
-        "due": "2026-12-01", "state": "document_received", "result": None,
-        "missing": ["b"], "stamp": stamp,
+        "ref": "m1",
+        "about": "child",
+        "kind": "application",
+        "title": "Bildung und Teilhabe",
+        "addressee": JA,
+        "owner_now": "ja_asd",
+        "waiting_since": "2026-11-01T10:00:00Z",
+        "due": "2026-12-01",
+        "state": "document_received",
+        "result": None,
+        "missing": ["b"],
+        "stamp": stamp,
         "trail": [
             {"at": "2026-11-01T08:00:00Z", "step": "submitted", "by": "jc_case_manager"},
             {"at": "2026-11-01T09:00:00Z", "step": "queried", "by": "ja_asd"},
             {"at": "2026-11-01T10:00:00Z", "step": "document_received", "by": "jc_case_manager"},
         ],
-    }  # fmt: skip
+    }
     story.says(JA, "ApplicationDecided", "child", matter_ref="m1", result="granted")
     story.says(JA, "ApplicationQueried", "child", matter_ref="m1", missing=["late"])
     (ended,) = matters(story.view())
@@ -139,8 +157,11 @@ def test_matters_longest_wait_first_ended_last() -> None:
     story.says(JA, "ReferralCompleted", matter_ref="start is not shown")
     rows = matters(story.view())
     assert brief(rows, "ref", "owner_now") == [
-        ("old", "jc_benefits"), ("new", "jc_benefits"), ("ended later", None), ("ended", None),
-    ]  # fmt: skip
+        ("old", "jc_benefits"),
+        ("new", "jc_benefits"),
+        ("ended later", None),
+        ("ended", None),
+    ]
 
 
 def test_an_answer_that_came_before_its_start_counts_when_the_start_comes() -> None:
@@ -167,14 +188,23 @@ def test_talks_to_come_by_time_then_the_others_newest_first() -> None:
     meeting = story.says(JA, "HelpPlanMeetingScheduled", "child", date="2026-12-01")
     rows = talks(story.view())
     assert brief(rows, "ref", "kind", "state") == [
-        ("sooner", "dreiecksgespraech", "planned"), ("next", "dreiecksgespraech", "planned"),
-        (meeting, "hilfeplan", "planned"), ("off", "dreiecksgespraech", "cancelled"),
-        ("conference", "familienkonferenz", "held"), ("past", "dreiecksgespraech", "planned"),
-    ]  # fmt: skip
+        ("sooner", "dreiecksgespraech", "planned"),
+        ("next", "dreiecksgespraech", "planned"),
+        (meeting, "hilfeplan", "planned"),
+        ("off", "dreiecksgespraech", "cancelled"),
+        ("conference", "familienkonferenz", "held"),
+        ("past", "dreiecksgespraech", "planned"),
+    ]
     assert rows[1] == {
-        "ref": "next", "about": "mother", "kind": "dreiecksgespraech", "date": "2026-11-20", "time": "10:00",
-        "place": "JC", "participants": ["person", "ja_asd"], "state": "planned",
-    }  # fmt: skip
+        "ref": "next",
+        "about": "mother",
+        "kind": "dreiecksgespraech",
+        "date": "2026-11-20",
+        "time": "10:00",
+        "place": "JC",
+        "participants": ["person", "ja_asd"],
+        "state": "planned",
+    }
 
 
 def test_the_latest_plan_of_each_source_and_person() -> None:
@@ -195,11 +225,23 @@ def test_the_raster_side_by_side_with_the_change() -> None:
     story.says(JA, "RasterAssessed", dimension="wohnen", step=4, assessed_by="family")
     story.says(JA, "RasterAssessed", dimension="arbeit", step=1, assessed_by="youth_office")
     assert raster(story.view()) == [
-        {"about": "mother", "dimension": "arbeit", "jobcenter": None, "youth_office": 1, "family": None,
-         "before": {"jobcenter": None, "youth_office": None, "family": None}},
-        {"about": "mother", "dimension": "wohnen", "jobcenter": None, "youth_office": None, "family": 4,
-         "before": {"jobcenter": 3, "youth_office": None, "family": None}},
-    ]  # fmt: skip
+        {
+            "about": "mother",
+            "dimension": "arbeit",
+            "jobcenter": None,
+            "youth_office": 1,
+            "family": None,
+            "before": {"jobcenter": None, "youth_office": None, "family": None},
+        },
+        {
+            "about": "mother",
+            "dimension": "wohnen",
+            "jobcenter": None,
+            "youth_office": None,
+            "family": 4,
+            "before": {"jobcenter": 3, "youth_office": None, "family": None},
+        },
+    ]
 
 
 def test_overdue_is_by_the_given_day() -> None:

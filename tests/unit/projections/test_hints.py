@@ -60,8 +60,9 @@ def test_the_last_month_of_benefits() -> None:
     assert found(story) == [("benefit_ends", "child", ["e03"])]
     assert found(story, today=date(2026, 11, 18)) == [("benefit_ends", "child", ["e03"])]
     assert found(story, today=date(2026, 11, 19)) == [
-        ("benefit_ends", "mother", ["e02"]), ("benefit_ends", "child", ["e03"]),
-    ]  # fmt: skip
+        ("benefit_ends", "mother", ["e02"]),
+        ("benefit_ends", "child", ["e03"]),
+    ]
 
 
 @pytest.mark.parametrize(

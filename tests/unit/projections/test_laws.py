@@ -20,11 +20,22 @@ REFS = ("r1", "r2")
 CODES = ("person", "jc_case_manager")
 _DAYS = st.sampled_from(["2026-10-01", "2026-11-15", "2026-11-16", "2026-12-20"])
 _TYPES: dict[str, dict[str, Any]] = {
-    "WorkerAssigned": {"function": st.sampled_from(["asd", "wjh"]), "name": st.sampled_from("AB"), "from": _DAYS},
+    "WorkerAssigned": {
+        "function": st.sampled_from(["asd", "wjh"]),
+        "name": st.sampled_from("AB"),
+        "from": _DAYS,
+    },
     "AgreementMade": {"agreement_ref": st.sampled_from(REFS), "owner": st.sampled_from(CODES), "due": _DAYS},
-    "AgreementClosed": {"agreement_ref": st.sampled_from(REFS), "outcome": st.sampled_from(["kept", "moved"])},
+    "AgreementClosed": {
+        "agreement_ref": st.sampled_from(REFS),
+        "outcome": st.sampled_from(["kept", "moved"]),
+    },
     "AgreementAcknowledged": {"agreement_ref": st.sampled_from(REFS), "by": st.sampled_from(CODES)},
-    "ReferralSent": {"matter_ref": st.sampled_from(REFS), "addressee": st.sampled_from([JC, JA]), "answer_due": _DAYS},
+    "ReferralSent": {
+        "matter_ref": st.sampled_from(REFS),
+        "addressee": st.sampled_from([JC, JA]),
+        "answer_due": _DAYS,
+    },
     "ReferralAccepted": {"matter_ref": st.sampled_from(REFS)},
     "ReferralQueried": {"matter_ref": st.sampled_from(REFS), "missing": st.just(["a", "b"])},
     "ReferralDeclined": {"matter_ref": st.sampled_from(REFS)},
@@ -32,13 +43,16 @@ _TYPES: dict[str, dict[str, Any]] = {
     "ThreeWayTalkScheduled": {"talk_ref": st.sampled_from(REFS), "date": _DAYS},
     "TalkCancelled": {"talk_ref": st.sampled_from(REFS), "date": _DAYS},
     "HelpPlanAgreed": {"goals": st.just(["x", "y"]), "review_date": _DAYS},
-    "RasterAssessed": {"dimension": st.sampled_from(["arbeit", "wohnen"]), "step": st.integers(1, 5),
-                       "assessed_by": st.sampled_from(["jobcenter", "family"])},
+    "RasterAssessed": {
+        "dimension": st.sampled_from(["arbeit", "wohnen"]),
+        "step": st.integers(1, 5),
+        "assessed_by": st.sampled_from(["jobcenter", "family"]),
+    },
     "HelpStarted": {"paragraph": st.sampled_from(["31", "33"]), "end": _DAYS},
     "BenefitTotal": {"month": st.sampled_from(["2026-10", "2026-12"])},
     "PersonRegistered": {"birth_date": st.sampled_from(["2011-12-01", "2016-02-03"])},
     "StepDownAgreed": {"look_again": _DAYS},
-}  # fmt: skip
+}
 
 
 @st.composite
@@ -108,12 +122,18 @@ def cut(found: list[ShownEntry], hidden: frozenset[str]) -> list[ShownEntry]:
     """What the youth office is shown of these records when no field of the hidden ones may go to it."""
     released = [
         Released(
-            ref=one.id, person=one.about, sender=one.sender, event_type=one.type, occurred_at=one.occurred_at,
-            fields=one.fields, categories=dict.fromkeys(one.fields, "VB"), obliged=frozenset(),
+            ref=one.id,
+            person=one.about,
+            sender=one.sender,
+            event_type=one.type,
+            occurred_at=one.occurred_at,
+            fields=one.fields,
+            categories=dict.fromkeys(one.fields, "VB"),
+            obliged=frozenset(),
             kept=() if one.id in hidden else tuple(one.fields),
         )
         for one in found
-    ]  # fmt: skip
+    ]
     return [
         ShownEntry(one.occurred_at, one.ref, one.event_type, one.person, one.sender, one.fields)
         for one in view(released, YOUTH_OFFICE)
@@ -140,11 +160,15 @@ def test_the_same_rows_read_again_fold_the_same(found: list[ShownEntry]) -> None
     """Law (c): a rebuild gives the same rows as new objects, in an order of its own."""
     again = [
         ShownEntry(
-            datetime.fromisoformat(one.occurred_at.isoformat()), one.id, one.type, one.about, one.sender,
+            datetime.fromisoformat(one.occurred_at.isoformat()),
+            one.id,
+            one.type,
+            one.about,
+            one.sender,
             json.loads(json.dumps(one.fields)),
         )
         for one in reversed(found)
-    ]  # fmt: skip
+    ]
     assert told(again) == told(found)
 
 

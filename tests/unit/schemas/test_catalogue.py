@@ -27,14 +27,32 @@ DisclosureMade RetrievalLogged CorrectionNotified DataDisputed ErasureRequested 
 """.split()  # noqa: SIM905  readable
 
 ONE_CATEGORY = {
-    "PersonRegistered": "ID", "SubjectRecorded": "CT", "ConsentGranted": "CT", "ConsentWithdrawn": "CT",
-    "IdentityLinked": "CT", "MemberJoined": "HH", "CustodyChanged": "CT", "WorkerAssigned": "FK",
-    "SanctionImposed": "LM", "CooperationPlanAgreed": "EG", "MeasureStarted": "EG", "HelpStarted": "HS",
-    "HelpPlanMeetingScheduled": "TM", "AgreementClosed": "VB", "TaskDone": "VB", "ReferralSent": "VG",
-    "ApplicationDecided": "VG", "MilestoneReached": "IN", "StepDownAgreed": "VB",
-    "ServiceDelivered": "KO", "ServiceGapReported": "IN", "CostBooked": "KO", "FeedbackGiven": "IN",
-    "DangerReported": "K8a", "DangerAnswered": "K8a",
-}  # fmt: skip
+    "PersonRegistered": "ID",
+    "SubjectRecorded": "CT",
+    "ConsentGranted": "CT",
+    "ConsentWithdrawn": "CT",
+    "IdentityLinked": "CT",
+    "MemberJoined": "HH",
+    "CustodyChanged": "CT",
+    "WorkerAssigned": "FK",
+    "SanctionImposed": "LM",
+    "CooperationPlanAgreed": "EG",
+    "MeasureStarted": "EG",
+    "HelpStarted": "HS",
+    "HelpPlanMeetingScheduled": "TM",
+    "AgreementClosed": "VB",
+    "TaskDone": "VB",
+    "ReferralSent": "VG",
+    "ApplicationDecided": "VG",
+    "MilestoneReached": "IN",
+    "StepDownAgreed": "VB",
+    "ServiceDelivered": "KO",
+    "ServiceGapReported": "IN",
+    "CostBooked": "KO",
+    "FeedbackGiven": "IN",
+    "DangerReported": "K8a",
+    "DangerAnswered": "K8a",
+}
 
 EVERY = pytest.mark.parametrize("schema", event_versions(), ids=lambda s: f"{s.event_type}.v{s.version}")
 

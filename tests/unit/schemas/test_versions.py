@@ -88,13 +88,15 @@ def test_what_avro_can_resolve_is_compatible(old: dict[str, Any], new: dict[str,
         (_record(a=["null", "string"]), _record(a="string"), "a changes its type"),
         (_record(a=DATE), _record(a="int"), "a changes its type"),
         (_record(a=_map("int")), _record(a=_map("string")), "a changes its type"),
-        (_record(a=_fixed(8)), _record(a=_fixed(16)),
-         "a changes its type"),
+        (_record(a=_fixed(8)), _record(a=_fixed(16)), "a changes its type"),
         (_record(), {"fields": [{"name": "a", "type": "int"}]}, "a is new and has no default"),
-        (_record(), {"fields": [{"name": "a", "type": "int", "default": 0, "required": True}]},
-         "a is new and required"),
+        (
+            _record(),
+            {"fields": [{"name": "a", "type": "int", "default": 0, "required": True}]},
+            "a is new and required",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_avro_cannot_resolve_is_not(old: dict[str, Any], new: dict[str, Any], problem: str) -> None:
     assert backward(new, old) == (problem,)
 

@@ -128,8 +128,11 @@ def test_admission(made: Metrics) -> None:
     for decided, number in {"duplicate": 3, "parked": 4, "quarantined": 5}.items():
         assert value(made, "hub_events_total", agency="ja", event_type="any", outcome=decided) == number
     for rule, decision, number in [
-        ("R04", "withheld", 2), ("other", "withheld", 1), ("none", "admitted", 3), ("none", "held", 1),
-    ]:  # fmt: skip
+        ("R04", "withheld", 2),
+        ("other", "withheld", 1),
+        ("none", "admitted", 3),
+        ("none", "held", 1),
+    ]:
         assert value(made, "hub_policy_decisions_total", rule=rule, decision=decision) == number
 
 

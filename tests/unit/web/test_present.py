@@ -193,14 +193,15 @@ def test_what_counts_now_and_what_is_over(entries: Sequence[Any], now: int, earl
 def test_who_is_responsible_now() -> None:
     told = page(
         part(
-            "q_1", JC,
+            "q_1",
+            JC,
             worker((2026, 1, 1), "jc_case_manager", "A, 00000 77-101", "de", from_=date(2026, 1, 1)),
             worker((2026, 5, 1), "jc_case_manager", "B, 00000 77-102", "de", "bg", from_=date(2026, 5, 1)),
             worker((2026, 5, 1), "jc_benefits", "C, 00000 77-201", "de", until=date(2026, 6, 1)),
         ),
         part("q_1", JA, worker((2026, 6, 1), "ja_asd", "D, d@seestadt.invalid", "de", worker_id="FK-1")),
         part("q_2", JC, worker((2026, 6, 1), "jc_case_manager", "E, 00000 77-105", "de")),
-    )  # fmt: skip
+    )
     assert [(one.agency, one.lines[0].text, one.languages, one.people) for one in told.contacts] == [
         ("Jugendamt Seestadt", "D", "Deutsch", ""),
         ("Jobcenter Seestadt", "B", "Deutsch, Bulgarisch", "Person 1"),

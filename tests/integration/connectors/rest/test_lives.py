@@ -199,8 +199,13 @@ def test_both_sides_show_their_certificates(tmp_path: Path, interface: Interface
 
 
 JA = "ja-seestadt"
-POINTS = ("rest.after_fetch", "rest.after_poll", "connector.before_publish", "connector.after_publish",
-          "connector.after_save")  # fmt: skip
+POINTS = (
+    "rest.after_fetch",
+    "rest.after_poll",
+    "connector.before_publish",
+    "connector.after_publish",
+    "connector.after_save",
+)
 
 
 class Killed(Exception):

@@ -39,18 +39,30 @@ fields = {{ birth_date = "{born}" }}
 """
 STYLES: dict[str, dict[str, Any]] = {
     "odata": {
-        "next": "/@odata.nextLink", "rows": "/value", "key": "Nr", "case": "/Akte/Id", "born": "/Person/Geboren",
+        "next": "/@odata.nextLink",
+        "rows": "/value",
+        "key": "Nr",
+        "case": "/Akte/Id",
+        "born": "/Person/Geboren",
         "entered": "Eingang",
     },
     "hal": {
-        "next": "/_links/next/href", "rows": "/_embedded/personen", "key": "nr", "case": "/_embedded/akte/nr",
-        "born": "geboren", "entered": "erfasst",
+        "next": "/_links/next/href",
+        "rows": "/_embedded/personen",
+        "key": "nr",
+        "case": "/_embedded/akte/nr",
+        "born": "geboren",
+        "entered": "erfasst",
     },
     "json_api": {
-        "next": "/links/next", "rows": "/data", "key": "id", "case": "/relationships/akte/data/id",
-        "born": "/attributes/geboren", "entered": "/attributes/erfasst",
+        "next": "/links/next",
+        "rows": "/data",
+        "key": "id",
+        "case": "/relationships/akte/data/id",
+        "born": "/attributes/geboren",
+        "entered": "/attributes/erfasst",
     },
-}  # fmt: skip
+}
 
 
 def page(style: str, number: str, further: str | None) -> dict[str, Any]:

@@ -89,10 +89,11 @@ class Reader:
         raw = {
             "agency": {"id": "jc-x", "kind": "jobcenter"},
             "connector": {"kind": writer.kind, "state": "state.sqlite", "pseudonyms": "p.sqlite"},
-            "defaults": STYLE | dict(writer.style), "settings": dict(writer.settings),
+            "defaults": STYLE | dict(writer.style),
+            "settings": dict(writer.settings),
             "lookups": LOOKUPS,
             "streams": {"zeilen": {"key": ["id", "teil"], "events": EVENTS, **writer.stream}},
-        }  # fmt: skip
+        }
         config = parse_config(raw, folder)
         self.state = State(config.state, key_hash(KEY))
         self.source = load_kind(config.kind).build(config, self.state, KEY)

@@ -79,8 +79,11 @@ class Snapshots(Folder):
         super().__init__(folder, chance)
         (folder / "export").mkdir()
         self.settings: Mapping[str, Any] = {
-            "folder": "export", "encoding": self.encoding, "delimiter": self.delimiter, "vanish_limit": 1.0,
-        }  # fmt: skip
+            "folder": "export",
+            "encoding": self.encoding,
+            "delimiter": self.delimiter,
+            "vanish_limit": 1.0,
+        }
         self.stream: Mapping[str, Any] = {"file": "zeilen.csv"}
 
     def write(self, rows: Rows, at: datetime) -> None:
@@ -100,9 +103,12 @@ class Drops(Folder):
         super().__init__(folder, chance)
         (folder / "drop" / "inbox").mkdir(parents=True)
         self.settings: Mapping[str, Any] = {
-            "folder": "drop", "complete": "rename", "as_of": rf"_(\d{{8}})\.{self.ending}$", "vanish_limit": 1.0,
+            "folder": "drop",
+            "complete": "rename",
+            "as_of": rf"_(\d{{8}})\.{self.ending}$",
+            "vanish_limit": 1.0,
             **self.written(),
-        }  # fmt: skip
+        }
         self.stream: Mapping[str, Any] = {"file": f"zeilen_*.{self.ending}"}
 
     def written(self) -> Mapping[str, Any]:
@@ -150,9 +156,13 @@ class Rest:
         self._interface = interface
         (folder / "token").write_text(TOKEN, encoding="ascii")
         self.settings: Mapping[str, Any] = {
-            "url": interface.url, "token_file": "token", "poll_minutes": 0, "tries": 1, "vanish_limit": 1.0,
+            "url": interface.url,
+            "token_file": "token",
+            "poll_minutes": 0,
+            "tries": 1,
+            "vanish_limit": 1.0,
             "paging": chance.choice(({"kind": "none"}, {"kind": "next", "at": "/weiter"})),
-        }  # fmt: skip
+        }
         interface.paging, interface.size = self.settings["paging"]["kind"], chance.choice((2, 100))
         self.stream: Mapping[str, Any] = {"request": {"path": "/zeilen", "rows": "/daten"}}
 
@@ -180,9 +190,11 @@ class Sql:
         self._table = Table(f"zeilen_{folder.name}", MetaData(), *columns, Column("stand", DateTime))
         self._table.metadata.create_all(self._engine)
         self.settings: Mapping[str, Any] = {
-            "url": url, "reconcile_minutes": 0.001, "vanish_limit": 1.0,
+            "url": url,
+            "reconcile_minutes": 0.001,
+            "vanish_limit": 1.0,
             "overlap_seconds": chance.choice((0.0, 7200.0)),
-        }  # fmt: skip
+        }
         self.stream: Mapping[str, Any] = {"table": self._table.name, "version": "stand"}
 
     def write(self, rows: Rows, at: datetime) -> None:
