@@ -37,6 +37,7 @@ test-fast: $(READY) ## stages, folds, policy and mapping on plain data, in under
 
 check: $(READY) docs ## format, lint, types, import contracts, the documentation with its links
 	$(BIN)/ruff format --check .
+	@! grep -rn --include='*.py' 'fmt: skip' hub connectors projections schemas tests
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
