@@ -60,8 +60,9 @@ class EventSchema:
     ``topic`` is ``consents``, ``events``, ``danger``, or ``views`` for an entry that is computed for a view and never
     published. ``present`` says how the event counts in the present
     state of a person: ``state`` (the latest of its ``group`` by ``key`` fields), ``start`` and ``end`` of
-    something running (``pairs_with`` names the other side), ``plan`` (the latest of its group), ``worker``
-    (the latest by ``key``), ``appointment`` (while its ``date`` is not past), ``none``.
+    something running (``pairs_with`` names the other side), ``step`` (with its start, which ``pairs_with``
+    names), ``plan`` (the latest of its group), ``worker`` (the latest by ``key``), ``appointment`` (while its
+    ``date`` is not past), ``none``.
     """
 
     event_type: str

@@ -16,7 +16,7 @@ from schemas.event import EventSchema, RecordSchema
 from schemas.fields import field_spec
 
 TOPICS = frozenset({"consents", "events", "danger", "views"})
-PRESENT = frozenset({"state", "start", "end", "plan", "worker", "appointment", "none"})
+PRESENT = frozenset({"state", "start", "end", "plan", "worker", "appointment", "step", "none"})
 
 _FILE = re.compile(r"(\w+)\.v(\d+)\.avsc")
 

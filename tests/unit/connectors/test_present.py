@@ -79,3 +79,34 @@ def test_things_that_only_happened_stay_outside_and_control_data_count(make_even
     booked = make_event("AttendanceRecorded", {}, key="happened")
     custody = make_event("CustodyChanged", {"child": "c", "custodians": ["a"]}, key="custody")
     assert kept(booked, custody) == ["custody"]
+
+
+def test_an_open_agreement_and_its_own_steps(make_event: Make) -> None:
+    start = make_event("AgreementMade", {"agreement_ref": "a", "owner": "person"}, key="made")
+    said = make_event("AgreementAcknowledged", {"agreement_ref": "a", "by": "person"}, key="acknowledged")
+    task = make_event("TaskAssigned", {"task_ref": "t", "owner": "person"}, key="task")
+    assert kept(start, said, task) == ["made", "acknowledged", "task"]
+    closed = make_event("AgreementClosed", {"agreement_ref": "a", "outcome": "kept"}, key="closed")
+    done = make_event("TaskDone", {"task_ref": "t"}, key="done")
+    assert kept(start, said, task, closed, done) == []
+
+
+def test_a_matter_that_was_sent_again_counts_with_all_its_steps(make_event: Make) -> None:
+    sent = make_event("ReferralSent", {"matter_ref": "m", "addressee": "ja"}, key="sent", on="2026-10-01")
+    back = make_event(
+        "ReferralTakenBack", {"matter_ref": "m", "addressee": "ja"}, key="back", on="2026-10-02"
+    )
+    paper = make_event("DocumentReceived", {"matter_ref": "m", "document": "x"}, key="paper", on="2026-10-03")
+    assert kept(sent, back, paper) == []
+    again = make_event("ReferralSent", {"matter_ref": "m", "addressee": "ja"}, key="again", on="2026-10-04")
+    assert kept(sent, back, paper, again) == ["sent", "back", "paper", "again"]
+
+
+def test_steps_and_ends_of_another_offices_matter_count_for_a_year(make_event: Make) -> None:
+    answers = [
+        make_event("ReferralQueried", {"matter_ref": "m", "missing": ["x"]}, key="query", on="2025-11-23"),
+        make_event("ReferralCompleted", {"matter_ref": "m"}, key="end", on="2026-11-01"),
+        make_event("ReferralCompleted", {"matter_ref": "old"}, key="long ago", on="2025-11-21"),
+        make_event("ReferralCompleted", {}, key="of no matter", on="2026-11-01"),
+    ]
+    assert kept(*answers) == ["query", "end"]
