@@ -20,7 +20,7 @@ CLONE = Path(__file__).parents[2]
 PARTS = ("hub", "schemas", "connectors", "projections", "pyproject.toml", "README.md", "LICENSE")
 PIP = (sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check")
 HUB_ONLY = {"aiokafka", "alembic", "faust-streaming", "psycopg", "starlette", "uvicorn"}
-AT_AN_AGENCY = {"connect", "danger", "consent", "decide", "explain", "simulate", "bench", "init"}
+AT_AN_AGENCY = {"connect", "danger", "consent", "decide", "explain", "simulate", "bench", "init", "work"}
 """Verbs, or parts of them, that need no hub."""
 CALLED = """
 import contextlib, io, json, sys
