@@ -13,6 +13,7 @@ from connectors.sources.sql.config import sql_settings
 from connectors.sources.sql.source import SqlSource
 from hub.desk.book import Book
 from hub.desk.config import DeskTable, book_mapping, desk_settings
+from hub.desk.work.book import WorkBook
 from hub.domain.identifiers import AgencyKey
 
 spec = Spec(kind="desk", role="source", settings=DeskTable)
@@ -20,8 +21,10 @@ mapping = book_mapping
 
 
 def build(config: ConnectorConfig, state: State, key: AgencyKey) -> SqlSource:
-    """A source over the agency's desk book, which is made if there is none. Raises ConfigurationError."""
+    """A source over the agency's desk book with its work book, which are made if there are none: one of an earlier
+    release has no table of work yet. Raises ConfigurationError."""
     settings = desk_settings(config)
     Book(settings.book).close()
+    WorkBook(settings.book, config.agency).close()
     own = replace(config, settings={"url": f"sqlite:///{settings.book}", "overlap_seconds": 60.0})
     return SqlSource(sql_settings(own), state, key)

@@ -47,7 +47,15 @@ def test_what_stayed_in_the_house_is_explained_there(alone: Any, tools: Any) -> 
     (rule,) = egress["rules"]
     assert (rule["rule"], rule["norm"][:5]) == ("R04", "§ 67b")
     told = CliRunner().invoke(
-        app, ["explain", example.event_id, "--connector", str(alone.root / "jobcenter" / "source.toml")]
+        app,
+        [
+            "explain",
+            example.event_id,
+            "--lang",
+            "de",
+            "--connector",
+            str(alone.root / "jobcenter" / "source.toml"),
+        ],
     )
     assert "Das Amt hat nichts davon abgegeben" in told.output
     assert explain(alone, "0" * 32, code=1)["trail"] == []

@@ -33,6 +33,10 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     made.close()
 
 
+def test_a_desk_without_an_entry_reads_an_empty_work_book(demo: Demo) -> None:
+    assert demo.counts()["source_quarantined"] == {"snapshot_held": 1}
+
+
 @pytest.fixture
 def home(demo: Demo) -> Home:
     return _home(demo)
