@@ -18,6 +18,8 @@ from hub.domain.clock import berlin_day, moment
 
 _NOT_COMPARED = frozenset({"status"})
 REFERENCES = frozenset({"matter_ref", "agreement_ref", "task_ref"})
+_CLOSED_BY_REFERENCE = frozenset({"agreement", "task"})
+"""Groups of which a start without a reference could never be closed: it counts when it is said, and not again."""
 _LATEST = frozenset({"state", "plan", "worker"})
 _THREADED = frozenset({"start", "step", "end"})
 _YEAR = timedelta(days=365)
@@ -69,6 +71,8 @@ def _counts(event: MappedEvent, latest: frozenset[bytes], ends: Sequence[MappedE
         case "state" | "plan" | "worker":
             return event.record_ref in latest and not _over(event, today)
         case "start":
+            if event.schema.group in _CLOSED_BY_REFERENCE and not _references(event):
+                return False
             return not _over(event, today) and not any(_ends(end, event) for end in ends)
         case "appointment":
             day = event.payload.get("date")

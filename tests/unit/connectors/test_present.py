@@ -91,6 +91,10 @@ def test_an_open_agreement_and_its_own_steps(make_event: Make) -> None:
     assert kept(start, said, task, closed, done) == []
 
 
+def test_an_agreement_that_nothing_could_close_is_not_said_again(make_event: Make) -> None:
+    assert kept(make_event("AgreementMade", {"owner": "person"}, key="made")) == []
+
+
 def test_a_matter_that_was_sent_again_counts_with_all_its_steps(make_event: Make) -> None:
     sent = make_event("ReferralSent", {"matter_ref": "m", "addressee": "ja"}, key="sent", on="2026-10-01")
     back = make_event(
