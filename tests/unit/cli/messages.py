@@ -27,6 +27,7 @@ _PLACES = (
     "hub/cli/connect/**/*.py",
     "hub/cli/consent/**/*.py",
     "hub/cli/danger/**/*.py",
+    "hub/cli/work.py",
 )
 _OTHERS = (
     "connectors/kit/suite.py",
@@ -54,6 +55,7 @@ AGENCY = (
     "hub/cli/connect/**/*.py",
     "hub/cli/consent/**/*.py",
     "hub/cli/danger/**/*.py",
+    "hub/cli/work.py",
 )
 """Modules of the verbs that agencies call."""
 _UNSPOKEN = frozenset(
