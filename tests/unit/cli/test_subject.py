@@ -108,4 +108,4 @@ def test_people_read_german(world: World) -> None:
     subject = _told(world)
     assert "Angefordert" in hub("--lang", "de", "subject", "erase", subject, "--norm", "x").stdout
     world.run()
-    assert "Antworten fehlen" in hub("subject", "erasures").stdout.replace("\n", " ")
+    assert "Antworten fehlen" in hub("--lang", "de", "subject", "erasures").stdout.replace("\n", " ")
